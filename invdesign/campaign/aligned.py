@@ -1,0 +1,128 @@
+"""The aligned step: proposals become designs before they are scored, so every score belongs to a real design.
+
+`decode` is many-to-one and `encode(decode(z)) != z`; a surrogate scored at a proposal is scored where no design lives.
+Here proposals are decoded, sieved, and encoded again; `Pool.X` holds the designs' own places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import torch
+from invdesign.latent.space import LatentSpace
+from torch import Tensor
+
+from invdesign.core import B, Check, D, Domain, Validator, distinct
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """How many proposals were left after each sieve of a round."""
+
+    proposed: int = 0
+    decoded: int = 0
+    unique: int = 0
+    novel: int = 0
+    screened: int = 0
+    asked: int = 0
+
+    def __add__(self, other: Funnel) -> Funnel:
+        return Funnel(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Generic[D]):
+    """Designs to choose from, with where they live: `n` designs, `X = [z | features]` is `n x (d + f)`."""
+
+    designs: tuple[D, ...]
+    keys: tuple[str, ...]
+    proposals: Tensor
+    Z: Tensor
+    X: Tensor
+    log_density: Tensor
+    percentile: Tensor
+    checks: tuple[tuple[Check, ...], ...]
+    source: tuple[int, ...]
+    funnel: Funnel = field(default_factory=Funnel)
+
+    def __len__(self) -> int:
+        return len(self.designs)
+
+
+def inputs(domain: Domain[D, B], designs: Sequence[D], Z: Tensor, *, use_features: bool) -> Tensor:
+    """Surrogate inputs `[z | features]`, `n x (d + f)`; features alone are asked of the domain where they are used."""
+    if not use_features:
+        return Z
+    features = torch.as_tensor(domain.features(designs), dtype=torch.float64).reshape(len(designs), -1)
+    return torch.cat([Z, features], dim=1)
+
+
+def run_checks(validators: Sequence[Validator], designs: Sequence[Any]) -> list[tuple[Check, ...]]:
+    """All findings per design, in the order of the validators."""
+    if not designs:
+        return []
+    columns = [validator(designs) for validator in validators]
+    return [tuple(checks) for checks in zip(*columns, strict=True)] if columns else [()] * len(designs)
+
+
+def align(
+    space: LatentSpace[D, B],
+    proposals: Tensor,
+    *,
+    is_known: Callable[[str], bool],
+    screens: Sequence[Validator] = (),
+    least_percentile: float = 0.0,
+    use_features: bool = True,
+) -> Pool[D]:
+    """Decode proposals, drop what is no design, a repeat, known or screened out, and encode the rest again.
+
+    Args:
+        space: the latent space.
+        proposals: `n x d` latent points.
+        is_known: whether a key was measured, is pending, or must not be proposed.
+        screens: cheap checks; a design that fails one is dropped.
+        least_percentile: density percentile (0 to 100) below which a design counts as a void's and is dropped.
+        use_features: whether the surrogate reads the domain's features.
+
+    Returns:
+        The pool; it may be empty. `source` points from each design to its proposal.
+    """
+    decoded = space.decode(proposals)
+    rows = [i for i, design in enumerate(decoded) if design is not None]
+    designs = [decoded[i] for i in rows]
+    keys = [space.domain.key(design) for design in designs]
+    n_decoded = len(rows)
+
+    def keep(chosen: Sequence[int]) -> None:
+        nonlocal rows, designs, keys
+        rows, designs, keys = ([values[i] for i in chosen] for values in (rows, designs, keys))
+
+    keep(distinct(keys))
+    n_unique = len(rows)
+    keep([i for i, key in enumerate(keys) if not is_known(key)])
+    n_novel = len(rows)
+    checks = run_checks(screens, designs)
+    passed = [i for i, found in enumerate(checks) if all(check.passed for check in found)]
+    checks = [checks[i] for i in passed]
+    keep(passed)
+
+    Z = space.encode(designs) if designs else torch.zeros(0, space.d, dtype=torch.float64)
+    log_density = space.log_density(Z)
+    percentile = space.percentile(log_density)
+    dense = [i for i in range(len(rows)) if percentile[i] >= least_percentile]
+    keep(dense)
+    Z, log_density, percentile = Z[dense], log_density[dense], percentile[dense]
+    return Pool(
+        designs=tuple(designs),
+        keys=tuple(keys),
+        proposals=proposals[rows],
+        Z=Z,
+        X=inputs(space.domain, designs, Z, use_features=use_features) if designs else Z,
+        log_density=log_density,
+        percentile=percentile,
+        checks=tuple(checks[i] for i in dense),
+        source=tuple(rows),
+        funnel=Funnel(len(proposals), n_decoded, n_unique, n_novel, len(rows)),
+    )

@@ -1,0 +1,189 @@
+"""The loop of a campaign: begin, ask, measure, tell, and at the end the shortlist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from invdesign.latent.space import LatentSpace
+
+from invdesign.campaign.aligned import run_checks
+from invdesign.campaign.ask import ask
+from invdesign.campaign.parts import Campaign, Memory, RoundRecord, State
+from invdesign.campaign.regions import FAILED, close_round, ranking
+from invdesign.core import (
+    Array,
+    B,
+    Candidate,
+    Corpus,
+    D,
+    Evaluate,
+    InvdesignError,
+    Outcome,
+    Progress,
+    round_seed,
+    silent,
+)
+
+
+def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[D] | None) -> State[D]:
+    """The state before the first round: designs that came measured are history, the other seeds are pending.
+
+    Raises:
+        InvdesignError: there is nothing to start from.
+    """
+    names = [objective.name for objective in campaign.objectives]
+    source = campaign.seeds() if campaign.seeds else corpus
+    if source is None or not len(source):
+        raise InvdesignError(
+            f"campaign {campaign.name!r} has nothing to start from: give it a corpus, or seeds=table with a file of designs"
+        )
+    has_all = all(name in source.properties for name in names)
+    Y = np.stack([source.properties[name] for name in names], axis=1) if has_all else None
+    is_given = np.isfinite(Y).all(axis=1) if Y is not None else np.zeros(len(source), dtype=bool)
+    if is_given.any():
+        chosen = np.flatnonzero(is_given)
+    else:
+        draw = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
+        n = min(campaign.n_seeds, campaign.budget, len(source))
+        chosen = np.sort(draw.choice(len(source), size=n, replace=False))
+    designs = [source.designs[i] for i in chosen]
+    Z = space.encode(designs)
+    log_density = space.log_density(Z)
+    percentile = space.percentile(log_density)
+    candidates = tuple(
+        Candidate(
+            design,
+            campaign.domain.key(design),
+            Z[row],
+            origin="given" if is_given[i] else "seed",
+            y=tuple(Y[i].tolist()) if Y is not None and is_given[i] else (),
+            status="measured" if is_given[i] else "pending",
+            log_density=float(log_density[row]),
+            percentile=float(percentile[row]),
+        )
+        for row, (i, design) in enumerate(zip(chosen, designs, strict=True))
+    )
+    return close_round(campaign, State(pending=candidates, records=(RoundRecord(0),)))
+
+
+def tell(state: State[D], outcomes: Mapping[str, Outcome]) -> State[D]:
+    """Write outcomes to the pending designs, by key.
+
+    Raises:
+        InvdesignError: a key is not pending.
+    """
+    unknown = set(outcomes) - {c.key for c in state.pending}
+    if unknown:
+        raise InvdesignError(f"told of designs that are not pending: {sorted(unknown)[:3]}; ask for them first")
+    told = tuple(c.measured(outcomes[c.key]) if c.key in outcomes else c for c in state.pending)
+    return replace(state, pending=told)
+
+
+def run(
+    campaign: Campaign[D, B],
+    space: LatentSpace[D, B],
+    state: State[D],
+    *,
+    evaluate: Evaluate,
+    memory: Memory | None = None,
+    known: frozenset[str] = frozenset(),
+    progress: Progress = silent,
+) -> State[D]:
+    """Ask, measure and learn until the budget is spent.
+
+    Args:
+        campaign: the parts.
+        space: the trained map.
+        state: where to go on from (`begin` for a new campaign).
+        evaluate: where oracles run; yields `(index, outcome)` as they finish.
+        memory: writes each step down before the next one is taken.
+        known: keys never to be proposed (the corpus).
+        progress: called with `(stage, done, total)`.
+
+    Returns:
+        The final state.
+
+    Raises:
+        InvdesignError: oracle calls fail more often than `most_failures`.
+    """
+    features: dict[str, Array] = {}
+    while True:
+        open_designs = [c for c in state.pending if c.status == "pending"]
+        for index, outcome in evaluate(campaign.oracle, [c.design for c in open_designs]) if open_designs else ():
+            candidate = open_designs[index].measured(outcome)
+            if memory:
+                memory.told(candidate)
+            state = tell(state, {candidate.key: outcome})
+            progress("measured", state.n_calls - sum(c.status == "pending" for c in state.pending), campaign.budget)
+        if state.pending:
+            state = close_round(campaign, state)
+            if memory:
+                memory.closed(state)
+            _stop_on_failures(campaign, state)
+        if campaign.tune and campaign.tune_every and state.round and state.round % campaign.tune_every == 0:
+            space, state = retune(campaign, space, state)
+            if memory:
+                memory.tuned(space, state)
+        if state.n_calls >= campaign.budget or _is_barren(campaign, state):
+            return state
+        state = ask(campaign, space, state, known=known, features=features, progress=progress)
+        if not state.pending:
+            state = close_round(campaign, state)
+        if memory:
+            memory.asked(state)
+
+
+def _is_barren(campaign: Campaign[D, B], state: State[D]) -> bool:
+    last = state.records[-campaign.most_barren :]
+    return len(last) == campaign.most_barren and all(r.round > 0 and r.funnel.asked == 0 for r in last)
+
+
+def _stop_on_failures(campaign: Campaign[D, B], state: State[D]) -> None:
+    failed = [c for c in state.history if c.status in FAILED]
+    asked = sum(c.origin != "given" for c in state.history)
+    if asked >= 20 and len(failed) > campaign.most_failures * asked:
+        raise InvdesignError(
+            f"{len(failed)} of {asked} oracle calls failed, more than most_failures={campaign.most_failures}; "
+            f"the last reason was: {failed[-1].reason or failed[-1].status}. Mend the oracle, or raise most_failures, "
+            "and run the same command again: nothing measured is lost"
+        )
+
+
+def retune(
+    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D]
+) -> tuple[LatentSpace[D, B], State[D]]:
+    """Tune the map on what was learnt and encode the history again: one history, so one re-encoding."""
+    assert campaign.tune is not None
+    designs = [c.design for c in state.history]
+    U = campaign.utilities(state.history)
+    merit = np.full(len(designs), np.nan)
+    order = ranking(U)
+    merit[order] = -np.arange(len(order))
+    space = campaign.tune(space, designs, merit if U.shape[1] > 1 else U[:, 0], seed=round_seed(campaign.seed, state.round, "tune"))
+    Z = space.encode(designs)
+    log_density = space.log_density(Z)
+    percentile = space.percentile(log_density)
+    history = tuple(
+        replace(c, z=Z[i], log_density=float(log_density[i]), percentile=float(percentile[i]))
+        for i, c in enumerate(state.history)
+    )
+    return space, replace(state, history=history)
+
+
+def shortlist(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()) -> list[Candidate[D]]:
+    """The best measured designs that pass every validator, best first, each with its checks.
+
+    Seeds and designs of the corpus are not candidates: what exists needs no designing.
+    """
+    found = checked(campaign, state, known=known)
+    valid = [c for c in found if c.is_valid]
+    return [valid[i] for i in ranking(campaign.utilities(valid))[: campaign.n_shortlist]] if valid else []
+
+
+def checked(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()) -> list[Candidate[D]]:
+    """Every measured design that the campaign made itself, with the findings of all validators."""
+    found = [c for c in state.history if c.round > 0 and c.status == "measured" and c.key not in known]
+    findings = run_checks(campaign.validators, [c.design for c in found])
+    return [replace(c, checks=c.checks + checks) for c, checks in zip(found, findings, strict=True)]

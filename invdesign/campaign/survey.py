@@ -1,0 +1,137 @@
+"""What a round knows: the history as surrogate inputs, the fitted surrogates, and the landscape of each trust region."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from invdesign.latent.space import LatentSpace
+from invdesign.search.acquisition import feasibility_surrogate
+from invdesign.surrogate import Fit, SurrogateReport, fit, leave_one_out
+from torch import Tensor
+
+from invdesign.campaign.parts import Campaign, State
+from invdesign.campaign.regions import FAILED, front, members
+from invdesign.core import Array, B, Candidate, D, Landscape
+
+LEAST_FAILURES = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """The measured designs (`n`), what the surrogates learnt from them, and what can be told of new designs.
+
+    `fitted` is None where the search needs no surrogate or the history is too small for one.
+    """
+
+    X: Tensor
+    U: Tensor
+    Y: Tensor
+    d: int
+    fitted: Fit | None = None
+    fitted_latent: Fit | None = None
+    feasibility: Callable[[Tensor], Tensor] | None = None
+    report: SurrogateReport | None = None
+    notes: tuple[str, ...] = ()
+
+    def landscape(self, center: Tensor, bounds: Tensor, density: Callable[[Tensor], Tensor]) -> Landscape | None:
+        """The landscape around a center, or None where there is no surrogate to make one of."""
+        if self.fitted is None or self.fitted.model is None:
+            return None
+        latent = self.fitted_latent or self.fitted
+        return Landscape(
+            model=self.fitted.model,
+            latent_model=latent.model or self.fitted.model,
+            density=density,
+            bounds=bounds,
+            center=center,
+            X=self.X,
+            U=self.U,
+            d=self.d,
+            feasibility=self.feasibility,
+        )
+
+    def predict(self, campaign: Campaign[D, B], X: Tensor) -> tuple[list[list[float]], list[list[float]]]:
+        """Mean and standard deviation of the `m` properties, in their units, at `X`; empty rows without a surrogate.
+
+        Where every utility is a property or its negative, the search's own surrogate answers; else the properties
+        get one of their own.
+        """
+        if self.fitted is None or self.fitted.model is None or not len(X):
+            return [[] for _ in X], [[] for _ in X]
+        goals = [objective.goal for objective in campaign.objectives]
+        is_plain = self.U.shape[1] == len(goals) and all(isinstance(goal, str) for goal in goals)
+        model = self.fitted.model if is_plain else fit(campaign.surrogate, self.X, self.Y, d=self.d).model
+        if model is None:
+            return [[] for _ in X], [[] for _ in X]
+        with torch.no_grad():
+            posterior = model.posterior(X)
+        mean = posterior.mean.reshape(len(X), -1)
+        sd = posterior.variance.reshape(len(X), -1).clamp_min(0).sqrt()
+        if is_plain:
+            sign = torch.tensor([-1.0 if goal == "minimize" else 1.0 for goal in goals], dtype=mean.dtype)
+            mean = mean * sign
+        return mean.tolist(), sd.tolist()
+
+
+def survey(
+    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], features: dict[str, Array]
+) -> Survey:
+    """Fit the surrogates on the history.
+
+    Args:
+        campaign: the parts.
+        space: the map.
+        state: its history is what is known.
+        features: remembers between rounds what was computed of a design, by key.
+    """
+    U = campaign.utilities(state.history)
+    is_known = np.isfinite(U).all(axis=1)
+    measured = [c for c, ok in zip(state.history, is_known, strict=True) if ok]
+    d = space.d
+    if not measured or campaign.search.acquire is None:
+        empty = torch.zeros(0, d, dtype=torch.float64)
+        return Survey(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
+    X = survey_inputs(campaign, measured, features)
+    known = torch.from_numpy(U[is_known])
+    Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
+    fitted = fit(campaign.surrogate, X, known, d=d)
+    needs_latent = campaign.search.latent_surrogate is not None and X.shape[1] > d
+    fitted_latent = fit(campaign.search.latent_surrogate, X[:, :d], known, d=d) if needs_latent else None
+    report = leave_one_out(fitted.model, X, known) if fitted.model is not None else None
+    return Survey(X, known, Y, d, fitted, fitted_latent, _feasibility(campaign, state, d, features), report, fitted.notes)
+
+
+def survey_inputs(campaign: Campaign[D, B], candidates: Sequence[Candidate[D]], features: dict[str, Array]) -> Tensor:
+    """`n x (d + f)` surrogate inputs of known designs; `features` remembers by key what was computed before."""
+    Z = torch.stack([c.z for c in candidates])
+    if not campaign.use_features:
+        return Z
+    new = [c for c in candidates if c.key not in features]
+    if new:
+        for c, row in zip(new, campaign.domain.features([c.design for c in new]), strict=True):
+            features[c.key] = np.asarray(row, dtype=np.float32)
+    block = np.stack([features[c.key] for c in candidates]).astype(np.float64)
+    return torch.cat([Z, torch.from_numpy(block)], dim=1)
+
+
+def center_of(campaign: Campaign[D, B], state: State[D], index: int) -> Tensor | None:
+    """The incumbent of a trust region; for several objectives a random member of its Pareto front."""
+    own = members(state, index)
+    best = front(campaign.utilities(own))
+    if not best:
+        return None
+    return own[best[int(torch.randint(len(best), ()))]].z
+
+
+def _feasibility(
+    campaign: Campaign[D, B], state: State[D], d: int, features: dict[str, Array]
+) -> Callable[[Tensor], Tensor] | None:
+    """What failures teach of where designs can be measured at all; None while there are few of them."""
+    settled = [c for c in state.history if c.status == "measured" or c.status in FAILED]
+    is_feasible = torch.tensor([c.status == "measured" for c in settled])
+    if (~is_feasible).sum() < LEAST_FAILURES:
+        return None
+    return feasibility_surrogate(survey_inputs(campaign, settled, features), is_feasible, d=d)
