@@ -1,0 +1,383 @@
+"""Molecules in files: reading any table, SMILES or SD file with a reason for every refused row, and writing."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import hashlib
+import io
+import math
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rdkit import Chem, rdBase
+
+from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.domains.molecules import drawing
+from invdesign.domains.molecules.smiles import parse
+
+OnInvalid = Literal["skip", "error"]
+Salts = Literal["keep", "largest", "reject"]
+
+TABLES = (".csv", ".tsv")
+LINES = (".smi", ".smiles", ".ism", ".txt")
+READ = (*LINES, *TABLES, ".sdf")
+WRITTEN = (".smi", ".csv", ".sdf", ".svg", ".png")
+SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure", "mol")
+UNKNOWN_VALUES = ("", "nan", "na", "n/a", "none", "null", "-")
+
+MOST_BYTES = 200_000_000
+MOST_BLOCK = 1_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a file before it is believed: its number (a header is row 1), its SMILES, its other cells."""
+
+    number: int
+    smiles: str
+    cells: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+def read(
+    path: Path | str,
+    *,
+    smiles_column: str | None = None,
+    properties: Mapping[str, str] | None = None,
+    weight_column: str | None = None,
+    on_invalid: OnInvalid = "skip",
+    salts: Salts = "keep",
+    at_most: int | None = None,
+    max_bytes: int = MOST_BYTES,
+    progress: Progress = silent,
+) -> Corpus[str]:
+    """Read molecules from a .smi, .txt, .csv, .tsv or .sdf file, plain or gzipped.
+
+    Args:
+        path: the file. Any line ends, a byte order mark, commas, semicolons or tabs between columns.
+        smiles_column: the column of a table that holds SMILES; found by its name where it is not given.
+        properties: measured properties, our name -> column (or SD tag); an empty cell is unknown (NaN).
+        weight_column: column of non-negative training weights.
+        on_invalid: `"skip"` reports a bad row among the corpus's rejections, `"error"` stops at the first.
+        salts: what becomes of a molecule in several pieces: kept as it is, its largest piece, or refused.
+        at_most: read no more than this many molecules.
+        max_bytes: refuse files that are longer than this when unpacked.
+        progress: called now and then with ("reading", rows done, rows).
+
+    Returns:
+        Distinct canonical designs in the file's order. Of repeated molecules the first is kept, the others reported.
+
+    Raises:
+        InvdesignError: for a missing file, an unknown format or column, no valid row, or with `on_invalid="error"`.
+    """
+    path = Path(path)
+    if on_invalid not in ("skip", "error"):
+        raise InvdesignError(f"on_invalid must be 'skip' or 'error', got {on_invalid!r}")
+    properties = dict(properties or {})
+    columns = [*properties.values(), *([weight_column] if weight_column else [])]
+    text = decode_text(unpacked(path, max_bytes=max_bytes))
+    rows = list(_rows(path, text, smiles_column, columns))
+    seen: dict[str, int] = {}
+    values: dict[str, list[float]] = {name: [] for name in properties}
+    weights: list[float] = []
+    rejected: list[Rejection] = []
+    for i, row in enumerate(rows):
+        if i % 2000 == 0:
+            progress("reading", i, len(rows))
+        design, problem, remedy = _design(row, salts)
+        numbers, number_problem = _numbers(row, columns)
+        if design and number_problem:
+            problem, remedy = number_problem, "write a plain number, or leave a property's cell empty where unknown"
+        elif design and design in seen:
+            problem, remedy = f"the same molecule as row {seen[design]}", "keep one row per molecule"
+        if problem:
+            rejected.append(Rejection(row.number, row.smiles[:200], problem, remedy))
+            if on_invalid == "error":
+                raise InvdesignError(
+                    f"{path}, row {row.number}: {problem}; got {row.smiles[:80]!r}. "
+                    f"Remedy: {remedy or 'mend the row'}, or pass on_invalid='skip'"
+                )
+            continue
+        seen[design] = row.number
+        for name, column in properties.items():
+            values[name].append(numbers[column])
+        if weight_column:
+            weights.append(numbers[weight_column])
+        if at_most is not None and len(seen) >= at_most:
+            break
+    progress("reading", len(rows), len(rows))
+    if not seen:
+        first = f"; the first was row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
+        raise InvdesignError(
+            f"{path}: expected molecules, found none in {len(rows)} rows{first}. Check the format "
+            f"({', '.join(READ)}) and the SMILES column"
+        )
+    return corpus(
+        tuple(seen),
+        properties={name: np.array(column) for name, column in values.items()},
+        weights=np.array(weights) if weight_column else None,
+        rejected=tuple(rejected),
+        name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
+    )
+
+
+def corpus(
+    designs: tuple[str, ...],
+    *,
+    properties: Mapping[str, Array] | None = None,
+    weights: Array | None = None,
+    rejected: tuple[Rejection, ...] = (),
+    name: str,
+) -> Corpus[str]:
+    """A corpus with the checksum of its content: designs, properties and weights, but neither name nor rejections."""
+    content = hashlib.sha256("\n".join(designs).encode())
+    for key in sorted(properties or {}):
+        content.update(f"\n\0{key}\0".encode() + np.asarray((properties or {})[key], dtype="<f8").tobytes())
+    if weights is not None:
+        content.update(b"\n\0weights\0" + np.asarray(weights, dtype="<f8").tobytes())
+    return Corpus(
+        designs=designs,
+        properties=dict(properties or {}),
+        weights=weights,
+        rejected=rejected,
+        name=name,
+        sha256=content.hexdigest(),
+    )
+
+
+def unpacked(path: Path, *, max_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a plain or gzipped file, refused where it unpacks to more than `max_bytes`."""
+    try:
+        with path.open("rb") as raw:
+            is_packed = raw.read(2) == b"\x1f\x8b"
+        opened = gzip.open(path, "rb") if is_packed else path.open("rb")
+        with opened as stream:
+            data = stream.read(max_bytes + 1)
+    except (OSError, EOFError) as error:
+        raise InvdesignError(f"cannot read {path}: {error}. Check the path and that the file is whole") from error
+    if len(data) > max_bytes:
+        raise InvdesignError(
+            f"{path}: more than {max_bytes:,} bytes unpacked; cut the file, or raise max_bytes if you trust it"
+        )
+    return data
+
+
+def decode_text(data: bytes) -> str:
+    """Bytes as text with `\\n` line ends: UTF-8 or UTF-16 by its byte order mark, otherwise what Windows writes."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", errors="replace")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode("cp1252", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write(designs: Sequence[str], path: Path | str, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
+    """Write designs as .smi, .csv, .sdf (3-D conformers), or as a picture grid (.svg, .png).
+
+    Args:
+        designs: canonical SMILES.
+        path: its suffix says the format. The file is written beside and renamed, so it is whole or absent.
+        columns: further values, one per design: columns of .csv, tags of .sdf; the first names .smi rows and pictures.
+
+    Raises:
+        InvdesignError: for an unknown suffix, columns of another length, or (.sdf) a design that is no molecule.
+    """
+    path = Path(path)
+    columns = {} if columns is None else dict(columns)
+    for name, cells in columns.items():
+        if len(cells) != len(designs):
+            raise InvdesignError(f"column {name!r} has {len(cells)} values for {len(designs)} designs")
+    titles = [_text(cell) for cell in next(iter(columns.values()))] if columns else None
+    suffix = path.suffix.lower()
+    if suffix == ".smi":
+        lines = designs if titles is None else [f"{d}\t{_flat(t)}" for d, t in zip(designs, titles, strict=True)]
+        data = "".join(f"{line}\n" for line in lines).encode()
+    elif suffix == ".csv":
+        data = _csv(designs, columns).encode()
+    elif suffix == ".sdf":
+        data = _sdf(designs, columns, titles).encode()
+    elif suffix in (".svg", ".png"):
+        data = drawing.grid(designs, legends=titles, png=suffix == ".png")
+    else:
+        raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)}, got {suffix!r}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(path)
+
+
+def safe_cell(value: Any) -> str:
+    """A table cell that no spreadsheet takes for a formula: text that looks like one is led by an apostrophe."""
+    text = _text(value)
+    is_text = isinstance(value, str)
+    return f"'{text}" if is_text and text.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else text
+
+
+def plain_cell(text: str) -> str:
+    """Take back what `safe_cell` did."""
+    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in "=+-@\t\r'" else text
+
+
+def _rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix in TABLES:
+        return _table_rows(path, text, smiles_column, columns)
+    if suffix == ".sdf":
+        return _sdf_rows(text)
+    if suffix not in LINES:
+        raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)} (or .gz), got {suffix!r}")
+    if columns:
+        raise InvdesignError(f"{path}: a {suffix} file has no columns {columns}; write the values as .csv")
+    return _line_rows(text)
+
+
+def _line_rows(text: str) -> Iterator[Row]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = line.split(None, 1)
+        if not words or words[0].startswith("#") or (number == 1 and words[0].lower() in SMILES_NAMES):
+            continue
+        yield Row(number, plain_cell(words[0]))
+
+
+def _table_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
+    first = text.lstrip("\n").split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count) if any(c in first for c in ",;\t") else ","
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    number = 0
+    header: list[str] | None = None
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            number += 1
+            yield Row(number, "", problem=f"not a table row ({error}); a quote that is not closed?")
+            continue
+        number += 1
+        if not any(cell.strip() for cell in cells):
+            continue
+        if header is None:
+            header = [plain_cell(cell.strip()) for cell in cells]
+            place = _find(path, header, smiles_column)
+            places = {column: _find(path, header, column) for column in columns}
+            continue
+        named = {column: cells[i].strip() for column, i in places.items() if i < len(cells)}
+        problem = "" if len(cells) == len(header) else f"{len(cells)} cells under {len(header)} columns"
+        yield Row(number, plain_cell(cells[place].strip()) if place < len(cells) else "", named, problem)
+
+
+def _find(path: Path, header: Sequence[str], column: str | None) -> int:
+    if column is not None:
+        if column in header:
+            return header.index(column)
+        close = difflib.get_close_matches(column, header, n=1, cutoff=0.4)
+        hint = f"; nearest: {close[0]!r}" if close else ""
+        raise InvdesignError(f"{path}: no column {column!r}; the file has {', '.join(map(repr, header))}{hint}")
+    lower = [name.lower() for name in header]
+    for name in SMILES_NAMES:
+        if name in lower:
+            return lower.index(name)
+    if len(header) == 1:
+        return 0
+    raise InvdesignError(
+        f"{path}: none of the columns {', '.join(map(repr, header))} is called 'smiles'; name it with smiles_column"
+    )
+
+
+def _sdf_rows(text: str) -> Iterator[Row]:
+    blocks = re.split(r"^\$\$\$\$.*\n?", text, flags=re.M)
+    for number, block in enumerate(blocks, start=1):
+        if not block.strip():
+            continue
+        title = block.split("\n", 1)[0].strip()
+        head = block.split("M  END", 1)[0]
+        if len(block) > MOST_BLOCK:
+            yield Row(number, title, problem=f"a record of {len(block):,} characters, more than {MOST_BLOCK:,}")
+            continue
+        if re.search(r"\b(nan|inf)", head.split("\n", 3)[-1], flags=re.I):
+            yield Row(number, title, problem="coordinates that are not finite")
+            continue
+        with rdBase.BlockLogs():
+            mol = Chem.MolFromMolBlock(block)
+        if mol is None:
+            yield Row(number, title, problem="RDKit cannot read or sanitize the record")
+            continue
+        tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.M)}
+        yield Row(number, Chem.MolToSmiles(mol), tags)
+
+
+def _design(row: Row, salts: Salts) -> tuple[str, str, str]:
+    """The design of a row, or an empty string; then the problem and its remedy."""
+    if row.problem:
+        return "", row.problem, "mend the row"
+    mol, problem = parse(row.smiles)
+    if mol is None:
+        comma = "is this file a .csv?" if "," in row.smiles else "draw the molecule again and export it as SMILES"
+        return "", problem, comma
+    design = Chem.MolToSmiles(mol)
+    if "." in design and salts != "keep":
+        if salts == "reject":
+            return "", f"{design.count('.') + 1} pieces (a salt or a mixture)", "pass salts='largest' or 'keep'"
+        pieces = Chem.GetMolFrags(mol, asMols=True)
+        design = Chem.MolToSmiles(max(pieces, key=lambda piece: piece.GetNumAtoms()))
+    return design, "", ""
+
+
+def _numbers(row: Row, columns: Sequence[str]) -> tuple[dict[str, float], str]:
+    numbers: dict[str, float] = {}
+    for column in columns:
+        cell = plain_cell(row.cells.get(column, "").strip())
+        if cell.lower() in UNKNOWN_VALUES:
+            numbers[column] = math.nan
+            continue
+        try:
+            numbers[column] = float(cell)
+        except ValueError:
+            return {}, f"column {column!r} has {cell[:40]!r}, expected a number"
+        if math.isinf(numbers[column]):
+            return {}, f"column {column!r} is infinite"
+    return numbers, ""
+
+
+def _csv(designs: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["smiles", *map(safe_cell, columns)])
+    for i, design in enumerate(designs):
+        writer.writerow([safe_cell(design), *(safe_cell(cells[i]) for cells in columns.values())])
+    return stream.getvalue()
+
+
+def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: Sequence[str] | None) -> str:
+    records = []
+    for i, design in enumerate(designs):
+        mol = drawing.conformer(design)
+        mol.SetProp("_Name", _flat(titles[i]) if titles else f"design {i + 1}")
+        tags = {"smiles": design, "conformer": mol.GetProp("conformer")}
+        tags |= {name: _flat(_text(cells[i])) for name, cells in columns.items()}
+        lines = "".join(f">  <{re.sub(r'[<>]', '_', _flat(name))}>\n{value}\n\n" for name, value in tags.items())
+        records.append(f"{Chem.MolToMolBlock(mol)}{lines}$$$$\n")
+    return "".join(records)
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(value)
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())
