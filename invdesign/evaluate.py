@@ -11,14 +11,7 @@ import pickle
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from typing import Any, Literal
 
 import numpy as np
@@ -60,9 +53,7 @@ def in_process(
         positions = queue.pop(0)
         progress("oracle", done, len(designs))
         call, lasted = _run(oracle, [designs[i] for i in positions])
-        outcomes = _outcomes(
-            call, False, len(positions), lasted, n_outputs, allow_partial
-        )
+        outcomes = _outcomes(call, False, len(positions), lasted, n_outputs, allow_partial)
         if outcomes is None:
             queue = [(i,) for i in positions] + queue
             continue
@@ -118,9 +109,7 @@ def process_pool(
         module = getattr(getattr(oracle, "func", oracle), "__module__", None)
         context.set_forkserver_preload([module] if module else [])
     n_calls = -(-len(designs) // chunk)
-    with ProcessPool(
-        max_workers=min(workers, n_calls), max_tasks=max_tasks, context=context
-    ) as pool:
+    with ProcessPool(max_workers=min(workers, n_calls), max_tasks=max_tasks, context=context) as pool:
 
         def submit(positions: tuple[int, ...]) -> Call:
             limit = None if timeout is None else timeout * len(positions)
@@ -128,9 +117,7 @@ def process_pool(
             return pool.schedule(_timed, args=(oracle, part), timeout=limit)
 
         try:
-            yield from _collect(
-                submit, len(designs), chunk, None, n_outputs, allow_partial, progress
-            )
+            yield from _collect(submit, len(designs), chunk, None, n_outputs, allow_partial, progress)
         finally:
             pool.stop()
             pool.join()
@@ -182,9 +169,7 @@ def on_executor(
             return refused
 
     try:
-        for i, outcome in _collect(
-            submit, len(designs), chunk, timeout, n_outputs, allow_partial, progress
-        ):
+        for i, outcome in _collect(submit, len(designs), chunk, timeout, n_outputs, allow_partial, progress):
             if make is not None and outcome.status == "crashed":
                 broken.append(i)
             else:
@@ -195,24 +180,12 @@ def on_executor(
     for i in broken:
         assert make is not None
         with make() as place:
-            for _, outcome in _collect(
-                lambda _, i=i: submit((i,)),
-                1,
-                1,
-                timeout,
-                n_outputs,
-                allow_partial,
-                progress,
-            ):  # type: ignore[misc]
+            for _, outcome in _collect(lambda _, i=i: submit((i,)), 1, 1, timeout, n_outputs, allow_partial, progress):  # type: ignore[misc]
                 yield i, outcome
 
 
 def judge(
-    answer: Any,
-    n: int,
-    n_outputs: int | None = None,
-    allow_partial: bool = False,
-    seconds: float = 0.0,
+    answer: Any, n: int, n_outputs: int | None = None, allow_partial: bool = False, seconds: float = 0.0
 ) -> list[Outcome]:
     """The outcomes of an oracle's answer for `n` designs.
 
@@ -227,38 +200,17 @@ def judge(
     try:
         Y = np.asarray(answer, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        return [
-            _invalid(
-                n_outputs,
-                f"expected {n} rows of numbers, got {type(answer).__name__}: {error}",
-                each,
-            )
-        ] * n
+        return [_invalid(n_outputs, f"expected {n} rows of numbers, got {type(answer).__name__}: {error}", each)] * n
     shape = Y.shape
     if Y.ndim == 1:
         Y = Y[:, None]
-    if (
-        Y.ndim != 2
-        or len(Y) != n
-        or Y.shape[1] != (n_outputs or Y.shape[1])
-        or Y.shape[1] == 0
-    ):
-        wanted = (
-            f"{n} values" if n_outputs in (None, 1) else f"{n} x {n_outputs} values"
-        )
-        return [
-            _invalid(
-                n_outputs,
-                f"the oracle answered shape {shape} where {wanted} were due",
-                each,
-            )
-        ] * n
+    if Y.ndim != 2 or len(Y) != n or Y.shape[1] != (n_outputs or Y.shape[1]) or Y.shape[1] == 0:
+        wanted = f"{n} values" if n_outputs in (None, 1) else f"{n} x {n_outputs} values"
+        return [_invalid(n_outputs, f"the oracle answered shape {shape} where {wanted} were due", each)] * n
     return [_judge_row(row, allow_partial, each) for row in Y]
 
 
-def failed(
-    error: BaseException, n_outputs: int | None = None, seconds: float = 0.0
-) -> Outcome:
+def failed(error: BaseException, n_outputs: int | None = None, seconds: float = 0.0) -> Outcome:
     """The outcome of a call that ended in an error: timed out, crashed, or raised."""
     from pebble import ProcessExpired
 
@@ -267,10 +219,7 @@ def failed(
     if isinstance(error, TimeoutError):
         status, reason = "timeout", str(error) or f"stopped after {seconds:.1f} s"
     elif isinstance(error, ProcessExpired):
-        status, reason = (
-            "crashed",
-            f"the worker process died ({_death(error.exitcode)})",
-        )
+        status, reason = ("crashed", f"the worker process died ({_death(error.exitcode)})")
     elif isinstance(error, BrokenExecutor | CancelledError):
         status, reason = "crashed", f"the executor broke ({reason})"
     return Outcome(_unknown(n_outputs), status, reason[:500], seconds)
@@ -280,9 +229,7 @@ def waiting(n_calls: int, oldest_seconds: float) -> str:
     """What to say while oracles run, e.g. `waiting for 3 oracle calls, oldest 4:12`."""
     minutes, seconds = divmod(int(oldest_seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    age = (
-        f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
-    )
+    age = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
     return f"waiting for {n_calls} oracle call{'s' * (n_calls != 1)}, oldest {age}"
 
 
@@ -296,9 +243,7 @@ def _collect(
     progress: Progress,
 ) -> Iterator[tuple[int, Outcome]]:
     """Submit all, then yield outcomes as calls finish; a failed chunk is split. `timeout` is kept here if given."""
-    calls: dict[Call, tuple[int, ...]] = {
-        submit(positions): positions for positions in _chunks(n, chunk)
-    }
+    calls: dict[Call, tuple[int, ...]] = {submit(positions): positions for positions in _chunks(n, chunk)}
     since: dict[Call, float] = {}
     done = 0
     while calls:
@@ -312,17 +257,11 @@ def _collect(
         now = time.monotonic()
         late: set[Call] = set()
         if timeout is not None:
-            late = {
-                c
-                for c in calls
-                if c in since and now - since[c] > timeout * len(calls[c])
-            } - finished
+            late = {c for c in calls if c in since and now - since[c] > timeout * len(calls[c])} - finished
         for call in finished | late:
             positions = calls.pop(call)
             lasted = now - since.get(call, now)
-            outcomes = _outcomes(
-                call, call in late, len(positions), lasted, n_outputs, allow_partial
-            )
+            outcomes = _outcomes(call, call in late, len(positions), lasted, n_outputs, allow_partial)
             if outcomes is None:
                 calls |= {submit((i,)): (i,) for i in positions}
                 continue
@@ -332,31 +271,16 @@ def _collect(
 
 
 def _outcomes(
-    call: Call,
-    is_late: bool,
-    n: int,
-    lasted: float,
-    n_outputs: int | None,
-    allow_partial: bool,
+    call: Call, is_late: bool, n: int, lasted: float, n_outputs: int | None, allow_partial: bool
 ) -> list[Outcome] | None:
     """What a finished call says of its `n` designs; None where it should be repeated design by design."""
     if is_late:
         call.cancel()
-    error = (
-        TimeoutError()
-        if is_late
-        else CancelledError()
-        if call.cancelled()
-        else call.exception()
-    )
+    error = TimeoutError() if is_late else CancelledError() if call.cancelled() else call.exception()
     if error is not None:
         return None if n > 1 else [failed(error, n_outputs, lasted)]
     answer, seconds = call.result()
-    return (
-        None
-        if n > 1 and _shape(answer)[:1] != (n,)
-        else judge(answer, n, n_outputs, allow_partial, seconds)
-    )
+    return None if n > 1 and _shape(answer)[:1] != (n,) else judge(answer, n, n_outputs, allow_partial, seconds)
 
 
 def _run(oracle: Oracle, designs: list[Any]) -> tuple[Call, float]:
@@ -379,9 +303,7 @@ def _shape(answer: Any) -> tuple[int, ...]:
 
 def _judge_row(row: np.ndarray, allow_partial: bool, seconds: float) -> Outcome:
     is_finite = np.isfinite(row)
-    y = tuple(
-        float(v) if ok else float("nan") for v, ok in zip(row, is_finite, strict=True)
-    )
+    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_finite, strict=True))
     if is_finite.all():
         return Outcome(y, "measured", "", seconds)
     which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_finite))

@@ -78,33 +78,19 @@ def test_chunks_bound_the_size_of_a_call():
 
 
 def test_no_designs_make_no_calls(oracles):
-    for place in (
-        in_process,
-        process_pool,
-        partial(on_executor, executor=ThreadPoolExecutor),
-    ):
+    for place in (in_process, process_pool, partial(on_executor, executor=ThreadPoolExecutor)):
         assert list(place(oracles.stranger, [])) == []
 
 
 def test_in_process_a_design_that_raises_leaves_the_others_measured(oracles):
     outcomes = dict(in_process(oracles.stranger, ["a", "raise", "nan", "inf", "bb"]))
-    assert statuses(outcomes.items()) == [
-        "measured",
-        "failed",
-        "invalid",
-        "invalid",
-        "measured",
-    ]
+    assert statuses(outcomes.items()) == ["measured", "failed", "invalid", "invalid", "measured"]
     assert outcomes[1].reason == "ValueError: no such thing"
     assert "value 1 is nan" in outcomes[2].reason
 
 
 def test_an_oracle_that_drops_rows_is_asked_one_by_one():
-    outcomes = dict(
-        in_process(
-            lambda designs: [len(d) for d in designs if d != "bad"], ["a", "bad", "cc"]
-        )
-    )
+    outcomes = dict(in_process(lambda designs: [len(d) for d in designs if d != "bad"], ["a", "bad", "cc"]))
     assert statuses(outcomes.items()) == ["measured", "invalid", "measured"]
     assert "shape (0,)" in outcomes[1].reason
 
@@ -121,18 +107,12 @@ def test_several_outputs_are_kept_apart_and_a_partial_row_is_invalid_unless_allo
     answer = [[1.0, 2.0], [3.0, math.nan]]
     strict, lenient = judge(answer, 2, 2), judge(answer, 2, 2, True)
     assert strict[0] == Outcome((1.0, 2.0))
-    assert (
-        strict[1].status == "invalid"
-        and strict[1].y[0] == 3.0
-        and math.isnan(strict[1].y[1])
-    )
+    assert strict[1].status == "invalid" and strict[1].y[0] == 3.0 and math.isnan(strict[1].y[1])
     assert lenient[1].status == "measured"
     assert judge([[math.nan, math.nan]], 1, 2, True)[0].status == "invalid"
 
 
-@pytest.mark.parametrize(
-    "answer", [None, "text", [1.0], [[1.0], [2.0, 3.0]], [[[1.0]], [[2.0]]], [[], []]]
-)
+@pytest.mark.parametrize("answer", [None, "text", [1.0], [[1.0], [2.0, 3.0]], [[[1.0]], [[2.0]]], [[], []]])
 def test_an_answer_of_the_wrong_shape_is_invalid_and_says_what_was_due(answer):
     outcomes = judge(answer, 2, 1)
     assert [o.status for o in outcomes] == ["invalid", "invalid"]
@@ -140,35 +120,19 @@ def test_an_answer_of_the_wrong_shape_is_invalid_and_says_what_was_due(answer):
 
 
 def test_the_width_of_an_answer_must_be_the_number_of_objectives():
-    assert (
-        judge([[1.0, 2.0]], 1, 3)[0].reason
-        == "the oracle answered shape (1, 2) where 1 x 3 values were due"
-    )
+    assert judge([[1.0, 2.0]], 1, 3)[0].reason == "the oracle answered shape (1, 2) where 1 x 3 values were due"
 
 
 def test_a_process_pool_survives_raises_hangs_and_crashes(oracles):
     designs = ["a", "raise", "hang", "die", "nan", "bb"]
-    outcomes = dict(
-        process_pool(oracles.stranger, designs, workers=2, timeout=1.5, chunk=3)
-    )
-    assert statuses(outcomes.items()) == [
-        "measured",
-        "failed",
-        "timeout",
-        "crashed",
-        "invalid",
-        "measured",
-    ]
+    outcomes = dict(process_pool(oracles.stranger, designs, workers=2, timeout=1.5, chunk=3))
+    assert statuses(outcomes.items()) == ["measured", "failed", "timeout", "crashed", "invalid", "measured"]
     assert outcomes[3].reason == "the worker process died (SIGKILL)"
     assert outcomes[5].y == (2.0,)
 
 
 def test_a_partial_travels_to_the_pool_with_its_arguments(oracles):
-    outcomes = dict(
-        process_pool(
-            partial(oracles.two, scale=3.0), ["a", "bb"], workers=1, n_outputs=2
-        )
-    )
+    outcomes = dict(process_pool(partial(oracles.two, scale=3.0), ["a", "bb"], workers=1, n_outputs=2))
     assert [outcomes[i].y for i in range(2)] == [(3.0, -1.0), (6.0, -2.0)]
 
 
@@ -188,18 +152,10 @@ def test_threads_measure_and_a_late_call_is_given_up(oracles):
 
     with ThreadPoolExecutor(2) as executor:
         outcomes = dict(
-            on_executor(
-                slow,
-                ["a", "slow"],
-                executor=executor,
-                timeout=0.4,
-                progress=lambda *w: words.append(w[0]),
-            )
+            on_executor(slow, ["a", "slow"], executor=executor, timeout=0.4, progress=lambda *w: words.append(w[0]))
         )
     assert statuses(outcomes.items()) == ["measured", "timeout"]
-    assert any(
-        word.startswith("waiting for 1 oracle call, oldest 0:0") for word in words
-    )
+    assert any(word.startswith("waiting for 1 oracle call, oldest 0:0") for word in words)
 
 
 def test_an_executor_that_breaks_is_made_anew_for_the_designs_it_took_along(oracles):
