@@ -1,0 +1,1 @@
+"""Inverse design through a learned latent space: the public names, nothing else."""
