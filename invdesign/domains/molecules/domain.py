@@ -81,16 +81,10 @@ class Molecules:
     ) -> Corpus[str]:
         """Molecules of a .smi, .txt, .csv, .tsv or .sdf file, plain or .gz; see `files.read`."""
         return files.read(
-            path,
-            smiles_column=smiles_column,
-            properties=properties,
-            weight_column=weight_column,
-            on_invalid=on_invalid,
+            path, smiles_column=smiles_column, properties=properties, weight_column=weight_column, on_invalid=on_invalid
         )
 
-    def write(
-        self, designs: Sequence[str], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
-    ) -> None:
+    def write(self, designs: Sequence[str], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
         """Write .smi, .csv, .sdf (with 3-D conformers), or a picture grid (.svg, .png)."""
         files.write(designs, path, columns=columns)
 

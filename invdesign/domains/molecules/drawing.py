@@ -39,10 +39,12 @@ def svg(design: str, *, width: int = TILE[0], height: int = TILE[1]) -> str:
     with quiet():
         rdMolDraw2D.PrepareAndDrawMolecule(drawer, mol)
     drawer.FinishDrawing()
-    return re.sub(r"<\?xml[^>]*\?>\s*|<!--.*?-->\s*", "", drawer.GetDrawingText(), flags=re.S)
+    return re.sub(r"<\?xml[^>]*\?>\s*|<!--.*?-->\s*", "", drawer.GetDrawingText(), flags=re.DOTALL)
 
 
-def grid(designs: Sequence[str], *, legends: Sequence[str] | None = None, n_columns: int = 5, png: bool = False) -> bytes:
+def grid(
+    designs: Sequence[str], *, legends: Sequence[str] | None = None, n_columns: int = 5, png: bool = False
+) -> bytes:
     """A picture of many molecules, the first `MOST_TILES` of them.
 
     Returns:

@@ -10,6 +10,7 @@ import io
 import math
 import os
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,9 +95,9 @@ def read(
         design, problem, remedy = _design(row, salts)
         numbers, number_problem = _numbers(row, columns)
         if design and number_problem:
-            problem, remedy = number_problem, "write a plain number, or leave a property's cell empty where unknown"
+            problem, remedy = (number_problem, "write a plain number, or leave a property's cell empty where unknown")
         elif design and design in seen:
-            problem, remedy = f"the same molecule as row {seen[design]}", "keep one row per molecule"
+            problem, remedy = (f"the same molecule as row {seen[design]}", "keep one row per molecule")
         if problem:
             rejected.append(Rejection(row.number, row.smiles[:200], problem, remedy))
             if on_invalid == "error":
@@ -157,10 +158,10 @@ def unpacked(path: Path, *, max_bytes: int = MOST_BYTES) -> bytes:
     try:
         with path.open("rb") as raw:
             is_packed = raw.read(2) == b"\x1f\x8b"
-        opened = gzip.open(path, "rb") if is_packed else path.open("rb")
-        with opened as stream:
+            raw.seek(0)
+            stream = gzip.GzipFile(fileobj=raw) if is_packed else raw
             data = stream.read(max_bytes + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InvdesignError(f"cannot read {path}: {error}. Check the path and that the file is whole") from error
     if len(data) > max_bytes:
         raise InvdesignError(
@@ -298,7 +299,7 @@ def _find(path: Path, header: Sequence[str], column: str | None) -> int:
 
 
 def _sdf_rows(text: str) -> Iterator[Row]:
-    blocks = re.split(r"^\$\$\$\$.*\n?", text, flags=re.M)
+    blocks = re.split(r"^\$\$\$\$.*\n?", text, flags=re.MULTILINE)
     for number, block in enumerate(blocks, start=1):
         if not block.strip():
             continue
@@ -307,7 +308,7 @@ def _sdf_rows(text: str) -> Iterator[Row]:
         if len(block) > MOST_BLOCK:
             yield Row(number, title, problem=f"a record of {len(block):,} characters, more than {MOST_BLOCK:,}")
             continue
-        if re.search(r"\b(nan|inf)", head.split("\n", 3)[-1], flags=re.I):
+        if re.search(r"\b(nan|inf)", head.split("\n", 3)[-1], flags=re.IGNORECASE):
             yield Row(number, title, problem="coordinates that are not finite")
             continue
         with rdBase.BlockLogs():
@@ -315,7 +316,12 @@ def _sdf_rows(text: str) -> Iterator[Row]:
         if mol is None:
             yield Row(number, title, problem="RDKit cannot read or sanitize the record")
             continue
-        tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.M)}
+        if mol.GetConformer().Is3D():
+            # A conformer shows an amine's N-H on one side, but protons come and go: it is no stereocentre.
+            for atom in mol.GetAtoms():
+                if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
+                    atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+        tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
         yield Row(number, Chem.MolToSmiles(mol), tags)
 
 
@@ -330,7 +336,7 @@ def _design(row: Row, salts: Salts) -> tuple[str, str, str]:
     design = Chem.MolToSmiles(mol)
     if "." in design and salts != "keep":
         if salts == "reject":
-            return "", f"{design.count('.') + 1} pieces (a salt or a mixture)", "pass salts='largest' or 'keep'"
+            return ("", f"{design.count('.') + 1} pieces (a salt or a mixture)", "pass salts='largest' or 'keep'")
         pieces = Chem.GetMolFrags(mol, asMols=True)
         design = Chem.MolToSmiles(max(pieces, key=lambda piece: piece.GetNumAtoms()))
     return design, "", ""

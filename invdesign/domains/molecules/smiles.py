@@ -36,7 +36,7 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     if len(text) > LONGEST_TEXT:
         return None, f"{len(text):,} characters, more than {LONGEST_TEXT:,}"
     if not text.isascii() or any(c.isspace() or c == "\0" for c in text):
-        return None, "characters that no SMILES has (white space, accents, or control characters)"
+        return (None, "characters that no SMILES has (white space, accents, or control characters)")
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(text)
         if mol is None:
@@ -48,9 +48,9 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     if "[" in text or "*" in text:
         for atom in mol.GetAtoms():
             if atom.GetAtomicNum() == 0:
-                return None, "a wildcard atom (*): a query or an R-group, not a molecule"
+                return (None, "a wildcard atom (*): a query or an R-group, not a molecule")
             if abs(atom.GetFormalCharge()) > MOST_CHARGE:
-                return None, f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}"
+                return (None, f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}")
             if atom.GetAtomMapNum():
                 atom.SetAtomMapNum(0)
     return mol, ""

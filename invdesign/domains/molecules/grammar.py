@@ -1,0 +1,169 @@
+"""A fragment grammar of drug-like molecules: rings, linkers and substituents joined where chemistry joins them.
+
+A unit is SMILES that begins with the atom by which it hangs on its parent. Its open places are written `<a>` on an
+aromatic carbon, `<c>` on an sp3 carbon, `<b>` on one beside a heteroatom, `<n>` on a nitrogen, oxygen or sulfur, and
+`<x>` on an acyl or sulfonyl group. What may be put there depends on the atom that the next unit begins with, so that no
+peroxides, aminals or N-halides arise.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Entry = Literal["carbon", "aromatic", "nitrogen", "oxygen", "acyl", "halogen"]
+
+TAKES: dict[str, tuple[Entry, ...]] = {
+    "a": ("carbon", "aromatic", "nitrogen", "oxygen", "acyl", "halogen"),
+    "c": ("carbon", "aromatic", "nitrogen", "oxygen"),
+    "b": ("carbon", "aromatic"),
+    "n": ("carbon", "aromatic", "acyl"),
+    "x": ("carbon", "aromatic", "nitrogen"),
+}
+
+ENDS: dict[Entry, dict[str, float]] = {
+    "carbon": {
+        "C": 9, "CC": 3, "C(C)C": 3, "C(C)(C)C": 1.5, "C1CC1": 2, "CC(C)C": 1, "CCOC": 1.5, "CC#N": 0.5,
+        "CC(N)=O": 0.7, "CCO": 1, "C1CCC1": 0.5, "CC1CC1": 0.7, "CC(F)(F)F": 0.6, "CCC": 1, "CCN(C)C": 0.8,
+    },
+    "aromatic": {"c1ccccc1": 1.5, "c1ccncc1": 0.7, "c1cccnc1": 0.7, "c1ccco1": 0.5, "c1cccs1": 0.5},
+    "nitrogen": {"N": 1, "NC": 1, "N(C)C": 2, "NC(C)=O": 2, "NS(C)(=O)=O": 0.7, "NC(=O)OC": 0.3, "NC(N)=O": 0.4},
+    "oxygen": {"OC": 5, "O": 2, "OCC": 1.5, "OC(F)F": 0.6, "OC(F)(F)F": 0.5, "SC": 0.5, "OC(C)C": 0.7},
+    "acyl": {
+        "C(N)=O": 1.5, "C(C)=O": 1.5, "C(=O)O": 0.8, "C(=O)OC": 1, "S(C)(=O)=O": 1.2, "S(N)(=O)=O": 0.8, "C(=O)NC": 1,
+        "C(=O)N(C)C": 0.7, "C(=O)C1CC1": 0.5,
+    },
+    "halogen": {"F": 5, "Cl": 4, "Br": 1, "C#N": 2, "C(F)(F)F": 2},
+}  # fmt: skip
+
+LINKERS: dict[Entry, dict[str, float]] = {
+    "carbon": {
+        "C<c>": 4, "C<b>": 0.5, "CC<c>": 1.5, "CO<n>": 1.5, "CN<n>": 2, "CNC(=O)<x>": 1.5, "CC(=O)N<n>": 1.5, "C(C)<c>": 1,
+        "CS<n>": 0.6, "[C@@H](C)<c>": 0.5, "[C@H](C)<c>": 0.5, "CN(C)C(=O)<x>": 0.5, "CCN<n>": 0.6,
+    },
+    "nitrogen": {
+        "N<n>": 1.5, "NC(=O)<x>": 5, "NS(=O)(=O)<x>": 1.5, "N(C)C(=O)<x>": 0.8, "NCC<c>": 0.8, "NC(=O)N<n>": 0.9,
+        "NC(=O)C<c>": 1.5, "NC<a>": 1, "NC(=O)CS<n>": 0.5, "NC(=O)CO<n>": 0.7,
+    },
+    "oxygen": {"O<n>": 1.5, "OC<a>": 2.5, "OCC<c>": 0.7, "OCC(=O)N<n>": 1.2, "S<n>": 0.5, "SC<a>": 0.5},
+    "acyl": {
+        "C(=O)N<n>": 6, "C(=O)NC<a>": 2, "C(=O)<x>": 2.5, "S(=O)(=O)<x>": 2, "S(=O)(=O)N<n>": 1.2, "C(=O)NCC<c>": 1,
+        "C(=O)N(C)C<a>": 0.6,
+    },
+}  # fmt: skip
+
+RINGS: dict[Entry, dict[str, float]] = {
+    "aromatic": {
+        "c1ccc<a>cc1": 6, "c1cccc<a>c1": 5, "c1ccccc1<a>": 3, "c1cc<a>cc<a>c1": 1.5, "c1ccc<a>c<a>c1": 3,
+        "c1ccc<a>cc1<a>": 2, "c1ccc<a>nc1": 2, "c1cnc<a>nc1": 1, "c1ccnc<a>c1": 1.5, "c1cncc<a>c1": 1, "c1ccnc<a>n1": 1,
+        "c1nc<a>cs1": 1, "c1cc<a>no1": 1, "c1nc<a>no1": 1, "c1nnc<a>o1": 0.8, "c1cc<a>[nH]n1": 0.7, "c1cnn(C)c1": 0.8,
+        "c1ccc<a>o1": 1, "c1ccc<a>s1": 1, "c1sc<a>nc1C": 0.6, "c1c(C)noc1C": 0.6, "c1n[nH]c<a>n1": 0.3,
+        "c1ccc2[nH]cc<a>c2c1": 0.7, "c1c[nH]c2ccc<a>cc12": 0.6, "c1ccc2ncccc2c1": 0.6, "c1ccc2nc<a>sc2c1": 0.5,
+        "c1nc2ccc<a>cc2[nH]1": 0.8, "c1nc2cc<a>ccc2o1": 0.5, "c1ccc2c(c1)OCO2": 0.8, "c1ccc2c(c1)OCCO2": 0.5,
+        "c1ncnc2cc<a>ccc12": 0.5, "c1cn2ccc<a>cc2n1": 0.5, "c1nc<a>c2ccccc2n1": 0.3, "c1ncc<a>cn1": 0.7,
+    },
+    "nitrogen": {
+        "N1CCN<n>CC1": 4, "N1CCC<c>CC1": 2.5, "N1CCOCC1": 2.5, "N1CCCC1": 1.5, "N1CCC<c>C1": 1, "N1CC<c>C1": 0.5,
+        "N1CCc2cc<a>ccc2C1": 0.7, "N1CCc2ccccc21": 0.5, "N1CCC(C(N)=O)CC1": 0.5, "N1CCCC1C<c>": 0.5, "N1CCSCC1": 0.2,
+        "n1cc<a>cn1": 1, "n1ccnc1": 0.7, "n1nc<a>cc1C": 0.5, "n1ccc2cc<a>ccc21": 0.4, "n1cnc2ccccc21": 0.3,
+        "N1CCC(=O)N<n>CC1": 0.2, "N1C(=O)CCC1": 0.3, "N1CCN<n>C(=O)C1": 0.3, "N1CC2(C1)CCOCC2": 0.15,
+        "N1CCC[C@@H]1C<c>": 0.3, "N1CCC[C@H]1C<c>": 0.3,
+    },
+    "carbon": {
+        "C1CCN<n>CC1": 2.5, "C1CCC<c>CC1": 1, "C1CCCC1": 0.8, "C1CCOCC1": 1.2, "C1CCCN<n>C1": 1, "C1CN<n>C1": 0.5,
+        "C1CCN<n>C1": 0.8, "C1CCC<c>C1": 0.3, "C1CCc2cc<a>ccc21": 0.4, "C1COc2ccccc2C1": 0.2, "C1CCOC1": 0.4,
+        "C1CC<c>C1": 0.2, "C1CC1": 0.8,
+    },
+}  # fmt: skip
+
+STARTS: dict[str, float] = {
+    "": 6, "C": 5, "CO": 3, "F": 2, "Cl": 2, "N#C": 1, "FC(F)(F)": 1, "CC": 1, "CC(C)": 1, "CN(C)": 1, "CC(=O)N": 1,
+    "NC(=O)": 1, "CS(=O)(=O)": 0.6, "O": 0.7, "N": 0.7, "CCO": 0.8, "COC(=O)": 0.5, "NS(=O)(=O)": 0.5, "C1CC1": 0.5,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Menu:
+    """Units with their running weights, ready to be drawn from."""
+
+    units: tuple[str, ...]
+    weights: tuple[float, ...]
+
+    def draw(self, rng: random.Random) -> str:
+        return rng.choices(self.units, cum_weights=self.weights)[0]
+
+
+def _menu(*tables: dict[str, float]) -> Menu:
+    units: list[str] = []
+    weights: list[float] = []
+    total = 0.0
+    for table in tables:
+        for unit, weight in table.items():
+            total += weight
+            units.append(unit)
+            weights.append(total)
+    return Menu(tuple(units), tuple(weights))
+
+
+def _menus(units: dict[Entry, dict[str, float]]) -> dict[str, Menu]:
+    return {
+        slot: _menu(*(_allowed(units[entry], slot) for entry in entries if entry in units))
+        for slot, entries in TAKES.items()
+    }
+
+
+def _allowed(units: dict[str, float], slot: str) -> dict[str, float]:
+    """On a heteroatom, no unit whose first carbon holds or may hold another heteroatom: an aminal or acetal."""
+    return {unit: weight for unit, weight in units.items() if slot != "n" or not _GEMINAL.match(unit)}
+
+
+_GEMINAL = re.compile(r"C(<c>|[NOS]|\(C\)<c>)|\[C@+H\]\(C\)<c>")
+_ENDS, _LINKERS, _RINGS = _menus(ENDS), _menus(LINKERS), _menus(RINGS)
+_STARTS = _menu(STARTS)
+_CORES = _menu(RINGS["aromatic"])
+_SLOT = re.compile(r"<([abcnx])>")
+_RING_MARK = re.compile(r"\d")
+
+# Chances by depth that an open place is grown with a linker, with a ring, or with an end group; else it stays bare.
+_CHANCES = ((0.70, 0.18, 0.10), (0.16, 0.60, 0.20), (0.12, 0.30, 0.40), (0.03, 0.12, 0.45), (0.0, 0.0, 0.35))
+
+
+def molecule(rng: random.Random) -> str:
+    """Draw one molecule as SMILES, not canonical; a rare draw is no valid molecule and is for the caller to drop."""
+    marks = [0]
+    core = _fill(_CORES.draw(rng), rng, 0, marks)
+    return _renumber(_STARTS.draw(rng), marks) + core
+
+
+def _fill(unit: str, rng: random.Random, depth: int, marks: list[int]) -> str:
+    unit = _renumber(unit, marks)
+    return _SLOT.sub(lambda slot: _branch(slot.group(1), rng, depth, marks), unit)
+
+
+def _branch(slot: str, rng: random.Random, depth: int, marks: list[int]) -> str:
+    linker, ring, end = _CHANCES[min(depth, len(_CHANCES) - 1)]
+    dice = rng.random()
+    # A bare acyl is an aldehyde, and a bare linker a stump: those places are always filled.
+    if dice < linker:
+        text = _fill(_LINKERS[slot].draw(rng), rng, depth + 1, marks)
+    elif dice < linker + ring:
+        text = _fill(_RINGS[slot].draw(rng), rng, depth + 1, marks)
+    elif dice < linker + ring + end or slot == "x":
+        text = _fill(_ENDS[slot].draw(rng), rng, depth + 1, marks)
+    else:
+        return ""
+    return f"({text})"
+
+
+def _renumber(unit: str, marks: list[int]) -> str:
+    """Give a unit's rings numbers that no other unit of the molecule has."""
+    offset = marks[0]
+    used = [int(mark) for mark in _RING_MARK.findall(unit)]
+    marks[0] += max(used, default=0)
+    return _RING_MARK.sub(lambda mark: _mark(int(mark.group()) + offset), unit)
+
+
+def _mark(number: int) -> str:
+    return str(number) if number < 10 else f"%{number}"
