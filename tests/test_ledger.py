@@ -1,0 +1,395 @@
+"""The ledger gives back exactly what it was told, survives a kill, and refuses what would harm a run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invdesign.campaign import Funnel, Region, RoundRecord, State
+from invdesign.core import Candidate, Check, InvdesignError, Outcome
+from invdesign.ledger import Ledger, differences, from_plain, probe, sha256_of, to_plain, write_atomically
+from invdesign.search.trust_region import TrustRegion
+from invdesign.surrogate import SurrogateReport
+
+WORDS = SimpleNamespace(name="words", to_text=lambda design: design, from_text=lambda text: text, key=lambda d: d)
+
+
+def candidate(word: str, **known) -> Candidate[str]:
+    torch.manual_seed(len(word))
+    return Candidate(word, word.upper(), torch.randn(3, dtype=torch.float64), **known)
+
+
+def asked_state() -> State[str]:
+    history = (
+        candidate("seed", y=(1.5, math.nan), status="measured", log_density=-3.25, percentile=12.5),
+        candidate("sad", y=(math.nan, math.nan), status="failed", reason="ValueError: no"),
+    )
+    pending = tuple(
+        candidate(
+            word,
+            round=1,
+            origin="sobol",
+            parents=("SEED",),
+            region=1,
+            mean=(0.1, 1 / 3),
+            sd=(math.inf, 0.2),
+            acquisition=-0.5,
+            checks=(Check("length", True, "4 <= 10"), Check("novel", False, "known")),
+        )
+        for word in ("alpha", "beta", "γ-end")
+    )
+    record = RoundRecord(
+        1,
+        funnel=Funnel(100, 90, 80, 70, 60, 3),
+        lengths=(0.8, 0.1),
+        is_improved=(True, False),
+        rung="jitter",
+        surrogate=SurrogateReport("leave-one-out", 2, (0.5, math.nan), (0.1, 0.1)),
+        seconds={"fit": 0.25},
+        notes=("an outlier: SEED",),
+    )
+    regions = (Region(replace(TrustRegion(), length=0.4), "SEED", 0), Region(TrustRegion(), "SAD", 1))
+    return State(history, pending, regions, 1, (RoundRecord(0, best=math.nan), record))
+
+
+def same(a: object, b: object) -> bool:
+    """Equality of records that counts NaN equal to NaN and compares tensors by value."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, float):
+        return isinstance(b, float) and (a == b or (math.isnan(a) and math.isnan(b)))
+    if isinstance(a, tuple):
+        return isinstance(b, tuple) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if hasattr(a, "__dataclass_fields__"):
+        return type(a) is type(b) and all(same(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
+    return type(a) is type(b) and a == b
+
+
+def test_same_tells_different_states_apart():
+    assert same(asked_state(), asked_state())
+    assert not same(asked_state(), replace(asked_state(), round=2))
+
+
+def test_a_new_ledger_holds_an_empty_state(tmp_path):
+    with Ledger.open(tmp_path / "new" / "ledger.sqlite", WORDS) as ledger:
+        assert same(ledger.state(), State())
+
+
+def test_a_state_comes_back_exactly_from_another_opening(tmp_path):
+    state = asked_state()
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        ledger.asked(state)
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        assert same(ledger.state(), state)
+
+
+def test_an_outcome_told_is_there_at_once_and_the_round_closes_over_it(tmp_path):
+    state = asked_state()
+    path = tmp_path / "l.sqlite"
+    with Ledger.open(path, WORDS) as ledger:
+        ledger.asked(state)
+        told = state.pending[1].measured(Outcome((2.0, 3.0)))
+        ledger.told(told)
+        with Ledger.open(path, WORDS, read_only=True) as other:
+            assert [c.status for c in other.state().pending] == ["pending", "measured", "pending"]
+        batch = tuple(c.measured(Outcome((2.0, 3.0))) for c in state.pending)
+        closed = replace(
+            state,
+            history=state.history + batch,
+            pending=(),
+            records=(*state.records[:-1], RoundRecord(1, n_measured=3)),
+        )
+        ledger.closed(closed)
+    with Ledger.open(path, WORDS) as ledger:
+        assert same(ledger.state(), closed)
+        assert [e.key for e in ledger.evaluations()] == ["BETA"]
+
+
+def test_a_history_encoded_again_replaces_the_old_latents(tmp_path):
+    state = asked_state()
+    with Ledger.open(tmp_path / "l.sqlite", WORDS, save_map=lambda space, folder: folder.mkdir()) as ledger:
+        ledger.asked(state)
+        tuned = replace(state, history=tuple(replace(c, z=c.z + 1) for c in state.history))
+        ledger.tuned("a space", tuned)
+        assert (tmp_path / ledger.meta("map_folder")).is_dir()
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        assert same(ledger.state(), tuned)
+        with pytest.raises(InvdesignError, match="save_map"):
+            ledger.tuned("a space", tuned)
+
+
+def test_a_correction_wins_and_nothing_told_is_lost(tmp_path):
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        ledger.asked(asked_state())
+        ledger.told(asked_state().pending[0].measured(Outcome((1.0, 1.0))))
+        ledger.corrected("ALPHA", Outcome((5.0, 1.0)), note="wrong dilution")
+        assert ledger.state().pending[0].y == (5.0, 1.0)
+        assert [(e.kind, e.outcome.y, e.note) for e in ledger.evaluations("ALPHA")] == [
+            ("measured", (1.0, 1.0), ""),
+            ("correction", (5.0, 1.0), "wrong dilution"),
+        ]
+
+
+def test_repeats_are_averaged_since_the_last_correction_and_a_failed_repeat_changes_no_value(tmp_path):
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        ledger.asked(asked_state())
+        ledger.told(asked_state().pending[0].measured(Outcome((100.0, 1.0))))
+        ledger.corrected("ALPHA", Outcome((1.0, 1.0)))
+        ledger.repeated("ALPHA", Outcome((2.0, math.nan)))
+        ledger.repeated("ALPHA", Outcome((6.0, 4.0)))
+        ledger.repeated("ALPHA", Outcome((), "failed", "spilt"))
+        alpha = ledger.state().pending[0]
+        assert (alpha.y, alpha.status) == ((3.0, 2.5), "measured")
+
+
+def test_a_design_that_came_measured_counts_in_the_mean_of_its_repeats(tmp_path):
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        ledger.asked(asked_state())
+        ledger.repeated("SEED", Outcome((2.5, 7.0)))
+        assert ledger.state().history[0].y == (2.0, 7.0)
+
+
+def test_a_design_made_instead_takes_the_place_of_the_one_asked_for(tmp_path):
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        ledger.asked(asked_state())
+        ledger.made_instead("BETA", candidate("betamax", y=(1.0, 2.0), status="measured"))
+        made = ledger.state().pending[1]
+        assert (made.key, made.round, made.origin, made.parents, made.y) == (
+            "BETAMAX",
+            1,
+            "told",
+            ("BETA",),
+            (1.0, 2.0),
+        )
+        assert ledger.evaluations("BETAMAX")[0].note == "made instead of BETA"
+        with pytest.raises(InvdesignError, match="only a pending one"):
+            ledger.made_instead("SEED", candidate("x"))
+
+
+def test_an_outcome_for_an_unknown_design_is_refused(tmp_path):
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger, pytest.raises(InvdesignError, match="no design 'NOBODY'"):
+        ledger.told(candidate("nobody"))
+
+
+def test_a_second_process_is_refused_and_told_who_owns_the_run(tmp_path):
+    path = tmp_path / "l.sqlite"
+    with Ledger.open(path, WORDS), pytest.raises(InvdesignError, match=rf"process {os.getpid()} on "):
+        Ledger.open(path, WORDS)
+    Ledger.open(path, WORDS).close()
+
+
+def test_a_run_cannot_go_on_with_other_settings_unless_that_is_accepted_and_recorded(tmp_path):
+    old = {"config": {"batch": 50, "seed": 0}, "data": {"corpus": "ab12"}}
+    new = {"config": {"batch": 20, "seed": 0}, "data": {"corpus": "ab12", "more": 1}}
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        assert ledger.agree(old) == [] and ledger.agree(old) == []
+        with pytest.raises(InvdesignError, match=r"config\.batch: 50 -> 20"):
+            ledger.agree(new)
+        assert ledger.agree(new, accept_changes=True) == ["config.batch: 50 -> 20", "data.more: (new) -> 1"]
+        assert ledger.agree(new) == []
+        assert ledger.meta("changed_settings")[0]["changes"][0] == "config.batch: 50 -> 20"
+
+
+def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_was(tmp_path):
+    path = tmp_path / "l.sqlite"
+    path.write_text("a shopping list, " * 100)
+    with pytest.raises(InvdesignError, match="cannot be read as a ledger"):
+        Ledger.open(path, WORDS)
+    assert path.read_text().startswith("a shopping list")
+    other = tmp_path / "other.sqlite"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE stock (n INTEGER)")
+    with pytest.raises(InvdesignError, match="expected a ledger of version 1"):
+        Ledger.open(other, WORDS)
+
+
+def test_a_ledger_of_another_domain_or_a_missing_one_is_refused(tmp_path):
+    Ledger.open(tmp_path / "l.sqlite", WORDS).close()
+    with pytest.raises(InvdesignError, match="ledger of words, opened for crystals"):
+        Ledger.open(tmp_path / "l.sqlite", SimpleNamespace(name="crystals"))
+    with pytest.raises(InvdesignError, match="no such ledger"):
+        Ledger.open(tmp_path / "none.sqlite", WORDS, read_only=True)
+
+
+def test_a_read_only_ledger_writes_nothing(tmp_path):
+    path = tmp_path / "l.sqlite"
+    Ledger.open(path, WORDS).close()
+    with Ledger.open(path, WORDS, read_only=True) as ledger, pytest.raises(InvdesignError, match="cannot be written"):
+        ledger.note("x", 1)
+
+
+def test_a_full_disk_is_found_before_anything_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=2**20))
+    with pytest.raises(InvdesignError, match="1 MiB are free"):
+        Ledger.open(tmp_path / "l.sqlite", WORDS)
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvdesignError, match="nothing can be written there"):
+        probe(tmp_path / "file" / "run")
+
+
+def test_a_disk_that_fills_up_later_leaves_what_was_written(tmp_path):
+    path = tmp_path / "l.sqlite"
+    state = asked_state()
+    with Ledger.open(path, WORDS) as ledger:
+        ledger.asked(state)
+        pages = ledger._connection.execute("PRAGMA page_count").fetchone()[0]
+        ledger._connection.execute(f"PRAGMA max_page_count = {pages}")
+        flood = state.pending[0].measured(Outcome((1.0, 1.0), "failed", "x" * 100_000))
+        with pytest.raises(InvdesignError, match=r"full.*What was written before is safe"):
+            ledger.told(flood)
+    with Ledger.open(path, WORDS) as ledger:
+        assert same(ledger.state(), state)
+
+
+WRITER = """
+import sys, torch
+from dataclasses import replace
+{prelude}
+from types import SimpleNamespace
+from invdesign.campaign import State
+from invdesign.core import Candidate, Outcome
+from invdesign.ledger import Ledger
+from pathlib import Path
+words = SimpleNamespace(name="words", to_text=str, from_text=str)
+with Ledger.open(Path(sys.argv[1]), words) as ledger:
+    state = ledger.state()
+    if not state.pending:
+        z = torch.zeros(2, dtype=torch.float64)
+        state = State(pending=tuple(Candidate(f"w{{i}}", f"w{{i}}", z) for i in range(5000)))
+        ledger.asked(state)
+    for c in state.pending:
+        if c.status == "pending":
+            ledger.told(c.measured(Outcome((float(c.key[1:]),))))
+            print(c.key, flush=True)
+"""
+
+
+def test_a_killed_writer_loses_nothing_that_it_had_finished(tmp_path):
+    path = tmp_path / "l.sqlite"
+    prelude = "import stubs" if "stubs" in sys.modules else ""
+    said: list[str] = []
+    for _ in range(3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER.format(prelude=prelude), str(path)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[1],
+        )
+        assert writer.stdout is not None
+        said.append(next(line for line in writer.stdout if line.startswith("w")))
+        time.sleep(0.1)
+        writer.send_signal(signal.SIGKILL)
+        said += writer.communicate()[0].splitlines()
+    said = [word.strip() for word in said if word.strip()]
+    assert len(said) == len(set(said))
+    with Ledger.open(path, WORDS) as ledger:
+        measured = {c.key: c.y for c in ledger.state().pending if c.status == "measured"}
+        assert set(said) <= set(measured)
+        assert all(y == (float(key[1:]),) for key, y in measured.items())
+        assert sorted(measured) == sorted(e.key for e in ledger.evaluations())
+
+
+def test_ctrl_c_waits_until_a_write_is_finished(tmp_path):
+    class Interrupting:
+        name = "words"
+
+        def to_text(self, design):
+            os.kill(os.getpid(), signal.SIGINT)
+            return design
+
+        def from_text(self, text):
+            return text
+
+    with Ledger.open(tmp_path / "l.sqlite", Interrupting()) as ledger:
+        with pytest.raises(KeyboardInterrupt):
+            ledger.asked(asked_state())
+        assert len(ledger.state().pending) == 3
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a" / "list.csv"
+    write_atomically(path, lambda beside: beside.write_text("one"))
+    assert path.read_text() == "one" and sha256_of(path).startswith("7692c3ad")
+
+    def half(beside: Path) -> None:
+        beside.write_text("tw")
+        raise ValueError("power cut")
+
+    with pytest.raises(ValueError, match="power cut"):
+        write_atomically(path, half)
+    assert path.read_text() == "one"
+    assert [p.name for p in path.parent.iterdir()] == ["list.csv"]
+
+
+@dataclass(frozen=True)
+class Leaf:
+    x: float = 0.0
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tree:
+    leaf: Leaf
+    maybe: Leaf | None = None
+    number: float | None = None
+    pair: tuple[int, str] = (0, "")
+    table: dict[str, float] | None = None
+    is_green: bool = False
+
+
+leaves = st.builds(Leaf, st.floats(), st.lists(st.text()).map(tuple))
+trees = st.builds(
+    Tree,
+    leaves,
+    st.none() | leaves,
+    st.none() | st.floats(),
+    st.tuples(st.integers(), st.text()),
+    st.none() | st.dictionaries(st.text(), st.floats()),
+    st.booleans(),
+)
+
+
+@given(trees)
+def test_every_record_comes_back_from_strict_json(tree):
+    text = json.dumps(to_plain(tree), allow_nan=False)
+    back = from_plain(Tree, json.loads(text))
+    assert same(replace(back, table=None), replace(tree, table=None))
+    assert (back.table is None) == (tree.table is None)
+    assert same(tuple((back.table or {}).values()), tuple((tree.table or {}).values()))
+
+
+def test_numpy_numbers_become_plain_ones_and_functions_are_refused():
+    assert to_plain({"a": np.float64(1.5), "b": np.bool_(True), "c": np.arange(2), "d": Path("x")}) == {
+        "a": 1.5,
+        "b": True,
+        "c": [0, 1],
+        "d": "x",
+    }
+    with pytest.raises(TypeError, match="function"):
+        to_plain(same)
+
+
+def test_a_field_that_an_older_file_lacks_keeps_its_default():
+    assert from_plain(Leaf, {"x": "nan"}).names == ()
+
+
+def test_differences_name_the_place():
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}, "d": [1]}) == ["a.c: 2 -> (gone)", "d: (new) -> [1]"]
