@@ -1,0 +1,167 @@
+"""The loop on a toy domain: it finds the top, resumes exactly, and keeps its books."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import toy
+
+from invdesign.campaign import State, begin, front, ranking, run, shortlist, tell
+from invdesign.core import Check, Corpus, InvdesignError, Objective, Outcome
+
+SPACE = toy.GridSpace(toy.Grid())
+
+
+def evaluate(oracle: Any, designs: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+    """In process, one by one, the last one first: the order of arrival must not matter."""
+    for i in reversed(range(len(designs))):
+        y = float(np.asarray(oracle([designs[i]])).reshape(-1)[0])
+        yield i, Outcome((y,), "measured" if np.isfinite(y) else "invalid")
+
+
+class Killed(Exception):
+    pass
+
+
+class Diary:
+    """A memory that keeps the last durable state and dies at a chosen moment."""
+
+    def __init__(self, *, dies_at: int | None = None) -> None:
+        self.state: State[Any] | None = None
+        self.dies_at, self.count = dies_at, 0
+
+    def _tick(self) -> None:
+        self.count += 1
+        if self.count == self.dies_at:
+            raise Killed
+
+    def asked(self, state: State[Any]) -> None:
+        self.state = state
+        self._tick()
+
+    def told(self, candidate: Any) -> None:
+        assert self.state is not None
+        self.state = tell(self.state, {candidate.key: Outcome(candidate.y, candidate.status, candidate.reason)})
+        self._tick()
+
+    def closed(self, state: State[Any]) -> None:
+        self.state = state
+        self._tick()
+
+    def tuned(self, space: Any, state: State[Any]) -> None:
+        self.state = state
+
+
+def whole(campaign: Any) -> State[Any]:
+    return run(campaign, SPACE, begin(campaign, SPACE, corpus=toy.corpus()), evaluate=evaluate)
+
+
+def test_a_campaign_climbs_the_hill_within_its_budget() -> None:
+    campaign = toy.campaign()
+    state = whole(campaign)
+    assert state.n_calls == 60
+    best = max(c.y[0] for c in state.history if c.status == "measured")
+    start = max(c.y[0] for c in state.history if c.round == 0)
+    assert best > 0.98 > start
+    assert len({c.key for c in state.history}) == len(state.history)
+
+
+@pytest.mark.parametrize("dies_at", [1, 7, 13, 20, 33])
+def test_a_killed_campaign_goes_on_as_if_it_had_never_died(dies_at: int) -> None:
+    campaign = toy.campaign(budget=40)
+    expected = whole(campaign)
+    diary = Diary(dies_at=dies_at)
+    first = begin(campaign, SPACE, corpus=toy.corpus())
+    diary.state = first
+    with pytest.raises(Killed):
+        run(campaign, SPACE, first, evaluate=evaluate, memory=diary)
+    resumed = run(campaign, SPACE, diary.state, evaluate=evaluate, memory=Diary())
+    assert [c.key for c in resumed.history] == [c.key for c in expected.history]
+    assert [c.y for c in resumed.history] == [c.y for c in expected.history]
+    assert resumed.regions == expected.regions
+
+
+def test_measured_properties_of_a_corpus_are_taken_and_cost_nothing() -> None:
+    source = toy.corpus()
+    known = Corpus(source.designs, properties={"height": toy.bump(source.designs)})
+    state = begin(toy.campaign(), SPACE, corpus=known)
+    assert len(state.history) == len(source) and state.n_calls == 0 and not state.pending
+
+
+def test_an_empty_start_says_what_to_give() -> None:
+    with pytest.raises(InvdesignError, match="nothing to start from"):
+        begin(toy.campaign(), SPACE, corpus=None)
+
+
+def test_two_objectives_end_in_a_front() -> None:
+    def both(designs: Sequence[Any]) -> Any:
+        P = np.array(designs, dtype=float)
+        return np.stack([P[:, 0], -P[:, 0] + P[:, 1]], axis=1)
+
+    def measure(oracle: Any, designs: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+        for i, row in enumerate(oracle(designs)):
+            yield i, Outcome(tuple(row))
+
+    from invdesign.search import acquisition
+
+    base = toy.campaign()
+    search = dataclasses.replace(base.search, acquire=acquisition.log_nehvi)
+    campaign = toy.campaign(
+        objectives=[Objective("a"), Objective("b")], oracle=both, search=search, budget=25, n_seeds=10
+    )
+    state = run(campaign, SPACE, begin(campaign, SPACE, corpus=toy.corpus()), evaluate=measure)
+    U = campaign.utilities(state.history)
+    assert len(front(U)) > 1
+    assert ranking(U)[0] in front(U)
+
+
+def test_several_regions_share_the_batch_and_start_apart() -> None:
+    base = toy.campaign()
+    campaign = toy.campaign(search=dataclasses.replace(base.search, n_regions=2), budget=30)
+    state = whole(campaign)
+    assert {c.region for c in state.history if c.round} == {0, 1}
+    assert len({r.root for r in state.regions}) == 2
+
+
+def test_failures_teach_and_too_many_of_them_stop_the_campaign() -> None:
+    def broken(oracle: Any, designs: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+        for i in range(len(designs)):
+            yield i, Outcome((np.nan,), "failed", "the instrument is off")
+
+    campaign = toy.campaign(n_seeds=20)
+    with pytest.raises(InvdesignError, match="the instrument is off"):
+        run(campaign, SPACE, begin(campaign, SPACE, corpus=toy.corpus()), evaluate=broken)
+
+
+def test_random_search_asks_no_surrogate() -> None:
+    from invdesign.search import propose
+    from invdesign.search.search import Search
+
+    campaign = toy.campaign(search=Search(propose=(propose.prior_draws,), shares=(1.0,), acquire=None, trust_region=None))
+    state = whole(campaign)
+    assert state.n_calls == 60 and all(r.rung == "none" for r in state.records[1:])
+
+
+def test_the_shortlist_is_valid_new_and_best_first() -> None:
+    def even(designs: Sequence[Any]) -> list[Check]:
+        return [Check("even", sum(p) % 2 == 0) for p in designs]
+
+    campaign = toy.campaign(validators=[even], n_shortlist=5)
+    state = whole(campaign)
+    short = shortlist(campaign, state, known=frozenset(toy.Grid().key(p) for p in toy.corpus().designs))
+    assert short and all(c.is_valid and c.round > 0 for c in short)
+    heights = [c.y[0] for c in short]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_the_global_random_state_is_left_alone() -> None:
+    campaign = toy.campaign(budget=20)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    whole(campaign)
+    assert torch.equal(before, torch.get_rng_state())
