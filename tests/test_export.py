@@ -1,0 +1,146 @@
+"""Exported lists say everything, hurt no spreadsheet, and can be checked against their manifest."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invdesign.core import Candidate, Check, InvdesignError, Objective
+from invdesign.export import export, plain_cell, provenance, read_table, safe_cell, table, write_table
+from invdesign.ledger import sha256_of
+
+OBJECTIVES = (Objective("hardness", "GPa"), Objective("cost", goal="minimize"))
+
+
+@dataclass(frozen=True)
+class Words:
+    """A domain of words: one line each; its pictures fail."""
+
+    name: str = "words"
+    formats: tuple[str, ...] = (".txt", ".csv", ".svg")
+
+    def to_text(self, design: str) -> str:
+        return design
+
+    def describe(self, designs: list[str]) -> dict[str, list[Any]]:
+        return {"letters": [len(d) for d in designs], "initial": [d[:1] for d in designs]}
+
+    def write(self, designs: list[str], path: Path, *, columns: dict[str, list[Any]] | None = None) -> None:
+        if path.suffix == ".svg":
+            path.write_text("<svg")
+            raise RuntimeError("no pen")
+        path.write_text("\n".join(f"{d} {i}" for d, i in zip(designs, (columns or {})["id"], strict=True)))
+
+
+def candidates() -> list[Candidate[str]]:
+    z = torch.zeros(2, dtype=torch.float64)
+    return [
+        Candidate(
+            "-MKV",
+            "-MKV",
+            z,
+            round=3,
+            origin="sobol",
+            parents=("=A1", "B"),
+            y=(-1.5, math.nan),
+            mean=(-1.25, 2.0),
+            sd=(0.5, 0.25),
+            percentile=42.0,
+            status="measured",
+            checks=(Check("length", True, "+4"), Check("novel", False, "known, as row 7")),
+        ),
+        Candidate("plain", "plain", z, y=(2.0, 1e-7), status="measured", checks=(Check("length", True),)),
+    ]
+
+
+def test_the_table_has_units_values_provenance_and_every_check():
+    columns = table(candidates(), Words(), OBJECTIVES, name="demo")
+    assert columns["id"] == ["demo-001", "demo-002"]
+    assert columns["letters"] == [4, 5]
+    assert columns["measured hardness [GPa]"] == [-1.5, 2.0]
+    assert columns["predicted hardness [GPa]"] == [-1.25, None]
+    assert columns["sd of predicted cost"] == [0.25, None]
+    assert columns["density percentile [%]"][0] == 42.0
+    assert columns["parents"][0] == "=A1; B"
+    assert columns["all checks passed"] == ["no", "yes"]
+    assert columns["check novel"] == ["failed", ""] and columns["detail of novel"][0] == "known, as row 7"
+
+
+def test_text_that_looks_like_a_formula_is_quoted_and_numbers_are_not():
+    assert [safe_cell(v) for v in ("=1+1", "-MKV", "@x", "\tx", "+4 a", "'quoted")] == [
+        "'=1+1",
+        "'-MKV",
+        "'@x",
+        "'\tx",
+        "'+4 a",
+        "''quoted",
+    ]
+    assert [safe_cell(v) for v in (-1.5, "-1.5", "+3", -2, 1e-7, math.inf, -math.inf)] == [
+        "-1.5",
+        "-1.5",
+        "+3",
+        "-2",
+        "1e-07",
+        "inf",
+        "-inf",
+    ]
+    assert [safe_cell(v) for v in (None, math.nan, "")] == ["", "", ""]
+
+
+@given(st.text())
+def test_every_text_is_taken_back(text):
+    assert plain_cell(safe_cell(text)) == text
+
+
+@given(st.floats(allow_nan=False))
+def test_every_number_is_taken_back(number):
+    assert float(plain_cell(safe_cell(number))) == number
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0")), min_size=1, max_size=4))
+def test_a_table_is_read_back_as_it_was_written(tmp_path_factory, cells):
+    path = tmp_path_factory.mktemp("table") / "t.csv"
+    write_table({"=head": cells, "n": [1.5] * len(cells)}, path)
+    assert read_table(path) == {"=head": cells, "n": ["1.5"] * len(cells)}
+
+
+def test_a_torn_row_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3\n")
+    with pytest.raises(InvdesignError, match="row 3: expected 2 cells"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_an_export_holds_table_files_and_manifest_and_names_the_format_that_failed(tmp_path):
+    run = {"config": {"seed": 3}, "command": "invdesign run x", "model": {"sha256": "ab"}, "budget": math.inf}
+    done = export(candidates(), Words(), OBJECTIVES, tmp_path / "out", history=candidates() * 2, run=run)
+    assert [p.name for p in done.files] == ["candidates.csv", "candidates.txt", "evaluated.csv", "manifest.json"]
+    assert done.warnings == ("candidates.svg was not written: RuntimeError: no pen",)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(p.name for p in done.files)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["files"]["candidates.csv"]["sha256"] == sha256_of(tmp_path / "out" / "candidates.csv")
+    assert manifest["run"]["config"] == {"seed": 3} and manifest["run"]["command"] == "invdesign run x"
+    assert manifest["objectives"][0]["unit"] == "GPa"
+    assert (tmp_path / "out" / "candidates.txt").read_text() == "-MKV candidates-001\nplain candidates-002"
+    assert len(read_table(tmp_path / "out" / "evaluated.csv")["id"]) == 4
+    with (tmp_path / "out" / "candidates.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["design"] == "'-MKV"
+
+
+def test_an_empty_shortlist_is_a_table_of_headings(tmp_path):
+    done = export([], Words(), OBJECTIVES, tmp_path)
+    assert [p.name for p in done.files] == ["candidates.csv", "manifest.json"]
+    assert "measured hardness [GPa]" in read_table(tmp_path / "candidates.csv")
+
+
+def test_provenance_names_the_versions_that_matter():
+    about = provenance()
+    assert {"torch", "botorch", "numpy"} <= set(about["versions"]) and about["made"].endswith("Z")
