@@ -1,0 +1,204 @@
+"""Choosing a batch from a pool of decoded designs: good ones that differ."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from botorch.acquisition import AcquisitionFunction
+from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
+from botorch.utils.multi_objective.box_decompositions.non_dominated import FastNondominatedPartitioning
+from torch import Tensor
+
+from invdesign.core import Acquire, InvdesignError, Landscape
+from invdesign.search.acquisition import Placed, Pointwise, Sampled, front, moments, reference_point, root
+from invdesign.search.ascent import evaluate
+
+
+@torch.no_grad()
+def select(
+    landscape: Landscape,
+    X_pool: Tensor,
+    q: int,
+    *,
+    acquire: Acquire | None,
+    shortlist: int = 500,
+    min_distance: float = 0.0,
+) -> tuple[Tensor, Tensor]:
+    """Choose `q` of the pool, one after the other, each in the light of those before it.
+
+    Scalar acquisitions hallucinate: a pick counts as measured at its mean (kriging believer), which lowers the variance
+    around it (GP-BUCB). Thompson sampling draws a posterior sample for each pick. Hypervolume improvement adds each
+    pick to the sampled fronts. An acquisition of another kind is evaluated once, and points whose utility correlates
+    with that of a pick are put off. All of that happens within the best `shortlist` points of the pool.
+
+    Args:
+        landscape: what the search sees.
+        X_pool: `p x (d + f)`.
+        q: picks; fewer where the pool is smaller.
+        acquire: the acquisition, or None to draw at random.
+        shortlist: points of the pool that are considered jointly, at least `2 q` of them.
+        min_distance: between the latents of two picks; relaxed where nothing else is left.
+
+    Returns:
+        Positions in the pool (`q`), and the acquisition value that each was picked for (`q`, NaN at random).
+
+    References:
+        Desautels et al., JMLR 15 (2014) 4053 (GP-BUCB). Ginsbourger et al. (2010), doi:10.1007/978-3-642-10701-6_6.
+    """
+    if X_pool.dim() != 2 or X_pool.shape[1] != landscape.X.shape[1]:
+        raise InvdesignError(
+            f"select: the pool must be p x {landscape.X.shape[1]}, the columns of landscape.X, got {tuple(X_pool.shape)}"
+        )
+    q = min(q, len(X_pool))
+    if q == 0:
+        return torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.float64)
+    if acquire is None:
+        order = torch.randperm(len(X_pool))
+        picker = _Picker(X_pool[order, : landscape.d], min_distance)
+        for i in range(len(order)):
+            if len(picker.picks) < q and picker.is_open[i]:
+                picker.take(i, math.nan)
+        while len(picker.picks) < q:
+            picker.take(picker.best(-torch.arange(len(order), dtype=torch.float64)), math.nan)
+        return order[torch.tensor(picker.picks)], torch.full((q,), math.nan, dtype=torch.float64)
+
+    acquisition = acquire(landscape)
+    first = _first_look(landscape, acquisition, X_pool)
+    kept = first.argsort(descending=True)[: max(shortlist, 2 * q)]
+    X, picker = X_pool[kept], _Picker(X_pool[kept, : landscape.d], min_distance)
+    if isinstance(acquisition, Pointwise):
+        _believe(acquisition, X, q, picker)
+    elif isinstance(acquisition, Sampled):
+        _thompson(acquisition, X, q, picker)
+    elif isinstance(acquisition, Placed) and isinstance(acquisition.inner, qLogNoisyExpectedHypervolumeImprovement):
+        _hypervolume(landscape, acquisition, X, q, picker)
+    else:
+        _put_off(landscape, X, first[kept], q, picker)
+    return kept[torch.tensor(picker.picks)], torch.tensor(picker.values, dtype=torch.float64)
+
+
+class _Picker:
+    """The picks of a batch and which points are still open."""
+
+    def __init__(self, Z: Tensor, min_distance: float) -> None:
+        self.Z, self.min_distance = Z, min_distance
+        self.is_open = torch.ones(len(Z), dtype=torch.bool)
+        self.is_left = torch.ones(len(Z), dtype=torch.bool)
+        self.picks: list[int] = []
+        self.values: list[float] = []
+
+    def best(self, values: Tensor) -> int:
+        """The best point that is open; one that is only too near to a pick where none is."""
+        allowed = self.is_open if bool(self.is_open.any()) else self.is_left
+        return int(torch.nan_to_num(values, nan=-math.inf).where(allowed, -torch.inf).argmax()) if bool(
+            torch.isfinite(values[allowed]).any()
+        ) else int(allowed.nonzero()[0])
+
+    def take(self, i: int, value: float) -> None:
+        self.picks.append(i)
+        self.values.append(value)
+        self.is_left[i] = self.is_open[i] = False
+        if self.min_distance > 0:
+            self.is_open &= (self.Z - self.Z[i]).norm(dim=1) >= self.min_distance
+
+
+def _first_look(landscape: Landscape, acquisition: AcquisitionFunction, X: Tensor) -> Tensor:
+    """A value for every point of the pool by itself, to shorten it by."""
+    if isinstance(acquisition, Pointwise):
+        return evaluate(acquisition, X)
+    if not isinstance(acquisition, Sampled) and not (
+        isinstance(acquisition, Placed) and isinstance(acquisition.inner, qLogNoisyExpectedHypervolumeImprovement)
+    ):
+        return evaluate(acquisition, X)
+    # Samples and hypervolumes: the optimistic bound of a random scalarization of standardized utilities, best of a few.
+    scale = landscape.U.std(0).clamp_min(1e-12) if len(landscape.U) > 1 else torch.ones_like(landscape.U[0])
+    looks = [landscape.model.posterior(rows.unsqueeze(1)) for rows in X.split(512)]
+    bound = torch.cat([(p.mean + 1.5 * p.variance.sqrt()).squeeze(1) for p in looks]) / scale
+    m = bound.shape[1]
+    shares = torch.ones(1, 1, dtype=torch.float64) if m == 1 else _shares(8, m)
+    ranks = (bound @ shares.mT).argsort(0, descending=True).argsort(0)
+    return -ranks.amin(1).double() + acquisition.place(X).clamp(-1e6, 1e6) * 1e-9
+
+
+def _shares(k: int, m: int) -> Tensor:
+    drawn = torch.distributions.Exponential(torch.ones(k, m, dtype=torch.float64)).sample()
+    return drawn / drawn.sum(1, keepdim=True)
+
+
+def _believe(acquisition: Pointwise, X: Tensor, q: int, picker: _Picker) -> None:
+    """Kriging believer: means stay, the covariance loses what each pick would tell (rank one at a time)."""
+    mean, cov = torch.zeros(len(X), dtype=X.dtype), torch.zeros(len(X), len(X), dtype=X.dtype)
+    for j, weight in enumerate(acquisition.weights.tolist()):
+        mean_j, cov_j = moments(acquisition.model, X, j)
+        mean, cov = mean + weight * mean_j, cov + weight**2 * cov_j
+    place, best = acquisition.place(X), acquisition.best
+    noise = 1e-4 * cov.diagonal().mean()
+    for _ in range(q):
+        values = acquisition.value(mean, cov.diagonal().clamp_min(1e-20).sqrt(), best) + place
+        i = picker.best(values)
+        picker.take(i, float(values[i]))
+        best = torch.maximum(best, mean[i])
+        told = cov[:, i] / (cov[i, i].clamp_min(0) + noise).sqrt()
+        cov.addr_(told, told, alpha=-1.0)
+
+
+def _thompson(acquisition: Sampled, X: Tensor, q: int, picker: _Picker) -> None:
+    """One posterior sample for each pick, and the best point of it."""
+    outputs = range(acquisition.model.num_outputs)
+    draws = []
+    for mean, cov in (moments(acquisition.model, X, j) for j in outputs):
+        draws.append(mean[:, None] + root(cov) @ torch.randn(len(X), q, dtype=X.dtype))
+    place = acquisition.place(X)
+    for k in range(q):
+        values = acquisition.weigh()(torch.stack([draw[:, k] for draw in draws], -1)) + place
+        i = picker.best(values)
+        picker.take(i, float(values[i]))
+
+
+def _hypervolume(
+    landscape: Landscape, acquisition: Placed, X: Tensor, q: int, picker: _Picker, *, n_samples: int = 24
+) -> None:
+    """Greedy hypervolume improvement over joint samples of baseline and pool; each pick joins the sampled fronts."""
+    baseline = landscape.X[front(landscape.U, 64)]
+    everything = torch.cat([baseline, X])
+    columns = []
+    for j in range(landscape.U.shape[1]):
+        mean, cov = moments(landscape.model, everything, j)
+        columns.append(mean[:, None] + root(cov) @ torch.randn(len(everything), n_samples, dtype=X.dtype))
+    sampled = torch.stack(columns, -1).transpose(0, 1)
+    known, pool = sampled[:, : len(baseline)], sampled[:, len(baseline) :]
+    reference = reference_point(landscape.U)
+    place = acquisition.place(X)
+    for _ in range(q):
+        partition = FastNondominatedPartitioning(reference, Y=known)
+        lower, upper = partition.get_hypercell_bounds()
+        gain = torch.zeros(len(X), dtype=X.dtype)
+        for s in range(n_samples):
+            side = (torch.minimum(pool[s][:, None], upper[s]) - lower[s]).clamp_min(0)
+            gain += side.prod(-1).sum(-1)
+        values = (gain / n_samples).clamp_min(1e-300).log() + place
+        i = picker.best(values)
+        picker.take(i, float(values[i]))
+        known = torch.cat([known, pool[:, i : i + 1]], dim=1)
+        # What a sampled front dominates can never count again.
+        known = known[:, _ever_on_front(known)]
+
+
+def _ever_on_front(Y: Tensor) -> Tensor:
+    """Which points (`s x n x m`) are on the front of at least one sample."""
+    dominated = (Y[:, None] >= Y[:, :, None]).all(-1) & (Y[:, None] > Y[:, :, None]).any(-1)
+    return (~dominated.any(-1)).any(0)
+
+
+def _put_off(landscape: Landscape, X: Tensor, values: Tensor, q: int, picker: _Picker) -> None:
+    """Order of a fixed acquisition, in which a point waits as long as it correlates with a pick more than 0.95."""
+    cov = sum(moments(landscape.model, X, j)[1] for j in range(landscape.U.shape[1]))
+    sd = cov.diagonal().clamp_min(1e-20).sqrt()
+    correlation = cov / sd[:, None] / sd
+    waits = torch.zeros(len(X), dtype=X.dtype)
+    span = (values[values.isfinite()].amax() - values[values.isfinite()].amin()).clamp_min(1e-12)
+    for _ in range(q):
+        i = picker.best(values - 2 * span * (waits > 0.95))
+        picker.take(i, float(values[i]))
+        waits = torch.maximum(waits, correlation[:, i])

@@ -1,0 +1,61 @@
+"""A surrogate of what can be made and measured: from the designs that failed, the probability that another will."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from gpytorch.kernels import MaternKernel
+from torch import Tensor
+
+from invdesign.surrogate.closed import ClosedGP
+from invdesign.surrogate.kernels import MinMaxKernel
+from invdesign.surrogate.models import subset
+
+
+def feasibility_surrogate(
+    X: Tensor, is_feasible: Tensor, d: int, *, noise: float = 0.25, most: int = 2000
+) -> Callable[[Tensor], Tensor]:
+    """Log-probability that a design at X is feasible, learnt from designs that were and were not.
+
+    A GP regression on labels +1 and -1 read through a probit link: nothing to iterate, differentiable in the latents.
+    Its prior mean is the base rate, so that far from all data the answer is the base rate. It reads the features where
+    they are counts, else the latents with a lengthscale of `0.7 sqrt(d)`.
+
+    Args:
+        X: `n x (d + f)` inputs of designs that were tried.
+        is_feasible: `n` booleans.
+        d: number of latent columns.
+        noise: variance of the labels; larger is more forgiving of a single failure.
+        most: a longer history is thinned to so many points.
+
+    Returns:
+        A function of `... x (d + f)` to log-probabilities `...`.
+    """
+    share = (float(is_feasible.sum()) + 1) / (len(is_feasible) + 2)
+    if len(X) == 0 or bool(is_feasible.all()) or not bool(is_feasible.any()):
+        return lambda x: torch.full(x.shape[:-1], math.log(share) if len(X) else 0.0, dtype=torch.float64)
+    labels = torch.where(is_feasible, 1.0, -1.0).to(torch.float64)[:, None]
+    rare = -labels if share > 0.5 else labels
+    keep = subset(rare, most)
+    features = X[:, d:]
+    if features.shape[1] and not bool((features < 0).any()):
+        model = ClosedGP(MinMaxKernel(tuple(range(d, X.shape[1]))), X[keep], labels[keep], noise=noise)
+    else:
+        kernel = MaternKernel(active_dims=tuple(range(d))).to(torch.float64)
+        kernel.lengthscale = 0.7 * math.sqrt(d)
+        model = ClosedGP(kernel, X[keep], labels[keep], noise=noise)
+    # At the prior (mean and variance of the labels) the probability must be the base rate.
+    spread = float(model.scale)
+    offset = math.sqrt(1 + noise) * spread * math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * share - 1.0)))
+
+    def log_probability(x: Tensor) -> Tensor:
+        flat = x.reshape(-1, 1, x.shape[-1])
+        mean, variance = model.moments(flat)
+        centered = spread * mean.reshape(-1) + offset
+        sd = spread * (noise + variance.reshape(-1)).sqrt()
+        answer: Tensor = torch.special.log_ndtr(centered / sd)
+        return answer.reshape(x.shape[:-1])
+
+    return log_probability

@@ -1,0 +1,332 @@
+"""The surrogates: functions `(X, U, *, d, ...)` to a fitted BoTorch model of the utilities.
+
+`X` is `n x (d + f)`, latents first and the domain's features behind them; `U` is `n x m`, more is better. Every one of
+them takes `noise_floor`, the smallest variance of the noise (in standardized utilities) that it may settle on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import botorch
+import torch
+from botorch.models import SingleTaskGP
+from botorch.models.model import Model, ModelList
+from botorch.optim.fit import fit_gpytorch_mll_scipy
+from gpytorch.constraints import GreaterThan
+from gpytorch.kernels import Kernel, MaternKernel, RBFKernel, ScaleKernel
+from gpytorch.likelihoods import GaussianLikelihood
+from gpytorch.mlls import ExactMarginalLogLikelihood
+from gpytorch.priors import LogNormalPrior
+from torch import Tensor
+
+from invdesign.core import InvdesignError
+from invdesign.surrogate.closed import ClosedGP
+from invdesign.surrogate.kernels import DeepKernel, MinMaxKernel, check_counts
+
+Smoothness = Literal["matern", "rbf"]
+
+
+def exact_gp(
+    X: Tensor,
+    U: Tensor,
+    *,
+    d: int,
+    kernel: Smoothness = "matern",
+    ard: bool = True,
+    fit_points: int = 512,
+    max_steps: int = 60,
+    noise_floor: float = 1e-4,
+) -> Model:
+    """Exact GP on the latents; the features are not read.
+
+    Args:
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        d: number of latent columns.
+        kernel: Matern-5/2 or RBF.
+        ard: one lengthscale for each latent dimension, or one for all.
+        fit_points: hyperparameters are fitted to so many points (best, newest and random ones); the posterior uses all.
+        max_steps: of L-BFGS.
+        noise_floor: smallest noise variance.
+
+    References:
+        Hvarfner et al., Vanilla Bayesian Optimization Performs Great in High Dimensions (2024), arXiv:2402.02229.
+    """
+    return _each(
+        X,
+        U,
+        lambda u: _fitted(
+            latent_kernel(d, kernel=kernel, ard=ard),
+            X,
+            u,
+            fit_points=fit_points,
+            max_steps=max_steps,
+            noise_floor=noise_floor,
+        ),
+    )
+
+
+def sparse_gp(
+    X: Tensor,
+    U: Tensor,
+    *,
+    d: int,
+    kernel: Smoothness = "matern",
+    ard: bool = True,
+    n_inducing: int = 1000,
+    fit_points: int = 512,
+    max_steps: int = 60,
+    noise_floor: float = 1e-3,
+) -> Model:
+    """Sparse GP on the latents for large histories: every point counts, through `n_inducing` of them.
+
+    The variational posterior is known in closed form once the hyperparameters are settled, so there is no stochastic
+    training: they are fitted to a part of the data as in `exact_gp`.
+
+    References:
+        Titsias, Variational Learning of Inducing Variables in Sparse Gaussian Processes, AISTATS 2009.
+    """
+
+    def one(u: Tensor) -> Model:
+        covariance, noise, mean = _hyperparameters(
+            latent_kernel(d, kernel=kernel, ard=ard),
+            X,
+            u,
+            fit_points=fit_points,
+            max_steps=max_steps,
+            noise_floor=noise_floor,
+        )
+        inducing = X[subset(u, n_inducing)] if len(X) > n_inducing else None
+        return ClosedGP(covariance, X, u, noise=noise, means=mean, inducing=inducing)
+
+    return _each(X, U, one)
+
+
+def tanimoto_gp(
+    X: Tensor,
+    U: Tensor,
+    *,
+    d: int,
+    noise: float = 1e-4,
+    is_fitted: bool = False,
+    most: int = 4000,
+    noise_floor: float = 1e-6,
+) -> Model:
+    """GP with the MinMax kernel on the features; the latents are not read.
+
+    By default nothing is fitted: mean 0 and output scale 1 in standardized utilities, noise 1e-4. With a similarity
+    that is right for the domain, fixed hyperparameters beat fitted ones while data are few (Tripp and Hernandez-Lobato).
+
+    Args:
+        X: `n x (d + f)` inputs, features `>= 0` (counts are fast).
+        U: `n x m` utilities; all objectives share one kernel matrix.
+        d: number of latent columns.
+        noise: variance of the noise in standardized utilities.
+        is_fitted: choose the noise by marginal likelihood, on a grid, for each objective.
+        most: a longer history is thinned to so many points: the best, the newest, and random ones.
+        noise_floor: smallest noise variance.
+
+    References:
+        Tripp and Hernandez-Lobato, Diagnosing and fixing common problems in Bayesian optimization for molecule
+        design (2024), arXiv:2406.07709.
+    """
+    check_counts(X[:, d:])
+    covariance = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
+    keep = subset(U, most)
+    if not is_fitted:
+        model = ClosedGP(covariance, X[keep], U[keep], noise=max(noise, noise_floor))
+        covariance.forget()
+        return model
+    grid = [max(noise_floor, level) for level in (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)]
+    part = subset(U, 1000)
+    fits = [ClosedGP(covariance, X[part], U[part], noise=level).log_marginal() for level in grid]
+    chosen = torch.stack(fits).argmax(0).tolist()
+    models = [
+        ClosedGP(covariance, X[keep], U[keep, j : j + 1], noise=grid[best]) for j, best in enumerate(chosen)
+    ]
+    covariance.forget()
+    return models[0] if len(models) == 1 else ModelList(*models)
+
+
+def joint_gp(
+    X: Tensor,
+    U: Tensor,
+    *,
+    d: int,
+    combine: Literal["sum", "product"] = "sum",
+    kernel: Smoothness = "matern",
+    ard: bool = False,
+    most: int = 4000,
+    fit_points: int = 512,
+    max_steps: int = 40,
+    noise_floor: float = 1e-4,
+) -> Model:
+    """GP that reads both: a kernel on the latents and MinMax on the features, added or multiplied, scales fitted.
+
+    Args as in `exact_gp` and `tanimoto_gp`.
+    """
+    check_counts(X[:, d:])
+    keep = subset(U, most)
+    X, U = X[keep], U[keep]
+    features = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
+    latents = latent_kernel(d, kernel=kernel, ard=ard)
+
+    def one(u: Tensor) -> Model:
+        covariance = _scaled(latents) + _scaled(features) if combine == "sum" else _scaled(latents * features)
+        return _fitted(covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
+
+    model = _each(X, U, one)
+    features.forget()
+    return model
+
+
+def deep_kernel_gp(
+    X: Tensor,
+    U: Tensor,
+    *,
+    d: int,
+    widths: tuple[int, ...] = (64, 16),
+    n_steps: int = 150,
+    learning_rate: float = 0.01,
+    weight_decay: float = 1e-3,
+    fit_points: int = 512,
+    most: int = 4000,
+    noise_floor: float = 1e-3,
+) -> Model:
+    """GP on what a small network makes of latents and features, both trained together on the marginal likelihood.
+
+    References:
+        Wilson et al., Deep Kernel Learning, AISTATS 2016, arXiv:1511.02222.
+    """
+    keep = subset(U, most)
+    X, U = X[keep], U[keep]
+
+    def one(u: Tensor) -> Model:
+        base = latent_kernel(widths[-1], kernel="rbf", ard=False)
+        covariance = DeepKernel(base, d=d, n_inputs=X.shape[1], widths=widths)
+        mll = _likelihood(covariance, X, u, fit_points=fit_points, noise_floor=noise_floor)
+        mll.train()
+        optimizer = torch.optim.AdamW(mll.parameters(), lr=learning_rate, weight_decay=weight_decay)
+        for _ in range(n_steps):
+            optimizer.zero_grad()
+            gp = mll.model
+            loss = -mll(gp(*gp.train_inputs), gp.train_targets)
+            loss.backward()
+            optimizer.step()
+        return _settled(mll, X, u, noise_floor=noise_floor)
+
+    return _each(X, U, one)
+
+
+def auto(X: Tensor, U: Tensor, *, d: int, largest_exact: int = 2000, noise_floor: float = 1e-4) -> Model:
+    """The surrogate that measurement recommends: Tanimoto where features are counts, else exact or sparse on latents.
+
+    Args:
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        d: number of latent columns.
+        largest_exact: longest history for the exact GP on latents.
+        noise_floor: smallest noise variance.
+    """
+    features = X[:, d:]
+    if features.shape[1] and not bool((features < 0).any()):
+        return tanimoto_gp(X, U, d=d, noise_floor=noise_floor)
+    if len(X) <= largest_exact:
+        return exact_gp(X, U, d=d, noise_floor=noise_floor)
+    return sparse_gp(X, U, d=d, noise_floor=max(1e-3, noise_floor))
+
+
+def latent_kernel(d: int, *, kernel: Smoothness = "matern", ard: bool = True) -> Kernel:
+    """Kernel on the first `d` columns with a lengthscale prior that grows as the square root of `d`.
+
+    Hvarfner's prior is for the unit cube, whose sides have sd `1 / sqrt(12)`; standardized latents have sd 1, so the
+    prior is stretched by `sqrt(12)`. The output scale is 1, as utilities are standardized.
+    """
+    prior = LogNormalPrior(loc=math.sqrt(2) + math.log(12 * d) / 2, scale=math.sqrt(3))
+    build = {"matern": MaternKernel, "rbf": RBFKernel}.get(kernel)
+    if build is None:
+        raise InvdesignError(f"surrogate kernel {kernel!r} is none of 'matern', 'rbf'")
+    covariance: Kernel = build(
+        ard_num_dims=d if ard else None,
+        active_dims=tuple(range(d)),
+        lengthscale_prior=prior,
+        lengthscale_constraint=GreaterThan(0.05, transform=None, initial_value=prior.mode),
+    )
+    return covariance
+
+
+def subset(U: Tensor, most: int) -> Tensor:
+    """Positions (ascending) of at most `most` rows: a third the best, a third the newest, the rest at random."""
+    n = len(U)
+    if n <= most:
+        return torch.arange(n)
+    score = ((U - U.mean(0)) / U.std(0).clamp_min(1e-12)).sum(1)
+    is_kept = torch.zeros(n, dtype=torch.bool)
+    is_kept[score.topk(most // 3).indices] = True
+    is_kept[n - most // 3 :] = True
+    rest = (~is_kept).nonzero().squeeze(1)
+    is_kept[rest[torch.randperm(len(rest))[: most - int(is_kept.sum())]]] = True
+    return is_kept.nonzero().squeeze(1)
+
+
+def _each(X: Tensor, U: Tensor, one: object) -> Model:
+    """One model for each objective; a list of them where there are several."""
+    models = [one(U[:, j : j + 1]) for j in range(U.shape[1])]  # type: ignore[operator]
+    return models[0] if len(models) == 1 else ModelList(*models)
+
+
+def _scaled(kernel: Kernel) -> Kernel:
+    prior = LogNormalPrior(loc=math.log(0.5), scale=1.0)
+    constraint = GreaterThan(1e-4, transform=None, initial_value=0.5)
+    return ScaleKernel(kernel, outputscale_prior=prior, outputscale_constraint=constraint)
+
+
+def _likelihood(
+    covariance: Kernel, X: Tensor, u: Tensor, *, fit_points: int, noise_floor: float
+) -> ExactMarginalLogLikelihood:
+    """The marginal likelihood of a part of the data, utilities standardized by all of it."""
+    part = subset(u, fit_points)
+    standardized = (u - u.mean(0)) / u.std(0).clamp_min(1e-12)
+    prior = LogNormalPrior(loc=-4.0, scale=1.0)
+    likelihood = GaussianLikelihood(
+        noise_prior=prior,
+        noise_constraint=GreaterThan(
+            noise_floor, transform=None, initial_value=max(float(prior.mode), 2 * noise_floor)
+        ),
+    )
+    with botorch.settings.validate_input_scaling(False):
+        model = SingleTaskGP(
+            X[part], standardized[part], likelihood=likelihood, covar_module=covariance, outcome_transform=None
+        )
+    return ExactMarginalLogLikelihood(model.likelihood, model)
+
+
+def _hyperparameters(
+    covariance: Kernel, X: Tensor, u: Tensor, *, fit_points: int, max_steps: int, noise_floor: float
+) -> tuple[Kernel, float, Tensor]:
+    mll = _likelihood(covariance, X, u, fit_points=fit_points, noise_floor=noise_floor)
+    mll.train()
+    fit_gpytorch_mll_scipy(mll, options={"maxiter": max_steps})
+    return _read(mll, noise_floor=noise_floor)
+
+
+def _fitted(
+    covariance: Kernel, X: Tensor, u: Tensor, *, fit_points: int, max_steps: int, noise_floor: float
+) -> ClosedGP:
+    covariance, noise, mean = _hyperparameters(
+        covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor
+    )
+    return ClosedGP(covariance, X, u, noise=noise, means=mean)
+
+
+def _settled(mll: ExactMarginalLogLikelihood, X: Tensor, u: Tensor, *, noise_floor: float) -> ClosedGP:
+    covariance, noise, mean = _read(mll, noise_floor=noise_floor)
+    return ClosedGP(covariance, X, u, noise=noise, means=mean)
+
+
+def _read(mll: ExactMarginalLogLikelihood, *, noise_floor: float) -> tuple[Kernel, float, Tensor]:
+    """Kernel, noise and prior mean of a fitted model."""
+    mean = mll.model.mean_module.constant.detach().reshape(1).clone()
+    return mll.model.covar_module, max(mll.likelihood.noise.item(), noise_floor), mean
