@@ -1,0 +1,127 @@
+"""From a composed configuration to a Campaign: refused where it is unsafe, checked, then instantiated once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from invdesign.cli import schema, targets
+from invdesign.core import Evaluate, InvdesignError
+
+CAMPAIGN = "invdesign.campaign.Campaign"
+SEVERAL = "invdesign.domains.several.several"
+BESIDE = ("executor",)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration makes: the campaign, and where its oracle runs."""
+
+    campaign: Any
+    evaluate: Evaluate
+
+
+def refuse(values: dict[str, Any], where: schema.Where, *, allowed: Sequence[str] = ()) -> dict[str, Any]:
+    """The configuration with `function: module:name` written as a `_target_`, if all of its targets may be used.
+
+    Nothing that it names is imported here.
+
+    Raises:
+        InvdesignError: a target is not allowed; the message says where it stands.
+    """
+    values = _functions(values, where)
+    for keys, node in targets.walk(values):
+        problem = targets.problem(node, allowed=allowed)
+        if problem:
+            raise InvdesignError(f"{where(keys)}: {'.'.join(keys) or 'configuration'}: {problem}")
+        for key, value in node.items():
+            if isinstance(value, str) and "${" in value:
+                raise InvdesignError(
+                    f"{where((*keys, key))}: {key}: {value!r} still holds a reference; write the value"
+                )
+    return values
+
+
+def build(
+    values: dict[str, Any], where: schema.Where, *, name: str, allowed: Sequence[str] = (), folders: Sequence[Path] = ()
+) -> Parts:
+    """Check a configuration against the signatures that it names, and instantiate it.
+
+    Args:
+        values: composed and plain.
+        where: says for people where a key was set.
+        name: of the campaign, where the configuration gives none.
+        allowed: modules of the user's that targets may name.
+        folders: where those modules are looked for.
+
+    Raises:
+        InvdesignError: an unsafe target, an unknown key, a wrong type, or a part that refuses its settings.
+    """
+    values = refuse(values, where, allowed=allowed)
+    if allowed:
+        sys.path += [str(folder) for folder in folders if str(folder) not in sys.path]
+    campaign = {key: value for key, value in values.items() if key not in BESIDE and value is not None}
+    campaign = {"_target_": CAMPAIGN, "name": name, **campaign, "oracle": _joined(values.get("oracle"), where)}
+    ready = schema.completed(campaign, where)
+    return Parts(_instantiate(ready), part(values["executor"], where, ("executor",)))
+
+
+def part(node: dict[str, Any], where: schema.Where, keys: tuple[str, ...]) -> Any:
+    """Check and instantiate one part that `refuse` let through."""
+    return _instantiate(schema.completed(node, where, keys))
+
+
+def bound(function: Any, **options: Any) -> Any:
+    """A function with those of the options bound that it takes."""
+    parameters, _ = schema.parameters(getattr(function, "func", function))
+    return partial(function, **{key: value for key, value in options.items() if key in parameters})
+
+
+def _instantiate(node: dict[str, Any]) -> Any:
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, InvdesignError):
+            raise error.__cause__ from error
+        raise InvdesignError(f"configuration: {' '.join(str(error).split())}") from error
+
+
+def _joined(oracle: Any, where: schema.Where) -> Any:
+    """One oracle as it is; several by name as one that puts their columns side by side, in the order given."""
+    if not isinstance(oracle, dict) or "_target_" in oracle:
+        return oracle
+    named = {key: part for key, part in oracle.items() if part is not None}
+    if not named:
+        raise InvdesignError(f"{where(('oracle',))}: a campaign needs an oracle; add oracle=qed, or oracle=[qed,sa]")
+    for key, part in named.items():
+        if not isinstance(part, dict) or "_target_" not in part:
+            raise InvdesignError(
+                f"{where(('oracle', key))}: oracle.{key} names no function; choose it with oracle={key}, or give its "
+                "_target_"
+            )
+    ready = [schema.completed(part, where, ("oracle", key)) for key, part in named.items()]
+    return ready[0] if len(ready) == 1 else {"_target_": SEVERAL, "_partial_": True, "oracles": ready}
+
+
+def _functions(node: Any, where: schema.Where, keys: tuple[str, ...] = ()) -> Any:
+    """`function: module:name` is a bound `_target_` in other words."""
+    if isinstance(node, list):
+        return [_functions(value, where, (*keys, str(i))) for i, value in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    node = {key: _functions(value, where, (*keys, str(key))) for key, value in node.items()}
+    if "function" not in node or "_target_" in node:
+        return node
+    function = node.pop("function")
+    if not isinstance(function, str) or function.count(":") != 1:
+        raise InvdesignError(
+            f"{where((*keys, 'function'))}: function {function!r}: expected module:name, e.g. my_module:score"
+        )
+    return {"_target_": function.replace(":", "."), "_partial_": True, **node}

@@ -1,0 +1,216 @@
+"""What each command does; the heavy rooms are imported when a command needs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from invdesign.cli import build, compose, runs, show
+from invdesign.core import InvdesignError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`invdesign run`: one campaign, or every job of a sweep."""
+    if arguments.multirun and arguments.resume:
+        raise InvdesignError("-m and --resume exclude each other: resume one run at a time")
+    jobs = compose.sweep(arguments.overrides) if arguments.multirun else [arguments.overrides]
+    summaries = []
+    for number, job in enumerate(jobs, start=1):
+        if len(jobs) > 1:
+            print(f"job {number} of {len(jobs)}: {' '.join(job)}", file=sys.stderr)
+        summaries.append(_run_one(arguments, job))
+    if arguments.json:
+        print(json.dumps(summaries if arguments.multirun else summaries[0], indent=1))
+    return 0
+
+
+def train(arguments: argparse.Namespace) -> int:
+    """`invdesign train`: the map only."""
+    from invdesign.cli import workflow
+
+    parts, _ = _parts(arguments, arguments.overrides)
+    cache = workflow.cache_folder(arguments.cache)
+    with show.progress() as progress:
+        corpus = workflow.load_corpus(parts.campaign, cache, progress)
+        space = workflow.make_map(parts.campaign, corpus, cache, progress)
+    return workflow.say_map(space, folder=arguments.out, as_json=arguments.json)
+
+
+def encode(arguments: argparse.Namespace) -> int:
+    """`invdesign encode`: a table of latents."""
+    from invdesign.cli import workflow
+    from invdesign.export import write_table
+
+    parts, _ = _parts(arguments, arguments.overrides)
+    cache = workflow.cache_folder(arguments.cache)
+    with show.progress() as progress:
+        corpus = workflow.load_corpus(parts.campaign, cache, progress)
+        space = workflow.make_map(parts.campaign, corpus, cache, progress)
+        given = space.domain.read(Path(arguments.input))
+        Z = space.encode(given.designs)
+        log_density = space.log_density(Z)
+    columns: dict[str, Any] = {"design": [space.domain.to_text(design) for design in given.designs]}
+    columns["log_density"] = log_density.tolist()
+    columns["percentile"] = space.percentile(log_density).tolist()
+    columns |= {f"z{j}": Z[:, j].tolist() for j in range(space.d)}
+    path = write_table(columns, Path(arguments.out))
+    _say(arguments, {"file": str(path), "designs": len(given), "rejected": len(given.rejected), "d": space.d})
+    return 0
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    """`invdesign sample`: draws from the prior, decoded."""
+    from invdesign.cli import workflow
+
+    if arguments.n < 1:
+        raise InvdesignError(f"sample: -n must be at least 1, got {arguments.n}")
+    parts, _ = _parts(arguments, arguments.overrides)
+    cache = workflow.cache_folder(arguments.cache)
+    with show.progress() as progress:
+        corpus = workflow.load_corpus(parts.campaign, cache, progress)
+        space = workflow.make_map(parts.campaign, corpus, cache, progress)
+        designs = workflow.draw(space, arguments.n, seed=parts.campaign.seed)
+    texts = [space.domain.to_text(design) for design in designs]
+    if arguments.out:
+        space.domain.write(designs, Path(arguments.out))
+        _say(arguments, {"file": arguments.out, "drawn": arguments.n, "distinct": len(designs)})
+    else:
+        print(json.dumps(texts, indent=1) if arguments.json else "\n".join(texts))
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    """`invdesign export`: the lists of a run, from its ledger."""
+    from invdesign.campaign import shortlist
+    from invdesign.cli import workflow
+    from invdesign.ledger import Ledger
+
+    plan = _plan_of(arguments)
+    with Ledger.open(plan.run.folder / runs.LEDGER, plan.campaign.domain, read_only=True) as ledger:
+        candidates = shortlist(plan.campaign, ledger.state(), known=frozenset(ledger.meta("in_corpus") or ()))
+        folder = Path(arguments.out) if arguments.out else plan.run.folder
+        written = workflow.write_lists(plan, ledger, candidates, folder)
+    for warning in written.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    _say(arguments, {"candidates": len(candidates), "files": [str(path) for path in written.files]})
+    return 0
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """`invdesign report`: the page of a run, from its ledger."""
+    from invdesign.campaign import shortlist
+    from invdesign.cli import workflow
+    from invdesign.ledger import Ledger
+
+    plan = _plan_of(arguments)
+    with Ledger.open(plan.run.folder / runs.LEDGER, plan.campaign.domain, read_only=True) as ledger:
+        candidates = shortlist(plan.campaign, ledger.state(), known=frozenset(ledger.meta("in_corpus") or ()))
+        out = Path(arguments.out) if arguments.out else None
+        path = workflow.write_report(plan, ledger, candidates, out=out)
+    _say(arguments, {"file": str(path)})
+    return 0
+
+
+def check_data(arguments: argparse.Namespace) -> int:
+    """`invdesign check-data`: which rows of a file can be used; 1 where some cannot."""
+    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
+    values = build.refuse({"domain": composed.values["domain"]}, composed.where)
+    domain = build.part(values["domain"], composed.where, ("domain",))
+    found = domain.read(Path(arguments.file))
+    rows = [vars(rejection) for rejection in found.rejected]
+    if arguments.rejected:
+        from invdesign.export import write_table
+
+        names = ("row", "text", "reason", "remedy")
+        write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
+    if arguments.json:
+        print(
+            json.dumps(
+                {"file": arguments.file, "designs": len(found), "sha256": found.sha256, "rejected": rows}, indent=1
+            )
+        )
+    else:
+        print(f"{arguments.file}: {len(found):,} designs can be used, {len(rows):,} rows cannot")
+        for row in rows[:20]:
+            print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
+        if len(rows) > 20:
+            print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
+    return 1 if rows else 0
+
+
+def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any]:
+    if arguments.resume:
+        begun = runs.existing(arguments.resume)
+        if arguments.campaign is None and not overrides:
+            return _carry_out(arguments, _plan_of(argparse.Namespace(**{**vars(arguments), "run": arguments.resume})))
+    composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    if arguments.show_config:
+        from omegaconf import OmegaConf
+
+        print(OmegaConf.to_yaml(composed.values), end="")
+        return {"config": composed.values}
+    name = str(composed.values.get("name", composed.name))
+    parts = build.build(
+        composed.values, composed.where, name=name, allowed=arguments.allow, folders=_folders(arguments.campaign)
+    )
+    results = Path(arguments.results)
+    chosen = begun if arguments.resume else runs.find_or_make(results, name, composed.values, fresh=arguments.fresh)
+    runs.write_config(chosen, name, composed.values, campaign=arguments.campaign, allow=arguments.allow)
+    return _carry_out(arguments, _plan(arguments, chosen, parts, composed.values))
+
+
+def _carry_out(arguments: argparse.Namespace, plan: Any) -> dict[str, Any]:
+    from invdesign.cli import workflow
+
+    print(f"{'resuming' if plan.run.is_resumed else 'run'} {plan.run.folder}", file=sys.stderr)
+    with show.progress() as progress:
+        summary = workflow.carry_out(plan, progress=progress, accept_changes=arguments.accept_changes)
+    if not arguments.json:
+        show.summary(summary)
+    return summary
+
+
+def _parts(arguments: argparse.Namespace, overrides: list[str]) -> tuple[build.Parts, compose.Composed]:
+    composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    folders = _folders(arguments.campaign)
+    name = str(composed.values.get("name", composed.name))
+    return build.build(composed.values, composed.where, name=name, allowed=arguments.allow, folders=folders), composed
+
+
+def _plan_of(arguments: argparse.Namespace) -> Any:
+    """The plan of a run that was begun before, from what it wrote down first."""
+    begun = runs.existing(arguments.run)
+    content = runs.read_config(begun)
+    place = str(begun.folder / runs.CONFIG)
+    parts = build.build(
+        content["config"],
+        lambda keys: f"{place}: {'.'.join(keys)}",
+        name=content["name"],
+        allowed=arguments.allow,
+        folders=_folders(content.get("campaign")),
+    )
+    return _plan(arguments, begun, parts, content["config"])
+
+
+def _plan(arguments: argparse.Namespace, chosen: runs.Run, parts: build.Parts, settings: dict[str, Any]) -> Any:
+    from invdesign.cli import workflow
+
+    command = str(runs.read_config(chosen).get("command", ""))
+    return workflow.Plan(chosen, parts, settings, command, workflow.cache_folder(arguments.cache))
+
+
+def _folders(campaign: str | None) -> list[Path]:
+    """Where the user's own modules are looked for: beside the campaign's file, then where the command was typed."""
+    beside = [Path(campaign).resolve().parent] if campaign and Path(campaign).is_file() else []
+    return [*beside, Path.cwd()]
+
+
+def _say(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
+    if arguments.json:
+        print(json.dumps(answer, indent=1))
+        return
+    for key, value in answer.items():
+        print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")

@@ -1,0 +1,184 @@
+"""The commands' grammar, exit codes and signals; nothing heavy is imported before a command is chosen."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+EXAMPLES = """\
+examples:
+  invdesign run campaigns/demo.yaml                      a whole campaign: train, search, report, export
+  invdesign run osimertinib budget=500 search=thompson   a shipped campaign with changes
+  invdesign run demo -m seed=0,1,2                       three runs
+  invdesign run mine.yaml --allow my_oracles             with a function of your own as the oracle
+The same command again resumes an interrupted run.
+"""
+OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        0 when done, 2 for input that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    arguments = _parse(sys.argv[1:] if argv is None else list(argv))
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        from invdesign.core import InvdesignError
+
+        try:
+            return _dispatch(arguments)
+        except InvdesignError as error:
+            print(f"invdesign: {error}", file=sys.stderr)
+            return 2
+    except Terminated:
+        print("invdesign: stopped; the same command resumes", file=sys.stderr)
+        return 128 + signal.SIGTERM
+    except KeyboardInterrupt:
+        print("invdesign: interrupted; the same command resumes", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM; handled as Ctrl-C is, and told apart by the exit code."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The grammar of all commands."""
+    top = argparse.ArgumentParser(
+        prog="invdesign",
+        description="Inverse design through a learned latent space: train a map of what exists, search it, export.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="store_true", help="print the version")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND")
+
+    run = _campaign_command(commands, "run", "run a campaign, or resume one")
+    run.add_argument("-m", "--multirun", action="store_true", help="run every combination of KEY=A,B,C")
+    run.add_argument("--resume", metavar="RUN", help="go on with this run folder (without CAMPAIGN: as it was begun)")
+    run.add_argument("--accept-changes", action="store_true", help="resume though settings differ; it is recorded")
+    run.add_argument("--fresh", action="store_true", help="begin a new run even where an unfinished one could go on")
+    run.add_argument("--show-config", action="store_true", help="print the composed configuration and stop")
+
+    train = _campaign_command(commands, "train", "train the campaign's VAE only, and print its diagnosis")
+    train.add_argument("--out", metavar="FOLDER", help="save the model there (it is cached in any case)")
+
+    encode = _campaign_command(commands, "encode", "latents of the designs of a file")
+    encode.add_argument("--input", metavar="FILE", required=True, help="designs in a format of the domain")
+    encode.add_argument("--out", metavar="FILE", required=True, help="table to write (.csv)")
+
+    sample = _campaign_command(commands, "sample", "designs drawn from the campaign's latent space")
+    sample.add_argument("-n", type=int, default=100, help="how many latents to draw (default 100)")
+    sample.add_argument("--out", metavar="FILE", help="file to write, in a format of the domain (default: print)")
+
+    export = commands.add_parser(
+        "export", help="candidate lists and the manifest of a run", description="Write a run's lists."
+    )
+    _run_arguments(export)
+    export.add_argument("--out", metavar="FOLDER", help="default: the run's own folder")
+    report = commands.add_parser("report", help="the HTML report of a run", description="Write a run's report.")
+    _run_arguments(report)
+    report.add_argument("--out", metavar="FILE", help="default: report.html in the run's folder")
+
+    check = commands.add_parser("check-data", help="say which rows of a file can be used", description="Check a file.")
+    check.add_argument("file", metavar="FILE")
+    check.add_argument("--domain", default="molecules", help="a choice of the group domain (default molecules)")
+    check.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups")
+    check.add_argument("--rejected", metavar="FILE", help="write the refused rows there (.csv)")
+    check.add_argument("--json", action="store_true", help="answer in JSON")
+
+    complete = commands.add_parser("completion", help="print tab completion for a shell", description="Tab completion.")
+    complete.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return top
+
+
+def _campaign_command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=f"{about.capitalize()}.", epilog=OVERRIDES
+    )
+    command.add_argument(
+        "campaign", nargs="?", metavar="CAMPAIGN", help="a YAML file, or the name of a shipped campaign"
+    )
+    command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to its settings")
+    command.add_argument(
+        "--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups"
+    )
+    command.add_argument(
+        "--allow", action="append", default=[], metavar="MODULE", help="a module that _target_ may name"
+    )
+    command.add_argument("--results", default="results", metavar="FOLDER", help="where runs are kept (default results)")
+    command.add_argument(
+        "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
+    )
+    command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+    return command
+
+
+def _run_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run", metavar="RUN", help="a run folder, or a campaign's folder (its newest run)")
+    command.add_argument(
+        "--allow", action="append", default=[], metavar="MODULE", help="a module that _target_ may name"
+    )
+    command.add_argument(
+        "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
+    )
+    command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "overrides")]
+    strange = [word for word in rest if word not in late]
+    if strange:
+        top.error(f"unrecognized arguments: {' '.join(strange)}")
+    if hasattr(arguments, "overrides"):
+        arguments.overrides = [*arguments.overrides, *late]
+        if arguments.campaign and ("=" in arguments.campaign or arguments.campaign.startswith("~")):
+            arguments.overrides.insert(0, arguments.campaign)
+            arguments.campaign = None
+    if arguments.command is None and not arguments.version:
+        top.print_help()
+        raise SystemExit(2)
+    return arguments
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    if arguments.version:
+        from invdesign import __version__
+
+        print(f"invdesign {__version__}")
+        return 0
+    if arguments.command == "completion":
+        from invdesign.cli.completion import script
+
+        print(script(arguments.shell, parser()))
+        return 0
+    from invdesign.cli import commands
+
+    return int(
+        {
+            "run": commands.run,
+            "train": commands.train,
+            "encode": commands.encode,
+            "sample": commands.sample,
+            "export": commands.export,
+            "report": commands.report,
+            "check-data": commands.check_data,
+        }[arguments.command](arguments)
+    )
+
+
+def _terminated(number: int, frame: Any) -> NoReturn:
+    raise Terminated

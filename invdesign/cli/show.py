@@ -1,0 +1,88 @@
+"""What the terminal shows while work goes on: live bars where there is one, plain lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from invdesign.core import Progress as Report
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def progress() -> Iterator[Report]:
+    """A progress callback `(stage, done, total)`, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=False) as bars:
+        yield _Bars(bars)
+
+
+class _Lines:
+    """One line per stage when it begins and ends, and now and then between."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._at = 0.0
+        self._since = 0.0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        family = _family(stage)
+        is_new, is_done = family != self._stage, 0 < total <= done
+        if is_new:
+            self._stage, self._since = family, now
+        if (is_new and not is_done) or (is_done and now - self._since > 1) or now - self._at > SECONDS_BETWEEN_LINES:
+            self._at = now
+            print(f"{stage}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+
+
+class _Bars:
+    """One bar per kind of stage."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        family = _family(stage)
+        if family not in self._tasks:
+            self._tasks[family] = self._bars.add_task(stage, total=total)
+        self._bars.update(self._tasks[family], description=stage, completed=done, total=total)
+
+
+def _family(stage: str) -> str:
+    """The stage without its numbers: `round 3` and `round 4` share a line, and so do all waits."""
+    return "oracle" if stage.startswith("waiting for") else stage.rstrip("0123456789 ")
+
+
+def summary(facts: Mapping[str, Any], *, most: int = 10) -> None:
+    """Print what a run found, on standard output: the best of its shortlist and where its files lie."""
+    console = Console()
+    found = facts["shortlist"]
+    if found:
+        table = Table(title=f"best {min(most, len(found))} of {len(found)} candidates", title_justify="left")
+        for heading in found[0]:
+            table.add_column(heading, overflow="fold", justify="left" if heading == "design" else "right")
+        for row in found[:most]:
+            table.add_row(*(escape(value) if isinstance(value, str) else f"{value:.4g}" for value in row.values()))
+        console.print(table)
+    else:
+        console.print("no measured design passed every validator; the report shows which checks refused them")
+    for warning in facts["warnings"]:
+        console.print(f"warning: {warning}", markup=False)
+    console.print(f"{facts['calls']:,} oracle calls in {facts['rounds']} rounds", markup=False)
+    for path in facts["files"]:
+        console.print(path, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,301 @@
+"""A run from its first write to its lists: corpus, map, search, baseline, export, report; each stage resumable."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+import torch
+from safetensors.numpy import load_file, save_file
+
+from invdesign import __version__
+from invdesign.campaign import Campaign, RoundRecord, State, begin, checked, run, shortlist, tell
+from invdesign.cli import build, runs
+from invdesign.core import Candidate, Corpus, InvdesignError, Outcome, Progress, round_seed
+from invdesign.export import Exported, export, write_table
+from invdesign.latent.prepare import prepare
+from invdesign.latent.space import LatentSpace
+from invdesign.ledger import Ledger, write_atomically
+from invdesign.report import Story, report
+from invdesign.search.propose import prior_draws
+from invdesign.search.search import Search
+
+MAP = "map.safetensors"
+REPORT = "report.html"
+REJECTED = "rejected.csv"
+N_MAPPED = 2000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command works on: a run folder with the parts that its configuration makes."""
+
+    run: runs.Run
+    parts: build.Parts
+    settings: dict[str, Any]
+    command: str
+    cache: Path
+
+    @property
+    def campaign(self) -> Campaign[Any, Any]:
+        return self.parts.campaign
+
+
+def cache_folder(given: str | None) -> Path:
+    """Where models and encoded corpora are kept."""
+    return Path(given) if given else platformdirs.user_cache_path("invdesign")
+
+
+def load_corpus(campaign: Campaign[Any, Any], cache: Path, progress: Progress) -> Corpus[Any] | None:
+    """The corpus of a campaign, None where it has none."""
+    if campaign.corpus is None:
+        return None
+    return build.bound(campaign.corpus, cache=cache, progress=progress)()
+
+
+def make_map(
+    campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, progress: Progress
+) -> LatentSpace[Any, Any]:
+    """The latent space of a campaign, trained or taken from the cache."""
+    return prepare(campaign.domain, corpus, campaign.vae, fit_density=campaign.density, cache=cache, progress=progress)
+
+
+def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -> dict[str, Any]:
+    """Run or resume a campaign, then write its lists and its report; on Ctrl-C too.
+
+    Returns:
+        A summary that JSON can hold.
+
+    Raises:
+        InvdesignError: another process owns the run, its settings differ, or a stage fails.
+    """
+    campaign, folder = plan.campaign, plan.run.folder
+    with Ledger.open(folder / runs.LEDGER, campaign.domain, save_map=_save_map) as ledger:
+        corpus = load_corpus(campaign, plan.cache, progress)
+        if corpus is not None:
+            _write_rejected(corpus, folder)
+        changes = ledger.agree(_identity(plan, corpus), accept_changes=accept_changes)
+        space = make_map(campaign, corpus, plan.cache, progress)
+        _write_map(space, corpus, folder, seed=campaign.seed)
+        known = frozenset(campaign.domain.key(design) for design in corpus.designs) if corpus else frozenset[str]()
+        try:
+            state = ledger.state()
+            if not state.records:
+                state = begin(campaign, space, corpus=corpus)
+                ledger.asked(state)
+            state = run(
+                campaign,
+                space,
+                state,
+                evaluate=_evaluate(plan, progress),
+                memory=ledger,
+                known=known,
+                progress=progress,
+            )
+            if campaign.baseline:
+                _run_baseline(plan, space, corpus, state, known, progress)
+        finally:
+            in_corpus = [c.key for c in ledger.state().history if c.key in known]
+            ledger.note("in_corpus", in_corpus)
+            summary = write_out(plan, ledger, changes=changes)
+        runs.finish(plan.run, summary)
+    return summary
+
+
+def write_out(
+    plan: Plan, ledger: Ledger[Any, Any], *, out: Path | None = None, changes: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Write lists and report of what is known; a report that fails costs a warning, never the run."""
+    campaign, state = plan.campaign, ledger.state()
+    candidates = shortlist(campaign, state, known=_in_corpus(ledger))
+    written = write_lists(plan, ledger, candidates, out or plan.run.folder)
+    page = None
+    try:
+        page = write_report(plan, ledger, candidates, notes=changes)
+    except Exception as error:  # the lists and the ledger are whole without it
+        print(
+            f"warning: no report ({type(error).__name__}: {error}); try: invdesign report {plan.run.folder}",
+            file=sys.stderr,
+        )
+    U = campaign.utilities(state.history)
+    return {
+        "run": str(plan.run.folder),
+        "rounds": state.round,
+        "calls": state.n_calls,
+        "best": float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else None,
+        "shortlist": [
+            {
+                "design": campaign.domain.to_text(c.design),
+                **{o.name: y for o, y in zip(campaign.objectives, c.y, strict=True)},
+            }
+            for c in candidates
+        ],
+        "files": [str(path) for path in (*written.files, *([page] if page else []))],
+        "warnings": list(written.warnings),
+    }
+
+
+def write_lists(plan: Plan, ledger: Ledger[Any, Any], candidates: Sequence[Candidate[Any]], folder: Path) -> Exported:
+    """Candidate lists in every format of the domain, all evaluated designs, and the manifest."""
+    about = {
+        "command": plan.command,
+        "config": plan.settings,
+        "seed": plan.campaign.seed,
+        **(ledger.meta("settings") or {}),
+    }
+    return export(
+        candidates,
+        plan.campaign.domain,
+        plan.campaign.objectives,
+        folder,
+        history=[c for c in ledger.state().history if c.status != "pending"],
+        run=about,
+    )
+
+
+def write_report(
+    plan: Plan,
+    ledger: Ledger[Any, Any],
+    candidates: Sequence[Candidate[Any]],
+    *,
+    out: Path | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """The HTML report of what is known."""
+    campaign, state = plan.campaign, ledger.state()
+    latents, log_density = _read_map(plan.run.folder)
+    story = Story(
+        name=campaign.name,
+        domain=campaign.domain,
+        objectives=campaign.objectives,
+        state=state,
+        shortlist=candidates,
+        n_valid=sum(c.is_valid for c in checked(campaign, state, known=_in_corpus(ledger))),
+        combine=campaign.combine,
+        baseline=_baseline(plan),
+        corpus_latents=latents,
+        corpus_log_density=log_density,
+        map_facts=ledger.meta("map_facts") or {},
+        settings=plan.settings,
+        versions=ledger.meta("settings") or {},
+        command=plan.command,
+        notes=[*notes, *dict.fromkeys(note for record in state.records for note in record.notes)],
+    )
+    path = out or plan.run.folder / REPORT
+    report(story, path)
+    return path
+
+
+def _evaluate(plan: Plan, progress: Progress) -> Any:
+    return build.bound(plan.parts.evaluate, n_outputs=len(plan.campaign.objectives), progress=progress)
+
+
+def _identity(plan: Plan, corpus: Corpus[Any] | None) -> dict[str, Any]:
+    """What a resumed run must have in common with what it goes on from."""
+    return {
+        "config": plan.settings,
+        "version": __version__,
+        "corpus_sha256": corpus.sha256 if corpus else "",
+    }
+
+
+def _run_baseline(
+    plan: Plan,
+    space: LatentSpace[Any, Any],
+    corpus: Corpus[Any] | None,
+    state: State[Any],
+    known: frozenset[str],
+    progress: Progress,
+) -> None:
+    """Measure draws from the prior at the same budget; seeds are taken over, for they were measured already."""
+    campaign = replace(
+        plan.campaign,
+        search=Search(propose=(prior_draws,), acquire=None, trust_region=None),
+        tune=None,
+        seed=round_seed(plan.campaign.seed, 0, "baseline") % 2**31,
+        name=f"{plan.campaign.name} (random)",
+    )
+
+    def named(stage: str, done: int, total: int) -> None:
+        progress(f"baseline: {stage}", done, total)
+
+    with Ledger.open(plan.run.folder / runs.BASELINE, campaign.domain) as ledger:
+        own = ledger.state()
+        if not own.records:
+            seeds = tuple(c for c in state.history if c.round == 0)
+            pending = tuple(replace(c, y=(), status="pending", reason="") for c in seeds)
+            own = tell(
+                State(pending=pending, records=(RoundRecord(0),)),
+                {c.key: Outcome(c.y, c.status, c.reason) for c in seeds},
+            )
+            ledger.asked(own)
+        run(
+            campaign,
+            space,
+            own,
+            evaluate=_evaluate(plan, named),
+            memory=ledger,
+            known=known,
+            progress=named,
+        )
+
+
+def _baseline(plan: Plan) -> Sequence[Candidate[Any]]:
+    path = plan.run.folder / runs.BASELINE
+    if not path.is_file():
+        return ()
+    with Ledger.open(path, plan.campaign.domain, read_only=True) as ledger:
+        return ledger.state().history
+
+
+def _in_corpus(ledger: Ledger[Any, Any]) -> frozenset[str]:
+    return frozenset(ledger.meta("in_corpus") or ())
+
+
+def _write_rejected(corpus: Corpus[Any], folder: Path) -> None:
+    if not corpus.rejected:
+        return
+    columns = {
+        "row": [r.row for r in corpus.rejected],
+        "text": [r.text for r in corpus.rejected],
+        "reason": [r.reason for r in corpus.rejected],
+        "remedy": [r.remedy for r in corpus.rejected],
+    }
+    write_table(columns, folder / REJECTED)
+    warnings.warn(f"{len(corpus.rejected)} rows were refused: {folder / REJECTED}", stacklevel=2)
+
+
+def _write_map(space: LatentSpace[Any, Any], corpus: Corpus[Any] | None, folder: Path, *, seed: int) -> None:
+    """A sample of the corpus on the map, for the report's pictures."""
+    if corpus is None or (folder / MAP).is_file():
+        return
+    rows = np.random.default_rng(round_seed(seed, 0, "map")).permutation(len(corpus))[:N_MAPPED]
+    Z = space.encode([corpus.designs[i] for i in np.sort(rows)])
+    tensors = {"latents": Z.numpy(), "log_density": space.log_density(Z).detach().numpy()}
+    write_atomically(folder / MAP, lambda path: save_file(tensors, path))
+
+
+def _read_map(folder: Path) -> tuple[Any, Any]:
+    if not (folder / MAP).is_file():
+        return None, None
+    tensors = load_file(folder / MAP)
+    return tensors["latents"], tensors["log_density"]
+
+
+def _save_map(space: Any, folder: Path) -> None:
+    raise InvdesignError(f"{folder}: tuned maps cannot be kept yet; leave out tune=...")
+
+
+def draw(space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:
+    """Distinct designs decoded from `n` draws from the prior."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(round_seed(seed, 0, "sample"))
+        Z = torch.randn(n, space.d, dtype=torch.float64)
+    found = {space.domain.key(design): design for design in space.decode(Z) if design is not None}
+    return list(found.values())
