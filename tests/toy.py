@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -71,7 +70,7 @@ def corpus(n: int = 40) -> Corpus[Point]:
 def campaign(**changes: object) -> Campaign[Point, torch.Tensor]:
     """A small campaign on the grid; every argument may be replaced."""
     search = Search(
-        propose=(propose.sobol_cloud, partial(propose.local_steps)),
+        propose=(propose.sobol_cloud, propose.local_steps),
         shares=(1.0, 1.0),
         acquire=acquisition.log_ei,
         trust_region=TrustRegion(),
@@ -87,6 +86,6 @@ def campaign(**changes: object) -> Campaign[Point, torch.Tensor]:
         "surrogate": exact_gp,
         "n_seeds": 10,
         "batch": 5,
-        "budget": 60,
+        "budget": 50,
     }
     return Campaign(**{**parts, **changes})  # type: ignore[arg-type]

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 import torch
-from invdesign.latent.space import LatentSpace
 from torch import Tensor
 
 from invdesign.core import B, Check, D, Domain, Validator, distinct
+from invdesign.latent.space import LatentSpace
 
 
 @dataclass(frozen=True)

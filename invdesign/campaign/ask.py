@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from invdesign.latent.space import LatentSpace
-from invdesign.search.search import Search
-from invdesign.search.select import select
 from torch import Tensor
 
 from invdesign.campaign.aligned import Funnel, Pool, align
 from invdesign.campaign.parts import Campaign, RoundRecord, State
 from invdesign.campaign.survey import Survey, center_of, survey
 from invdesign.core import Array, B, Candidate, D, Landscape, Progress, round_seed, silent
+from invdesign.latent.space import LatentSpace
+from invdesign.search.search import Search
+from invdesign.search.search import proposals as search_proposals
+from invdesign.search.select import select
 
 
 def ask(
@@ -58,9 +59,16 @@ def ask(
         shares = _shares(n, max(1, len(state.regions)))
         for index, share in enumerate(shares):
             progress(f"round {number}", index, len(shares))
-            taken = taken | {c.key for c in asked}
+            busy = taken | known | {c.key for c in asked}
             batch, passed = _ask_region(
-                campaign, space, state, seen, index, share, is_known=lambda key: key in known or key in taken, watch=watch
+                campaign,
+                space,
+                state,
+                seen,
+                index,
+                share,
+                is_known=busy.__contains__,
+                watch=watch,
             )
             asked += batch
             funnel = funnel + passed
@@ -142,13 +150,7 @@ def _propose(search: Search, landscape: Landscape | None, n: int, d: int) -> tup
     """
     if landscape is None:
         return torch.randn(n, d, dtype=torch.float64), ["prior_draws"] * n
-    total = sum(search.shares)
-    blocks, origins = [], []
-    for propose, share in zip(search.propose, search.shares, strict=True):
-        block = propose(landscape, max(1, round(n * share / total)))
-        blocks.append(block.detach())
-        origins += [getattr(propose, "func", propose).__name__] * len(block)
-    return torch.cat(blocks), origins
+    return search_proposals(search, landscape, n)
 
 
 def _pick(search: Search, landscape: Landscape | None, pool: Pool[D], n: int) -> tuple[list[int], list[float]]:
@@ -156,7 +158,9 @@ def _pick(search: Search, landscape: Landscape | None, pool: Pool[D], n: int) ->
     n = min(n, len(pool))
     if n == 0 or landscape is None or search.acquire is None:
         return list(range(n)), [math.nan] * n
-    picked, values = select(landscape, pool.X, n, acquire=search.acquire)
+    picked, values = select(
+        landscape, pool.X, n, acquire=search.acquire, shortlist=search.shortlist, min_distance=search.min_distance
+    )
     return picked.tolist(), values.tolist()
 
 

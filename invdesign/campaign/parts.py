@@ -8,13 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
 import numpy as np
-from invdesign.latent.density import mixture
-from invdesign.latent.prepare import Pretrained
-from invdesign.latent.space import LatentSpace
-from invdesign.search.search import Search
-from invdesign.search.trust_region import TrustRegion
-from invdesign.surrogate import SurrogateReport, auto
-from invdesign.vae.train import Recipe
 
 from invdesign.campaign.aligned import Funnel
 from invdesign.core import (
@@ -33,6 +26,13 @@ from invdesign.core import (
     Validator,
     utilities,
 )
+from invdesign.latent.density import mixture
+from invdesign.latent.prepare import Pretrained
+from invdesign.latent.space import LatentSpace
+from invdesign.search.search import Search
+from invdesign.search.trust_region import TrustRegion
+from invdesign.surrogate import SurrogateReport, auto, exact_gp
+from invdesign.vae.train import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,7 @@ class Campaign(Generic[D, B]):
             as they are, else `n_seeds` drawn at random and measured.
         density: fits log p(z) of real designs.
         surrogate: fits the utilities on `[z | features]`.
+        latent_surrogate: fits the utilities on the latents alone, for proposers that climb a gradient in z.
         search: where to look, and what is good.
         screens: cheap checks before the oracle; a design that fails one is never measured.
         validators: checks before export; a design that fails one is never shortlisted.
@@ -77,6 +78,7 @@ class Campaign(Generic[D, B]):
     seeds: Callable[[], Corpus[D]] | None = None
     density: FitDensity = mixture
     surrogate: FitSurrogate = auto
+    latent_surrogate: FitSurrogate = exact_gp
     search: Search = field(default_factory=Search)
     screens: Sequence[Validator] = ()
     validators: Sequence[Validator] = ()
@@ -104,7 +106,8 @@ class Campaign(Generic[D, B]):
         for count in ("batch", "budget", "n_seeds", "n_shortlist", "most_barren"):
             if getattr(self, count) < 1:
                 raise InvdesignError(
-                    f"campaign {self.name!r}: {count} must be at least 1, got {getattr(self, count)}; set {count}=1 or more"
+                    f"campaign {self.name!r}: {count} must be at least 1, got {getattr(self, count)}; "
+                    f"set {count}=1 or more"
                 )
 
     def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:

@@ -21,7 +21,7 @@ def front(U: Array) -> list[int]:
     V = U[finite]
     if U.shape[1] == 1:
         return [int(finite[V[:, 0].argmax()])] if len(V) else []
-    return [int(i) for i, v in zip(finite, V, strict=True) if not ((V >= v).all(1) & (V > v).any(1)).any()]
+    return [int(i) for i, v in zip(finite, V, strict=True) if not ((v <= V).all(1) & (v < V).any(1)).any()]
 
 
 def ranking(U: Array) -> list[int]:
@@ -34,7 +34,7 @@ def ranking(U: Array) -> list[int]:
     score = ((V - V.min(0)) / np.where(span > 0, span, 1)).mean(1)
     n_above = np.zeros(len(V))
     if U.shape[1] > 1:
-        n_above = np.array([((V >= v).all(1) & (V > v).any(1)).sum() for v in V])
+        n_above = np.array([((v <= V).all(1) & (v < V).any(1)).sum() for v in V])
     return [int(i) for i in finite[np.lexsort((-score, n_above))]]
 
 
@@ -62,7 +62,8 @@ def new_root(campaign: Campaign[D, B], state: State[D], taken: Sequence[str]) ->
 def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
     """Move a fully measured round into the history and let each trust region grow, shrink or start anew.
 
-    A round with designs still pending is returned as it is.
+    A region starts anew when it is exhausted, or when it had nothing new to ask: in a small enough box the decoder knows
+    no other designs. A round with designs still pending is returned as it is.
     """
     if any(c.status == "pending" for c in state.pending):
         return state
@@ -75,7 +76,8 @@ def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
         is_better = any(i >= len(before) for i in front(after)) and _is_clear_gain(before, after)
         trust = region.trust.after(improved=is_better)
         is_improved.append(is_better)
-        if trust.exhausted and campaign.search.trust_region is not None:
+        is_barren = not any(c.region == index for c in batch)
+        if (trust.exhausted or is_barren) and campaign.search.trust_region is not None:
             held = [members(closed, i)[j].key for i in range(len(state.regions)) for j in _best(campaign, closed, i)]
             root = new_root(campaign, closed, held) or region.root
             regions.append(Region(campaign.search.trust_region, root, state.round))

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from invdesign.latent.space import LatentSpace
 
 from invdesign.campaign.aligned import run_checks
 from invdesign.campaign.ask import ask
@@ -25,6 +24,7 @@ from invdesign.core import (
     round_seed,
     silent,
 )
+from invdesign.latent.space import LatentSpace
 
 
 def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[D] | None) -> State[D]:
@@ -37,7 +37,8 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
     source = campaign.seeds() if campaign.seeds else corpus
     if source is None or not len(source):
         raise InvdesignError(
-            f"campaign {campaign.name!r} has nothing to start from: give it a corpus, or seeds=table with a file of designs"
+            f"campaign {campaign.name!r} has nothing to start from: give it a corpus, "
+            "or seeds=table with a file of designs"
         )
     has_all = all(name in source.properties for name in names)
     Y = np.stack([source.properties[name] for name in names], axis=1) if has_all else None
@@ -151,9 +152,7 @@ def _stop_on_failures(campaign: Campaign[D, B], state: State[D]) -> None:
         )
 
 
-def retune(
-    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D]
-) -> tuple[LatentSpace[D, B], State[D]]:
+def retune(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D]) -> tuple[LatentSpace[D, B], State[D]]:
     """Tune the map on what was learnt and encode the history again: one history, so one re-encoding."""
     assert campaign.tune is not None
     designs = [c.design for c in state.history]
@@ -161,7 +160,9 @@ def retune(
     merit = np.full(len(designs), np.nan)
     order = ranking(U)
     merit[order] = -np.arange(len(order))
-    space = campaign.tune(space, designs, merit if U.shape[1] > 1 else U[:, 0], seed=round_seed(campaign.seed, state.round, "tune"))
+    space = campaign.tune(
+        space, designs, merit if U.shape[1] > 1 else U[:, 0], seed=round_seed(campaign.seed, state.round, "tune")
+    )
     Z = space.encode(designs)
     log_density = space.log_density(Z)
     percentile = space.percentile(log_density)

@@ -1,4 +1,4 @@
-"""What a round knows: the history as surrogate inputs, the fitted surrogates, and the landscape of each trust region."""
+"""What a round knows: the history as surrogate inputs, the surrogates, the landscape of each trust region."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from invdesign.latent.space import LatentSpace
-from invdesign.search.acquisition import feasibility_surrogate
-from invdesign.surrogate import Fit, SurrogateReport, fit, leave_one_out
 from torch import Tensor
 
 from invdesign.campaign.parts import Campaign, State
 from invdesign.campaign.regions import FAILED, front, members
 from invdesign.core import Array, B, Candidate, D, Landscape
+from invdesign.latent.space import LatentSpace
+from invdesign.surrogate import Fit, SurrogateReport, assess, feasibility_surrogate, fit
 
 LEAST_FAILURES = 5
 
@@ -76,9 +75,7 @@ class Survey:
         return mean.tolist(), sd.tolist()
 
 
-def survey(
-    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], features: dict[str, Array]
-) -> Survey:
+def survey(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], features: dict[str, Array]) -> Survey:
     """Fit the surrogates on the history.
 
     Args:
@@ -98,10 +95,11 @@ def survey(
     known = torch.from_numpy(U[is_known])
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     fitted = fit(campaign.surrogate, X, known, d=d)
-    needs_latent = campaign.search.latent_surrogate is not None and X.shape[1] > d
-    fitted_latent = fit(campaign.search.latent_surrogate, X[:, :d], known, d=d) if needs_latent else None
-    report = leave_one_out(fitted.model, X, known) if fitted.model is not None else None
-    return Survey(X, known, Y, d, fitted, fitted_latent, _feasibility(campaign, state, d, features), report, fitted.notes)
+    fitted_latent = fit(campaign.latent_surrogate, X[:, :d], known, d=d) if X.shape[1] > d else None
+    report = assess(fitted.model, fitted.X, fitted.U, d=d, surrogate=campaign.surrogate)
+    return Survey(
+        X, known, Y, d, fitted, fitted_latent, _feasibility(campaign, state, d, features), report, fitted.notes
+    )
 
 
 def survey_inputs(campaign: Campaign[D, B], candidates: Sequence[Candidate[D]], features: dict[str, Array]) -> Tensor:

@@ -64,23 +64,24 @@ def whole(campaign: Any) -> State[Any]:
 def test_a_campaign_climbs_the_hill_within_its_budget() -> None:
     campaign = toy.campaign()
     state = whole(campaign)
-    assert state.n_calls == 60
+    assert state.n_calls == 50
     best = max(c.y[0] for c in state.history if c.status == "measured")
     start = max(c.y[0] for c in state.history if c.round == 0)
     assert best > 0.98 > start
     assert len({c.key for c in state.history}) == len(state.history)
 
 
-@pytest.mark.parametrize("dies_at", [1, 7, 13, 20, 33])
+@pytest.mark.parametrize("dies_at", [1, 13, 33])
 def test_a_killed_campaign_goes_on_as_if_it_had_never_died(dies_at: int) -> None:
-    campaign = toy.campaign(budget=40)
+    campaign = toy.campaign(budget=30)
     expected = whole(campaign)
     diary = Diary(dies_at=dies_at)
     first = begin(campaign, SPACE, corpus=toy.corpus())
     diary.state = first
     with pytest.raises(Killed):
         run(campaign, SPACE, first, evaluate=evaluate, memory=diary)
-    resumed = run(campaign, SPACE, diary.state, evaluate=evaluate, memory=Diary())
+    assert diary.state is not None
+    resumed = run(campaign, SPACE, diary.state, evaluate=evaluate)
     assert [c.key for c in resumed.history] == [c.key for c in expected.history]
     assert [c.y for c in resumed.history] == [c.y for c in expected.history]
     assert resumed.regions == expected.regions
@@ -142,9 +143,11 @@ def test_random_search_asks_no_surrogate() -> None:
     from invdesign.search import propose
     from invdesign.search.search import Search
 
-    campaign = toy.campaign(search=Search(propose=(propose.prior_draws,), shares=(1.0,), acquire=None, trust_region=None))
+    campaign = toy.campaign(
+        search=Search(propose=(propose.prior_draws,), shares=(1.0,), acquire=None, trust_region=None)
+    )
     state = whole(campaign)
-    assert state.n_calls == 60 and all(r.rung == "none" for r in state.records[1:])
+    assert state.n_calls == 50 and all(r.rung == "none" for r in state.records[1:])
 
 
 def test_the_shortlist_is_valid_new_and_best_first() -> None:
