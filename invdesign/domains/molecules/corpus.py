@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import random
 import tarfile
 import urllib.error
@@ -24,6 +23,7 @@ from rdkit.Chem import Descriptors
 from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.molecules import files, grammar
 from invdesign.domains.molecules.smiles import parse
+from invdesign.domains.molecules.writing import replace_file
 
 ZINC250K_URL = "https://raw.githubusercontent.com/wenhao-gao/mol_opt/2da631b/data/zinc.txt.gz"
 ZINC250K_SHA256 = "df0aa677c770f15c9943684d6600cba8e7076c67be6a090c12f24da3aaa55b70"
@@ -178,7 +178,8 @@ def download_zinc250k(folder: Path) -> Path:
     found = hashlib.sha256(text).hexdigest()
     if found != ZINC250K_SHA256:
         raise InvdesignError(f"{ZINC250K_URL}: expected sha256 {ZINC250K_SHA256}, got {found}; {remedy}")
-    _write(place, text)
+    folder.mkdir(parents=True, exist_ok=True)
+    replace_file(place, text)
     return place
 
 
@@ -199,9 +200,9 @@ def only_file(packed: bytes, *, most: int = MOST_UNPACKED, ratio: int = MOST_RAT
             if len(members) != 1 or not members[0].isreg():
                 names = ", ".join(member.name for member in members[:5])
                 raise InvdesignError(f"expected an archive of one plain file, got {len(members)} members: {names}")
-            stream = archive.extractfile(members[0])
-            assert stream is not None
-            return stream.read()
+            content = archive.extractfile(members[0])
+            assert content is not None  # it is a plain file
+            return content.read()
     except (OSError, EOFError, tarfile.TarError) as error:
         raise InvdesignError(f"not a gzipped tar: {error}") from error
 
@@ -234,17 +235,8 @@ def _save(corpus: Corpus[str], place: Path) -> None:
         "name": corpus.name,
         "sha256": corpus.sha256,
     }
-    _write(place, gzip.compress(json.dumps(state).encode(), compresslevel=3, mtime=0))
-
-
-def _write(place: Path, data: bytes) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    beside = place.with_name(f".{place.name}.{os.getpid()}")
-    with beside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(place)
+    replace_file(place, gzip.compress(json.dumps(state).encode(), compresslevel=3, mtime=0))
 
 
 def _file_sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError
-from invdesign.domains.molecules import drawing, files
+from invdesign.domains.molecules import drawing, files, writing
 from invdesign.domains.molecules.smiles import (
     LONGEST_TEXT,
     Representation,
@@ -68,7 +68,7 @@ class Molecules:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        return files.WRITTEN
+        return writing.WRITTEN
 
     def read(
         self,
@@ -86,7 +86,7 @@ class Molecules:
 
     def write(self, designs: Sequence[str], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
         """Write .smi, .csv, .sdf (with 3-D conformers), or a picture grid (.svg, .png)."""
-        files.write(designs, path, columns=columns)
+        writing.write(designs, path, columns=columns)
 
     def key(self, design: str) -> str:
         """The design itself: it is canonical SMILES."""

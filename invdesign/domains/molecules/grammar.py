@@ -1,9 +1,9 @@
 """A fragment grammar of drug-like molecules: rings, linkers and substituents joined where chemistry joins them.
 
 A unit is SMILES that begins with the atom by which it hangs on its parent. Its open places are written `<a>` on an
-aromatic carbon, `<c>` on an sp3 carbon, `<b>` on one beside a heteroatom, `<n>` on a nitrogen, oxygen or sulfur, and
-`<x>` on an acyl or sulfonyl group. What may be put there depends on the atom that the next unit begins with, so that no
-peroxides, aminals or N-halides arise.
+aromatic carbon, `<c>` on an sp3 carbon, `<b>` on one beside a heteroatom, `<n>` on a nitrogen or oxygen, `<s>` on a
+sulfur, and `<x>` on an acyl or sulfonyl group. What may be put there depends on the atom that the next unit begins
+with, so that no peroxides, aminals or N-halides arise.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ TAKES: dict[str, tuple[Entry, ...]] = {
     "c": ("carbon", "aromatic", "nitrogen", "oxygen"),
     "b": ("carbon", "aromatic"),
     "n": ("carbon", "aromatic", "acyl"),
+    "s": ("carbon", "aromatic"),
     "x": ("carbon", "aromatic", "nitrogen"),
 }
 
@@ -40,17 +41,17 @@ ENDS: dict[Entry, dict[str, float]] = {
 
 LINKERS: dict[Entry, dict[str, float]] = {
     "carbon": {
-        "C<c>": 4, "C<b>": 0.5, "CC<c>": 1.5, "CO<n>": 1.5, "CN<n>": 2, "CNC(=O)<x>": 1.5, "CC(=O)N<n>": 1.5, "C(C)<c>": 1,
-        "CS<n>": 0.6, "[C@@H](C)<c>": 0.5, "[C@H](C)<c>": 0.5, "CN(C)C(=O)<x>": 0.5, "CCN<n>": 0.6,
+        "C<c>": 4, "C<b>": 0.5, "CC<c>": 1.5, "CO<n>": 1.5, "CN<n>": 2, "CNC(=O)<x>": 1.5, "CC(=O)N<n>": 1.5,
+        "C(C)<c>": 1, "CS<s>": 0.6, "[C@@H](C)<b>": 0.5, "[C@H](C)<b>": 0.5, "CN(C)C(=O)<x>": 0.5, "CCN<n>": 0.6,
     },
     "nitrogen": {
         "N<n>": 1.5, "NC(=O)<x>": 5, "NS(=O)(=O)<x>": 1.5, "N(C)C(=O)<x>": 0.8, "NCC<c>": 0.8, "NC(=O)N<n>": 0.9,
-        "NC(=O)C<c>": 1.5, "NC<a>": 1, "NC(=O)CS<n>": 0.5, "NC(=O)CO<n>": 0.7,
+        "NC(=O)C<c>": 1.5, "NC<b>": 1, "NC(=O)CS<s>": 0.5, "NC(=O)CO<n>": 0.7,
     },
-    "oxygen": {"O<n>": 1.5, "OC<a>": 2.5, "OCC<c>": 0.7, "OCC(=O)N<n>": 1.2, "S<n>": 0.5, "SC<a>": 0.5},
+    "oxygen": {"O<n>": 1.5, "OC<b>": 2.5, "OCC<c>": 0.7, "OCC(=O)N<n>": 1.2, "S<s>": 0.5, "SC<b>": 0.5},
     "acyl": {
-        "C(=O)N<n>": 6, "C(=O)NC<a>": 2, "C(=O)<x>": 2.5, "S(=O)(=O)<x>": 2, "S(=O)(=O)N<n>": 1.2, "C(=O)NCC<c>": 1,
-        "C(=O)N(C)C<a>": 0.6,
+        "C(=O)N<n>": 6, "C(=O)NC<b>": 2, "C(=O)<x>": 2.5, "S(=O)(=O)<x>": 2, "S(=O)(=O)N<n>": 1.2, "C(=O)NCC<c>": 1,
+        "C(=O)N(C)C<b>": 0.6,
     },
 }  # fmt: skip
 
@@ -115,15 +116,15 @@ def _menus(units: dict[Entry, dict[str, float]]) -> dict[str, Menu]:
 
 
 def _allowed(units: dict[str, float], slot: str) -> dict[str, float]:
-    """On a heteroatom, no unit whose first carbon holds or may hold another heteroatom: an aminal or acetal."""
-    return {unit: weight for unit, weight in units.items() if slot != "n" or not _GEMINAL.match(unit)}
+    """On a heteroatom, no unit whose first carbon holds or may hold another one (an aminal, an acetal), nor CO2H."""
+    return {unit: weight for unit, weight in units.items() if slot not in "ns" or not _UNSTABLE.match(unit)}
 
 
-_GEMINAL = re.compile(r"C(<c>|[NOS]|\(C\)<c>)|\[C@+H\]\(C\)<c>")
+_UNSTABLE = re.compile(r"C(<c>|[NOS]|\(C\)<c>|\(=O\)O$)")
 _ENDS, _LINKERS, _RINGS = _menus(ENDS), _menus(LINKERS), _menus(RINGS)
 _STARTS = _menu(STARTS)
 _CORES = _menu(RINGS["aromatic"])
-_SLOT = re.compile(r"<([abcnx])>")
+_SLOT = re.compile(r"<([abcnsx])>")
 _RING_MARK = re.compile(r"\d")
 
 # Chances by depth that an open place is grown with a linker, with a ring, or with an end group; else it stays bare.
@@ -145,12 +146,12 @@ def _fill(unit: str, rng: random.Random, depth: int, marks: list[int]) -> str:
 def _branch(slot: str, rng: random.Random, depth: int, marks: list[int]) -> str:
     linker, ring, end = _CHANCES[min(depth, len(_CHANCES) - 1)]
     dice = rng.random()
-    # A bare acyl is an aldehyde, and a bare linker a stump: those places are always filled.
+    # A bare acyl is an aldehyde, a bare sulfur a thiol, a bare linker a stump: those places are always filled.
     if dice < linker:
         text = _fill(_LINKERS[slot].draw(rng), rng, depth + 1, marks)
     elif dice < linker + ring:
         text = _fill(_RINGS[slot].draw(rng), rng, depth + 1, marks)
-    elif dice < linker + ring + end or slot == "x":
+    elif dice < linker + ring + end or slot in "bsx":
         text = _fill(_ENDS[slot].draw(rng), rng, depth + 1, marks)
     else:
         return ""
