@@ -1,0 +1,97 @@
+"""Room of VAEs: networks that read a sequence from left to right, all at once or one step at a time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from invdesign.core import InvdesignError
+
+Kind = Literal["window", "recurrent", "transformer"]
+Cache = tuple[Tensor, ...]
+
+
+class Window(nn.Module):
+    """A hidden layer over each step and the two before it (a causal convolution)."""
+
+    def __init__(self, n_in: int, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3 * n_in, width)
+
+    def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        before = cache[0] if cache else y.new_zeros(len(y), 2, y.shape[2])
+        y = torch.cat([before, y], dim=1)
+        wide = torch.cat([y[:, 2:], y[:, 1:-1], y[:, :-2]], dim=2)
+        return F.gelu(self.layer(wide)), (y[:, -2:],)
+
+
+class Recurrent(nn.Module):
+    """Gated recurrent units."""
+
+    def __init__(self, n_in: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.units = nn.GRU(n_in, width, num_layers=depth, batch_first=True)
+
+    def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        hidden, last = self.units(y, cache[0] if cache else None)
+        return hidden, (last,)
+
+
+class Transformer(nn.Module):
+    """Pre-norm causal self-attention; the cache keeps the keys and values of all earlier steps."""
+
+    def __init__(self, n_in: int, width: int, depth: int, length: int, *, heads: int = 4) -> None:
+        super().__init__()
+        if width % heads:
+            raise InvdesignError(f"transformer: width {width} is not divisible by its {heads} heads")
+        self.heads = heads
+        self.enter = nn.Linear(n_in, width)
+        self.position = nn.Parameter(0.02 * torch.randn(length, width))
+        self.blocks = nn.ModuleList(
+            nn.ModuleDict(
+                {
+                    "norm": nn.LayerNorm(width),
+                    "qkv": nn.Linear(width, 3 * width),
+                    "mix": nn.Linear(width, width),
+                    "norm2": nn.LayerNorm(width),
+                    "widen": nn.Linear(width, 3 * width),
+                    "narrow": nn.Linear(3 * width, width),
+                }
+            )
+            for _ in range(depth)
+        )
+        self.leave = nn.LayerNorm(width)
+
+    def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        n, steps, _ = y.shape
+        start = cache[0].shape[2] if cache else 0
+        y = self.enter(y) + self.position[start : start + steps]
+        kept: list[Tensor] = []
+        for i, block in enumerate(self.blocks):
+            qkv = block["qkv"](block["norm"](y)).view(n, steps, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            q, k, v = qkv[0], qkv[1], qkv[2]
+            if cache:
+                k, v = torch.cat([cache[2 * i], k], dim=2), torch.cat([cache[2 * i + 1], v], dim=2)
+            kept += [k, v]
+            seen = torch.ones(steps, start + steps, dtype=torch.bool, device=y.device).tril(start) if steps > 1 else None
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
+            y = y + block["mix"](mixed.transpose(1, 2).reshape(n, steps, -1))
+            y = y + block["narrow"](F.gelu(block["widen"](block["norm2"](y))))
+        return self.leave(y), tuple(kept)
+
+
+def causal(kind: Kind, n_in: int, width: int, *, depth: int, length: int) -> nn.Module:
+    """A network from `n x steps x n_in` to `n x steps x width` in which no step sees a later one.
+
+    It is called with the steps and the cache of earlier ones, and answers with its output and the new cache.
+    """
+    if kind == "window":
+        return Window(n_in, width)
+    if kind == "recurrent":
+        return Recurrent(n_in, width, depth)
+    if kind == "transformer":
+        return Transformer(n_in, width, depth, length)
+    raise InvdesignError(f"sequence model: {kind!r} is none of 'window', 'recurrent', 'transformer'")
