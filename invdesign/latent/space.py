@@ -1,0 +1,98 @@
+"""Room of the map: the latent space, a domain seen through its trained VAE."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic
+
+import torch
+from torch import Tensor
+
+from invdesign.core import B, D, Density, Domain, InvdesignError
+from invdesign.vae.base import VAE
+
+
+@dataclass(frozen=True, eq=False)
+class LatentSpace(Generic[D, B]):
+    """Designs as points, standardized: every latent has mean 0 and standard deviation 1 over the corpus.
+
+    Args:
+        domain: fitted.
+        vae: trained.
+        shift: `d`, mean of the corpus in the VAE's own latents.
+        scale: `d`, standard deviation there.
+        density: log p(z) of real designs, in standardized latents.
+        sample: `k x d` standardized latents of real designs.
+        sample_sd: `k x d` standard deviations of their posteriors.
+        levels: log-densities of real designs in rising order, the scale of percentiles.
+        card: what is known of the model (data, recipe, metrics), as JSON.
+    """
+
+    domain: Domain[D, B]
+    vae: VAE
+    shift: Tensor
+    scale: Tensor
+    density: Density
+    sample: Tensor
+    sample_sd: Tensor
+    levels: Tensor
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def d(self) -> int:
+        """Latent dimensions."""
+        return self.vae.d
+
+    def encode(self, designs: Sequence[D]) -> Tensor:
+        """Where designs live: the standardized means of their posteriors, `n x d` float64."""
+        return self.posterior(designs)[0]
+
+    def posterior(self, designs: Sequence[D]) -> tuple[Tensor, Tensor]:
+        """Standardized means and standard deviations of the designs' posteriors, both `n x d` float64."""
+        found = [self._posterior(part) for part in _parts(designs)]
+        if not found:
+            empty = torch.zeros(0, self.d, dtype=torch.float64)
+            return empty, empty
+        mean, sd = (torch.cat(blocks).double() for blocks in zip(*found, strict=True))
+        return (mean - self.shift) / self.scale, sd / self.scale
+
+    def decode(self, Z: Tensor) -> list[D | None]:
+        """The likeliest design at each of `n x d` points; None where the decoder names nothing that can be."""
+        if Z.ndim != 2 or Z.shape[1] != self.d:
+            raise InvdesignError(f"decode: latents must be n x {self.d}, got {tuple(Z.shape)}")
+        raw = (Z * self.scale + self.shift).float()
+        designs: list[D | None] = []
+        with torch.no_grad():
+            for part in _parts(raw):
+                designs += self.domain.from_batch(self.vae.generate(part))
+        return designs
+
+    def log_density(self, Z: Tensor) -> Tensor:
+        """log p(z) of real designs at `... x d`: `...`."""
+        return self.density(Z)
+
+    def percentile(self, log_density: Tensor) -> Tensor:
+        """Share (0 to 100) of real designs at which the density is lower."""
+        below = torch.searchsorted(self.levels, log_density.detach().contiguous())
+        return 100.0 * below.double() / max(1, len(self.levels))
+
+    def predict(self, Z: Tensor) -> Tensor | None:
+        """What the property head hints at `n x d`: standardized properties (`n x p`), or None without a head."""
+        with torch.no_grad():
+            return self.vae.predict((Z * self.scale + self.shift).float())
+
+    def draw(self, n: int) -> Tensor:
+        """`n x d` draws from the aggregate posterior: posteriors of real designs, with torch's random numbers."""
+        rows = torch.randint(len(self.sample), (n,))
+        return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+
+    def _posterior(self, designs: Sequence[D]) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            posterior = self.vae.posterior(self.domain.to_batch(designs))
+        return posterior.loc, posterior.scale
+
+
+def _parts(values: Any, size: int = 500) -> Iterator[Any]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
