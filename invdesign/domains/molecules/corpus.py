@@ -31,6 +31,7 @@ ZINC250K_SHA256 = "df0aa677c770f15c9943684d6600cba8e7076c67be6a090c12f24da3aaa55
 MOST_DOWNLOAD = 50_000_000
 MOST_UNPACKED = 100_000_000
 MOST_RATIO = 50
+MOST_SLACK = 100_000
 CACHE_FORMAT = 1
 
 
@@ -100,7 +101,7 @@ def table(
         at_most: read no more than this many molecules.
         cache: folder for the parsed corpus, keyed by the content of the file and these options; parsing a quarter of
             a million molecules takes about 100 s, taking them from the cache about one.
-        progress: called now and then with ("reading", rows done, rows).
+        progress: called now and then with ("reading", rows done, lines of the file).
 
     Raises:
         InvdesignError: as `files.read`.
@@ -140,7 +141,7 @@ def zinc250k(
         path: a file with its SMILES, one a line (.smi, .txt, .gz); downloaded once and checked where not given.
         at_most: read no more than this many molecules.
         cache: folder for the download and the parsed corpus; the user's cache folder where not given.
-        progress: called now and then with ("reading", rows done, rows).
+        progress: called now and then with ("reading", rows done, lines of the file).
 
     Raises:
         InvdesignError: where neither a file nor the network gives the data, or its checksum is another.
@@ -187,9 +188,9 @@ def only_file(packed: bytes, *, most: int = MOST_UNPACKED, ratio: int = MOST_RAT
     """The one plain file in a gzipped tar.
 
     Nothing is written, so no name can lead out of a folder; links, devices and further files are refused, and so is
-    what unpacks to more than `most` bytes or `ratio` times its packed size.
+    what unpacks to more than `most` bytes, or to `ratio` times its packed size and 100 kB.
     """
-    limit = min(most, ratio * len(packed))
+    limit = min(most, max(MOST_SLACK, ratio * len(packed)))
     try:
         with gzip.GzipFile(fileobj=BytesIO(packed)) as stream:
             raw = stream.read(limit + 1)

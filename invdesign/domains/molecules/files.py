@@ -64,11 +64,12 @@ def read(
         smiles_column: the column of a table that holds SMILES; found by its name where it is not given.
         properties: measured properties, our name -> column (or SD tag); an empty cell is unknown (NaN).
         weight_column: column of non-negative training weights.
-        on_invalid: `"skip"` reports a bad row among the corpus's rejections, `"error"` stops at the first.
+        on_invalid: `"skip"` reports a bad row among the corpus's rejections, `"error"` stops at the first;
+            a repeated molecule is reported, never an error.
         salts: what becomes of a molecule in several pieces: kept as it is, its largest piece, or refused.
         at_most: read no more than this many molecules.
         max_bytes: refuse files that are longer than this when unpacked.
-        progress: called now and then with ("reading", rows done, rows).
+        progress: called now and then with ("reading", rows done, lines of the file).
 
     Returns:
         Distinct canonical designs in the file's order. Of repeated molecules the first is kept, the others reported.
@@ -82,23 +83,28 @@ def read(
     properties = dict(properties or {})
     columns = [*properties.values(), *([weight_column] if weight_column else [])]
     text = decode_text(unpacked(path, max_bytes=max_bytes))
-    rows = list(_rows(path, text, smiles_column, columns))
+    n_lines = text.count("\n") + 1
+    n_read = 0
     seen: dict[str, int] = {}
     values: dict[str, list[float]] = {name: [] for name in properties}
     weights: list[float] = []
     rejected: list[Rejection] = []
-    for i, row in enumerate(rows):
-        if i % 2000 == 0:
-            progress("reading", i, len(rows))
+    for row in _rows(path, text, smiles_column, columns):
+        if n_read % 2000 == 0:
+            progress("reading", n_read, n_lines)
+        n_read += 1
         design, problem, remedy = _design(row, salts)
         numbers, number_problem = _numbers(row, columns)
+        if weight_column and not number_problem and not numbers[weight_column] >= 0:
+            number_problem = f"weight {row.cells.get(weight_column, '')!r} in {weight_column!r}, expected 0 or more"
+        is_repeated = design in seen
         if design and number_problem:
             problem, remedy = (number_problem, "write a plain number, or leave a property's cell empty where unknown")
-        elif design and design in seen:
+        elif is_repeated:
             problem, remedy = (f"the same molecule as row {seen[design]}", "keep one row per molecule")
         if problem:
             rejected.append(Rejection(row.number, row.smiles[:200], problem, remedy))
-            if on_invalid == "error":
+            if on_invalid == "error" and not is_repeated:
                 raise InvdesignError(
                     f"{path}, row {row.number}: {problem}; got {row.smiles[:80]!r}. "
                     f"Remedy: {remedy or 'mend the row'}, or pass on_invalid='skip'"
@@ -111,11 +117,11 @@ def read(
             weights.append(numbers[weight_column])
         if at_most is not None and len(seen) >= at_most:
             break
-    progress("reading", len(rows), len(rows))
+    progress("reading", n_lines, n_lines)
     if not seen:
         first = f"; the first was row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
         raise InvdesignError(
-            f"{path}: expected molecules, found none in {len(rows)} rows{first}. Check the format "
+            f"{path}: expected molecules, found none in {n_read} rows{first}. Check the format "
             f"({', '.join(READ)}) and the SMILES column"
         )
     return corpus(

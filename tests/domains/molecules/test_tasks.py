@@ -5,8 +5,7 @@ from math import exp, prod
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import QED, Crippen, rdMolDescriptors
-from rdkit.Chem import rdFingerprintGenerator as generators
+from rdkit.Chem import QED, Crippen, rdFingerprintGenerator, rdMolDescriptors
 from rdkit.Chem.GraphDescriptors import BertzCT
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
@@ -23,10 +22,12 @@ PROBES = (
     "CN(C=O)Cc1ccc(-c2ccccc2)cc1",
 )
 
-ECFP4 = generators.GetMorganGenerator(radius=2)
-ECFP6 = generators.GetMorganGenerator(radius=3)
-FCFP4 = generators.GetMorganGenerator(radius=2, atomInvariantsGenerator=generators.GetMorganFeatureAtomInvGen())
-AP = generators.GetAtomPairGenerator(maxDistance=10)
+ECFP4 = rdFingerprintGenerator.GetMorganGenerator(radius=2)
+ECFP6 = rdFingerprintGenerator.GetMorganGenerator(radius=3)
+FCFP4 = rdFingerprintGenerator.GetMorganGenerator(
+    radius=2, atomInvariantsGenerator=rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
+)
+AP = rdFingerprintGenerator.GetAtomPairGenerator(maxDistance=10)
 
 ALBUTEROL = "CC(C)(C)NCC(O)c1ccc(O)c(CO)c1"
 MESTRANOL = "COc1ccc2[C@H]3CC[C@@]4(C)[C@@H](CC[C@@]4(O)C#C)[C@@H]3CCc2c1"
@@ -147,9 +148,7 @@ def expected(task: str, smiles: str) -> float:
             ) / 4
         case "scaffold_hop":
             chain = "[#6]-[#6]-[#6]-[#8]-[#6]~[#6]~[#6]~[#6]~[#6]-[#7]-c1ccc2ncsc2c1"
-            return (
-                min(pharmacophore(m, Chem.MolFromSmiles(HOP)) / 0.75, 1) + has(chain) + (not has(QUINAZOLINE))
-            ) / 3
+            return (min(pharmacophore(m, Chem.MolFromSmiles(HOP)) / 0.75, 1) + has(chain) + (not has(QUINAZOLINE))) / 3
         case "qed":
             return QED.qed(m)
     raise AssertionError(task)

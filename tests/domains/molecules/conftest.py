@@ -1,0 +1,29 @@
+"""Molecules that the tests of this room share."""
+
+from pathlib import Path
+
+import pytest
+
+from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.corpus import fragments
+
+SHARED = Path(__file__).parents[4] / "shared" / "data" / "molecules"
+
+
+@pytest.fixture(scope="session")
+def built_in():
+    return fragments(n=600, seed=3)
+
+
+@pytest.fixture(scope="session", params=[("selfies", 0), ("selfies", 40), ("smiles", 0)], ids=str)
+def fitted(request, built_in):
+    representation, n_merges = request.param
+    return Molecules(representation=representation, n_merges=n_merges).fit(built_in.designs)
+
+
+@pytest.fixture(scope="session")
+def zinc_file():
+    path = SHARED / "zinc250k.smi.gz"
+    if not path.exists():
+        pytest.skip("ZINC250k lies in ../shared/data, which this checkout has not")
+    return path

@@ -1,0 +1,102 @@
+"""The molecule domain: what `core.Domain` promises."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invdesign.core import Domain, InvdesignError
+from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.smiles import canonical
+
+
+def test_molecules_are_a_domain(fitted):
+    assert isinstance(fitted, Domain)
+
+
+def test_a_corpus_goes_through_the_batch_and_back(fitted, built_in):
+    batch = fitted.to_batch(built_in.designs)
+    assert batch.shape == (600, fitted.length) and batch.dtype == torch.int64
+    assert fitted.from_batch(batch) == list(built_in.designs)
+    assert fitted.misfits(built_in.designs) == [""] * 600
+
+
+def test_the_state_of_a_domain_survives_json(fitted, built_in):
+    again = Molecules().restore(json.loads(json.dumps(fitted.state())))
+    assert again == fitted
+    assert torch.equal(again.to_batch(built_in.designs[:5]), fitted.to_batch(built_in.designs[:5]))
+
+
+def test_the_state_of_another_domain_is_refused():
+    with pytest.raises(InvdesignError, match="crystals"):
+        Molecules().restore({"domain": "crystals"})
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_any_row_of_tokens_decodes_to_a_canonical_molecule_or_to_none(data, fitted):
+    n_tokens = len(fitted.vocabulary)
+    rows = data.draw(st.lists(st.lists(st.integers(0, n_tokens - 1), min_size=20, max_size=20), min_size=1, max_size=4))
+    for design in fitted.from_batch(torch.tensor(rows)):
+        assert design is None or canonical(design) == design
+
+
+def test_selfies_without_special_tokens_always_decode(built_in):
+    domain = Molecules().fit(built_in.designs)
+    rows = torch.randint(3, len(domain.vocabulary), (200, 30), generator=torch.Generator().manual_seed(0))
+    decoded = domain.from_batch(rows)
+    assert sum(design is not None for design in decoded) > 195
+
+
+def test_misfits_say_why(built_in):
+    domain = Molecules().fit(built_in.designs)
+    unknown, long, hypervalent, odd = domain.misfits(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
+    assert "[Se]" in unknown
+    assert "tokens" in long
+    assert "SELFIES" in hypervalent
+    assert "another molecule" in odd  # it is not canonical
+    assert domain.to_batch(["C[Se]C", "C" * 3000, "CI(=O)=O"]).shape == (3, domain.length)
+
+
+def test_a_row_is_never_longer_than_max_length(built_in):
+    assert Molecules(max_length=20).fit(built_in.designs).length == 20
+
+
+def test_features_count_substructures_of_a_molecule_whatever_its_spelling():
+    features = Molecules(radius=1, n_bits=64).features(["CCCC", "C(CC)C", "nonsense"])
+    assert features.shape == (3, 64) and features.dtype == np.float64
+    assert np.array_equal(features[0], features[1])
+    # Butane, radius 1: 4 atoms, and one environment around each.
+    assert features[0].sum() == 8
+    assert np.isnan(features[2]).all()
+
+
+def test_a_design_is_described_by_what_a_chemist_orders_by():
+    described = Molecules().describe(["CCO", "nonsense"])
+    assert described["inchikey"] == ["LFQSCWFLJHTTHZ-UHFFFAOYSA-N", None]
+    assert described["formula"] == ["C2H6O", None]
+    assert described["molecular_weight"][0] == pytest.approx(46.069, abs=0.001)
+
+
+def test_text_that_is_no_molecule_is_refused_with_the_reason():
+    assert Molecules().from_text("OCC") == "CCO"
+    with pytest.raises(InvdesignError, match="valence"):
+        Molecules().from_text("C(C)(C)(C)(C)C")
+
+
+def test_a_drawing_is_an_svg_element():
+    assert Molecules().draw("CCO").startswith("<svg")
+    with pytest.raises(InvdesignError, match="cannot draw"):
+        Molecules().draw("C(")
+
+
+def test_wrong_settings_are_refused():
+    with pytest.raises(InvdesignError, match="selfies"):
+        Molecules(representation="graph")  # type: ignore[arg-type]
+    with pytest.raises(InvdesignError, match="fit"):
+        Molecules().to_batch(["CCO"])
+    with pytest.raises(InvdesignError, match="empty corpus"):
+        Molecules().fit([])

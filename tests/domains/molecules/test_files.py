@@ -1,0 +1,176 @@
+"""Molecules from files and into files."""
+
+import csv
+import gzip
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from invdesign.core import InvdesignError
+from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.files import read
+from invdesign.domains.molecules.writing import plain_cell, safe_cell, write
+
+DESIGNS = ("CCO", "C[C@H](N)C(=O)O", "c1ccncc1", "F/C=C/Cl")
+
+
+def test_a_messy_table_is_read_and_every_refused_row_says_why(tmp_path):
+    path = tmp_path / "messy.csv"
+    rows = [
+        "Name;SMILES;pIC50",
+        "a;OCC;5.5",
+        "b;;5",
+        "c;[C+99999];5",
+        f"d;{'C' * 20_000};5",
+        "e;C(C)O;6",
+        "f;c1ccncc1;<4",
+        "g;c1ccncc1;",
+        "h;CC\N{LATIN SMALL LETTER U WITH DIAERESIS};1",
+        "i;CC",
+        "j;[Na+].[Cl-];2.5",
+    ]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\n\r\n")
+    corpus = read(path, properties={"activity": "pIC50"})
+    assert corpus.designs == ("CCO", "c1ccncc1", "[Cl-].[Na+]")
+    np.testing.assert_array_equal(corpus.properties["activity"], [5.5, np.nan, 2.5])
+    reasons = {rejection.row: rejection.reason for rejection in corpus.rejected}
+    assert sorted(reasons) == [3, 4, 5, 6, 7, 9, 10]
+    assert reasons[3] == "empty"
+    assert "charge" in reasons[4]
+    assert "20,000 characters" in reasons[5]
+    assert reasons[6] == "the same molecule as row 2"
+    assert "'<4'" in reasons[7]
+    assert "2 cells under 3 columns" in reasons[10]
+    assert all(rejection.remedy for rejection in corpus.rejected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_encodings_and_line_ends_do_not_matter(tmp_path, encoding, ends):
+    path = tmp_path / "x.csv"
+    path.write_bytes(ends.join(["smiles,note", "CCO,caf\xe9", "CCN,"]).encode(encoding))
+    assert read(path).designs == ("CCO", "CCN")
+
+
+def test_a_smiles_file_may_have_names_comments_blank_lines_and_a_header(tmp_path):
+    path = tmp_path / "x.smi.gz"
+    path.write_bytes(gzip.compress(b"smiles name\n# said someone\nOCC ethanol\n\nbad\tone\nCCN |atomProp| amine\n"))
+    corpus = read(path)
+    assert corpus.designs == ("CCO", "CCN")
+    assert [rejection.row for rejection in corpus.rejected] == [5]
+    assert corpus.name == "x"
+
+
+def test_an_error_stops_at_the_first_bad_row_and_names_it(tmp_path):
+    path = tmp_path / "x.smi"
+    path.write_text("CCO\nC(\n")
+    with pytest.raises(InvdesignError, match="row 2"):
+        read(path, on_invalid="error")
+
+
+def test_a_wrong_column_is_answered_with_the_nearest(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("structures,logS\nCCO,1\n")
+    with pytest.raises(InvdesignError, match="'structures'"):
+        read(path, smiles_column="structure")
+    with pytest.raises(InvdesignError, match="smiles_column"):
+        read(path)
+    with pytest.raises(InvdesignError, match="'logS'"):
+        read(path, smiles_column="structures", properties={"solubility": "logs"})
+
+
+@pytest.mark.parametrize(("name", "content"), [("x.smi", b""), ("x.csv", b"smiles\n"), ("x.sdf", b"$$$$\n")])
+def test_a_file_without_molecules_is_refused(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvdesignError, match="found none"):
+        read(tmp_path / name)
+
+
+def test_a_missing_a_broken_and_an_overlong_file_are_refused(tmp_path):
+    with pytest.raises(InvdesignError, match="cannot read"):
+        read(tmp_path / "none.smi")
+    (tmp_path / "x.smi.gz").write_bytes(gzip.compress(b"CCO\n" * 1000)[:30])
+    with pytest.raises(InvdesignError, match="whole"):
+        read(tmp_path / "x.smi.gz")
+    (tmp_path / "bomb.smi.gz").write_bytes(gzip.compress(b"C" * 1_000_000))
+    with pytest.raises(InvdesignError, match="bytes unpacked"):
+        read(tmp_path / "bomb.smi.gz", max_bytes=1000)
+    (tmp_path / "x.pdf").write_bytes(b"CCO")
+    with pytest.raises(InvdesignError, match="expected a file that ends in"):
+        read(tmp_path / "x.pdf")
+
+
+def test_weights_are_read_and_must_be_numbers_that_are_not_negative(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("smiles,w\nCCO,2\nCCN,0\nCCC,-1\nCCF,\n")
+    corpus = read(path, weight_column="w")
+    assert corpus.designs == ("CCO", "CCN")
+    np.testing.assert_array_equal(corpus.weights, [2, 0])
+    assert len(corpus.rejected) == 2
+
+
+def test_salts_are_kept_cut_or_refused_as_asked(tmp_path):
+    path = tmp_path / "x.smi"
+    path.write_text("CCN.Cl\nCCO\n")
+    assert read(path).designs == ("CCN.Cl", "CCO")
+    assert read(path, salts="largest").designs == ("CCN", "CCO")
+    assert read(path, salts="reject").designs == ("CCO",)
+
+
+@pytest.mark.parametrize("suffix", [".smi", ".csv", ".sdf"])
+def test_what_is_written_is_read_again(tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    write(DESIGNS, path, columns={"id": ["=1+1", "-2", "@x", "plain"], "value": [1.5, None, float("nan"), 4]})
+    corpus = read(path, properties={} if suffix == ".smi" else {"value": "value"})
+    assert corpus.designs == DESIGNS
+    if suffix != ".smi":
+        np.testing.assert_array_equal(corpus.properties["value"], [1.5, np.nan, np.nan, 4])
+
+
+def test_an_sd_file_has_three_dimensions_and_its_tags(tmp_path):
+    write(("CCO", "c1ccccc1"), tmp_path / "x.sdf", columns={"id": ["first", "second"]})
+    mols = list(Chem.SDMolSupplier(str(tmp_path / "x.sdf"), removeHs=False))
+    assert [mol.GetNumAtoms() for mol in mols] == [9, 12]
+    assert all(mol.GetConformer().Is3D() for mol in mols)
+    assert mols[0].GetProp("_Name") == "first"
+    assert mols[1].GetProp("smiles") == "c1ccccc1"
+    assert mols[1].GetProp("conformer") == "ETKDGv3+MMFF94"
+
+
+def test_a_record_without_finite_coordinates_never_reaches_the_parser(tmp_path):
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")).replace("0.0000", "   nan", 1)
+    (tmp_path / "x.sdf").write_text(f"{block}$$$$\n{Chem.MolToMolBlock(Chem.MolFromSmiles('CCN'))}$$$$\n")
+    corpus = read(tmp_path / "x.sdf")
+    assert corpus.designs == ("CCN",)
+    assert "finite" in corpus.rejected[0].reason
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_a_grid_is_a_picture(tmp_path, suffix):
+    write(DESIGNS, tmp_path / f"x{suffix}", columns={"id": list("abcd")})
+    start = (tmp_path / f"x{suffix}").read_bytes()[:8]
+    assert start.startswith(b"<?xml" if suffix == ".svg" else b"\x89PNG")
+
+
+def test_every_format_that_is_promised_can_be_written_even_when_empty(tmp_path):
+    for suffix in Molecules().formats:
+        write((), tmp_path / f"x{suffix}")
+        assert (tmp_path / f"x{suffix}").exists()
+
+
+def test_cells_that_a_spreadsheet_would_run_are_quoted_and_taken_back(tmp_path):
+    for text in ("=cmd|' /C calc'!A0", "+1", "-MKV", "@sum", "\tx", "'=x", "plain", ""):
+        assert safe_cell(text)[:1] not in ("=", "+", "-", "@", "\t")
+        assert plain_cell(safe_cell(text)) == text
+    assert safe_cell(-1.5) == "-1.5"
+    write(("CCO",), tmp_path / "x.csv", columns={"=id": ["=1"]})
+    with (tmp_path / "x.csv").open() as stream:
+        assert list(csv.reader(stream)) == [["smiles", "'=id"], ["CCO", "'=1"]]
+
+
+def test_a_column_of_another_length_and_an_unknown_suffix_are_refused(tmp_path):
+    with pytest.raises(InvdesignError, match="2 values for 1 designs"):
+        write(("CCO",), tmp_path / "x.csv", columns={"id": [1, 2]})
+    with pytest.raises(InvdesignError, match=r"\.xyz"):
+        write(("CCO",), tmp_path / "x.xyz")

@@ -1,0 +1,106 @@
+"""Validators of molecules: what passes, what fails, and what the detail says."""
+
+import pytest
+from rdkit import Chem
+
+from invdesign.core import InvdesignError
+from invdesign.domains.molecules import validators
+from invdesign.domains.molecules.motifs import MOTIFS, found_motifs
+
+DRUGS = {
+    "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
+    "caffeine": "Cn1c(=O)c2c(ncn2C)n(C)c1=O",
+    "imatinib": "Cc1ccc(NC(=O)c2ccc(CN3CCN(C)CC3)cc2)cc1Nc1nccc(-c2cccnc2)n1",
+    "atorvastatin": "CC(C)c1c(C(=O)Nc2ccccc2)c(-c2ccccc2)c(-c2ccc(F)cc2)n1CC[C@@H](O)C[C@@H](O)CC(=O)O",
+    "sildenafil": "CCCc1nn(C)c2c(=O)[nH]c(-c3cc(S(=O)(=O)N4CCN(C)CC4)ccc3OCC)nc12",
+    "metformin": "CN(C)C(=N)NC(=N)N",
+    "morphine": "CN1CC[C@]23c4c5ccc(O)c4O[C@H]2[C@@H](O)C=C[C@H]3[C@H]1C5",
+    "penicillin G": "CC1(C)S[C@@H]2[C@H](NC(=O)Cc3ccccc3)C(=O)N2[C@H]1C(=O)O",
+    "glucose": "OC[C@H]1OC(O)[C@H](O)[C@@H](O)[C@@H]1O",
+    "tetracycline core": "CN(C)[C@H]1C(O)=C(C(N)=O)C(=O)CC1",
+    "losartan": "CCCCc1nc(Cl)c(CO)n1Cc1ccc(-c2ccccc2-c2nn[nH]n2)cc1",
+    "camphor": "CC1(C)C2CCC1(C)C(=O)C2",
+    "norbornene": "C1=CC2CCC1C2",
+    "nitrofurantoin": "O=C1CN(N=Cc2ccc([N+](=O)[O-])o2)C(=O)N1",
+    "nifedipine": "COC(=O)C1=C(C)NC(C)=C(C(=O)OC)C1c1ccccc1[N+](=O)[O-]",
+    "amlodipine": "CCOC(=O)C1=C(COCCN)NC(C)=C(C(=O)OC)C1c1ccccc1Cl",
+    "methotrexate": "CN(Cc1cnc2nc(N)nc(N)c2n1)c1ccc(C(=O)NC(CCC(=O)O)C(=O)O)cc1",
+    "efavirenz": "O=C1Nc2ccc(Cl)cc2[C@@](C#CC2CC2)(C(F)(F)F)O1",
+}
+
+
+@pytest.mark.parametrize("name", DRUGS)
+def test_a_drug_has_no_unstable_motif(name):
+    assert found_motifs(Chem.MolFromSmiles(DRUGS[name])) == []
+
+
+@pytest.mark.parametrize("motif", MOTIFS, ids=lambda motif: motif.name)
+def test_a_motif_is_found_in_its_example(motif):
+    assert motif.name in found_motifs(Chem.MolFromSmiles(motif.example))
+
+
+@pytest.mark.parametrize("smiles", ["C1=C2CCC(C1)C2", "C1CC2=CC1CC2"])
+def test_a_double_bond_at_a_bridgehead_is_found(smiles):
+    assert "bridgehead double bond" in found_motifs(Chem.MolFromSmiles(smiles))
+
+
+def test_a_radical_is_found():
+    assert found_motifs(Chem.MolFromSmiles("C[CH]C")) == ["radical"]
+
+
+def test_motifs_can_be_allowed_by_name():
+    assert [c.passed for c in validators.motifs(["CC(=O)Cl", "CC"])] == [False, True]
+    assert validators.motifs(["CC(=O)Cl"])[0].detail == "acyl halide"
+    assert validators.motifs(["CC(=O)Cl"], allowed=["acyl halide"])[0].passed
+
+
+@pytest.mark.parametrize(
+    ("check", "options", "passes", "fails", "said"),
+    [
+        (validators.sanitizes, {}, "CCO", "C(C)(C)(C)(C)C", "valence"),
+        (validators.text_length, {"at_most": 5}, "CCO", "CCCCCC", "6 characters"),
+        (validators.heavy_atoms, {"at_least": 2, "at_most": 3}, "CCO", "CCCO", "4 heavy atoms"),
+        (validators.elements, {}, "CCO", "C[Se]C", "Se"),
+        (validators.net_charge, {}, "C[NH3+]", "[NH3+]CC[NH3+]", "+2"),
+        (validators.one_piece, {}, "CCO", "CC[NH3+].[Cl-]", "2 pieces"),
+        (validators.ring_sizes, {"largest": 7}, "C1CCCCC1", "C1CCCCCCC1", "rings of 8"),
+        (validators.ring_sizes, {"most_rings": 0}, "CC", "C1CC1", "1 rings, at most 0"),
+        (validators.alerts, {"catalog": "PAINS"}, DRUGS["imatinib"], "O=C1C=CC(=O)C=C1", "quinone"),
+        (validators.alerts, {"catalog": "BRENK"}, "CCO", "CC(=O)Cl", "acid_halide"),
+        (validators.alerts, {"catalog": "NIH"}, "CCO", "CC(=O)Cl", ""),
+        (validators.lipinski, {}, DRUGS["aspirin"], "C" * 40, "logP"),
+        (validators.veber, {}, DRUGS["aspirin"], "C" * 20, "rotatable"),
+        (validators.accessibility, {"at_most": 3.0}, DRUGS["aspirin"], DRUGS["morphine"], "at most 3"),
+        (validators.stereo_complete, {}, "C[C@H](O)F", "CC(O)F", "1 open stereo centre"),
+        (validators.stereo_complete, {}, "F/C=C/F", "FC=CF", "1 open stereo bond"),
+        (validators.has_smarts, {"smarts": "[OX2H]", "at_least": 2}, "OCCO", "CCO", "1 times"),
+        (validators.lacks_smarts, {"smarts": "Br"}, "CCO", "CCBr", "has Br"),
+    ],
+)
+def test_a_check_passes_and_fails_where_it_should(check, options, passes, fails, said):
+    good, bad = check([passes, fails], **options)
+    assert good.passed and not bad.passed
+    assert good.name == bad.name
+    assert said in bad.detail
+
+
+def test_what_cannot_be_parsed_fails_every_check_with_the_reason():
+    for check in (validators.sanitizes, validators.motifs, validators.lipinski, validators.stereo_complete):
+        (found,) = check(["C("])
+        assert not found.passed and "syntax" in found.detail
+        assert check([]) == []
+
+
+def test_an_unknown_catalog_is_refused():
+    with pytest.raises(InvdesignError, match="BRENK"):
+        validators.alerts(["CCO"], catalog="ALL")  # type: ignore[arg-type]
+
+
+def test_an_alert_can_be_allowed_by_its_description():
+    found = validators.alerts(["O=C1C=CC(=O)C=C1"], catalog="PAINS")[0].detail
+    assert validators.alerts(["O=C1C=CC(=O)C=C1"], catalog="PAINS", allowed=[found])[0].passed
+
+
+def test_a_rule_may_be_broken_as_often_as_is_allowed():
+    assert validators.lipinski(["C" * 20])[0].passed
+    assert not validators.lipinski(["C" * 20], violations=0)[0].passed
