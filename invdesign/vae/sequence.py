@@ -66,6 +66,8 @@ class SequenceVAE(VAE):
                 f"sequence model: needs more than 3 tokens, a length of 2 and a latent dimension, "
                 f"got n_tokens={n_tokens}, length={length}, d={d}"
             )
+        if n_shared is not None and not 0 <= n_shared <= d:
+            raise InvdesignError(f"sequence model: n_shared must lie between 0 and d={d}, got {n_shared}")
         self.n_tokens, self.length, self.d = n_tokens, length, d
         self.encoder, self.decoder, self.embedding = encoder, decoder, embedding
         self.width, self.depth, self.n_properties = width, depth, n_properties
