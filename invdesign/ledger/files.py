@@ -130,17 +130,17 @@ def undisturbed() -> Iterator[None]:
         yield
         return
     caught: list[int] = []
-    before = {}
+    before: dict[int, Any] = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not None:
             before[number] = signal.signal(number, lambda n, _: caught.append(n))
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number in caught:
-        signal.raise_signal(number)
+        for held, handler in before.items():
+            signal.signal(held, handler)
+    for late in caught:
+        signal.raise_signal(late)
 
 
 def _owner(text: str) -> str:

@@ -73,7 +73,7 @@ def _restore(kind: Any, value: Any) -> Any:
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _restore(_fitting(args, value), value)
-    if dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = typing.get_type_hints(kind)
         return kind(**{f.name: _restore(hints[f.name], value[f.name]) for f in _given(kind, value)})
     if origin is tuple:
