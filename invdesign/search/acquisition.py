@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from botorch.acquisition import AcquisitionFunction
@@ -49,11 +49,10 @@ class Pointwise(AcquisitionFunction):
         super().__init__(model)
         self.value, self.weights, self.best, self.place = value, weights, best, place
 
-    @t_batch_mode_transform(expected_q=1)
+    @t_batch_mode_transform(expected_q=1)  # type: ignore[arg-type]
     def forward(self, X: Tensor) -> Tensor:
-        posterior = self.model.posterior(X)
-        mean = (posterior.mean.squeeze(-2) * self.weights).sum(-1)
-        variance = (posterior.variance.squeeze(-2) * self.weights**2).sum(-1)
+        means, variances = marginals(self.model, X.squeeze(-2))
+        mean, variance = (means * self.weights).sum(-1), (variances * self.weights**2).sum(-1)
         return self.value(mean, variance.clamp_min(1e-20).sqrt(), self.best) + self.place(X.squeeze(-2))
 
 
@@ -75,7 +74,7 @@ class Sampled(AcquisitionFunction):
         self._scalar = weigh()
         self._noise: Tensor | None = None
 
-    @t_batch_mode_transform(expected_q=1)
+    @t_batch_mode_transform(expected_q=1)  # type: ignore[arg-type]
     def forward(self, X: Tensor) -> Tensor:
         flat = X.squeeze(-2)
         columns = [moments(self.model, flat, j) for j in range(self.model.num_outputs)]
@@ -100,7 +99,7 @@ def log_ei(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionF
     """Logarithm of the expected improvement on the best measured utility.
 
     References:
-        Ament et al., Unexpected Improvements to Expected Improvement for Bayesian Optimization (2023), arXiv:2310.20708.
+        Ament et al., Unexpected Improvements to Expected Improvement (2023), arXiv:2310.20708.
     """
     weights = _weights(landscape)
     return Pointwise(
@@ -188,10 +187,16 @@ def log_improvement(mean: Tensor, sd: Tensor, best: Tensor) -> Tensor:
     return torch.where(u > -1.0, direct, tail) + sd.log()
 
 
+def marginals(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and variances (`... x m` each) of single points (`... x (d + f)`)."""
+    posterior: Any = model.posterior(X.unsqueeze(-2))
+    return posterior.mean.squeeze(-2), posterior.variance.squeeze(-2)
+
+
 def moments(model: Model, X: Tensor, output: int) -> tuple[Tensor, Tensor]:
     """Mean (`n`) and covariance (`n x n`) of one objective at `n x (d + f)`."""
     part = model if model.num_outputs == 1 else model.subset_output([output])
-    posterior = part.posterior(X)
+    posterior: Any = part.posterior(X)
     return posterior.mean.squeeze(-1), posterior.distribution.covariance_matrix
 
 
@@ -248,7 +253,7 @@ def _weights(landscape: Landscape) -> Tensor:
 
 
 def _chebyshev(landscape: Landscape) -> Callable[[Tensor], Tensor]:
-    """Utilities (`... x m`) to one number; for several objectives an augmented Chebyshev scalarization with new weights.
+    """Utilities (`... x m`) to one number; for several an augmented Chebyshev scalarization, weights drawn.
 
     References:
         Knowles, IEEE Trans. Evol. Comput. 10 (2006) 50, doi:10.1109/TEVC.2005.851274.

@@ -7,21 +7,22 @@ from dataclasses import replace
 from functools import partial
 
 import torch
-from botorch.optim import gen_candidates_scipy
+from botorch.generation.gen import gen_candidates_scipy
 from torch import Tensor
 
-from invdesign.core import Acquire, Landscape
-from invdesign.search.acquisition import front, log_ei, log_nehvi, ucb
+from invdesign.core import Acquire, Landscape, distinct
+from invdesign.search.acquisition import front, log_ei, ucb
 from invdesign.search.cloud import sobol_cloud
 
 CHUNK = 512
+TYPICAL_AND_GOOD = partial(ucb, beta=1.0, density_weight=0.5)
 
 
 def maximize_acquisition(
     landscape: Landscape,
     n: int,
     *,
-    acquire: Acquire | None = None,
+    acquire: Acquire = log_ei,
     n_raw: int = 512,
     max_starts: int = 64,
     max_steps: int = 30,
@@ -31,7 +32,8 @@ def maximize_acquisition(
     Args:
         landscape: what the search sees; its `latent_model` is climbed.
         n: proposals. Beyond `max_starts`, the rest are the best points of the cloud.
-        acquire: the acquisition; by default log_ei, or log_nehvi for several objectives.
+        acquire: the acquisition. With several objectives it is built anew for each of four groups of starts, so that
+            a scalar one climbs four scalarizations (log_nehvi can be climbed too, but takes a minute).
         n_raw: points of the cloud that starts are chosen from.
         max_starts: starts that are climbed.
         max_steps: of L-BFGS-B; bounds the cost.
@@ -39,30 +41,34 @@ def maximize_acquisition(
     Returns:
         `n x d`.
     """
-    if acquire is None:
-        acquire = log_ei if landscape.U.shape[1] == 1 else partial(log_nehvi, n_samples=16, most_baseline=24)
-    acquisition = acquire(of_latents(landscape))
-    n_starts = min(n, max_starts)
+    latents, n_starts = of_latents(landscape), min(n, max_starts)
     cloud = torch.cat([sobol_cloud(landscape, max(n_raw, n)), _nearby(landscape, n)])
-    values = evaluate(acquisition, cloud)
-    order = values.argsort(descending=True)
-    starts = torch.cat([order[: n_starts // 2 + 1], _tempered(values, n_starts)]).unique()[:n_starts]
-    climbed, _ = gen_candidates_scipy(
-        cloud[starts].unsqueeze(1),
-        acquisition,
-        lower_bounds=landscape.bounds[0],
-        upper_bounds=landscape.bounds[1],
-        options={"maxiter": max_steps, "maxfun": 2 * max_steps},
-    )
-    rest = order[~torch.isin(order, starts)][: n - len(starts)]
-    return torch.cat([climbed.detach().squeeze(1), cloud[rest]])
+    climbed, order = [], torch.empty(0, dtype=torch.long)
+    n_groups = min(n_starts, 1 if landscape.U.shape[1] == 1 else 4)
+    for group in range(n_groups):
+        acquisition = acquire(latents)
+        values = evaluate(acquisition, cloud)
+        order = values.argsort(descending=True)
+        count = n_starts // n_groups + (group < n_starts % n_groups)
+        starts = torch.cat([order[: count // 2 + 1], _tempered(values, count)])
+        starts = starts[torch.tensor(distinct(map(str, starts.tolist())))][:count]
+        ends, _ = gen_candidates_scipy(
+            cloud[starts].unsqueeze(1),
+            acquisition,
+            lower_bounds=landscape.bounds[0],
+            upper_bounds=landscape.bounds[1],
+            options={"maxiter": max_steps, "maxfun": 2 * max_steps},
+        )
+        climbed.append(ends.detach().squeeze(1))
+    done = torch.cat(climbed)
+    return torch.cat([done, cloud[order[: n - len(done)]]])
 
 
 def density_ascent(
     landscape: Landscape,
     n: int,
     *,
-    acquire: Acquire = partial(ucb, beta=1.0, density_weight=0.5),
+    acquire: Acquire = TYPICAL_AND_GOOD,
     n_steps: int = 30,
     step: float = 0.1,
     along: int = 3,
@@ -93,9 +99,7 @@ def density_ascent(
     return path[stops].reshape(-1, landscape.d)[:n]
 
 
-def climb(
-    value: Callable[[Tensor], Tensor], starts: Tensor, bounds: Tensor, *, n_steps: int, step: float
-) -> Tensor:
+def climb(value: Callable[[Tensor], Tensor], starts: Tensor, bounds: Tensor, *, n_steps: int, step: float) -> Tensor:
     """Projected gradient ascent with steps that fit each coordinate (Adam), every start at once.
 
     Args:
@@ -128,7 +132,7 @@ def climb(
 
 
 def of_latents(landscape: Landscape) -> Landscape:
-    """The landscape as a model of the latents alone sees it; feasibility, which may read features, is left to `select`."""
+    """The landscape as a model of the latents sees it; feasibility, which may read features, is left to `select`."""
     return replace(landscape, model=landscape.latent_model, X=landscape.Z, feasibility=None)
 
 
@@ -141,8 +145,8 @@ def evaluate(acquisition: Callable[[Tensor], Tensor], X: Tensor, *, chunk: int =
 def _nearby(landscape: Landscape, n: int, *, n_elites: int = 20) -> Tensor:
     """Starts inside the box around the best measured designs in it, or around its center."""
     low, high = landscape.bounds
-    Z = landscape.Z[((landscape.Z >= low) & (landscape.Z <= high)).all(1)]
-    U = landscape.U[((landscape.Z >= low) & (landscape.Z <= high)).all(1)]
+    Z = landscape.Z[((low <= landscape.Z) & (high >= landscape.Z)).all(1)]
+    U = landscape.U[((low <= landscape.Z) & (high >= landscape.Z)).all(1)]
     around = Z[front(U, n_elites)] if len(Z) else landscape.center[None]
     picked = around[torch.arange(n) % len(around)]
     return (picked + 0.05 * (high - low) * torch.randn_like(picked)).clamp(low, high)

@@ -1,4 +1,4 @@
-"""Proposals that need no gradient: clouds, paths between good designs, small steps around them, draws from the prior."""
+"""Proposals that need no gradient: clouds, paths between good designs, steps around them, draws from the prior."""
 
 from __future__ import annotations
 
@@ -114,6 +114,8 @@ def sobol(n: int, d: int) -> Tensor:
     """`n x d` scrambled Sobol points in the unit cube, seeded from torch's generator."""
     if d > SobolEngine.MAXDIM:
         raise InvdesignError(f"a Sobol cloud has at most {SobolEngine.MAXDIM} dimensions, got {d}; use local_steps")
+    if n == 0:
+        return torch.empty(0, d, dtype=torch.float64)
     return SobolEngine(d, scramble=True, seed=int(torch.randint(2**31, ()))).draw(n, dtype=torch.float64)
 
 
@@ -123,7 +125,7 @@ def _elites(landscape: Landscape, k: int, *, is_boxed: bool, least: int = 2) -> 
         return torch.empty(0, dtype=torch.long)
     if is_boxed:
         low, high = landscape.bounds
-        inside = ((landscape.Z >= low) & (landscape.Z <= high)).all(1).nonzero().squeeze(1)
+        inside = ((low <= landscape.Z) & (high >= landscape.Z)).all(1).nonzero().squeeze(1)
         if len(inside) >= least:
             return inside[front(landscape.U[inside], k)]
     return front(landscape.U, k)

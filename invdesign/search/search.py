@@ -79,7 +79,7 @@ class Search:
         return tuple(whole)
 
 
-def propose(search: Search, landscape: Landscape, n: int) -> tuple[Tensor, list[str]]:
+def proposals(search: Search, landscape: Landscape, n: int) -> tuple[Tensor, list[str]]:
     """Latent points worth decoding, of all proposers of a search, and the name of the proposer of each.
 
     Args:
@@ -100,9 +100,7 @@ def propose(search: Search, landscape: Landscape, n: int) -> tuple[Tensor, list[
         Z = proposer(landscape, count)
         name = name_of(proposer)
         if Z.shape != (count, landscape.d):
-            raise InvdesignError(
-                f"proposer {name}: expected {count} x {landscape.d} latents, got {tuple(Z.shape)}"
-            )
+            raise InvdesignError(f"proposer {name}: expected {count} x {landscape.d} latents, got {tuple(Z.shape)}")
         clouds.append(torch.nan_to_num(Z.detach().to(torch.float64)))
         names += [name] * count
     return torch.cat(clouds), names

@@ -7,12 +7,11 @@ import math
 import torch
 from botorch.acquisition import AcquisitionFunction
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
-from botorch.utils.multi_objective.box_decompositions.non_dominated import FastNondominatedPartitioning
 from torch import Tensor
 
 from invdesign.core import Acquire, InvdesignError, Landscape
-from invdesign.search.acquisition import Placed, Pointwise, Sampled, front, moments, reference_point, root
-from invdesign.search.ascent import evaluate
+from invdesign.search.acquisition import Placed, Pointwise, Sampled, front, marginals, moments, reference_point, root
+from invdesign.search.ascent import CHUNK, evaluate
 
 
 @torch.no_grad()
@@ -48,7 +47,7 @@ def select(
     """
     if X_pool.dim() != 2 or X_pool.shape[1] != landscape.X.shape[1]:
         raise InvdesignError(
-            f"select: the pool must be p x {landscape.X.shape[1]}, the columns of landscape.X, got {tuple(X_pool.shape)}"
+            f"select: the pool must be p x {landscape.X.shape[1]}, the columns of X, got {tuple(X_pool.shape)}"
         )
     q = min(q, len(X_pool))
     if q == 0:
@@ -91,9 +90,11 @@ class _Picker:
     def best(self, values: Tensor) -> int:
         """The best point that is open; one that is only too near to a pick where none is."""
         allowed = self.is_open if bool(self.is_open.any()) else self.is_left
-        return int(torch.nan_to_num(values, nan=-math.inf).where(allowed, -torch.inf).argmax()) if bool(
-            torch.isfinite(values[allowed]).any()
-        ) else int(allowed.nonzero()[0])
+        return (
+            int(torch.nan_to_num(values, nan=-math.inf).where(allowed, -torch.inf).argmax())
+            if bool(torch.isfinite(values[allowed]).any())
+            else int(allowed.nonzero()[0])
+        )
 
     def take(self, i: int, value: float) -> None:
         self.picks.append(i)
@@ -113,12 +114,13 @@ def _first_look(landscape: Landscape, acquisition: AcquisitionFunction, X: Tenso
         return evaluate(acquisition, X)
     # Samples and hypervolumes: the optimistic bound of a random scalarization of standardized utilities, best of a few.
     scale = landscape.U.std(0).clamp_min(1e-12) if len(landscape.U) > 1 else torch.ones_like(landscape.U[0])
-    looks = [landscape.model.posterior(rows.unsqueeze(1)) for rows in X.split(512)]
-    bound = torch.cat([(p.mean + 1.5 * p.variance.sqrt()).squeeze(1) for p in looks]) / scale
+    looks = [marginals(landscape.model, rows) for rows in X.split(CHUNK)]
+    bound = torch.cat([mean + 1.5 * variance.sqrt() for mean, variance in looks]) / scale
     m = bound.shape[1]
     shares = torch.ones(1, 1, dtype=torch.float64) if m == 1 else _shares(8, m)
-    ranks = (bound @ shares.mT).argsort(0, descending=True).argsort(0)
-    return -ranks.amin(1).double() + acquisition.place(X).clamp(-1e6, 1e6) * 1e-9
+    place = acquisition.place(X) / (scale[0] if m == 1 else 1.0)
+    ranks = (bound @ shares.mT + place[:, None]).argsort(0, descending=True).argsort(0)
+    return -ranks.amin(1).double()
 
 
 def _shares(k: int, m: int) -> Tensor:
@@ -157,43 +159,47 @@ def _thompson(acquisition: Sampled, X: Tensor, q: int, picker: _Picker) -> None:
 
 
 def _hypervolume(
-    landscape: Landscape, acquisition: Placed, X: Tensor, q: int, picker: _Picker, *, n_samples: int = 24
+    landscape: Landscape,
+    acquisition: Placed,
+    X: Tensor,
+    q: int,
+    picker: _Picker,
+    *,
+    n_samples: int = 24,
+    n_directions: int = 256,
 ) -> None:
-    """Greedy hypervolume improvement over joint samples of baseline and pool; each pick joins the sampled fronts."""
+    """Greedy hypervolume improvement over joint samples of baseline and pool; each pick joins the sampled fronts.
+
+    The hypervolume is the mean, over directions from the reference point, of the distance at which the ray leaves the
+    dominated region, to the power `m` (Zhang and Golovin, 2020, arXiv:2006.04655, Lemma 5): no boxes to be kept.
+    """
+    m = landscape.U.shape[1]
     baseline = landscape.X[front(landscape.U, 64)]
     everything = torch.cat([baseline, X])
-    columns = []
-    for j in range(landscape.U.shape[1]):
-        mean, cov = moments(landscape.model, everything, j)
-        columns.append(mean[:, None] + root(cov) @ torch.randn(len(everything), n_samples, dtype=X.dtype))
-    sampled = torch.stack(columns, -1).transpose(0, 1)
-    known, pool = sampled[:, : len(baseline)], sampled[:, len(baseline) :]
     reference = reference_point(landscape.U)
+    span = (landscape.U.amax(0) - reference).clamp_min(1e-12)
+    directions = torch.randn(n_directions, m, dtype=X.dtype).abs().clamp_min(1e-3)
+    directions = directions / directions.norm(dim=1, keepdim=True)
+    reach = torch.full((n_samples, len(everything), n_directions), torch.inf, dtype=X.dtype)
+    for j in range(m):
+        mean, cov = moments(landscape.model, everything, j)
+        draws = mean[:, None] + root(cov) @ torch.randn(len(everything), n_samples, dtype=X.dtype)
+        above = ((draws - reference[j]) / span[j]).clamp_min(0)
+        reach = torch.minimum(reach, above.mT[..., None] / directions[:, j])
+    reach = reach.pow(m)
+    known, pool = reach[:, : len(baseline)].amax(1), reach[:, len(baseline) :]
     place = acquisition.place(X)
     for _ in range(q):
-        partition = FastNondominatedPartitioning(reference, Y=known)
-        lower, upper = partition.get_hypercell_bounds()
-        gain = torch.zeros(len(X), dtype=X.dtype)
-        for s in range(n_samples):
-            side = (torch.minimum(pool[s][:, None], upper[s]) - lower[s]).clamp_min(0)
-            gain += side.prod(-1).sum(-1)
-        values = (gain / n_samples).clamp_min(1e-300).log() + place
+        gain = (pool - known[:, None]).clamp_min_(0).mean((0, 2))
+        values = gain.clamp_min(1e-300).log() + place
         i = picker.best(values)
         picker.take(i, float(values[i]))
-        known = torch.cat([known, pool[:, i : i + 1]], dim=1)
-        # What a sampled front dominates can never count again.
-        known = known[:, _ever_on_front(known)]
-
-
-def _ever_on_front(Y: Tensor) -> Tensor:
-    """Which points (`s x n x m`) are on the front of at least one sample."""
-    dominated = (Y[:, None] >= Y[:, :, None]).all(-1) & (Y[:, None] > Y[:, :, None]).any(-1)
-    return (~dominated.any(-1)).any(0)
+        known = torch.maximum(known, pool[:, i])
 
 
 def _put_off(landscape: Landscape, X: Tensor, values: Tensor, q: int, picker: _Picker) -> None:
     """Order of a fixed acquisition, in which a point waits as long as it correlates with a pick more than 0.95."""
-    cov = sum(moments(landscape.model, X, j)[1] for j in range(landscape.U.shape[1]))
+    cov = torch.stack([moments(landscape.model, X, j)[1] for j in range(landscape.U.shape[1])]).sum(0)
     sd = cov.diagonal().clamp_min(1e-20).sqrt()
     correlation = cov / sd[:, None] / sd
     waits = torch.zeros(len(X), dtype=X.dtype)

@@ -41,7 +41,7 @@ class TrustRegion:
     def __post_init__(self) -> None:
         if not 0 < self.shortest <= self.longest:
             raise InvdesignError(
-                f"trust region: expected 0 < shortest <= longest, got shortest {self.shortest!r}, longest {self.longest!r}"
+                f"trust region: expected 0 < shortest <= longest, got {self.shortest!r} and {self.longest!r}"
             )
         if not 0 < self.length <= self.longest:
             raise InvdesignError(

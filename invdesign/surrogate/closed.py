@@ -1,8 +1,9 @@
-"""A Gaussian process whose hyperparameters are settled: its posterior in closed form, cheap for many candidates at once."""
+"""A Gaussian process whose hyperparameters are settled: its posterior in closed form, cheap for many candidates."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from botorch.acquisition.objective import PosteriorTransform
@@ -30,6 +31,7 @@ class ClosedGP(Model):
         means: prior means (`m`, standardized utilities).
         inducing: `k x (d + f)` points that carry a sparse posterior (Titsias 2009, with settled hyperparameters), or
             None for the exact one.
+        unseen: rows that the hyperparameters were not fitted to, where a report should be confined to them; or None.
 
     References:
         Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.2.
@@ -45,9 +47,11 @@ class ClosedGP(Model):
         noise: float,
         means: Tensor | None = None,
         inducing: Tensor | None = None,
+        unseen: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.kernel = kernel.eval().requires_grad_(False)
+        self.unseen = unseen
         self.X, self.U, self.noise, self.inducing = X, U, float(noise), inducing
         self.shift = U.mean(0)
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.shift)
@@ -75,9 +79,7 @@ class ClosedGP(Model):
             B += V @ V.mT / self.noise
             right += V @ residual[rows] / self.noise
         self.gain = psd_safe_cholesky(B)
-        self.weights = torch.linalg.solve_triangular(
-            self.root.mT, torch.cholesky_solve(right, self.gain), upper=True
-        )
+        self.weights = torch.linalg.solve_triangular(self.root.mT, torch.cholesky_solve(right, self.gain), upper=True)
 
     @property
     def standardized(self) -> Tensor:
@@ -123,30 +125,30 @@ class ClosedGP(Model):
         posterior_transform: PosteriorTransform | None = None,
     ) -> Posterior:
         """Joint posterior of the utilities at `batch x q x (d + f)`; see `botorch.models.model.Model.posterior`."""
+        outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
+        posterior = GPyTorchPosterior(self.gaussian(X, outputs, observation_noise))
+        return posterior if posterior_transform is None else posterior_transform(posterior)
+
+    def gaussian(self, X: Tensor, outputs: list[int], observation_noise: bool | Tensor) -> MultivariateNormal:
+        """The joint normal distribution of some of the objectives at `batch x q x (d + f)`."""
         batch, q = X.shape[:-2], X.shape[-2]
         mean, cov = self.moments(X.reshape(-1, q, X.shape[-1]))
         if observation_noise is not False:
             cov = cov + self.noise * torch.eye(q, dtype=X.dtype)
-        outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
         mean = (self.shift + self.scale * mean)[..., outputs].reshape(*batch, q, len(outputs))
         cov = cov.reshape(*batch, q, q)
         scale = self.scale[outputs]
         if len(outputs) == 1:
-            normal = MultivariateNormal(mean.squeeze(-1), to_linear_operator(cov * scale**2))
-        else:
-            blocks = cov.unsqueeze(-3) * (scale**2)[:, None, None]
-            normal = MultitaskMultivariateNormal(
-                mean, BlockDiagLinearOperator(to_linear_operator(blocks)), interleaved=False
-            )
-        posterior = GPyTorchPosterior(normal)
-        return posterior if posterior_transform is None else posterior_transform(posterior)
+            return MultivariateNormal(mean.squeeze(-1), to_linear_operator(cov * scale**2))
+        blocks = cov.unsqueeze(-3) * (scale**2)[:, None, None]
+        return MultitaskMultivariateNormal(mean, BlockDiagLinearOperator(to_linear_operator(blocks)), interleaved=False)
 
     def subset_output(self, idcs: list[int]) -> ClosedGP:
         """The same process of some of the objectives; nothing is computed again."""
         part = ClosedGP.__new__(ClosedGP)
         Model.__init__(part)
         part.kernel, part.X, part.noise, part.inducing = self.kernel, self.X, self.noise, self.inducing
-        part.root, part.gain = self.root, self.gain
+        part.root, part.gain, part.unseen = self.root, self.gain, self.unseen
         part.U, part.shift, part.scale = self.U[:, idcs], self.shift[idcs], self.scale[idcs]
         part.means, part.weights = self.means[idcs], self.weights[:, idcs]
         return part
@@ -173,6 +175,43 @@ class ClosedGP(Model):
         residual = self.standardized - self.means
         fit = (residual * self.weights).sum(0)
         return -(fit / 2 + self.root.diagonal().log().sum() + len(residual) / 2 * math.log(2 * math.pi))
+
+
+class IndependentGPs(Model):
+    """Several closed-form processes of one objective each, seen as one model of all of them.
+
+    (BoTorch's own list answers a posterior that its hypervolume acquisitions cannot sample.)
+    """
+
+    def __init__(self, models: Sequence[ClosedGP]) -> None:
+        super().__init__()
+        self.models = tuple(models)
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self.models)
+
+    @property
+    def batch_shape(self) -> torch.Size:
+        return torch.Size()
+
+    def posterior(
+        self,
+        X: Tensor,
+        output_indices: list[int] | None = None,
+        observation_noise: bool | Tensor = False,
+        posterior_transform: PosteriorTransform | None = None,
+    ) -> Posterior:
+        """Joint posterior of the utilities at `batch x q x (d + f)`; see `botorch.models.model.Model.posterior`."""
+        outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
+        normals = [self.models[j].gaussian(X, [0], observation_noise) for j in outputs]
+        joint = normals[0] if len(normals) == 1 else MultitaskMultivariateNormal.from_independent_mvns(normals)
+        posterior = GPyTorchPosterior(joint)
+        return posterior if posterior_transform is None else posterior_transform(posterior)
+
+    def subset_output(self, idcs: list[int]) -> Model:
+        """The same processes of some of the objectives."""
+        return self.models[idcs[0]] if len(idcs) == 1 else IndependentGPs([self.models[j] for j in idcs])
 
 
 def _gram(V: Tensor, b: int, q: int) -> Tensor:

@@ -12,7 +12,7 @@ MOST_LEVELS = 24_000
 
 
 def sum_of_minima(A: Tensor, B: Tensor) -> Tensor:
-    """Sum over columns of `min(a, b)` for every pair of rows, `... x n x f` and `... x k x f` to `... x n x k`, float64.
+    """Sum over columns of `min(a, b)` for each pair of rows, `... x n x f` and `... x k x f` to `... x n x k`.
 
     Small whole numbers are written in unary, one 0/1 column per level (`a >= 1`, `a >= 2`, ...), so that the sum is one
     matrix product in single precision, which is exact below 2^24. Columns that are zero on either side are dropped.
@@ -24,7 +24,7 @@ def sum_of_minima(A: Tensor, B: Tensor) -> Tensor:
         if not bool(used.any()):
             return A.new_zeros(len(A), len(B))
         A, B, top = A[:, used], B[:, used], top[used]
-        whole = bool((A == A.round()).all()) and bool((B == B.round()).all())
+        whole = bool((A.round() == A).all()) and bool((B.round() == B).all())
         if whole and float(top.sum()) <= MOST_LEVELS:
             columns = torch.repeat_interleave(torch.arange(len(top), device=A.device), top.long())
             level = torch.cat([torch.arange(1, int(t) + 1, device=A.device) for t in top.tolist()])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import gpytorch
 import torch
@@ -26,7 +26,7 @@ class Fit:
 
     Args:
         model: the fitted model, or None: this round can only be drawn at random.
-        rung: `"asked"` (fitted as asked), `"jitter"` or `"noise floor"` (fitted with that help), `"random"` (not at all).
+        rung: `"asked"` (fitted as asked), `"jitter"` or `"noise floor"` (with that help), `"random"` (not at all).
         notes: sentences for the round's record: merged duplicates, dropped rows, outliers, why a rung was left.
         X: `n x (d + f)` inputs that it was fitted to, duplicates merged.
         U: `n x m` utilities that it was fitted to.
@@ -59,7 +59,8 @@ def fit(surrogate: FitSurrogate, X: Tensor, U: Tensor, *, d: int, least: int = 2
     """
     if X.dim() != 2 or U.dim() != 2 or len(X) != len(U) or X.shape[1] < d:
         raise InvdesignError(
-            f"a surrogate is fitted to X of n x (d + f) and U of n x m with d = {d}, got {tuple(X.shape)} and {tuple(U.shape)}"
+            f"a surrogate is fitted to X of n x (d + f) and U of n x m with d = {d}, "
+            f"got {tuple(X.shape)} and {tuple(U.shape)}"
         )
     X, U, notes = tidy(X.double(), U.double(), d=d)
     if len(X) < least:
@@ -124,7 +125,7 @@ def _groups(X: Tensor) -> tuple[Tensor, Tensor]:
 
 def _outliers(U: Tensor, *, limit: float = 10.0) -> list[str]:
     """Rows whose utility lies more than `limit` robust standard deviations from the median; named, not altered."""
-    notes = []
+    notes: list[str] = []
     if len(U) < 8:
         return notes
     middle = U.median(0).values
@@ -149,7 +150,7 @@ def _listed(rows: list[int], *, most: int = 8) -> str:
 @torch.no_grad()
 def _trouble(model: Model, X: Tensor) -> str:
     """What is wrong with the predictions of a fitted model at some of its own points, or nothing."""
-    posterior = model.posterior(X[:8].unsqueeze(1))
+    posterior: Any = model.posterior(X[:8].unsqueeze(1))
     if not bool(posterior.mean.isfinite().all()) or not bool(posterior.variance.isfinite().all()):
         return "its predictions are not finite"
     return ""
