@@ -58,35 +58,36 @@ def report(
     """
     trouble: list[str] = []
 
-    def attempt(what: str, make: Callable[[], T], otherwise: T) -> T:
+    def attempt(what: str, make: Callable[[], T]) -> T | None:
         try:
             return make()
         except Exception as error:  # a report must never kill a run: whatever fails here costs one figure
             trouble.append(f"{what}: {error}")
             if not isinstance(error, ValueError):
                 log.warning("report: the figure %r could not be made (%s: %s)", what, type(error).__name__, error)
-            return otherwise
+            return None
 
     def figure(what: str, make: Callable[[], str]) -> Markup:
-        return Markup(attempt(what, make, "")) or Markup('<p class="missing">{}</p>').format(trouble[-1])
+        return Markup(attempt(what, make) or "") or Markup('<p class="missing">{}</p>').format(trouble[-1])
 
-    panels: list[maps.Panel] = attempt("latent map", lambda: maps.latent_maps(story, projections), [])
-    fronts: list[str] = attempt("trade-offs", lambda: figures.pareto(story), []) if len(story.objectives) > 1 else []
+    panels = attempt("latent map", lambda: maps.latent_maps(story, projections)) or []
+    fronts = (attempt("trade-offs", lambda: figures.pareto(story)) or []) if len(story.objectives) > 1 else []
     scatters = [
         figure(f"predicted {o.name}", lambda j=j: figures.predicted_and_measured(story, j))  # type: ignore[misc]
         for j, o in enumerate(story.objectives)
     ]
+    listed = list(enumerate(story.shortlist))
     page = _environment().get_template("page.html.j2").render(
         story=story,
         made=story.made or now()[:16].replace("T", " ") + " UTC",
         asked=[figures.goal_in_words(o) for o in story.objectives],
-        headline=attempt("headline", lambda: headline(story), []),
-        tiles=attempt("headline figures", lambda: tiles(story), []),
-        hero=attempt("best design", lambda: [card(story, c, i) for i, c in enumerate(story.shortlist[:1])], []),
+        headline=attempt("headline", lambda: headline(story)) or [],
+        tiles=attempt("headline figures", lambda: tiles(story)) or [],
+        hero=attempt("best design", lambda: [card(story, c, i) for i, c in listed[:1]]) or [],
         progress=figure("best so far", lambda: figures.progress(story)),
         score=score(story),
-        cards=attempt("shortlist", lambda: [card(story, c, i) for i, c in enumerate(story.shortlist[:most_cards])], []),
-        rows=attempt("table", lambda: [card(story, c, i, drawn=False) for i, c in enumerate(story.shortlist)], []),
+        cards=attempt("shortlist", lambda: [card(story, c, i) for i, c in listed[:most_cards]]) or [],
+        rows=attempt("table", lambda: [card(story, c, i, drawn=False) for i, c in listed]) or [],
         fronts=[Markup(front) for front in fronts],
         panels=[{"title": p.title, "picture": Markup(p.picture), "key": Markup(p.key)} for p in panels],
         n_corpus=0 if story.corpus_latents is None else min(len(story.corpus_latents), maps.MOST_CORPUS),
@@ -95,11 +96,11 @@ def report(
         scatters=scatters,
         regions=figure("trust regions", lambda: figures.region_lengths(story)),
         seconds=figure("times", lambda: figures.seconds_by_stage(story)),
-        failures=attempt("failures", lambda: failures(story), []),
+        failures=attempt("failures", lambda: failures(story)) or [],
         remarks=[(r.round, note) for r in story.state.records for note in r.notes],
-        map_facts=attempt("map facts", lambda: rows_of(to_plain(story.map_facts)), []),
-        settings=attempt("settings", lambda: rows_of(to_plain(story.settings)), []),
-        versions=attempt("versions", lambda: rows_of(to_plain(story.versions)), []),
+        map_facts=attempt("map facts", lambda: rows_of(to_plain(story.map_facts))) or [],
+        settings=attempt("settings", lambda: rows_of(to_plain(story.settings))) or [],
+        versions=attempt("versions", lambda: rows_of(to_plain(story.versions))) or [],
         trouble=trouble,
     )  # fmt: skip
     return write_atomically(Path(out), lambda path: path.write_text(page, encoding="utf-8"))
