@@ -21,7 +21,9 @@ import torch
 
 from invdesign import Campaign, Objective, Pretrained, begin, prepare, run
 from invdesign.core import round_seed
-from invdesign.domains.molecules import Molecules, tasks, zinc250k
+from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.corpus import zinc250k
+from invdesign.domains.molecules.tasks import guacamol
 from invdesign.evaluate import in_process
 
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
@@ -44,7 +46,7 @@ def auc_top10(y: Sequence[float], *, budget: int, every: int = 100) -> float:
 def screen(corpus: Any, task: str, seed: int, budget: int) -> dict[str, Any]:
     """The random baseline: molecules of the corpus in random order."""
     rows = np.random.default_rng(round_seed(seed, 0, "screen")).choice(len(corpus), size=budget, replace=False)
-    return summary(tasks.task([corpus.designs[i] for i in rows], name=task), budget)
+    return summary(guacamol([corpus.designs[i] for i in rows], task=task), budget)
 
 
 def summary(y: Sequence[float], budget: int) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def one(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, ba
     campaign = Campaign(
         domain=Molecules(),
         objectives=[Objective(task)],
-        oracle=partial(tasks.task, name=task),
+        oracle=partial(guacamol, task=task),
         vae=Pretrained("zinc250k"),
         corpus=lambda: corpus,
         budget=budget,
@@ -111,7 +113,9 @@ def main() -> None:
         for row in pool.map(work, jobs):
             rows.append(row)
             print(json.dumps(row), flush=True)
-            arguments.out.write_text(json.dumps({"budget": arguments.budget, "batch": arguments.batch, "runs": rows}, indent=1))
+            arguments.out.write_text(
+                json.dumps({"budget": arguments.budget, "batch": arguments.batch, "runs": rows}, indent=1)
+            )
     print(table(rows))
 
 
@@ -127,7 +131,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         column = TASKS.index(task) if task in TASKS else None
         others = [values[column] if column is not None else None for values in PUBLISHED.values()]
         cells = [f"{v:.3f}" if v is not None else "" for v in others]
-        lines.append(f"| {task} | {auc.mean():.3f} ({auc.std():.3f}) | {top:.3f} | {screening:.3f} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {task} | {auc.mean():.3f} ({auc.std():.3f}) | {top:.3f} | {screening:.3f} | " + " | ".join(cells) + " |"
+        )
     return "\n".join(lines)
 
 
