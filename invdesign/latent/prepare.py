@@ -65,8 +65,8 @@ def prepare(
 ) -> LatentSpace[D, B]:
     """The latent space of a campaign: trained, or taken from where it was kept.
 
-    A trained model is kept in the cache under the checksum of its corpus, its domain and its recipe; a training that was
-    stopped goes on from its checkpoint.
+    A trained model is kept in the cache under the checksum of its corpus, its domain and its recipe; a training that
+    was stopped goes on from its checkpoint.
 
     Args:
         domain: what the designs are; need not be fitted.

@@ -1,7 +1,7 @@
 """Benchmark: tasks of the PMO suite from ZINC250k at a budget of 1,000 calls, one configuration for all.
 
-Budget: every distinct canonical SMILES sent to the oracle counts, the start pool too. AUC: after every 100 molecules the
-mean of the 10 best so far; trapezoid from 0 at 0 calls, extended to the budget, divided by it. The random baseline
+Budget: every distinct canonical SMILES sent to the oracle counts, the start pool too. AUC: after every 100 molecules
+the mean of the 10 best so far; trapezoid from 0 at 0 calls, extended to the budget, divided by it. The random baseline
 spends the same budget on molecules drawn from ZINC250k.
 """
 

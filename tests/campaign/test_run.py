@@ -24,7 +24,7 @@ def evaluate(oracle: Any, designs: Sequence[Any]) -> Iterator[tuple[int, Outcome
         yield i, Outcome((y,), "measured" if np.isfinite(y) else "invalid")
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -38,7 +38,7 @@ class Diary:
     def _tick(self) -> None:
         self.count += 1
         if self.count == self.dies_at:
-            raise Killed
+            raise KilledError
 
     def asked(self, state: State[Any]) -> None:
         self.state = state
@@ -78,7 +78,7 @@ def test_a_killed_campaign_goes_on_as_if_it_had_never_died(dies_at: int) -> None
     diary = Diary(dies_at=dies_at)
     first = begin(campaign, SPACE, corpus=toy.corpus())
     diary.state = first
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(campaign, SPACE, first, evaluate=evaluate, memory=diary)
     assert diary.state is not None
     resumed = run(campaign, SPACE, diary.state, evaluate=evaluate)
