@@ -37,7 +37,8 @@ def refuse(values: dict[str, Any], where: schema.Where, *, allowed: Sequence[str
     for keys, node in targets.walk(values):
         problem = targets.problem(node, allowed=allowed)
         if problem:
-            raise InvdesignError(f"{where(keys)}: {'.'.join(keys) or 'configuration'}: {problem}")
+            place = where((*keys, "_target_"))
+            raise InvdesignError(f"{place}: {'.'.join(keys) or 'configuration'}: {problem}")
         for key, value in node.items():
             if isinstance(value, str) and "${" in value:
                 raise InvdesignError(
@@ -81,16 +82,26 @@ def bound(function: Any, **options: Any) -> Any:
     return partial(function, **{key: value for key, value in options.items() if key in parameters})
 
 
-def _instantiate(node: dict[str, Any]) -> Any:
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
+def _instantiate(node: Any) -> Any:
+    """What a completed node describes: lists and mappings of parts, classes built, functions bound.
 
+    Hydra's own `instantiate` wraps what it binds, asks its policy again at every later call, and would so reach below
+    the door; here a bound function is a plain partial, which also travels to other processes.
+    """
+    if isinstance(node, list):
+        return [_instantiate(value) for value in node]
+    if not isinstance(node, dict):
+        return node
+    settings = {key: _instantiate(value) for key, value in node.items() if key not in targets.META}
+    if "_target_" not in node:
+        return settings
+    function = targets.resolve(node["_target_"])
+    if node.get("_partial_"):
+        return partial(function, **settings) if settings else function
     try:
-        return instantiate(node, _convert_="all")
-    except InstantiationException as error:
-        if isinstance(error.__cause__, InvdesignError):
-            raise error.__cause__ from error
-        raise InvdesignError(f"configuration: {' '.join(str(error).split())}") from error
+        return function(**settings)
+    except (TypeError, ValueError) as error:
+        raise InvdesignError(f"configuration: {node['_target_']} refuses its settings: {error}") from error
 
 
 def _joined(oracle: Any, where: schema.Where) -> Any:

@@ -24,14 +24,14 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.types import RunMode
 from hydra.version import setbase
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from invdesign.cli import yamls
 from invdesign.cli.places import shipped
 from invdesign.core import InvdesignError
 
 BASE = "base"
-_loaded: ContextVar[dict[Path, str] | None] = ContextVar("files read while composing, with their package", default=None)
+_loaded: ContextVar[dict[str, Path] | None] = ContextVar("files read while composing, by configuration", default=None)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Composed:
     Args:
         name: the stem of the campaign's file.
         values: nested mappings, lists and plain values; interpolations resolved.
-        files: the files it was composed from with the package of each, in the order in which they were read.
+        files: the files it was composed from with the package of each; a later one overrides those before.
         overrides: what the command line changed.
     """
 
@@ -95,13 +95,11 @@ class _Folder(ConfigSource):
                 "name folders of your own groups with --config-dir"
             )
         header = self._get_header_dict(text[:512])
-        group = str(Path(config_path).parent)
-        package = header["package"] if header["package"] is not None else ("" if group == "." else group)
-        if (package or "").startswith("hydra"):
-            raise InvdesignError(f"{path}:1: a configuration must not enter Hydra's own (@package {package})")
-        files = _loaded.get()
-        if files is not None:
-            files[path] = {"_global_": "", "_group_": group}.get(package or "", package or "").replace("/", ".")
+        if (header["package"] or "").startswith("hydra"):
+            raise InvdesignError(f"{path}:1: a configuration must not enter Hydra's own (@package {header['package']})")
+        loaded = _loaded.get()
+        if loaded is not None:
+            loaded[config_path.removesuffix(".yaml")] = path
         return ConfigResult(config=config, path=self.full_path(), provider=self.provider, header=header)
 
     def available(self) -> bool:
@@ -162,23 +160,25 @@ def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs:
         InvdesignError: a file is refused, or Hydra cannot compose: the message names the file and the nearest choice.
     """
     loader, name = _loader(campaign, config_dirs)
-    files: dict[Path, str] = {}
-    token = _loaded.set(files)
+    loaded: dict[str, Path] = {}
+    token = _loaded.set(loaded)
     try:
         ready = [_ready(o, loader) for o in _parsed(overrides)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             config = loader.load_configuration(name, ready, run_mode=RunMode.RUN, from_shell=True)
-        chosen = config.pop("hydra", None)
-        del chosen
+        OmegaConf.set_struct(config, False)
+        config.pop("hydra", None)
+        order = loader.compute_defaults_list(name, ready, RunMode.RUN).defaults
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingConfigException as error:
         raise InvdesignError(_missing(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise InvdesignError(_plain(error, loader, list(files))) from error
+        raise InvdesignError(_plain(error, loader, list(loaded.values()))) from error
     finally:
         _loaded.reset(token)
     assert isinstance(values, dict)
+    files = {loaded[d.config_path]: d.package or "" for d in order if d.config_path in loaded}
     plain: dict[str, Any] = {str(key): value for key, value in values.items()}
     return Composed(name, plain, files, tuple(overrides))
 
@@ -233,13 +233,17 @@ def _parsed(overrides: Sequence[str]) -> list[Override]:
         if override.lstrip("+~").startswith("hydra"):
             raise InvdesignError(f"{override}: Hydra itself is not configured here; see invdesign run --help")
         yamls.check_text(override, "command line")
+    return [_parse(override) for override in overrides]
+
+
+def _parse(override: str) -> Override:
+    problem = "" if override.lstrip("+~").split("=", 1)[0].strip() else "no key"
     try:
-        return OverridesParser.create().parse_overrides(list(overrides))
+        if not problem:
+            return OverridesParser.create().parse_override(override)
     except HydraException as error:
-        first = str(error).strip().splitlines()[0]
-        raise InvdesignError(
-            f"{first}; expected key=value, group=choice, or ~key; quote values as in a shell"
-        ) from error
+        problem = str(error).strip().splitlines()[0]
+    raise InvdesignError(f"override {override!r}: expected key=value, group=choice, or ~key; got {problem}")
 
 
 def _ready(override: Override, loader: ConfigLoaderImpl) -> str:
@@ -257,16 +261,15 @@ def _missing(error: MissingConfigException) -> str:
     options = [o for o in (error.options or []) if isinstance(o, str)]
     close = difflib.get_close_matches(choice, options, n=1, cutoff=0.4)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    listed = f"Choices: {', '.join(options)}" if options else "Name folders of your own groups with --config-dir"
+    listed = f"choices: {', '.join(options)}" if options else "name folders of your own groups with --config-dir"
     return f"no choice {choice!r} in group {group or 'of campaigns'!r}; {hint}{listed}"
 
 
 def _plain(error: Exception, loader: ConfigLoaderImpl, files: list[Path]) -> str:
     """Hydra's complaint in one line with the nearest group; and the file, where one says what it complains of."""
     text = str(error.__cause__ or error) if not str(error).strip() else str(error)
-    mandatory = re.search(r"Missing mandatory value: (\S+)", text)
-    if mandatory:
-        key = mandatory.group(1)
+    key = getattr(error, "full_key", None)
+    if isinstance(error, MissingMandatoryValue):
         return f"{key} must be given: write it in the campaign's file, or add {key}=... to the command"
     text = " ".join(line.strip() for line in text.splitlines() if not line.startswith(("    full_key", "    object")))
     wrong = re.search(r"[Cc]ould not override '([^'@]+)", text)

@@ -15,7 +15,6 @@ from typing import Any
 
 from invdesign import __version__
 from invdesign.core import InvdesignError
-from invdesign.ledger import probe, write_atomically
 
 LEDGER = "ledger.sqlite"
 BASELINE = "baseline.sqlite"
@@ -54,6 +53,8 @@ def find_or_make(results: Path, name: str, config: Mapping[str, Any], *, fresh: 
     Raises:
         InvdesignError: the folder cannot be written.
     """
+    from invdesign.ledger import probe
+
     code = digest(name, config)
     unfinished = [run for run in known(results / name) if run.folder.name.endswith(f"-{code}") and not run.is_finished]
     if unfinished and not fresh:
@@ -134,5 +135,7 @@ def finish(run: Run, summary: Mapping[str, Any]) -> None:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    from invdesign.ledger import write_atomically
+
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from invdesign.core import InvdesignError
 
 OURS = "invdesign"
-CLOSED = ("cli", "ledger", "export", "report", "testing")
+CLOSED_PARTS = (["cli"], ["ledger"], ["export"], ["report"], ["testing"])
 META = ("_target_", "_partial_")
 
 Kind = Literal["class", "function"]
@@ -64,34 +64,35 @@ def problem(node: dict[str, Any], *, allowed: Sequence[str] = ()) -> str:
     return ""
 
 
-@lru_cache
 def kind_of(target: str) -> Kind | None:
     """Whether one of our public names is a class or a function, read from source; None where it is neither."""
     module, _, name = target.rpartition(".")
-    parts = module.split(".")
-    if any(part.startswith("_") for part in (*parts, name)) or (len(parts) > 1 and parts[1] in CLOSED):
-        return None
-    return definitions(module).get(name)
+    followed: set[str] = set()
+    while module and module not in followed:
+        if any(part.startswith("_") for part in (*module.split("."), name)) or module.split(".")[1:2] in CLOSED_PARTS:
+            return None
+        followed.add(module)
+        defined, imported = names_of(module)
+        if name in defined:
+            return defined[name]
+        module, name = imported.get(name, ("", ""))
+    return None
 
 
 @lru_cache
-def definitions(module: str) -> dict[str, Kind]:
-    """The public classes and functions that one of our modules defines, or takes from another of ours."""
+def names_of(module: str) -> tuple[dict[str, Kind], dict[str, tuple[str, str]]]:
+    """The public classes and functions that one of our modules defines, and what it takes from others of ours."""
     path = _source(module)
-    found: dict[str, Kind] = {}
-    if path is None:
-        return found
-    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+    defined: dict[str, Kind] = {}
+    imported: dict[str, tuple[str, str]] = {}
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body if path else ():
         if isinstance(statement, ast.FunctionDef):
-            found[statement.name] = "function"
+            defined[statement.name] = "function"
         elif isinstance(statement, ast.ClassDef):
-            found[statement.name] = "class"
-        elif isinstance(statement, ast.ImportFrom) and path.name == "__init__.py":
-            origin = statement.module or ""
-            if origin.startswith(f"{module}."):
-                there = definitions(origin)
-                found |= {a.asname or a.name: there[a.name] for a in statement.names if a.name in there}
-    return {name: kind for name, kind in found.items() if not name.startswith("_")}
+            defined[statement.name] = "class"
+        elif isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith(f"{OURS}."):
+            imported |= {alias.asname or alias.name: (statement.module or "", alias.name) for alias in statement.names}
+    return defined, imported
 
 
 def resolve(target: str) -> Any:
@@ -126,6 +127,7 @@ def _source(module: str) -> Path | None:
 
 def _nearest(target: str) -> str:
     module, _, name = target.rpartition(".")
-    names = list(definitions(module)) if module.split(".")[1:2] not in [[room] for room in CLOSED] else []
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    defined, imported = names_of(module)
+    known = [n for n in (*defined, *imported) if kind_of(f"{module}.{n}")]
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
     return f"; did you mean {module}.{close[0]}?" if close else ""

@@ -82,7 +82,8 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
             _write_rejected(corpus, folder)
         changes = ledger.agree(_identity(plan, corpus), accept_changes=accept_changes)
         space = make_map(campaign, corpus, plan.cache, progress)
-        _write_map(space, corpus, folder, seed=campaign.seed)
+        ledger.note("map", space.card)
+        _write_map(space, folder)
         known = frozenset(campaign.domain.key(design) for design in corpus.designs) if corpus else frozenset[str]()
         try:
             state = ledger.state()
@@ -181,7 +182,7 @@ def write_report(
         baseline=_baseline(plan),
         corpus_latents=latents,
         corpus_log_density=log_density,
-        map_facts=ledger.meta("map_facts") or {},
+        map_facts=ledger.meta("map") or {},
         settings=plan.settings,
         versions=ledger.meta("settings") or {},
         command=plan.command,
@@ -271,13 +272,13 @@ def _write_rejected(corpus: Corpus[Any], folder: Path) -> None:
     warnings.warn(f"{len(corpus.rejected)} rows were refused: {folder / REJECTED}", stacklevel=2)
 
 
-def _write_map(space: LatentSpace[Any, Any], corpus: Corpus[Any] | None, folder: Path, *, seed: int) -> None:
+def _write_map(space: LatentSpace[Any, Any], folder: Path) -> None:
     """A sample of the corpus on the map, for the report's pictures."""
-    if corpus is None or (folder / MAP).is_file():
+    if (folder / MAP).is_file():
         return
-    rows = np.random.default_rng(round_seed(seed, 0, "map")).permutation(len(corpus))[:N_MAPPED]
-    Z = space.encode([corpus.designs[i] for i in np.sort(rows)])
-    tensors = {"latents": Z.numpy(), "log_density": space.log_density(Z).detach().numpy()}
+    Z = space.sample[:N_MAPPED].contiguous()
+    with torch.no_grad():
+        tensors = {"latents": Z.numpy(), "log_density": space.log_density(Z).numpy()}
     write_atomically(folder / MAP, lambda path: save_file(tensors, path))
 
 

@@ -1,0 +1,103 @@
+"""The door: fast help, exit codes, and completion."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from invdesign.cli import completion
+from invdesign.cli import main as door
+from invdesign.cli.main import parser
+
+
+def command(*words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the door in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "invdesign", *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}
+    )
+
+
+def test_help_answers_in_under_a_second_and_imports_nothing_heavy() -> None:
+    start = time.monotonic()
+    done = command("--help")
+    assert time.monotonic() - start < 1.0
+    assert done.returncode == 0 and "check-data" in done.stdout
+    timed = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "invdesign", "run", "--help"], capture_output=True, text=True
+    )
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in timed.stderr.splitlines()}
+    assert imported.isdisjoint({"torch", "rdkit", "hydra", "omegaconf", "pandas", "botorch", "numpy", "rich"})
+
+
+def test_no_command_prints_the_help() -> None:
+    with pytest.raises(SystemExit, match="2"):
+        door([])
+
+
+def test_an_error_of_the_user_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door(["run", "no_such_campaign"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("invdesign: no_such_campaign: no such campaign file")
+    assert "Traceback" not in said
+
+
+def test_options_may_stand_between_overrides() -> None:
+    from invdesign.cli.main import _parse
+
+    arguments = _parse(["run", "demo", "seed=1", "--json", "budget=5"])
+    assert arguments.campaign == "demo" and arguments.overrides == ["seed=1", "budget=5"] and arguments.json
+    assert _parse(["sample", "vae=zinc250k"]).overrides == ["vae=zinc250k"]
+    with pytest.raises(SystemExit):
+        _parse(["run", "demo", "--jsn"])
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_exit_code_and_no_traceback(number: signal.Signals, code: int) -> None:
+    slow = (
+        "import sys, time; import invdesign.cli.commands as c\n"
+        "from invdesign.cli import main\n"
+        "def run(arguments):\n    print('ready', flush=True)\n    time.sleep(30)\n"
+        "c.run = run\nsys.exit(main(['run', 'demo']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as job:
+        assert job.stdout is not None and job.stderr is not None
+        assert job.stdout.readline().strip() == "ready"
+        job.send_signal(number)
+        said = job.stderr.read()
+        assert job.wait(10) == code
+    assert "resumes" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_groups_and_campaigns(shell: str) -> None:
+    text = completion.script(shell, parser())
+    for word in ("check-data", "osimertinib" if shell != "fish" else "run", "thompson"):
+        assert word in text
+    if shell != "fish" and shutil.which("bash"):
+        assert subprocess.run(["bash", "-n"], input=text.split("\n", 1)[1], text=True).returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_the_choices_of_a_group() -> None:
+    text = completion.script("bash", parser())
+    ask = 'COMP_WORDS=(invdesign run demo search = tho); COMP_CWORD=5; COMP_LINE="invdesign run demo search=tho"; '
+    done = subprocess.run(
+        ["bash", "-c", f"{text}\n{ask} _invdesign; echo ${{COMPREPLY[@]}}"], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "thompson"
+
+
+def test_every_command_has_a_description() -> None:
+    action = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
+    assert set(action.choices) == {"run", "train", "encode", "sample", "export", "report", "check-data", "completion"}
+    assert all(command.description for command in action.choices.values())

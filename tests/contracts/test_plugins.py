@@ -1,0 +1,126 @@
+"""Every choice of every group of conf/ keeps its contract: the YAML is the registration of a plug-in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invdesign import testing
+from invdesign.cli import build, compose
+from invdesign.domains.molecules.oracles import tpsa
+
+SHARED = Path(__file__).parents[2].parent / "shared" / "data"
+DESIGNS = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "CN1CCC[C@H]1c1cccnc1", "O=C(O)c1ccccc1OC(C)=O"]
+NEEDS = {
+    ("oracle", "similarity"): ["oracle.similarity.reference=CCO"],
+    ("oracle", "smarts"): ["oracle.smarts.smarts='[OX2H]'"],
+    ("oracle", "guacamol"): ["oracle.guacamol.task=osimertinib_mpo"],
+}
+GROUPS = compose.groups()
+
+
+def choices(group: str) -> list[str]:
+    return GROUPS.get(group, [])
+
+
+def values(group: str, choice: str, *more: str) -> tuple[dict[str, Any], Any]:
+    """What a choice says, if it is safe."""
+    composed = compose.compose(None, [f"{group}={choice}", *NEEDS.get((group, choice), []), *more])
+    said = {key: composed.values[key] for key in (group, "objectives")}
+    return build.refuse(said, composed.where, allowed=["my_oracle"]), composed.where
+
+
+def part(group: str, choice: str, *more: str) -> Any:
+    node, where = values(group, choice, *more)
+    return build.part(node[group], where, (group,))
+
+
+@pytest.mark.parametrize("choice", [c for c in choices("oracle") if c not in ("callable", "table")])
+def test_every_oracle_keeps_its_contract_and_names_its_objective(choice: str) -> None:
+    node, where = values("oracle", choice)
+    assert list(node["oracle"]) == list(node["objectives"]) == [choice]
+    testing.check_oracle(build.part(node["oracle"][choice], where, ("oracle", choice)), DESIGNS, m=1)
+
+
+def test_a_table_is_an_oracle(tmp_path: Path) -> None:
+    file = tmp_path / "measured.csv"
+    file.write_text("smiles,y\n" + "".join(f"{smiles},{i}\n" for i, smiles in enumerate(DESIGNS[:-1])))
+    node, where = values("oracle", "table", f"oracle.table.path={file}", "oracle.table.columns=[y]")
+    testing.check_oracle(build.part(node["oracle"]["table"], where, ("oracle",)), DESIGNS, m=1)
+
+
+def test_a_function_of_the_users_is_an_oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_oracle.py").write_text("def score(designs, *, k=1):\n    return [k * len(d) for d in designs]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    node, where = values("oracle", "callable", "oracle.score.function=my_oracle:score", "oracle.score.k=2")
+    oracle = build.part(node["oracle"]["score"], where, ("oracle",))
+    testing.check_oracle(oracle, DESIGNS, m=1)
+    assert list(oracle(["CC"])) == [4]
+
+
+@pytest.mark.parametrize("group", ["screens", "validators"])
+def test_every_validator_keeps_its_contract(group: str) -> None:
+    for choice in choices(group):
+        node, where = values(group, choice)
+        for name, validator in node[group].items():
+            testing.check_validator(build.part(validator, where, (group, name)), DESIGNS)
+
+
+@pytest.mark.parametrize("choice", choices("search"))
+def test_every_search_keeps_its_contract(choice: str) -> None:
+    testing.check_search(part("search", choice), m=2 if choice == "hypervolume" else 1)
+
+
+@pytest.mark.parametrize("choice", choices("density"))
+def test_every_density_keeps_its_contract(choice: str) -> None:
+    testing.check_density(part("density", choice))
+
+
+@pytest.mark.parametrize("choice", choices("surrogate"))
+def test_every_surrogate_keeps_its_contract(choice: str) -> None:
+    testing.check_surrogate(
+        part("surrogate", choice), f=0 if choice in ("exact_gp", "sparse_gp", "deep_kernel_gp") else 5
+    )
+
+
+@pytest.mark.parametrize("choice", choices("domain"))
+def test_every_domain_keeps_its_contract(choice: str) -> None:
+    domain = part("domain", choice)
+    testing.check_domain(domain, [domain.from_text(text) for text in DESIGNS])
+
+
+def test_the_builtin_corpus_keeps_its_contract() -> None:
+    testing.check_corpus(part("corpus", "builtin", "corpus.n=50"))
+
+
+def test_zinc250k_keeps_its_contract_from_a_given_file(tmp_path: Path) -> None:
+    file = SHARED / "molecules" / "zinc250k.smi.gz"
+    if not file.is_file():
+        pytest.skip("the data folder beside the checkout is not there")
+    testing.check_corpus(
+        part("corpus", "zinc250k", f"corpus.path={file}", "corpus.at_most=50", f"corpus.cache={tmp_path}")
+    )
+
+
+@pytest.mark.parametrize("group", ["corpus", "seeds"])
+def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("smiles,logs\n" + "".join(f"{smiles},{i}\n" for i, smiles in enumerate(DESIGNS)))
+    testing.check_corpus(part(group, "table", f"{group}.path={file}", f"{group}.properties={{logs: logs}}"))
+
+
+@pytest.mark.parametrize("choice", [c for c in choices("vae") if c != "folder"])
+def test_every_vae_keeps_its_contract(choice: str) -> None:
+    recipe = part("vae", choice)
+    if not hasattr(recipe, "build"):
+        pytest.skip("a model that is trained already; the tests of the map look at it")
+    domain = part("domain", "molecules").fit(DESIGNS)
+    testing.check_vae(recipe.build(domain), domain.to_batch(DESIGNS))
+
+
+@pytest.mark.parametrize("choice", choices("executor"))
+def test_every_executor_yields_the_outcome_of_every_design(choice: str) -> None:
+    outcomes = dict(part("executor", choice)(tpsa, DESIGNS[:2]))
+    assert {i: o.y for i, o in outcomes.items()} == {i: (float(y),) for i, y in enumerate(tpsa(DESIGNS[:2]))}
