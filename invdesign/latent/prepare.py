@@ -16,6 +16,7 @@ from torch import Tensor
 
 from invdesign.core import B, Corpus, D, Domain, FitDensity, InvdesignError, Progress, silent
 from invdesign.latent.density import mixture
+from invdesign.latent.hints import hints
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
 from invdesign.vae.diagnose import diagnose
@@ -146,7 +147,7 @@ def fit_model(
         vae,
         batch,
         recipe,
-        labels=labels_of(corpus, vae),
+        labels=hints(fitted, corpus, int(vae.architecture().get("n_properties", 0)), progress=progress),
         weights=weights,
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
@@ -181,22 +182,6 @@ def fit_model(
     save_model(folder, vae, about, half=half, extra=extra)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     return training
-
-
-def labels_of(corpus: Corpus[D], vae: VAE) -> Tensor | None:
-    """`n x p` standardized properties for the model's property head, by name; None without a head or properties."""
-    wanted = int(vae.architecture().get("n_properties", 0))
-    if not wanted:
-        return None
-    names = sorted(corpus.properties)
-    if len(names) != wanted:
-        raise InvdesignError(
-            f"the property head has {wanted} outputs and corpus {corpus.name!r} {len(names)} properties "
-            f"({', '.join(names) or 'none'}); set n_properties to {len(names)}"
-        )
-    Y = np.stack([np.asarray(corpus.properties[name], dtype=np.float64) for name in names], axis=1)
-    spread = np.nanstd(Y, axis=0)
-    return torch.from_numpy((Y - np.nanmean(Y, axis=0)) / np.where(spread > 0, spread, 1.0)).float()
 
 
 def encoded(domain: Domain[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent) -> Any:

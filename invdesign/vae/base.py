@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +52,10 @@ class VAE(nn.Module, ABC):
     def predict(self, z: Tensor) -> Tensor | None:
         """Properties (`n x p`, standardized) hinted by the latents, or None without a property head."""
         return None
+
+    def with_properties(self, n: int) -> VAE:
+        """A copy whose property head is new and has `n` outputs; a model that has no such head answers a plain copy."""
+        return copy.deepcopy(self)
 
     def sizes(self, x: Any) -> Tensor | None:
         """How much work every design is (`n`), so that training can batch like with like; None where all are alike."""

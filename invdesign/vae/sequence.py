@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -102,6 +103,12 @@ class SequenceVAE(VAE):
     def architecture(self) -> dict[str, Any]:
         names = ("n_tokens", "length", "d", "encoder", "decoder", "embedding", "width", "depth", "anchors", "fall", "n_shared")
         return {name: getattr(self, name) for name in (*names, "n_properties", "token_dropout")}
+
+    def with_properties(self, n: int) -> SequenceVAE:
+        vae = copy.deepcopy(self)
+        vae.n_properties = n
+        vae.hint = nn.Linear(self.n_shared or self.d, n) if n else None
+        return vae
 
     def sizes(self, x: Tensor) -> Tensor:
         return (x != PAD).sum(1)
