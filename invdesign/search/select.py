@@ -166,7 +166,7 @@ def _hypervolume(
     picker: _Picker,
     *,
     n_samples: int = 24,
-    n_directions: int = 256,
+    n_directions: int = 128,
 ) -> None:
     """Greedy hypervolume improvement over joint samples of baseline and pool; each pick joins the sampled fronts.
 
@@ -186,12 +186,12 @@ def _hypervolume(
         draws = mean[:, None] + root(cov) @ torch.randn(len(everything), n_samples, dtype=X.dtype)
         above = ((draws - reference[j]) / span[j]).clamp_min(0)
         reach = torch.minimum(reach, above.mT[..., None] / directions[:, j])
-    reach = reach.pow(m)
+    reach = reach.pow(m).float()  # single precision: sums of millions of numbers of one size
     known, pool = reach[:, : len(baseline)].amax(1), reach[:, len(baseline) :]
     place = acquisition.place(X)
     for _ in range(q):
         gain = (pool - known[:, None]).clamp_min_(0).mean((0, 2))
-        values = gain.clamp_min(1e-300).log() + place
+        values = gain.double().clamp_min(1e-300).log() + place
         i = picker.best(values)
         picker.take(i, float(values[i]))
         known = torch.maximum(known, pool[:, i])
