@@ -84,15 +84,32 @@ class Sampled(AcquisitionFunction):
         return self._scalar(torch.stack(draws, -1)) + self.place(flat)
 
 
-class Placed(AcquisitionFunction):
-    """Another acquisition function plus a term for the place."""
+class HypervolumeImprovement(AcquisitionFunction):
+    """Logarithm of the noisy expected hypervolume improvement, plus a term for the place.
 
-    def __init__(self, inner: AcquisitionFunction, place: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(inner.model)
-        self.inner, self.place = inner, place
+    Its boxes are built when it is first asked for a value: `select` works along rays and never does.
+    """
+
+    def __init__(
+        self, landscape: Landscape, *, n_samples: int, most_baseline: int, place: Callable[[Tensor], Tensor]
+    ) -> None:
+        super().__init__(landscape.model)
+        self.baseline = landscape.X[front(landscape.U, most_baseline)]
+        self.reference = reference_point(landscape.U)
+        self.n_samples, self.place = n_samples, place
+        self._inner: AcquisitionFunction | None = None
 
     def forward(self, X: Tensor) -> Tensor:
-        return self.inner(X) + self.place(X).mean(-1)
+        if self._inner is None:
+            self._inner = qLogNoisyExpectedHypervolumeImprovement(
+                self.model,
+                ref_point=self.reference.tolist(),
+                X_baseline=self.baseline,
+                sampler=SobolQMCNormalSampler(torch.Size([self.n_samples]), seed=int(torch.randint(2**31, ()))),
+                prune_baseline=False,
+                cache_root=False,
+            )
+        return self._inner(X) + self.place(X).mean(-1)
 
 
 def log_ei(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionFunction:
@@ -164,15 +181,12 @@ def log_nehvi(
     """
     if landscape.U.shape[1] < 2:
         raise InvdesignError("log_nehvi needs at least two objectives; use log_ei, or combine: pareto in the campaign")
-    acquisition = qLogNoisyExpectedHypervolumeImprovement(
-        landscape.model,
-        ref_point=reference_point(landscape.U).tolist(),
-        X_baseline=landscape.X[front(landscape.U, most_baseline)],
-        sampler=SobolQMCNormalSampler(torch.Size([n_samples]), seed=int(torch.randint(2**31, ()))),
-        prune_baseline=False,
-        cache_root=False,
+    return HypervolumeImprovement(
+        landscape,
+        n_samples=n_samples,
+        most_baseline=most_baseline,
+        place=_place(landscape, density_weight, unit=1.0),
     )
-    return Placed(acquisition, _place(landscape, density_weight, unit=1.0))
 
 
 def log_improvement(mean: Tensor, sd: Tensor, best: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from botorch.generation.gen import gen_candidates_scipy
 from torch import Tensor
 
 from invdesign.core import Acquire, Landscape, distinct
-from invdesign.search.acquisition import front, log_ei, ucb
-from invdesign.search.cloud import sobol_cloud
+from invdesign.search.acquisition import log_ei, ucb
+from invdesign.search.cloud import elites, sobol_cloud
 
 CHUNK = 512
 TYPICAL_AND_GOOD = partial(ucb, beta=1.0, density_weight=0.5)
@@ -145,9 +145,8 @@ def evaluate(acquisition: Callable[[Tensor], Tensor], X: Tensor, *, chunk: int =
 def _nearby(landscape: Landscape, n: int, *, n_elites: int = 20) -> Tensor:
     """Starts inside the box around the best measured designs in it, or around its center."""
     low, high = landscape.bounds
-    Z = landscape.Z[((low <= landscape.Z) & (high >= landscape.Z)).all(1)]
-    U = landscape.U[((low <= landscape.Z) & (high >= landscape.Z)).all(1)]
-    around = Z[front(U, n_elites)] if len(Z) else landscape.center[None]
+    around = elites(landscape, n_elites, least=1).clamp(low, high)
+    around = around if len(around) else landscape.center[None]
     picked = around[torch.arange(n) % len(around)]
     return (picked + 0.05 * (high - low) * torch.randn_like(picked)).clamp(low, high)
 

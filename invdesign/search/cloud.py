@@ -59,7 +59,7 @@ def elite_paths(
     Returns:
         `n x d`.
     """
-    Z = landscape.Z[_elites(landscape, n_elites, is_boxed=is_boxed)]
+    Z = elites(landscape, n_elites, is_boxed=is_boxed)
     if len(Z) < 2:
         return local_steps(landscape, n, n_elites=n_elites, is_boxed=is_boxed)
     first = torch.randint(len(Z), (n,))
@@ -89,8 +89,8 @@ def local_steps(
     Returns:
         `n x d`.
     """
-    rows = _elites(landscape, n_elites, is_boxed=is_boxed, least=1)
-    Z = landscape.Z[rows] if len(rows) else landscape.center[None]
+    Z = elites(landscape, n_elites, is_boxed=is_boxed, least=1)
+    Z = Z if len(Z) else landscape.center[None]
     start = Z[torch.randint(len(Z), (n,))]
     size = torch.tensor(sizes, dtype=torch.float64)[torch.randint(len(sizes), (n, 1))]
     return _boxed(landscape, start + size * torch.randn_like(start), is_boxed)
@@ -119,16 +119,21 @@ def sobol(n: int, d: int) -> Tensor:
     return SobolEngine(d, scramble=True, seed=int(torch.randint(2**31, ()))).draw(n, dtype=torch.float64)
 
 
-def _elites(landscape: Landscape, k: int, *, is_boxed: bool, least: int = 2) -> Tensor:
-    """Positions of the `k` best measured designs, of those inside the box if there are enough of them."""
-    if not len(landscape.U):
-        return torch.empty(0, dtype=torch.long)
+def elites(landscape: Landscape, k: int, *, is_boxed: bool = True, least: int = 2) -> Tensor:
+    """Latents of the `k` designs to breed from, of those inside the box if there are at least `least` of them.
+
+    They are the landscape's own elites where it names any, else the best measured designs (front by front).
+    """
+    given = landscape.elites
+    Z = landscape.Z if given is None else given
     if is_boxed:
         low, high = landscape.bounds
-        inside = ((low <= landscape.Z) & (high >= landscape.Z)).all(1).nonzero().squeeze(1)
+        inside = ((low <= Z) & (high >= Z)).all(1).nonzero().squeeze(1)
         if len(inside) >= least:
-            return inside[front(landscape.U[inside], k)]
-    return front(landscape.U, k)
+            return Z[inside][:k] if given is not None else Z[inside[front(landscape.U[inside], k)]]
+    if given is not None:
+        return given[:k]
+    return Z[front(landscape.U, k)] if len(Z) else Z
 
 
 def _boxed(landscape: Landscape, Z: Tensor, is_boxed: bool) -> Tensor:

@@ -24,7 +24,9 @@ class Search:
         acquire: what is good, a function of the Landscape; None draws the batch from the pool at random.
         trust_region: the region that each search starts with, or None for the whole space.
         n_regions: regions kept apart, each with its own incumbent.
-        oversample: latent points proposed (and decoded) for each design of the batch.
+        oversample: latent points proposed (and decoded) for each design of the batch, over all generations.
+        generations: rounds of proposing within a round of the campaign: from the second one on, the elites around which
+            is searched are the decoded designs of the highest acquisition.
         shortlist: points of the pool that are considered jointly when the batch is chosen.
         min_distance: between the latents of two designs of a batch, in standard deviations of the corpus.
         is_weighted: whether the box follows the lengthscales of the latent surrogate.
@@ -35,7 +37,8 @@ class Search:
     acquire: Acquire | None = log_ei
     trust_region: TrustRegion | None = field(default_factory=TrustRegion)
     n_regions: int = 1
-    oversample: int = 20
+    oversample: int = 40
+    generations: int = 4
     shortlist: int = 500
     min_distance: float = 0.0
     is_weighted: bool = False
@@ -61,7 +64,7 @@ class Search:
                 f"search: shares are one number >= 0 for each of the {len(self.propose)} proposers, not all 0, "
                 f"got {list(self.shares)}"
             )
-        for name, least in (("n_regions", 1), ("oversample", 1), ("shortlist", 1), ("min_distance", 0)):
+        for name, least in (("n_regions", 1), ("oversample", 1), ("generations", 1), ("shortlist", 1), ("min_distance", 0)):
             if not getattr(self, name) >= least:
                 raise InvdesignError(f"search: {name} must be at least {least}, got {getattr(self, name)!r}")
         if self.n_regions > 1 and self.trust_region is None:

@@ -6,11 +6,10 @@ import math
 
 import torch
 from botorch.acquisition import AcquisitionFunction
-from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from torch import Tensor
 
 from invdesign.core import Acquire, InvdesignError, Landscape
-from invdesign.search.acquisition import Placed, Pointwise, Sampled, front, marginals, moments, reference_point, root
+from invdesign.search.acquisition import HypervolumeImprovement, Pointwise, Sampled, marginals, moments, root
 from invdesign.search.ascent import CHUNK, evaluate
 
 
@@ -70,7 +69,7 @@ def select(
         _believe(acquisition, X, q, picker)
     elif isinstance(acquisition, Sampled):
         _thompson(acquisition, X, q, picker)
-    elif isinstance(acquisition, Placed) and isinstance(acquisition.inner, qLogNoisyExpectedHypervolumeImprovement):
+    elif isinstance(acquisition, HypervolumeImprovement):
         _hypervolume(landscape, acquisition, X, q, picker)
     else:
         _put_off(landscape, X, first[kept], q, picker)
@@ -106,11 +105,7 @@ class _Picker:
 
 def _first_look(landscape: Landscape, acquisition: AcquisitionFunction, X: Tensor) -> Tensor:
     """A value for every point of the pool by itself, to shorten it by."""
-    if isinstance(acquisition, Pointwise):
-        return evaluate(acquisition, X)
-    if not isinstance(acquisition, Sampled) and not (
-        isinstance(acquisition, Placed) and isinstance(acquisition.inner, qLogNoisyExpectedHypervolumeImprovement)
-    ):
+    if not isinstance(acquisition, Sampled | HypervolumeImprovement):
         return evaluate(acquisition, X)
     # Samples and hypervolumes: the optimistic bound of a random scalarization of standardized utilities, best of a few.
     scale = landscape.U.std(0).clamp_min(1e-12) if len(landscape.U) > 1 else torch.ones_like(landscape.U[0])
@@ -160,7 +155,7 @@ def _thompson(acquisition: Sampled, X: Tensor, q: int, picker: _Picker) -> None:
 
 def _hypervolume(
     landscape: Landscape,
-    acquisition: Placed,
+    acquisition: HypervolumeImprovement,
     X: Tensor,
     q: int,
     picker: _Picker,
@@ -174,9 +169,8 @@ def _hypervolume(
     dominated region, to the power `m` (Zhang and Golovin, 2020, arXiv:2006.04655, Lemma 5): no boxes to be kept.
     """
     m = landscape.U.shape[1]
-    baseline = landscape.X[front(landscape.U, 64)]
+    baseline, reference = acquisition.baseline, acquisition.reference
     everything = torch.cat([baseline, X])
-    reference = reference_point(landscape.U)
     span = (landscape.U.amax(0) - reference).clamp_min(1e-12)
     directions = torch.randn(n_directions, m, dtype=X.dtype).abs().clamp_min(1e-3)
     directions = directions / directions.norm(dim=1, keepdim=True)
