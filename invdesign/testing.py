@@ -168,7 +168,7 @@ def check_surrogate(fit: FitSurrogate, *, n: int = 24, d: int = 3, f: int = 0, m
     X, U = _hill(n, d, f, m)
     model = fit(X, U, d=d)
     assert model.num_outputs == m, f"expected {m} outputs, got {model.num_outputs}"
-    posterior = model.posterior(X.unsqueeze(1))
+    posterior: Any = model.posterior(X.unsqueeze(1))
     _has_shape(posterior.mean, (n, 1, m), "posterior.mean")
     assert bool((posterior.variance >= 0).all()), "a variance is negative"
     assert bool(torch.isfinite(posterior.mean).all()), "a mean is not finite"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,10 @@ def build(
     campaign = {key: value for key, value in values.items() if key not in BESIDE and value is not None}
     campaign = {"_target_": CAMPAIGN, "name": name, **campaign, "oracle": _joined(values.get("oracle"), where)}
     ready = schema.completed(campaign, where)
-    return Parts(_instantiate(ready), part(values["executor"], where, ("executor",)))
+    made = _instantiate(ready)
+    if made.tune is not None and "fit_density" not in getattr(made.tune, "keywords", {}):
+        made = replace(made, tune=bound(made.tune, {"fit_density": made.density}))
+    return Parts(made, part(values["executor"], where, ("executor",)))
 
 
 def part(node: dict[str, Any], where: schema.Where, keys: tuple[str, ...]) -> Any:
@@ -76,7 +79,7 @@ def part(node: dict[str, Any], where: schema.Where, keys: tuple[str, ...]) -> An
     return _instantiate(schema.completed(node, where, keys))
 
 
-def bound(function: Any, **options: Any) -> Any:
+def bound(function: Any, options: Mapping[str, Any]) -> Any:
     """A function with those of the options bound that it takes."""
     parameters, _ = schema.parameters(getattr(function, "func", function))
     return partial(function, **{key: value for key, value in options.items() if key in parameters})

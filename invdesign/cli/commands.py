@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,14 @@ def train(arguments: argparse.Namespace) -> int:
     with show.progress() as progress:
         corpus = workflow.load_corpus(parts.campaign, cache, progress)
         space = workflow.make_map(parts.campaign, corpus, cache, progress)
-    return workflow.say_map(space, folder=arguments.out, as_json=arguments.json)
+    copied = workflow.copy_model(parts.campaign, corpus, cache, Path(arguments.out)) if arguments.out else None
+    if arguments.json:
+        print(json.dumps({**space.card, "folder": str(copied) if copied else None}, indent=1))
+    else:
+        show.card(space.card)
+        if copied:
+            print(f"saved in {copied}; use it with vae=folder vae.folder={copied}")
+    return 0
 
 
 def encode(arguments: argparse.Namespace) -> int:
@@ -214,3 +222,14 @@ def _say(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
         return
     for key, value in answer.items():
         print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "run": run,
+    "train": train,
+    "encode": encode,
+    "sample": sample,
+    "export": export,
+    "report": report,
+    "check-data": check_data,
+}

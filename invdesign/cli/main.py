@@ -165,19 +165,9 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         print(script(arguments.shell, parser()))
         return 0
-    from invdesign.cli import commands
+    from invdesign.cli.commands import COMMANDS
 
-    return int(
-        {
-            "run": commands.run,
-            "train": commands.train,
-            "encode": commands.encode,
-            "sample": commands.sample,
-            "export": commands.export,
-            "report": commands.report,
-            "check-data": commands.check_data,
-        }[arguments.command](arguments)
-    )
+    return COMMANDS[arguments.command](arguments)
 
 
 def _terminated(number: int, frame: Any) -> NoReturn:

@@ -68,6 +68,18 @@ def _family(stage: str) -> str:
     return "oracle" if stage.startswith("waiting for") else stage.rstrip("0123456789 ")
 
 
+def card(facts: Mapping[str, Any]) -> None:
+    """Print what is known of a model: its data, and what it can and cannot do."""
+    corpus, found = facts.get("corpus", {}), facts.get("diagnosis", {})
+    print(f"trained on {corpus.get('designs', 0):,} designs of {corpus.get('name', 'an unknown corpus')}")
+    for key, value in found.items():
+        if isinstance(value, int | float):
+            text = f"{value:.1%}" if isinstance(value, float) and 0 <= value <= 1 else f"{value:g}"
+            print(f"  {key.replace('_', ' ')}: {text}")
+    for warning in found.get("warnings", ()):
+        print(f"warning: {warning}")
+
+
 def summary(facts: Mapping[str, Any], *, most: int = 10) -> None:
     """Print what a run found, on standard output: the best of its shortlist and where its files lie."""
     console = Console()

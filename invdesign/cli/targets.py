@@ -105,6 +105,8 @@ def resolve(target: str) -> Any:
     try:
         found = importlib.import_module(module)
     except ImportError as error:
+        if module.startswith(f"{OURS}."):
+            raise
         raise InvdesignError(
             f"_target_ {target!r}: cannot import {module!r} ({error}); it must lie in the campaign's folder, in the "
             "current one, or be installed"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +19,13 @@ from invdesign.campaign import Campaign, RoundRecord, State, begin, checked, run
 from invdesign.cli import build, runs
 from invdesign.core import Candidate, Corpus, InvdesignError, Outcome, Progress, round_seed
 from invdesign.export import Exported, export, write_table
-from invdesign.latent.prepare import prepare
+from invdesign.latent.prepare import Pretrained, load_space, model_key, prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.ledger import Ledger, write_atomically
 from invdesign.report import Story, report
 from invdesign.search.propose import prior_draws
 from invdesign.search.search import Search
+from invdesign.vae.store import save_model
 
 MAP = "map.safetensors"
 REPORT = "report.html"
@@ -56,7 +57,7 @@ def load_corpus(campaign: Campaign[Any, Any], cache: Path, progress: Progress) -
     """The corpus of a campaign, None where it has none."""
     if campaign.corpus is None:
         return None
-    return build.bound(campaign.corpus, cache=cache, progress=progress)()
+    return build.bound(campaign.corpus, {"cache": cache, "progress": progress})()
 
 
 def make_map(
@@ -64,6 +65,25 @@ def make_map(
 ) -> LatentSpace[Any, Any]:
     """The latent space of a campaign, trained or taken from the cache."""
     return prepare(campaign.domain, corpus, campaign.vae, fit_density=campaign.density, cache=cache, progress=progress)
+
+
+def copy_model(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, out: Path) -> Path:
+    """The model of a campaign in a folder of the user's, where `vae=folder vae.folder=...` finds it.
+
+    Raises:
+        InvdesignError: the folder exists, or cannot be written.
+    """
+    vae = campaign.vae
+    if isinstance(vae, Pretrained):
+        model = vae.where(campaign.domain)
+    else:
+        assert corpus is not None
+        model = cache / "models" / model_key(campaign.domain, corpus, vae)
+    try:
+        shutil.copytree(model, out)
+    except OSError as error:
+        raise InvdesignError(f"{out}: cannot be written ({error.strerror or error}); choose a new folder") from error
+    return out
 
 
 def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
         if corpus is not None:
             _write_rejected(corpus, folder)
         changes = ledger.agree(_identity(plan, corpus), accept_changes=accept_changes)
-        space = make_map(campaign, corpus, plan.cache, progress)
+        space = _tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
         ledger.note("map", space.card)
         _write_map(space, folder)
         known = frozenset(campaign.domain.key(design) for design in corpus.designs) if corpus else frozenset[str]()
@@ -194,7 +214,7 @@ def write_report(
 
 
 def _evaluate(plan: Plan, progress: Progress) -> Any:
-    return build.bound(plan.parts.evaluate, n_outputs=len(plan.campaign.objectives), progress=progress)
+    return build.bound(plan.parts.evaluate, {"n_outputs": len(plan.campaign.objectives), "progress": progress})
 
 
 def _identity(plan: Plan, corpus: Corpus[Any] | None) -> dict[str, Any]:
@@ -262,14 +282,14 @@ def _in_corpus(ledger: Ledger[Any, Any]) -> frozenset[str]:
 def _write_rejected(corpus: Corpus[Any], folder: Path) -> None:
     if not corpus.rejected:
         return
-    columns = {
+    columns: dict[str, list[Any]] = {
         "row": [r.row for r in corpus.rejected],
         "text": [r.text for r in corpus.rejected],
         "reason": [r.reason for r in corpus.rejected],
         "remedy": [r.remedy for r in corpus.rejected],
     }
-    write_table(columns, folder / REJECTED)
-    warnings.warn(f"{len(corpus.rejected)} rows were refused: {folder / REJECTED}", stacklevel=2)
+    path = write_table(columns, folder / REJECTED)
+    print(f"warning: {len(corpus.rejected):,} rows of the corpus were refused: {path}", file=sys.stderr)
 
 
 def _write_map(space: LatentSpace[Any, Any], folder: Path) -> None:
@@ -289,8 +309,18 @@ def _read_map(folder: Path) -> tuple[Any, Any]:
     return tensors["latents"], tensors["log_density"]
 
 
-def _save_map(space: Any, folder: Path) -> None:
-    raise InvdesignError(f"{folder}: tuned maps cannot be kept yet; leave out tune=...")
+def _save_map(space: LatentSpace[Any, Any], folder: Path) -> None:
+    """A tuned map, at full precision, so that a resumed run sees what an uninterrupted one does."""
+    extra = {"shift": space.shift, "scale": space.scale, "sample": space.sample, "sample_sd": space.sample_sd}
+    save_model(folder, space.vae, dict(space.card), extra=extra)
+
+
+def _tuned_map(ledger: Ledger[Any, Any], campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any] | None:
+    name = ledger.meta("map_folder")
+    if name is None:
+        return None
+    fit_density = getattr(campaign.tune, "keywords", {}).get("fit_density", campaign.density)
+    return load_space(folder / name, campaign.domain, Pretrained(folder / name), fit_density=fit_density)
 
 
 def draw(space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:

@@ -65,7 +65,7 @@ def test_a_signal_ends_with_its_exit_code_and_no_traceback(number: signal.Signal
         "import sys, time; import invdesign.cli.commands as c\n"
         "from invdesign.cli import main\n"
         "def run(arguments):\n    print('ready', flush=True)\n    time.sleep(30)\n"
-        "c.run = run\nsys.exit(main(['run', 'demo']))\n"
+        "c.COMMANDS['run'] = run\nsys.exit(main(['run', 'demo']))\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
