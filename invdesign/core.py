@@ -238,6 +238,7 @@ class Landscape:
         U: `n x m` utilities of the measured designs, more is better.
         d: how many of the columns of X are latents.
         feasibility: log-probability that a design at X can be made and measured, or None where nothing failed.
+        elites: `k x d` latents of the designs to breed from, best first; None for the best measured ones.
     """
 
     model: Model
@@ -249,6 +250,7 @@ class Landscape:
     U: Tensor
     d: int
     feasibility: Callable[[Tensor], Tensor] | None = None
+    elites: Tensor | None = None
 
     @property
     def Z(self) -> Tensor:
@@ -272,7 +274,9 @@ class Domain(Protocol[D, B]):
         ...
 
     def read(self, path: Path) -> Corpus[D]: ...
-    def write(self, designs: Sequence[D], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None: ...
+    def write(
+        self, designs: Sequence[D], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
+    ) -> None: ...
     def key(self, design: D) -> str: ...
     def to_text(self, design: D) -> str: ...
     def from_text(self, text: str) -> D: ...

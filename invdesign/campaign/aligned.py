@@ -7,7 +7,7 @@ Here proposals are decoded, sieved, and encoded again; `Pool.X` holds the design
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import torch
@@ -27,6 +27,10 @@ class Funnel:
     novel: int = 0
     screened: int = 0
     asked: int = 0
+
+    def without_repeats(self, n: int) -> Funnel:
+        """The funnel of joined pools, less the designs that came through in more than one of them."""
+        return replace(self, unique=self.unique - n, novel=self.novel - n, screened=self.screened - n)
 
     def __add__(self, other: Funnel) -> Funnel:
         return Funnel(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
@@ -49,6 +53,35 @@ class Pool(Generic[D]):
 
     def __len__(self) -> int:
         return len(self.designs)
+
+
+def joined(pools: Sequence[Pool[D]]) -> Pool[D]:
+    """One pool of several, each design once; `source` counts through the proposals of all of them."""
+    offsets = [sum(pool.funnel.proposed for pool in pools[:i]) for i in range(len(pools))]
+    rows = distinct(key for pool in pools for key in pool.keys)
+
+    def taken(name: str) -> Any:
+        values = [value for pool in pools for value in getattr(pool, name)]
+        return tuple(values[i] for i in rows)
+
+    def stacked(name: str) -> Tensor:
+        return torch.cat([getattr(pool, name) for pool in pools])[rows]
+
+    source = [i + offset for pool, offset in zip(pools, offsets, strict=True) for i in pool.source]
+    funnel = sum((pool.funnel for pool in pools[1:]), pools[0].funnel)
+    n_repeats = sum(len(pool) for pool in pools) - len(rows)
+    return Pool(
+        designs=taken("designs"),
+        keys=taken("keys"),
+        proposals=stacked("proposals"),
+        Z=stacked("Z"),
+        X=stacked("X"),
+        log_density=stacked("log_density"),
+        percentile=stacked("percentile"),
+        checks=taken("checks"),
+        source=tuple(source[i] for i in rows),
+        funnel=funnel.without_repeats(n_repeats),
+    )
 
 
 def inputs(domain: Domain[D, B], designs: Sequence[D], Z: Tensor, *, use_features: bool) -> Tensor:

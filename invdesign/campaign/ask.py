@@ -11,14 +11,17 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from invdesign.campaign.aligned import Funnel, Pool, align
+from invdesign.campaign.aligned import Funnel, Pool, align, joined
 from invdesign.campaign.parts import Campaign, RoundRecord, State
 from invdesign.campaign.survey import Survey, center_of, survey
 from invdesign.core import Array, B, Candidate, D, Landscape, Progress, round_seed, silent
 from invdesign.latent.space import LatentSpace
+from invdesign.search.ascent import evaluate
 from invdesign.search.search import Search
 from invdesign.search.search import proposals as search_proposals
 from invdesign.search.select import select
+
+N_ELITES = 100
 
 
 def ask(
@@ -96,18 +99,28 @@ def _ask_region(
     watch: _Watch,
 ) -> tuple[list[Candidate[D]], Funnel]:
     """The share of the batch that one trust region asks for."""
+    search = campaign.search
     landscape = _landscape(campaign, space, state, seen, index)
-    with watch("propose"):
-        proposals, origins = _propose(campaign.search, landscape, campaign.search.oversample * n, space.d)
-    with watch("align"):
-        pool = align(
-            space,
-            proposals,
-            is_known=is_known,
-            screens=campaign.screens,
-            least_percentile=campaign.least_percentile,
-            use_features=campaign.use_features and landscape is not None,
-        )
+    pools: list[Pool[D]] = []
+    origins: list[str] = []
+    inner = landscape
+    for count in _shares(search.oversample * n, search.generations if landscape else 1):
+        with watch("propose"):
+            proposals, names = _propose(search, inner, count, space.d)
+        with watch("align"):
+            found = align(
+                space,
+                proposals,
+                is_known=is_known,
+                screens=campaign.screens,
+                least_percentile=campaign.least_percentile,
+                use_features=campaign.use_features and landscape is not None,
+            )
+        pools.append(found)
+        origins += names
+        with watch("score"):
+            inner = _inner(search, landscape, joined(pools))
+    pool = joined(pools)
     with watch("select"):
         picked, values = _pick(campaign.search, landscape, pool, n)
         mean, sd = seen.predict(campaign, pool.X[picked])
@@ -141,6 +154,19 @@ def _landscape(
         whole = torch.stack([seen.X[:, : space.d].amin(0), seen.X[:, : space.d].amax(0)]) if len(seen.X) else None
         return None if whole is None else seen.landscape(whole.mean(0), whole, space.log_density)
     return seen.landscape(center, state.regions[index].trust.bounds(center), space.log_density)
+
+
+def _inner(search: Search, landscape: Landscape | None, pool: Pool[D]) -> Landscape | None:
+    """The landscape with the designs of the highest acquisition as elites: the next generation is bred from them.
+
+    Acquisition maximization is a search of its own, and what it climbs is worth measuring, not measured.
+    """
+    if landscape is None or search.acquire is None or not len(pool):
+        return landscape
+    with torch.no_grad():
+        values = evaluate(search.acquire(landscape), pool.X).nan_to_num(-math.inf)
+    best = values.argsort(descending=True)[:N_ELITES]
+    return replace(landscape, elites=pool.Z[best])
 
 
 def _propose(search: Search, landscape: Landscape | None, n: int, d: int) -> tuple[Tensor, list[str]]:
