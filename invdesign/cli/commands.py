@@ -212,7 +212,7 @@ def _plan(arguments: argparse.Namespace, chosen: runs.Run, parts: build.Parts, s
 
 def _folders(campaign: str | None) -> list[Path]:
     """Where the user's own modules are looked for: beside the campaign's file, then where the command was typed."""
-    beside = [Path(campaign).resolve().parent] if campaign and Path(campaign).is_file() else []
+    beside = [compose.campaign_file(campaign).parent] if campaign else []
     return [*beside, Path.cwd()]
 
 

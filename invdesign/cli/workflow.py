@@ -98,9 +98,13 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
     campaign, folder = plan.campaign, plan.run.folder
     with Ledger.open(folder / runs.LEDGER, campaign.domain, save_map=_save_map) as ledger:
         corpus = load_corpus(campaign, plan.cache, progress)
+        if campaign.seeds is not None:
+            seeds = build.bound(campaign.seeds, {"cache": plan.cache, "progress": progress})()
+            campaign = replace(campaign, seeds=lambda: seeds)
+            _write_rejected(seeds, folder / "rejected_seeds.csv")
         if corpus is not None:
-            _write_rejected(corpus, folder)
-        changes = ledger.agree(_identity(plan, corpus), accept_changes=accept_changes)
+            _write_rejected(corpus, folder / REJECTED)
+        changes = ledger.agree(_identity(plan, campaign, corpus), accept_changes=accept_changes)
         space = _tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
         ledger.note("map", space.card)
         _write_map(space, folder)
@@ -121,12 +125,19 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
             )
             if campaign.baseline:
                 _run_baseline(plan, space, corpus, state, known, progress)
-        finally:
-            in_corpus = [c.key for c in ledger.state().history if c.key in known]
-            ledger.note("in_corpus", in_corpus)
-            summary = write_out(plan, ledger, changes=changes)
+        except BaseException:
+            so_far = _close(plan, ledger, known, changes)
+            print(f"so far: {', '.join(so_far['files'])}", file=sys.stderr)
+            raise
+        summary = _close(plan, ledger, known, changes)
         runs.finish(plan.run, summary)
     return summary
+
+
+def _close(plan: Plan, ledger: Ledger[Any, Any], known: frozenset[str], changes: Sequence[str]) -> dict[str, Any]:
+    """Note which designs existed before, for later exports need not load the corpus; then write what is known."""
+    ledger.note("in_corpus", [c.key for c in ledger.state().history if c.key in known])
+    return write_out(plan, ledger, changes=changes)
 
 
 def write_out(
@@ -217,12 +228,13 @@ def _evaluate(plan: Plan, progress: Progress) -> Any:
     return build.bound(plan.parts.evaluate, {"n_outputs": len(plan.campaign.objectives), "progress": progress})
 
 
-def _identity(plan: Plan, corpus: Corpus[Any] | None) -> dict[str, Any]:
+def _identity(plan: Plan, campaign: Campaign[Any, Any], corpus: Corpus[Any] | None) -> dict[str, Any]:
     """What a resumed run must have in common with what it goes on from."""
     return {
         "config": plan.settings,
         "version": __version__,
         "corpus_sha256": corpus.sha256 if corpus else "",
+        "seeds_sha256": campaign.seeds().sha256 if campaign.seeds else "",
     }
 
 
@@ -279,7 +291,7 @@ def _in_corpus(ledger: Ledger[Any, Any]) -> frozenset[str]:
     return frozenset(ledger.meta("in_corpus") or ())
 
 
-def _write_rejected(corpus: Corpus[Any], folder: Path) -> None:
+def _write_rejected(corpus: Corpus[Any], path: Path) -> None:
     if not corpus.rejected:
         return
     columns: dict[str, list[Any]] = {
@@ -288,8 +300,8 @@ def _write_rejected(corpus: Corpus[Any], folder: Path) -> None:
         "reason": [r.reason for r in corpus.rejected],
         "remedy": [r.remedy for r in corpus.rejected],
     }
-    path = write_table(columns, folder / REJECTED)
-    print(f"warning: {len(corpus.rejected):,} rows of the corpus were refused: {path}", file=sys.stderr)
+    write_table(columns, path)
+    print(f"warning: {len(corpus.rejected):,} rows of {corpus.name} were refused: {path}", file=sys.stderr)
 
 
 def _write_map(space: LatentSpace[Any, Any], folder: Path) -> None:
