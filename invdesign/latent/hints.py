@@ -17,8 +17,8 @@ FITTED_ON = 12_500
 def hints(domain: Domain[D, B], corpus: Corpus[D], n: int, *, progress: Progress = silent) -> Tensor | None:
     """Labels for a property head of `n` outputs: the corpus's properties by name, then components of its features.
 
-    The components are the leading principal ones of `log(1 + features)`: a latent space that foretells them lays designs
-    of like structure side by side, at no cost of measurement.
+    The components are the leading principal ones of `log(1 + features)`: a latent space that foretells them lays
+    designs of like structure side by side, at no cost of measurement.
 
     Args:
         domain: fitted.

@@ -152,6 +152,37 @@ def fit_model(
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
+    write_model(folder, fitted, corpus, batch, recipe, training, half=half, card=card, progress=progress)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    return training
+
+
+def write_model(
+    folder: Path,
+    domain: Domain[D, B],
+    corpus: Corpus[D],
+    batch: Any,
+    recipe: Recipe,
+    training: Training,
+    *,
+    half: bool = False,
+    card: Mapping[str, Any] | None = None,
+    progress: Progress = silent,
+) -> None:
+    """Diagnose a trained VAE and write its folder.
+
+    Args:
+        folder: where the model goes.
+        domain: fitted to the corpus.
+        corpus: what was trained on.
+        batch: the corpus, encoded.
+        recipe: the settings it was trained with.
+        training: what came of them.
+        half: store float16.
+        card: more to be written into `model.json`.
+        progress: called with `(stage, done, total)`.
+    """
+    vae = training.vae
     rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(corpus))[:N_SAMPLE])
     with torch.no_grad():
         posteriors = [
@@ -162,11 +193,11 @@ def fit_model(
     shift, scale = mean.mean(0), mean.std(0).clamp_min(1e-6)
     held_out = [corpus.designs[i] for i in training.held_out]
     found = diagnose(
-        vae, fitted, held_out, shift=shift, scale=scale, known=corpus.designs, seed=recipe.seed, progress=progress
+        vae, domain, held_out, shift=shift, scale=scale, known=corpus.designs, seed=recipe.seed, progress=progress
     )
     about = {
         **(card or {}),
-        "domain": fitted.state(),
+        "domain": domain.state(),
         "recipe": recipe_json(recipe),
         "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus)},
         "hints": sorted(corpus.properties),
@@ -180,8 +211,6 @@ def fit_model(
         "sample_sd": (sd / scale).half(),
     }
     save_model(folder, vae, about, half=half, extra=extra)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-    return training
 
 
 def encoded(domain: Domain[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent) -> Any:

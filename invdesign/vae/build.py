@@ -18,6 +18,7 @@ def sequence_vae(
     embedding: int = 128,
     width: int = 256,
     depth: int = 1,
+    n_shared: int | None = None,
     n_properties: int = 0,
     token_dropout: float = 0.0,
 ) -> SequenceVAE:
@@ -42,6 +43,7 @@ def sequence_vae(
         embedding=embedding,
         width=width,
         depth=depth,
+        n_shared=n_shared,
         n_properties=n_properties,
         token_dropout=token_dropout,
     )

@@ -40,6 +40,32 @@ class Recurrent(nn.Module):
         return hidden, (last,)
 
 
+class Block(nn.Module):
+    """Causal self-attention and a hidden layer, each added to what came in."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.mix = nn.Linear(width, width)
+        self.norm_hidden = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, 3 * width)
+        self.narrow = nn.Linear(3 * width, width)
+
+    def forward(self, y: Tensor, *cache: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        n, steps, _ = y.shape
+        q, k, v = self.qkv(self.norm(y)).view(n, steps, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        before = 0
+        if cache:
+            before = cache[0].shape[2]
+            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+        seen = torch.ones(steps, before + steps, dtype=torch.bool, device=y.device).tril(before)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=None if steps == 1 else seen)
+        y = y + self.mix(mixed.transpose(1, 2).reshape(n, steps, -1))
+        return y + self.narrow(F.gelu(self.widen(self.norm_hidden(y)))), k, v
+
+
 class Transformer(nn.Module):
     """Pre-norm causal self-attention; the cache keeps the keys and values of all earlier steps."""
 
@@ -47,39 +73,19 @@ class Transformer(nn.Module):
         super().__init__()
         if width % heads:
             raise InvdesignError(f"transformer: width {width} is not divisible by its {heads} heads")
-        self.heads = heads
         self.enter = nn.Linear(n_in, width)
         self.position = nn.Parameter(0.02 * torch.randn(length, width))
-        self.blocks = nn.ModuleList(
-            nn.ModuleDict(
-                {
-                    "norm": nn.LayerNorm(width),
-                    "qkv": nn.Linear(width, 3 * width),
-                    "mix": nn.Linear(width, width),
-                    "norm2": nn.LayerNorm(width),
-                    "widen": nn.Linear(width, 3 * width),
-                    "narrow": nn.Linear(3 * width, width),
-                }
-            )
-            for _ in range(depth)
-        )
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.leave = nn.LayerNorm(width)
 
     def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
-        n, steps, _ = y.shape
+        steps = y.shape[1]
         start = cache[0].shape[2] if cache else 0
         y = self.enter(y) + self.position[start : start + steps]
         kept: list[Tensor] = []
         for i, block in enumerate(self.blocks):
-            qkv = block["qkv"](block["norm"](y)).view(n, steps, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-            q, k, v = qkv[0], qkv[1], qkv[2]
-            if cache:
-                k, v = torch.cat([cache[2 * i], k], dim=2), torch.cat([cache[2 * i + 1], v], dim=2)
-            kept += [k, v]
-            seen = torch.ones(steps, start + steps, dtype=torch.bool, device=y.device).tril(start) if steps > 1 else None
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=seen)
-            y = y + block["mix"](mixed.transpose(1, 2).reshape(n, steps, -1))
-            y = y + block["narrow"](F.gelu(block["widen"](block["norm2"](y))))
+            y, keys, values = block(y, *cache[2 * i : 2 * i + 2])
+            kept += [keys, values]
         return self.leave(y), tuple(kept)
 
 

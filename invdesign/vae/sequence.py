@@ -20,11 +20,15 @@ from invdesign.vae.tokens import END, PAD, UNKNOWN
 class SequenceVAE(VAE):
     """A sequence is the sum of its tokens; to write it, the decoder takes away what it has written.
 
-    Every token, read in the context of those before it, adds a `d`-vector to the posterior mean, through a matrix of its
-    position. Since this code is causal, the decoder can compute it for what it has already written, and it reads the
-    remainder `z - (sum so far)` at every step: what is left to say. Positions carry falling weights to begin with, so
-    that early tokens stand out and later ones emerge as the earlier are taken away (a sparse superposition code).
-    Such a decoder need not learn to remember, and training takes minutes where plain recurrent decoders take hours.
+    Every token, read in the context of those before it, adds a `d`-vector to the posterior mean. Since this code is
+    causal, the decoder can compute it for what it has already written, and at every step it reads the remainder
+    `z - (sum so far)`: what is left to say. Such a decoder need not learn to remember, and it reconstructs after
+    minutes of training where plain recurrent decoders take hours.
+
+    In the shared dimensions a token adds the same wherever it stands, like a count of fragments: these are smooth, and
+    the property head reads them. In the others it adds through a matrix of its position, with weights that fall at
+    first, so that early tokens stand out and later ones emerge as the earlier are taken away (a sparse superposition
+    code): these keep the order.
 
     Args:
         n_tokens: size of the vocabulary.
@@ -36,6 +40,8 @@ class SequenceVAE(VAE):
         width: hidden units.
         depth: layers of a recurrent or transformer network.
         anchors: position matrices that are learnt; more positions than this are interpolated between them.
+        fall: how much, in powers of e, the first position outweighs the last to begin with.
+        n_shared: latent dimensions that do not depend on position; by default half of `d`.
         n_properties: outputs of the property head; 0 for none.
         token_dropout: share of the written tokens hidden from the decoder in training.
 
@@ -101,8 +107,8 @@ class SequenceVAE(VAE):
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
 
     def architecture(self) -> dict[str, Any]:
-        names = ("n_tokens", "length", "d", "encoder", "decoder", "embedding", "width", "depth", "anchors", "fall", "n_shared")
-        return {name: getattr(self, name) for name in (*names, "n_properties", "token_dropout")}
+        sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
+        return {name: getattr(self, name) for name in (*sizes, "encoder", "decoder", "fall", "token_dropout")}
 
     def with_properties(self, n: int) -> SequenceVAE:
         vae = copy.deepcopy(self)

@@ -25,11 +25,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(beside, "wb") as file:
+        with beside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -53,7 +53,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InvdesignError(f"{path}: not a whole safetensors file ({error}); {remedy}") from error
     text = header.get("meta", "")
@@ -62,7 +62,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, json.loads(text)
 
 
-def save_model(folder: Path, vae: VAE, meta: Mapping[str, Any], *, half: bool = False, extra: Mapping[str, Tensor] | None = None) -> None:
+def save_model(
+    folder: Path, vae: VAE, meta: Mapping[str, Any], *, half: bool = False, extra: Mapping[str, Tensor] | None = None
+) -> None:
     """Write `model.safetensors` and `model.json` (architecture, checksum, and what the caller adds).
 
     Args:
@@ -104,7 +106,9 @@ def load_model(folder: Path, build: Callable[[dict[str, Any]], VAE]) -> tuple[VA
     try:
         meta = json.loads(card)
     except ValueError as error:
-        raise InvdesignError(f"{folder / 'model.json'}: not JSON ({error}); restore the folder from its source") from error
+        raise InvdesignError(
+            f"{folder / 'model.json'}: not JSON ({error}); restore the folder from its source"
+        ) from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         raise InvdesignError(f"{folder / 'model.json'}: format {FORMAT} expected; the model is of another version")
     found = hashlib.sha256(content).hexdigest()
@@ -114,21 +118,24 @@ def load_model(folder: Path, build: Callable[[dict[str, Any]], VAE]) -> tuple[VA
             "restore the folder from its source, or train anew"
         )
     with safe_open(folder / "model.safetensors", framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     vae = build(meta)
-    state = {name.removeprefix("model."): t.float() if t.is_floating_point() else t for name, t in tensors.items() if name.startswith("model.")}
+    stored = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    extra = {name.removeprefix("extra."): t for name, t in tensors.items() if name.startswith("extra.")}
     try:
-        vae.load_state_dict(state)
+        vae.load_state_dict({name: t.float() if t.is_floating_point() else t for name, t in stored.items()})
     except RuntimeError as error:
         raise InvdesignError(f"{folder}: the parameters do not fit the architecture in model.json ({error})") from error
-    return vae.eval(), meta, {name.removeprefix("extra."): t for name, t in tensors.items() if name.startswith("extra.")}
+    return vae.eval(), meta, extra
 
 
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InvdesignError(f"{path}: cannot be read ({error.strerror}); a model is a folder with both files") from error
+        raise InvdesignError(
+            f"{path}: cannot be read ({error.strerror}); a model is a folder with both files"
+        ) from error
 
 
 def _digest(tensors: Mapping[str, Tensor], text: str) -> str:

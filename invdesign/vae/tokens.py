@@ -169,5 +169,3 @@ def _merge(flat: Ids, left: int, right: int, token: int) -> Ids:
     merged = flat.copy()
     merged[hits] = token
     return merged[keep]
-
-

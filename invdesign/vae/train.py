@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from invdesign.core import BuildVAE, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, elbo
-from invdesign.vae.store import read_tensors, write_tensors
+from invdesign.vae.checkpoint import read_checkpoint, write_checkpoint
 
 Rows = npt.NDArray[np.int64]
 
@@ -150,15 +150,20 @@ def train(
     per_epoch = math.ceil(len(rows) / recipe.batch)
     total = max(1, round(recipe.epochs * per_epoch))
     every = recipe.validate_every or per_epoch
-    sizes = vae.sizes(batch)
-    sizes = None if sizes is None else sizes.cpu().numpy()
+    work = vae.sizes(batch)
+    sizes = None if work is None else work.cpu().numpy()
+    shares = None if weights is None else weights.double().cpu().numpy()
 
-    step, validations, best, spent = 0, [], None, 0.0
+    step, spent = 0, 0.0
+    validations: list[Validation] = []
+    best: dict[str, Tensor] | None = None
     signature = _signature(vae, recipe, len(batch), total)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         if checkpoint is not None and checkpoint.exists():
-            step, validations, best, spent = _resume(checkpoint, vae, adam, signature)
+            meta, best = read_checkpoint(checkpoint, vae, adam, signature)
+            step, spent = int(meta["step"]), float(meta["seconds"])
+            validations = [Validation(**row) for row in meta["validations"]]
         started = saved = time.monotonic()
         stopped = "finished"
         order: list[Rows] = []
@@ -166,9 +171,10 @@ def train(
         while step < total:
             if step // per_epoch != epoch:
                 epoch = step // per_epoch
-                order = _order(rows, recipe, epoch, sizes, weights)
+                order = _order(rows, recipe, epoch, sizes, shares)
             chosen = torch.from_numpy(order[step % per_epoch])
-            _step(vae, adam, parameters, _take(batch, chosen, device), _rows(labels, chosen, device), recipe, step, total)
+            x, known = _take(batch, chosen, device), _rows(labels, chosen, device)
+            _step(vae, adam, parameters, x, known, recipe, step, total)
             step += 1
             now = time.monotonic()
             if step % every == 0 or step == total:
@@ -182,7 +188,13 @@ def train(
                 stopped = "time"
             done = stopped != "finished" or step == total
             if checkpoint is not None and (done or now - saved > 60 * recipe.checkpoint_minutes):
-                _save(checkpoint, vae, adam, signature, step, validations, best, spent + time.monotonic() - started)
+                meta = {
+                    "signature": signature,
+                    "step": step,
+                    "seconds": spent + time.monotonic() - started,
+                    "validations": [vars(v) for v in validations],
+                }
+                write_checkpoint(checkpoint, vae, adam, meta, best)
                 saved = time.monotonic()
             progress(_stage(validations), step, total)
             if stopped != "finished":
@@ -244,14 +256,14 @@ def _validate(
 
 
 def _order(
-    rows: Rows, recipe: Recipe, epoch: int, sizes: npt.NDArray[np.int64] | None, weights: Tensor | None
+    rows: Rows, recipe: Recipe, epoch: int, sizes: Rows | None, shares: npt.NDArray[np.float64] | None
 ) -> list[Rows]:
     """The batches of one epoch: shuffled, and like sizes together within stretches of 50 batches."""
     generator = np.random.default_rng([recipe.seed, epoch])
-    if weights is None:
+    if shares is None:
         shuffled = generator.permutation(rows)
     else:
-        share = weights.double().cpu().numpy()[rows]
+        share = shares[rows]
         shuffled = generator.choice(rows, size=len(rows), p=share / share.sum())
     batches: list[Rows] = []
     stretch = 50 * recipe.batch
@@ -302,60 +314,6 @@ def _signature(vae: VAE, recipe: Recipe, n: int, total: int) -> dict[str, Any]:
     return {"architecture": vae.architecture(), "recipe": settings, "designs": n, "total": total}
 
 
-def _save(
-    path: Path,
-    vae: VAE,
-    adam: torch.optim.Optimizer,
-    signature: dict[str, Any],
-    step: int,
-    validations: Sequence[Validation],
-    best: dict[str, Tensor] | None,
-    seconds: float,
-) -> None:
-    tensors = {f"model.{name}": p for name, p in vae.state_dict().items()}
-    tensors |= {f"best.{name}": p for name, p in (best or {}).items()}
-    for i, state in adam.state_dict()["state"].items():
-        tensors |= {f"adam.{i}.{name}": value for name, value in state.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    meta = {"signature": signature, "step": step, "seconds": seconds, "validations": [vars(v) for v in validations]}
-    write_tensors(path, tensors, meta)
-
-
-def _resume(
-    path: Path, vae: VAE, adam: torch.optim.Optimizer, signature: dict[str, Any]
-) -> tuple[int, list[Validation], dict[str, Tensor] | None, float]:
-    tensors, meta = read_tensors(path)
-    if meta["signature"] != signature:
-        was, now = _flat(meta["signature"]), _flat(signature)
-        changed = [f"{k}: {was.get(k)!r} -> {now.get(k)!r}" for k in sorted(was | now) if was.get(k) != now.get(k)]
-        raise InvdesignError(
-            f"checkpoint {path} belongs to another training ({'; '.join(changed)}); "
-            "give the settings it was begun with, or remove the file to begin anew"
-        )
-    vae.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("adam."):
-            _, i, name = key.split(".")
-            state.setdefault(int(i), {})[name] = value
-    adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
-    best = {k.removeprefix("best."): v for k, v in tensors.items() if k.startswith("best.")}
-    validations = [Validation(**row) for row in meta["validations"]]
-    return int(meta["step"]), validations, best or None, float(meta["seconds"])
-
-
-def _flat(nested: dict[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        flat |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
-    return flat
-
-
 def _check(vae: VAE, batch: Any, recipe: Recipe, labels: Tensor | None, weights: Tensor | None) -> None:
     n = len(batch)
     if n < 10:
@@ -365,5 +323,6 @@ def _check(vae: VAE, batch: Any, recipe: Recipe, labels: Tensor | None, weights:
             raise InvdesignError(f"recipe: {name} must be positive, got {value!r}")
     if labels is not None and (labels.ndim != 2 or len(labels) != n):
         raise InvdesignError(f"training: labels must be {n} x p, one row per design, got {tuple(labels.shape)}")
-    if weights is not None and (weights.shape != (n,) or not bool((weights >= 0).all()) or not float(weights.sum()) > 0):
+    fits = weights is None or (weights.shape == (n,) and bool((weights >= 0).all()) and float(weights.sum()) > 0)
+    if not fits:
         raise InvdesignError(f"training: weights must be {n} numbers, none negative and not all zero")

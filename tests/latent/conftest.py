@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import Tensor
 
 from invdesign.core import Array, Corpus
@@ -82,14 +81,14 @@ class Words:
 @pytest.fixture(scope="session")
 def corpus() -> Corpus[str]:
     generator = np.random.default_rng(0)
-    words = {"".join(generator.choice(list("abcd"), size=n)) for n in generator.integers(2, 7, size=1500)}
+    words = {"".join(generator.choice(list("abcd"), size=n)) for n in generator.integers(2, 7, size=800)}
     return Corpus(tuple(sorted(words)), name="words", sha256="words-0")
 
 
 @pytest.fixture(scope="session")
 def recipe() -> Recipe:
     build = partial(sequence_vae, d=8, embedding=16, width=16)
-    return Recipe(build=build, epochs=12, batch=32, learning_rate=5e-3, warmup=5, beta=0.05, held_out=50, device="cpu")
+    return Recipe(build=build, epochs=8, batch=32, learning_rate=5e-3, warmup=5, beta=0.05, held_out=50, device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -21,17 +21,17 @@ def test_a_tuned_space_is_standardized_hints_at_utilities_and_leaves_the_old_one
 ) -> None:
     space = prepare(words, corpus, recipe, cache=cache)
     before = {name: value.clone() for name, value in space.vae.state_dict().items()}
-    designs = corpus.designs[::5]
+    designs = corpus.designs[::8]
     utilities = np.array([w.count("a") for w in designs], dtype=float)
     utilities[0] = np.nan
-    tuned = tune(space, designs, utilities, epochs=8, learning_rate=3e-3, batch=32, n_replay=300, seed=5)
+    tuned = tune(space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, share=0.8, n_replay=150, seed=5)
     torch.testing.assert_close(tuned.sample.mean(0), torch.zeros(8, dtype=torch.float64), atol=1e-6, rtol=0)
     torch.testing.assert_close(tuned.sample.std(0), torch.ones(8, dtype=torch.float64), atol=1e-6, rtol=0)
     hinted = tuned.predict(tuned.encode(designs[1:]))
     assert hinted is not None
-    assert np.corrcoef(hinted[:, 0].numpy(), utilities[1:])[0, 1] > 0.7
+    assert np.corrcoef(hinted[:, 0].numpy(), utilities[1:])[0, 1] > 0.5
     assert all(torch.equal(before[name], value) for name, value in space.vae.state_dict().items())
-    again = tune(space, designs, utilities, epochs=8, learning_rate=3e-3, batch=32, n_replay=300, seed=5)
+    again = tune(space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, share=0.8, n_replay=150, seed=5)
     assert torch.equal(again.encode(designs[:9]), tuned.encode(designs[:9]))
 
 

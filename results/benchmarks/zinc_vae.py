@@ -1,0 +1,199 @@
+"""Benchmark: the VAE that ships for molecules, on ZINC250k molecules that it was not trained on; or its training.
+
+Measured: exact reconstruction of canonical SMILES (decoded from the mean of the posterior) with stereo marks and after
+both sides were stripped of them; validity, uniqueness and novelty of prior samples; how drug-like they are beside draws
+from the neighbourhood of real molecules; molecules per second, SMILES to latent and latent to canonical SMILES.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rdkit import Chem
+
+from invdesign.core import Corpus, Progress
+from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.corpus import zinc250k
+from invdesign.domains.molecules.oracles import qed, sa_score
+from invdesign.latent.density import prior
+from invdesign.latent.prepare import Pretrained, fit_model, prepare
+from invdesign.latent.space import LatentSpace
+from invdesign.vae.build import sequence_vae
+from invdesign.vae.train import Recipe, split
+
+DOMAIN = Molecules(n_merges=800)
+RECIPE = Recipe(
+    build=partial(sequence_vae, d=64, n_properties=32),
+    epochs=6,
+    beta=0.2,
+    property_weight=1.5,
+    validate_every=500,
+)
+N_TIMED = 2000
+
+
+def without_stereo(smiles: str | None) -> str | None:
+    """Canonical SMILES without stereo marks."""
+    mol = None if smiles is None else Chem.MolFromSmiles(smiles)
+    if mol is None:
+        return None
+    Chem.RemoveStereochemistry(mol)
+    return Chem.MolToSmiles(mol)
+
+
+def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int) -> dict[str, Any]:
+    """The figures of the model, as JSON."""
+    recipe = space.card["recipe"]
+    _, rows = split(len(corpus), held_out=int(recipe["held_out"]), seed=int(recipe["seed"]))
+    held_out = [corpus.designs[i] for i in rows]
+    Z = space.encode(held_out)
+    back = space.decode(Z)
+    flat = [without_stereo(design) for design in held_out]
+    marked = [any(mark in design for mark in "@/\\") for design in held_out]
+    exact = [a == b for a, b in zip(held_out, back, strict=True)]
+    torch.manual_seed(0)
+    samples = space.decode(torch.randn(n_samples, space.d, dtype=torch.float64))
+    near = space.decode(space.draw(1000))
+    valid = [s for s in samples if s is not None]
+    distinct = set(valid)
+    step = space.decode(Z[:1000] + 0.25 * torch.randn(len(Z[:1000]), space.d, dtype=torch.float64))
+    return {
+        "held_out": len(held_out),
+        "reconstruction": float(np.mean(exact)),
+        "reconstruction_without_stereo": float(
+            np.mean([a == without_stereo(b) for a, b in zip(flat, back, strict=True)])
+        ),
+        "reconstruction_of_those_with_stereo_marks": float(np.mean(np.array(exact)[np.array(marked)])),
+        "share_with_stereo_marks": float(np.mean(marked)),
+        "n_samples": n_samples,
+        "validity": len(valid) / n_samples,
+        "uniqueness": len(distinct) / len(valid),
+        "novelty": len(distinct - set(corpus.designs)) / len(distinct),
+        "unchanged_after_a_step_of_0.25": float(np.mean([a == b for a, b in zip(held_out[:1000], step, strict=True)])),
+        "drug_likeness": {
+            "held_out": drug_likeness(held_out[:1000]),
+            "prior": drug_likeness(valid[:1000]),
+            "near_real_molecules": drug_likeness([s for s in near if s is not None]),
+        },
+        "throughput": [timed(space, held_out[:N_TIMED], threads) for threads in (1, 2)],
+    }
+
+
+def drug_likeness(designs: list[str]) -> dict[str, float]:
+    """Means of QED and of the synthetic accessibility score."""
+    return {"qed": float(np.nanmean(qed(designs))), "sa": float(np.nanmean(sa_score(designs)))}
+
+
+def timed(space: LatentSpace[Any, Any], designs: list[str], threads: int) -> dict[str, float]:
+    """Molecules per second: end to end, and of the network alone."""
+    torch.set_num_threads(threads)
+    x = space.domain.to_batch(designs)
+    Z = space.encode(designs[:200])
+    marks = [time.perf_counter()]
+    Z = space.encode(designs)
+    marks.append(time.perf_counter())
+    space.decode(Z)
+    marks.append(time.perf_counter())
+    with torch.no_grad():
+        for part in x.split(500):
+            space.vae.posterior(part)
+        marks.append(time.perf_counter())
+        for part in (Z * space.scale + space.shift).float().split(500):
+            space.vae.generate(part)
+    marks.append(time.perf_counter())
+    names = ("encode", "decode", "encode_network", "decode_network")
+    rates = {name: round(len(designs) / s) for name, s in zip(names, np.diff(marks), strict=True)}
+    return {"threads": threads, **rates}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures for people, as Markdown."""
+    like = found["drug_likeness"]
+    lines = [
+        "# The shipped molecule VAE on ZINC250k",
+        "",
+        f"`{found['command']}` on {found['machine']}; load average of the machine {found['load']:.1f}.",
+        "",
+        "| figure | value | wanted |",
+        "|---|---|---|",
+        f"| exact reconstruction, without stereo marks, {found['held_out']:,} held-out molecules "
+        f"| {found['reconstruction_without_stereo']:.2%} | >= 90 % |",
+        f"| exact reconstruction with stereo marks | {found['reconstruction']:.2%} | |",
+        f"| the same, of the {found['share_with_stereo_marks']:.0%} that have stereo marks "
+        f"| {found['reconstruction_of_those_with_stereo_marks']:.2%} | |",
+        f"| validity of {found['n_samples']:,} prior samples | {found['validity']:.2%} | >= 99 % |",
+        f"| uniqueness | {found['uniqueness']:.2%} | >= 99 % |",
+        f"| novelty | {found['novelty']:.2%} | |",
+        f"| unchanged by a random step of 0.25 sd | {found['unchanged_after_a_step_of_0.25']:.1%} | |",
+        f"| QED: held out, prior samples, draws near real molecules | {like['held_out']['qed']:.3f}, "
+        f"{like['prior']['qed']:.3f}, {like['near_real_molecules']['qed']:.3f} | |",
+        f"| SA score: the same | {like['held_out']['sa']:.2f}, {like['prior']['sa']:.2f}, "
+        f"{like['near_real_molecules']['sa']:.2f} | |",
+        f"| size of the model folder | {found['megabytes']:.1f} MB | <= 10 MB |",
+        "",
+        "Molecules per second, end to end (SMILES to latent, latent to canonical SMILES) and of the network alone:",
+        "",
+        "| threads | encode | decode | encode, network | decode, network |",
+        "|---|---|---|---|---|",
+    ]
+    for row in found["throughput"]:
+        rates = " | ".join(f"{row[k]:,}" for k in ("encode", "decode", "encode_network", "decode_network"))
+        lines.append(f"| {row['threads']} | {rates} |")
+    return "\n".join(lines) + "\n"
+
+
+def plain_progress() -> Progress:
+    """A line every half minute."""
+    last = [0.0]
+
+    def progress(stage: str, done: int, total: int) -> None:
+        if time.monotonic() - last[0] > 30:
+            last[0] = time.monotonic()
+            print(f"{stage}: {done:,} of {total:,}", flush=True)
+
+    return progress
+
+
+def main() -> None:
+    """Train into a folder, or measure a model and write the figures beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--corpus", type=Path, help="zinc250k.smi.gz; downloaded where not given")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"))
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="train the model anew into this folder")
+    parser.add_argument("--model", default="zinc250k", help="a shipped model's name or a folder")
+    parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    arguments = parser.parse_args()
+    corpus = zinc250k(arguments.corpus, cache=arguments.cache, progress=plain_progress())
+    if arguments.train:
+        fit_model(DOMAIN, corpus, RECIPE, arguments.train, cache=arguments.cache, half=True, progress=plain_progress())
+        return
+    model = Pretrained(arguments.model)
+    space = prepare(Molecules(), None, model, fit_density=prior)
+    load = os.getloadavg()[0]
+    found = measure(space, corpus, n_samples=arguments.samples)
+    folder = model.where(Molecules())
+    found |= {
+        "command": "python results/benchmarks/zinc_vae.py",
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}",
+        "load": load,
+        "megabytes": sum(path.stat().st_size for path in folder.iterdir()) / 1e6,
+        "model": space.card["sha256"],
+        "corpus": corpus.sha256,
+    }
+    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+    arguments.out.with_suffix(".md").write_text(table(found))
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
