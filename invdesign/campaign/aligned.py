@@ -65,7 +65,9 @@ def joined(pools: Sequence[Pool[D]]) -> Pool[D]:
         return tuple(values[i] for i in rows)
 
     def stacked(name: str) -> Tensor:
-        return torch.cat([getattr(pool, name) for pool in pools])[rows]
+        # An empty pool knows nothing of the features' width.
+        filled = [getattr(pool, name) for pool in pools if len(pool)]
+        return torch.cat(filled)[rows] if filled else getattr(pools[0], name)
 
     source = [i + offset for pool, offset in zip(pools, offsets, strict=True) for i in pool.source]
     funnel = sum((pool.funnel for pool in pools[1:]), pools[0].funnel)
