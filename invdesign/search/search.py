@@ -29,7 +29,6 @@ class Search:
             is searched are the decoded designs of the highest acquisition.
         shortlist: points of the pool that are considered jointly when the batch is chosen.
         min_distance: between the latents of two designs of a batch, in standard deviations of the corpus.
-        is_weighted: whether the box follows the lengthscales of the latent surrogate.
     """
 
     propose: tuple[Propose, ...] = (sobol_cloud, elite_paths, local_steps, maximize_acquisition)
@@ -41,7 +40,6 @@ class Search:
     generations: int = 4
     shortlist: int = 500
     min_distance: float = 0.0
-    is_weighted: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "propose", tuple(self.propose))
@@ -64,7 +62,8 @@ class Search:
                 f"search: shares are one number >= 0 for each of the {len(self.propose)} proposers, not all 0, "
                 f"got {list(self.shares)}"
             )
-        for name, least in (("n_regions", 1), ("oversample", 1), ("generations", 1), ("shortlist", 1), ("min_distance", 0)):
+        least_of = {"n_regions": 1, "oversample": 1, "generations": 1, "shortlist": 1, "min_distance": 0}
+        for name, least in least_of.items():
             if not getattr(self, name) >= least:
                 raise InvdesignError(f"search: {name} must be at least {least}, got {getattr(self, name)!r}")
         if self.n_regions > 1 and self.trust_region is None:

@@ -82,8 +82,3 @@ class TrustRegion:
         if weights is not None:
             half = half * (weights / weights.log().mean().exp()).clamp(0.25, 4.0)
         return torch.stack([center - half, center + half])
-
-
-def whole_space(d: int, *, half_length: float = 3.0) -> Tensor:
-    """The box of a search without a trust region: `2 x d`, `half_length` standard deviations around the origin."""
-    return torch.tensor([[-half_length], [half_length]], dtype=torch.float64).expand(2, d).clone()

@@ -35,7 +35,7 @@ def exact_gp(
     *,
     d: int,
     kernel: Smoothness = "matern",
-    ard: bool = True,
+    ard: bool = False,
     fit_points: int = 512,
     max_steps: int = 25,
     noise_floor: float = 1e-4,
@@ -47,7 +47,9 @@ def exact_gp(
         U: `n x m` utilities.
         d: number of latent columns.
         kernel: Matern-5/2 or RBF.
-        ard: one lengthscale for each latent dimension, or one for all.
+        ard: one lengthscale for each latent dimension, or one for all. On latents of our VAEs one for all predicts new
+            designs better (rank correlation 0.33, 0.43, 0.53 against 0.32, 0.41, 0.50 for QED, logP, TPSA after 1,000
+            designs), takes half the time, and does not flatter its leave-one-out report.
         fit_points: hyperparameters are fitted to so many points (best, newest and random ones); the posterior uses all.
         max_steps: of L-BFGS.
         noise_floor: smallest noise variance.
@@ -74,7 +76,7 @@ def sparse_gp(
     *,
     d: int,
     kernel: Smoothness = "matern",
-    ard: bool = True,
+    ard: bool = False,
     n_inducing: int = 1000,
     fit_points: int = 512,
     max_steps: int = 25,

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invdesign.core import InvdesignError
-from invdesign.search.trust_region import TrustRegion, whole_space
+from invdesign.search.trust_region import TrustRegion
 
 
 def test_three_successes_in_a_row_double_the_length_up_to_the_longest():
@@ -40,10 +40,6 @@ def test_the_box_reaches_one_length_to_either_side():
 def test_weights_keep_the_volume_of_the_box():
     box = TrustRegion(length=0.5).bounds(torch.zeros(2).double(), torch.tensor([1.0, 4.0]).double())
     assert box[1].tolist() == pytest.approx([0.25, 1.0])
-
-
-def test_the_whole_space_is_a_box_around_the_origin():
-    assert whole_space(2, half_length=2.0).tolist() == [[-2.0, -2.0], [2.0, 2.0]]
 
 
 @pytest.mark.parametrize(
