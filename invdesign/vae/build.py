@@ -21,6 +21,7 @@ def sequence_vae(
     n_shared: int | None = None,
     n_properties: int = 0,
     token_dropout: float = 0.0,
+    beam: int = 1,
 ) -> SequenceVAE:
     """A token VAE for a domain that spells its designs: SMILES, SELFIES, protein or DNA.
 
@@ -46,4 +47,5 @@ def sequence_vae(
         n_shared=n_shared,
         n_properties=n_properties,
         token_dropout=token_dropout,
+        beam=beam,
     )

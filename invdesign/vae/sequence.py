@@ -16,6 +16,9 @@ from invdesign.vae.base import VAE
 from invdesign.vae.causal import Cache, Kind, causal
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
+# Nats by which an unfinished sequence may trail a finished one.
+MARGIN = 6.0
+
 
 class SequenceVAE(VAE):
     """A sequence is the sum of its tokens; to write it, the decoder takes away what it has written.
@@ -44,6 +47,7 @@ class SequenceVAE(VAE):
         n_shared: latent dimensions that do not depend on position; by default half of `d`.
         n_properties: outputs of the property head; 0 for none.
         token_dropout: share of the written tokens hidden from the decoder in training.
+        beam: sequences that `generate` keeps beside each other; 1 takes the likeliest token at every step.
 
     References:
         Joseph and Barron, Sparse Superposition Codes, arXiv:1006.3780; Bowman et al., Generating Sentences from a
@@ -66,6 +70,7 @@ class SequenceVAE(VAE):
         n_shared: int | None = None,
         n_properties: int = 0,
         token_dropout: float = 0.0,
+        beam: int = 1,
     ) -> None:
         super().__init__()
         if n_tokens <= UNKNOWN or length < 2 or d < 1:
@@ -78,7 +83,7 @@ class SequenceVAE(VAE):
         self.n_tokens, self.length, self.d = n_tokens, length, d
         self.encoder, self.decoder, self.embedding = encoder, decoder, embedding
         self.width, self.depth, self.n_properties = width, depth, n_properties
-        self.token_dropout = token_dropout
+        self.token_dropout, self.beam = token_dropout, beam
         self.n_shared = d // 2 if n_shared is None else n_shared
         self.anchors, self.fall = min(anchors, length), fall
 
@@ -108,7 +113,7 @@ class SequenceVAE(VAE):
 
     def architecture(self) -> dict[str, Any]:
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
-        return {name: getattr(self, name) for name in (*sizes, "encoder", "decoder", "fall", "token_dropout")}
+        return {name: getattr(self, name) for name in (*sizes, "encoder", "decoder", "fall", "token_dropout", "beam")}
 
     def with_properties(self, n: int) -> SequenceVAE:
         vae = copy.deepcopy(self)
@@ -143,14 +148,21 @@ class SequenceVAE(VAE):
 
     @torch.no_grad()
     def generate(self, z: Tensor) -> Tensor:
-        """The greedy sequences at `z` (`n x d`), as `n x length` token numbers, padded after the end token."""
-        n = len(z)
+        """The sequences that the decoder writes at `z` (`n x d`): `n x length` token numbers, padded after the end.
+
+        With a beam, the likeliest of the sequences kept is not simply taken: of a right one nothing is left to say, so
+        each is also rated by how far its own posterior mean is from `z`, in posterior standard deviations.
+        """
+        n, k, device = len(z), self.beam, z.device
         z = z.to(self.center.dtype)
-        written = torch.full((n, self.length), PAD, dtype=torch.long, device=z.device)
-        rows = torch.arange(n, device=z.device)
-        alive = torch.ones(n, dtype=torch.bool, device=z.device)
+        written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=device)
+        rated = torch.full((n, k), -torch.inf, device=device)
+        rated[:, 0] = 0
         place, match = self._place(), self._match()
-        left, last = z - self.center, torch.full((n, 1), END, device=z.device)
+        rows = torch.arange(n, device=device)
+        left = (z - self.center).repeat_interleave(k, dim=0)
+        last = torch.full((n * k, 1), END, device=device)
+        ended = torch.zeros(n * k, dtype=torch.bool, device=device)
         reading: Cache = ()
         writing: Cache = ()
         for step in range(self.length if n else 0):
@@ -161,20 +173,41 @@ class SequenceVAE(VAE):
             matched = left @ match[step]
             hidden, writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), writing)
             scores = self.out(self.from_hidden(hidden[:, 0]) + self.from_match(matched))
+            norm = scores.logsumexp(1, keepdim=True)
             scores[:, [PAD, UNKNOWN]] = -torch.inf
-            last = scores.argmax(1, keepdim=True)
-            written[rows, step] = last[:, 0]
-            alive = alive & (last[:, 0] != END)
-            going = alive.nonzero()[:, 0]
+            gain, token = scores.topk(min(k, self.n_tokens))
+            gain = gain - norm
+            # A sequence that has ended stays as it is.
+            gain[ended] = -torch.inf
+            gain[ended, 0], token[ended, 0] = 0, PAD
+            width = gain.shape[1]
+            best, chosen = (rated[rows][..., None] + gain.view(len(rows), k, width)).flatten(1).topk(k)
+            parent, token = chosen // width, token.view(len(rows), -1).gather(1, chosen)
+            history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
+            history[:, :, step] = token
+            written[rows] = history
+            beams = torch.arange(len(rows), device=device)[:, None] * k + parent
+            ended = ended[beams] | (history[:, :, step] == END)
+            # What is far behind a sequence that has ended is given up.
+            done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
+            beaten = ~ended & (best < done - MARGIN)
+            rated[rows] = best.masked_fill(beaten, -torch.inf)
+            ended = ended | beaten
+            going = (~ended).any(1).nonzero()[:, 0]
             if not len(going):
                 break
             # Rows that have ended leave the batch once they are many.
-            if len(going) < 0.7 * len(rows):
-                rows, left, last, alive = rows[going], left[going], last[going], alive[going]
-                reading = _keep(reading, going, self.encoder)
-                writing = _keep(writing, going, self.decoder)
-        ends = written == END
-        return written.masked_fill(ends.cumsum(1) - ends.long() > 0, PAD)
+            if len(going) > 0.7 * len(rows):
+                going = torch.arange(len(rows), device=device)
+            rows, kept = rows[going], beams[going].flatten()
+            last, ended, left = history[going, :, step].view(-1, 1), ended[going].flatten(), left[kept]
+            reading = _keep(reading, kept, self.encoder)
+            writing = _keep(writing, kept, self.decoder)
+        if k > 1 and n:
+            mean = self._parts(written.view(n * k, -1)).sum(1).view(n, k, -1) + self.center
+            off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
+            rated = rated - 0.5 * off.square().sum(2)
+        return written[torch.arange(n, device=device), rated.argmax(1)]
 
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0

@@ -128,6 +128,29 @@ def test_an_architecture_builds_the_same_model_anew() -> None:
     vae.load_state_dict(small(n_properties=2).state_dict())
 
 
+@pytest.mark.parametrize(("encoder", "decoder"), [("window", "recurrent"), ("recurrent", "transformer")])
+def test_a_beam_that_keeps_everything_finds_the_best_of_all_sequences(encoder: Kind, decoder: Kind) -> None:
+    torch.manual_seed(0)
+    vae = SequenceVAE(5, 2, d=3, encoder=encoder, decoder=decoder, embedding=8, width=8, beam=16).eval()
+    every = torch.tensor([[END, PAD]] + [[a, b] for a in (3, 4) for b in (END, 3, 4)])
+    posterior = vae.posterior(every)
+    for z in torch.randn(20, 1, 3, generator=torch.Generator().manual_seed(4)):
+        sd = vae.log_sd(z).exp()
+        off = ((z - posterior.loc) / sd).square().sum(1)
+        rated = vae.log_likelihood(every, z.expand(7, 3)) - 0.5 * off
+        assert vae.generate(z).tolist() == [every[rated.argmax()].tolist()]
+
+
+def test_a_beam_of_one_takes_the_likeliest_token_and_more_never_lose_rows() -> None:
+    vae = small()
+    z = 3 * torch.randn(40, 6, generator=torch.Generator().manual_seed(2))
+    vae.beam = 3
+    several = vae.generate(z)
+    assert several.shape == (40, 9)
+    one_by_one = torch.cat([vae.generate(row[None]) for row in z])
+    assert torch.equal(several, one_by_one)
+
+
 def test_nothing_can_be_generated_from_nothing() -> None:
     assert small().generate(torch.zeros(0, 6)).shape == (0, 9)
 
