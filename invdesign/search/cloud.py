@@ -74,7 +74,7 @@ def local_steps(
     n: int,
     *,
     n_elites: int = 20,
-    sizes: Sequence[float] = (0.05, 0.1, 0.2, 0.4),
+    sizes: Sequence[float] = (0.1, 0.2, 0.4, 0.7),
     is_boxed: bool = True,
 ) -> Tensor:
     """Normal steps of mixed sizes around the best designs: the latent space's mutation.

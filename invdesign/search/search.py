@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from invdesign.core import Acquire, InvdesignError, Landscape, Propose
-from invdesign.search.acquisition import log_ei
+from invdesign.search.acquisition import ucb
 from invdesign.search.ascent import maximize_acquisition
 from invdesign.search.cloud import elite_paths, local_steps, sobol_cloud
 from invdesign.search.trust_region import TrustRegion
+
+# The box bounds the cloud and the climbers; breeding goes on around every design that promises much, wherever it lies.
+PROPOSERS = (
+    sobol_cloud,
+    partial(local_steps, is_boxed=False),
+    partial(elite_paths, is_boxed=False),
+    maximize_acquisition,
+)
+SHARES = (2.0, 4.0, 2.0, 1.0)
+ACQUIRE = partial(ucb, beta=(0.25, 9.0))
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,7 @@ class Search:
 
     Args:
         propose: proposers, functions `(Landscape, n) -> n x d`.
-        shares: of each proposer in the pool, relative to each other; empty for equal shares.
+        shares: of each proposer in the pool, relative to each other; empty for equal shares (2:4:2:1 for the default).
         acquire: what is good, a function of the Landscape; None draws the batch from the pool at random.
         trust_region: the region that each search starts with, or None for the whole space.
         n_regions: regions kept apart, each with its own incumbent.
@@ -31,9 +42,9 @@ class Search:
         min_distance: between the latents of two designs of a batch, in standard deviations of the corpus.
     """
 
-    propose: tuple[Propose, ...] = (sobol_cloud, elite_paths, local_steps, maximize_acquisition)
+    propose: tuple[Propose, ...] = PROPOSERS
     shares: tuple[float, ...] = ()
-    acquire: Acquire | None = log_ei
+    acquire: Acquire | None = ACQUIRE
     trust_region: TrustRegion | None = field(default_factory=TrustRegion)
     n_regions: int = 1
     oversample: int = 40
@@ -43,7 +54,7 @@ class Search:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "propose", tuple(self.propose))
-        object.__setattr__(self, "shares", tuple(float(s) for s in self.shares) or (1.0,) * len(self.propose))
+        object.__setattr__(self, "shares", tuple(float(s) for s in self.shares) or _shares(self.propose))
         if not self.propose:
             raise InvdesignError("search: at least one proposer is needed in propose, got none")
         for proposer in self.propose:
@@ -106,6 +117,10 @@ def proposals(search: Search, landscape: Landscape, n: int) -> tuple[Tensor, lis
         clouds.append(torch.nan_to_num(Z.detach().to(torch.float64)))
         names += [name] * count
     return torch.cat(clouds), names
+
+
+def _shares(propose: tuple[Propose, ...]) -> tuple[float, ...]:
+    return SHARES if propose == PROPOSERS else (1.0,) * len(propose)
 
 
 def name_of(function: object) -> str:
