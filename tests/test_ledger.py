@@ -284,7 +284,7 @@ with Ledger.open(Path(sys.argv[1]), words) as ledger:
 def test_a_killed_writer_loses_nothing_that_it_had_finished(tmp_path):
     path = tmp_path / "l.sqlite"
     said: list[str] = []
-    for _ in range(3):
+    for _ in range(2):
         writer = subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path)],
             stdout=subprocess.PIPE,
@@ -316,10 +316,28 @@ def test_ctrl_c_waits_until_a_write_is_finished(tmp_path):
         def from_text(self, text):
             return text
 
-    with Ledger.open(tmp_path / "l.sqlite", Interrupting()) as ledger:
-        with pytest.raises(KeyboardInterrupt):
+    # A shell that starts the tests in the background has Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with Ledger.open(tmp_path / "l.sqlite", Interrupting()) as ledger, pytest.raises(KeyboardInterrupt):
             ledger.asked(asked_state())
-        assert len(ledger.state().pending) == 3
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        assert same(ledger.state(), asked_state())
+
+
+def test_a_write_that_failed_leaves_the_ledger_speaking_of_what_is_on_the_disk(tmp_path):
+    def to_text(design):
+        if design == "beta":
+            raise ValueError("no text")
+        return design
+
+    domain = SimpleNamespace(name="words", to_text=to_text, from_text=str)
+    with Ledger.open(tmp_path / "l.sqlite", domain) as ledger:
+        with pytest.raises(ValueError, match="no text"):
+            ledger.asked(asked_state())
+        assert same(ledger.state(), State())
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

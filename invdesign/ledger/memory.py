@@ -59,6 +59,7 @@ class Ledger(Generic[D, B]):
         self._save_map = save_map
         self._written: list[Candidate[D]] = []
         self._records: list[RoundRecord] = []
+        self._is_read = False
 
     @classmethod
     def open(
@@ -184,22 +185,18 @@ class Ledger(Generic[D, B]):
         with self._transaction() as write:
             write.execute(INSERT_DESIGN, (position, *to_row(self.domain, made)))
             self._log(write, made.key, "instead", told, note or f"made instead of {key}")
-        self._written[position] = made
+            self._written[position] = made
 
     # Reading.
 
     def state(self) -> State[D]:
-        """The state as it was last written."""
-        rows = self._connection.execute(f"SELECT {COLUMNS} FROM designs ORDER BY position").fetchall()
-        known = [to_candidate(self.domain, row) for row in rows]
-        records = self._connection.execute("SELECT record FROM rounds ORDER BY position").fetchall()
+        """The state as it was last written; read from disk where another process may have written it."""
+        self._read_if_stale()
         progress = self.meta("progress") or {"n_history": 0, "round": 0, "regions": []}
-        self._written = known
-        self._records = [from_plain(RoundRecord, json.loads(text)) for (text,) in records]
         n = int(progress["n_history"])
         return State(
-            history=tuple(known[:n]),
-            pending=tuple(known[n:]),
+            history=tuple(self._written[:n]),
+            pending=tuple(self._written[n:]),
             regions=tuple(from_plain(Region, region) for region in progress["regions"]),
             round=int(progress["round"]),
             records=tuple(self._records),
@@ -255,8 +252,19 @@ class Ledger(Generic[D, B]):
 
     # Inside.
 
+    def _read_if_stale(self) -> None:
+        """Read all from disk, unless this process owns the file and knows what it wrote."""
+        if self._lock is not None and self._is_read:
+            return
+        rows = self._connection.execute(f"SELECT {COLUMNS} FROM designs ORDER BY position").fetchall()
+        records = self._connection.execute("SELECT record FROM rounds ORDER BY position").fetchall()
+        self._written = [to_candidate(self.domain, row) for row in rows]
+        self._records = [from_plain(RoundRecord, json.loads(text)) for (text,) in records]
+        self._is_read = True
+
     def _write_state(self, state: State[D], **more: str) -> None:
         known = [*state.history, *state.pending]
+        self._read_if_stale()
         with self._transaction() as write:
             for position, candidate in enumerate(known):
                 if position >= len(self._written) or self._written[position] is not candidate:
@@ -271,15 +279,15 @@ class Ledger(Generic[D, B]):
             set_meta(write, "progress", {"n_history": len(state.history), "round": state.round, "regions": regions})
             for key, value in more.items():
                 set_meta(write, key, value)
-        self._written = known
-        self._records = list(state.records)
+            self._written = known
+            self._records = list(state.records)
 
     def _tell(self, candidate: Candidate[D], kind: Kind, outcome: Outcome, note: str) -> None:
         position, _ = self._find(candidate.key)
         with self._transaction() as write:
             write.execute(INSERT_DESIGN, (position, *to_row(self.domain, candidate)))
             self._log(write, candidate.key, kind, outcome, note)
-        self._written[position] = candidate
+            self._written[position] = candidate
 
     def _log(self, write: sqlite3.Connection, key: str, kind: Kind, outcome: Outcome, note: str) -> None:
         row = (key, kind, outcome.status, to_text(outcome.y), outcome.reason, note, now())
@@ -288,6 +296,7 @@ class Ledger(Generic[D, B]):
         )
 
     def _find(self, key: str) -> tuple[int, Candidate[D]]:
+        self._read_if_stale()
         for position in range(len(self._written) - 1, -1, -1):
             if self._written[position].key == key:
                 return position, self._written[position]
@@ -305,6 +314,7 @@ class Ledger(Generic[D, B]):
                     yield self._connection
                     self._connection.execute("COMMIT")
                 except BaseException:
+                    self._is_read = False
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
                     raise

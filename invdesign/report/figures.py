@@ -10,7 +10,7 @@ import numpy as np
 
 from invdesign.campaign import front
 from invdesign.core import Candidate, D, Objective
-from invdesign.report.story import Story, best_score, best_so_far, funnel, score
+from invdesign.report.story import Story, best_score, best_so_far, digits, funnel, score
 from invdesign.report.svg import Plot, Scale, number, plot, text
 
 MOST_TITLED = 400
@@ -65,12 +65,14 @@ def progress(story: Story[D]) -> str:
         parts.append(text(frame.x.start + 6, frame.y.end + 14, "seeds", "note"))
     parts.append(frame.axes())
     if math.isfinite(before):
-        parts.append(frame.level(before, f"best of the {story.reference_name}: {number(before, 4)}", "muted"))
+        parts.append(
+            frame.level(before, f"best of the {story.reference_name}: {number(before, digits(story))}", "muted")
+        )
     ends = []
     for xs, ys, css, name in ((their_calls, theirs, "random", "random search"), (calls, ours, "ours", "this campaign")):
         if len(ys) and math.isfinite(ys[-1]):
             parts.append(frame.line(list(xs), ys.tolist(), css, is_step=True))
-            ends.append((frame.y(ys[-1]), xs[-1], f"{number(ys[-1], 4)}", name, css))
+            ends.append((frame.y(ys[-1]), xs[-1], f"{number(ys[-1], digits(story))}", name, css))
     ends.sort()
     lowest = -math.inf
     for at, last, value, name, css in ends:

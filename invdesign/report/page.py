@@ -17,7 +17,7 @@ from invdesign.core import Candidate, D
 from invdesign.ledger import to_plain, write_atomically
 from invdesign.ledger.files import now
 from invdesign.report import figures, maps
-from invdesign.report.story import Story, best_score, failures, gain, score, undominated
+from invdesign.report.story import Story, best_score, digits, failures, gain, score, undominated
 from invdesign.report.svg import number
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ def headline(story: Story[D]) -> list[str]:
             f"What was measured dominates {number(found)} of the box that all measurements span.",
         ]
     else:
-        sentences = [f"The {said} has a {told.label} of {number(found, 4)}{unit}."]
+        sentences = [f"The {said} has a {told.label} of {number(found, digits(story))}{unit}."]
     for name, other in (
         (f"the best of the {story.reference_name}", best_score(story, story.before)),
         ("a random search with as many oracle calls", _random(story)),
@@ -132,7 +132,7 @@ def headline(story: Story[D]) -> list[str]:
             is_even = abs(better) < EVEN * abs(other)
             how = "about as good as" if is_even else "better than" if better > 0 else "worse than"
             by = "" if is_even else f"{number(abs(better), 3)}{unit} "
-            sentences.append(f"That is {by}{how} {name} ({number(other, 4)}{unit}).")
+            sentences.append(f"That is {by}{how} {name} ({number(other, digits(story))}{unit}).")
     return sentences
 
 
@@ -142,11 +142,19 @@ def tiles(story: Story[D]) -> list[Tile]:
     calls = story.state.n_calls
     measured = [c for c in story.told if c.status == "measured" and c.round > 0]
     failed = sum(c.status != "measured" for c in story.told)
-    made = [Tile("Front found" if story.is_pareto else "Best found", number(found, 4), told.unit, told.label, "strong")]
+    made = [
+        Tile(
+            "Front found" if story.is_pareto else "Best found",
+            number(found, digits(story)),
+            told.unit,
+            told.label,
+            "strong",
+        )
+    ]
     for name, other in ((f"Best of the {story.reference_name}", best_score(story, story.before)),
                         ("Random search", _random(story))):  # fmt: skip
         if math.isfinite(other):
-            made.append(Tile(name, number(other, 4), told.unit, _by_how_much(story, found, other)))
+            made.append(Tile(name, number(other, digits(story)), told.unit, _by_how_much(story, found, other)))
     waiting = sum(c.status == "pending" for c in story.state.pending)
     remark = f"{failed} failed" if failed else "none failed"
     made.append(Tile("Oracle calls", number(calls), "", remark + (f", {waiting} pending" if waiting else "")))
