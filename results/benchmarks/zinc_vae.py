@@ -35,7 +35,7 @@ DOMAIN = Molecules(n_merges=800)
 # A large beta first lays like molecules side by side, a small one then sharpens reconstruction without moving them.
 STAGES = tuple(
     Recipe(
-        build=partial(sequence_vae, d=64, n_properties=32),
+        build=partial(sequence_vae, d=64, n_properties=32, beam=2),
         epochs=epochs,
         beta=beta,
         property_weight=property_weight,
@@ -161,7 +161,7 @@ def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -
     domain = DOMAIN.fit(corpus.designs)
     batch = encoded(domain, corpus, cache=cache, progress=progress)
     torch.manual_seed(STAGES[0].seed)
-    vae = sequence_vae(domain, d=64, n_properties=32)
+    vae = sequence_vae(domain, d=64, n_properties=32, beam=2)
     labels = hints(domain, corpus, 32, progress=progress)
     for i, recipe in enumerate(STAGES):
         training = train(
