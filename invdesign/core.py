@@ -62,7 +62,7 @@ class Objective:
                     "or a window [low, high]"
                 )
         elif isinstance(goal, Sequence):
-            if len(goal) != 2 or not goal[0] < goal[1]:
+            if len(goal) != 2 or not float(goal[0]) < float(goal[1]):
                 raise InvdesignError(f"objective {self.name!r}: a window is [low, high] with low < high, got {goal!r}")
             object.__setattr__(self, "goal", (float(goal[0]), float(goal[1])))
         elif not math.isfinite(goal):
@@ -253,7 +253,7 @@ class Landscape:
     elites: Tensor | None = None
 
     @property
-    def Z(self) -> Tensor:
+    def Z(self) -> Tensor:  # noqa: N802
         """`n x d` latents of the measured designs."""
         return self.X[:, : self.d]
 

@@ -88,7 +88,7 @@ def joined(pools: Sequence[Pool[D]]) -> Pool[D]:
 
 def inputs(domain: Domain[D, B], designs: Sequence[D], Z: Tensor, *, use_features: bool) -> Tensor:
     """Surrogate inputs `[z | features]`, `n x (d + f)`; features alone are asked of the domain where they are used."""
-    if not use_features:
+    if not use_features or not len(designs):
         return Z
     features = torch.as_tensor(domain.features(designs), dtype=torch.float64).reshape(len(designs), -1)
     return torch.cat([Z, features], dim=1)
@@ -125,39 +125,29 @@ def align(
         The pool; it may be empty. `source` points from each design to its proposal.
     """
     decoded = space.decode(proposals)
-    rows = [i for i, design in enumerate(decoded) if design is not None]
-    designs = [decoded[i] for i in rows]
-    keys = [space.domain.key(design) for design in designs]
-    n_decoded = len(rows)
-
-    def keep(chosen: Sequence[int]) -> None:
-        nonlocal rows, designs, keys
-        rows, designs, keys = ([values[i] for i in chosen] for values in (rows, designs, keys))
-
-    keep(distinct(keys))
-    n_unique = len(rows)
-    keep([i for i, key in enumerate(keys) if not is_known(key)])
-    n_novel = len(rows)
-    checks = run_checks(screens, designs)
-    passed = [i for i, found in enumerate(checks) if all(check.passed for check in found)]
-    checks = [checks[i] for i in passed]
-    keep(passed)
-
-    Z = space.encode(designs) if designs else torch.zeros(0, space.d, dtype=torch.float64)
+    found = [(i, design, space.domain.key(design)) for i, design in enumerate(decoded) if design is not None]
+    unique = [found[i] for i in distinct(key for _, _, key in found)]
+    novel = [entry for entry in unique if not is_known(entry[2])]
+    findings = run_checks(screens, [design for _, design, _ in novel])
+    passed = [
+        (*entry, checks) for entry, checks in zip(novel, findings, strict=True) if all(check.passed for check in checks)
+    ]
+    Z = space.encode([design for _, design, _, _ in passed])
     log_density = space.log_density(Z)
     percentile = space.percentile(log_density)
-    dense = [i for i in range(len(rows)) if percentile[i] >= least_percentile]
-    keep(dense)
-    Z, log_density, percentile = Z[dense], log_density[dense], percentile[dense]
+    dense = [i for i in range(len(passed)) if percentile[i] >= least_percentile]
+    kept = [passed[i] for i in dense]
+    designs, rows = tuple(entry[1] for entry in kept), [entry[0] for entry in kept]
+    Z = Z[dense]
     return Pool(
-        designs=tuple(designs),
-        keys=tuple(keys),
+        designs=designs,
+        keys=tuple(entry[2] for entry in kept),
         proposals=proposals[rows],
         Z=Z,
-        X=inputs(space.domain, designs, Z, use_features=use_features) if designs else Z,
-        log_density=log_density,
-        percentile=percentile,
-        checks=tuple(checks[i] for i in dense),
+        X=inputs(space.domain, designs, Z, use_features=use_features),
+        log_density=log_density[dense],
+        percentile=percentile[dense],
+        checks=tuple(entry[3] for entry in kept),
         source=tuple(rows),
-        funnel=Funnel(len(proposals), n_decoded, n_unique, n_novel, len(rows)),
+        funnel=Funnel(len(proposals), len(found), len(unique), len(novel), len(kept)),
     )

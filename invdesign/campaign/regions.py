@@ -62,8 +62,8 @@ def new_root(campaign: Campaign[D, B], state: State[D], taken: Sequence[str]) ->
 def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
     """Move a fully measured round into the history and let each trust region grow, shrink or start anew.
 
-    A region starts anew when it is exhausted, or when it had nothing new to ask: in a small enough box the decoder knows
-    no other designs. A round with designs still pending is returned as it is.
+    A region starts anew when it is exhausted, or when it had nothing new to ask: in a small enough box the decoder
+    knows no other designs. A round with designs still pending is returned as it is.
     """
     if any(c.status == "pending" for c in state.pending):
         return state
@@ -85,9 +85,9 @@ def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
             regions.append(replace(region, trust=trust))
     if not state.regions and campaign.search.trust_region is not None:
         for _ in range(campaign.search.n_regions):
-            root = new_root(campaign, closed, [r.root for r in regions])
-            if root is not None:
-                regions.append(Region(campaign.search.trust_region, root, state.round))
+            first = new_root(campaign, closed, [r.root for r in regions])
+            if first is not None:
+                regions.append(Region(campaign.search.trust_region, first, state.round))
     U = campaign.utilities(closed.history)
     record = replace(
         state.records[-1],

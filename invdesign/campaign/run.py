@@ -42,7 +42,7 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
         )
     has_all = all(name in source.properties for name in names)
     Y = np.stack([source.properties[name] for name in names], axis=1) if has_all else None
-    is_given = np.isfinite(Y).all(axis=1) if Y is not None else np.zeros(len(source), dtype=bool)
+    is_given = np.asarray(np.isfinite(Y).all(axis=1)) if Y is not None else np.zeros(len(source), dtype=bool)
     if is_given.any():
         chosen = np.flatnonzero(is_given)
     else:

@@ -13,6 +13,7 @@ from invdesign.campaign.parts import Campaign, State
 from invdesign.campaign.regions import FAILED, front, members
 from invdesign.core import Array, B, Candidate, D, Landscape
 from invdesign.latent.space import LatentSpace
+from invdesign.search.acquisition import marginals
 from invdesign.surrogate import Fit, SurrogateReport, assess, feasibility_surrogate, fit
 
 LEAST_FAILURES = 5
@@ -66,9 +67,8 @@ class Survey:
         if model is None:
             return [[] for _ in X], [[] for _ in X]
         with torch.no_grad():
-            posterior = model.posterior(X)
-        mean = posterior.mean.reshape(len(X), -1)
-        sd = posterior.variance.reshape(len(X), -1).clamp_min(0).sqrt()
+            means, variances = marginals(model, X)
+        mean, sd = means.reshape(len(X), -1), variances.reshape(len(X), -1).clamp_min(0).sqrt()
         if is_plain:
             sign = torch.tensor([-1.0 if goal == "minimize" else 1.0 for goal in goals], dtype=mean.dtype)
             mean = mean * sign
@@ -85,7 +85,7 @@ def survey(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], 
         features: remembers between rounds what was computed of a design, by key.
     """
     U = campaign.utilities(state.history)
-    is_known = np.isfinite(U).all(axis=1)
+    is_known = np.asarray(np.isfinite(U).all(axis=1))
     measured = [c for c, ok in zip(state.history, is_known, strict=True) if ok]
     d = space.d
     if not measured or campaign.search.acquire is None:

@@ -18,7 +18,7 @@ from invdesign import __version__
 from invdesign.campaign import Campaign, RoundRecord, State, begin, checked, run, shortlist, tell
 from invdesign.cli import build, runs
 from invdesign.core import Candidate, Corpus, InvdesignError, Outcome, Progress, round_seed
-from invdesign.export import Exported, export, write_table
+from invdesign.export import Exported, export, provenance, write_table
 from invdesign.latent.prepare import Pretrained, load_space, model_key, prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.ledger import Ledger, write_atomically
@@ -215,9 +215,9 @@ def write_report(
         corpus_log_density=log_density,
         map_facts=ledger.meta("map") or {},
         settings=plan.settings,
-        versions=ledger.meta("settings") or {},
+        versions=provenance(),
         command=plan.command,
-        notes=[*notes, *dict.fromkeys(note for record in state.records for note in record.notes)],
+        notes=notes,
     )
     path = out or plan.run.folder / REPORT
     report(story, path)
