@@ -50,12 +50,12 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(tmp_path: Path, weigh
     labels = torch.randn(200, 2, generator=torch.Generator().manual_seed(1))
     labels[::3, 0] = torch.nan
     weights = torch.rand(200, generator=torch.Generator().manual_seed(2)) if weighted else None
-    recipe = replace(RECIPE, checkpoint_minutes=0.0, beta_warmup=0.5)
+    recipe = replace(RECIPE, checkpoint_minutes=0.0, beta_warmup=0.5, epochs=2)
     whole = train(model(n_properties=2), x, recipe, labels=labels, weights=weights)
     path = tmp_path / "checkpoint.safetensors"
 
     def kill(stage: str, done: int, total: int) -> None:
-        if done == 17:
+        if done == 14:
             raise KilledError
 
     with pytest.raises(KilledError):

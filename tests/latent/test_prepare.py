@@ -1,0 +1,78 @@
+"""The stage that makes a map: trained once, kept by content, and standardized."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from invdesign.core import InvdesignError
+from invdesign.latent.hints import hints
+from invdesign.latent.prepare import Pretrained, prepare
+from invdesign.vae.build import sequence_vae
+
+
+def test_a_map_is_trained_once_and_then_taken_from_the_cache(words, corpus, recipe, cache: Path) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    stages = []
+    again = prepare(words, corpus, recipe, cache=cache, progress=lambda stage, done, total: stages.append(stage))
+    assert not stages
+    assert torch.equal(space.encode(corpus.designs[:5]), again.encode(corpus.designs[:5]))
+
+
+def test_latents_are_standardized_over_the_corpus(words, corpus, recipe, cache: Path) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    Z = space.encode(corpus.designs)
+    assert Z.dtype == torch.float64 and Z.shape == (len(corpus), 8)
+    torch.testing.assert_close(Z.mean(0), torch.zeros(8, dtype=torch.float64), atol=0.02, rtol=0)
+    torch.testing.assert_close(Z.std(0), torch.ones(8, dtype=torch.float64), atol=0.02, rtol=0)
+
+
+def test_words_come_back_from_their_latents(words, corpus, recipe, cache: Path) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    back = space.decode(space.encode(corpus.designs[:200]))
+    assert sum(a == b for a, b in zip(corpus.designs, back, strict=False)) > 100
+
+
+def test_percentiles_of_the_corpus_are_spread_evenly(words, corpus, recipe, cache: Path) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    percentile = space.percentile(space.log_density(space.encode(corpus.designs)))
+    assert float(percentile.median()) == pytest.approx(50, abs=3)
+    far = torch.full((1, 8), 50.0, dtype=torch.float64)
+    assert float(space.percentile(space.log_density(far))) == 0
+
+
+def test_a_saved_map_needs_no_corpus(words, corpus, recipe, cache: Path) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    folder = next((cache / "models").iterdir())
+    loaded = prepare(words, None, Pretrained(folder))
+    assert torch.equal(space.encode(corpus.designs[:5]), loaded.encode(corpus.designs[:5]))
+
+
+def test_hints_are_properties_first_then_components_of_the_features(words, corpus) -> None:
+    length = torch.tensor([float(len(w)) for w in corpus.designs]).double().numpy()
+    measured = replace(corpus, properties={"length": length})
+    labels = hints(words, measured, 3)
+    assert labels is not None and labels.shape == (len(corpus), 3)
+    torch.testing.assert_close(torch.corrcoef(labels[:, 1:].T), torch.eye(2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(labels.std(0, correction=0), torch.ones(3))
+    assert hints(words, corpus, 0) is None
+    with pytest.raises(InvdesignError, match="at least 2"):
+        hints(words, replace(corpus, properties={"a": length, "b": length}), 1)
+    with pytest.raises(InvdesignError, match="4 features"):
+        hints(words, corpus, 9)
+
+
+def test_a_recipe_without_a_corpus_and_a_model_that_is_not_there_are_refused(words, recipe) -> None:
+    with pytest.raises(InvdesignError, match="without a corpus"):
+        prepare(words, None, recipe)
+    with pytest.raises(InvdesignError, match="no model 'nowhere'"):
+        prepare(words, None, Pretrained("nowhere"))
+
+
+def test_another_recipe_is_another_model(words, corpus, recipe, cache: Path) -> None:
+    before = len(list((cache / "models").iterdir()))
+    other = replace(recipe, build=partial(sequence_vae, d=2, embedding=8, width=8), epochs=0.5)
+    assert prepare(words, corpus, other, cache=cache).d == 2
+    assert len(list((cache / "models").iterdir())) == before + 1
