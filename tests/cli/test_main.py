@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,12 @@ def command(*words: str, cwd: Path | None = None, **env: str) -> subprocess.Comp
 
 
 def test_help_answers_in_under_a_second_and_imports_nothing_heavy() -> None:
-    start = time.monotonic()
-    done = command("--help")
-    assert time.monotonic() - start < 1.0
+    seconds = []
+    for _ in range(3):  # the best of three: the machine may be busy with other tests
+        start = time.monotonic()
+        done = command("--help")
+        seconds.append(time.monotonic() - start)
+    assert min(seconds) < 1.0
     assert done.returncode == 0 and "check-data" in done.stdout
     timed = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "invdesign", "run", "--help"], capture_output=True, text=True
@@ -68,7 +72,12 @@ def test_a_signal_ends_with_its_exit_code_and_no_traceback(number: signal.Signal
         "c.COMMANDS['run'] = run\nsys.exit(main(['run', 'demo']))\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", slow],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background ignores Ctrl-C, and its children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as job:
         assert job.stdout is not None and job.stderr is not None
         assert job.stdout.readline().strip() == "ready"

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,15 @@ def score(designs):
 
 def invdesign(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-m", "invdesign", *words], cwd=cwd, capture_output=True, text=True, env=env)
+    return subprocess.run(
+        [sys.executable, "-m", "invdesign", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=env,
+        # A test run in the background ignores Ctrl-C, and its children would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def campaign(folder: Path, cache: Path) -> list[str]:
