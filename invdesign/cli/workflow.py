@@ -249,7 +249,7 @@ def _run_baseline(
     """Measure draws from the prior at the same budget; seeds are taken over, for they were measured already."""
     campaign = replace(
         plan.campaign,
-        search=Search(propose=(prior_draws,), acquire=None, trust_region=None, oversample=3),
+        search=Search(propose=(prior_draws,), acquire=None, trust_region=None, oversample=20),
         tune=None,
         seed=round_seed(plan.campaign.seed, 0, "baseline") % 2**31,
         name=f"{plan.campaign.name} (random)",
