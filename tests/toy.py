@@ -38,13 +38,17 @@ class GridSpace:
 
     domain: Grid
     d: int = 2
+    scale: float = SCALE
 
     def encode(self, designs: Sequence[Point]) -> torch.Tensor:
-        return torch.tensor(designs, dtype=torch.float64).reshape(-1, self.d) / SCALE
+        return torch.tensor(designs, dtype=torch.float64).reshape(-1, self.d) / self.scale
 
     def decode(self, Z: torch.Tensor) -> list[Point | None]:
-        points = [tuple(int(v) for v in row) for row in (Z * SCALE).round().tolist()]
+        points = [tuple(int(v) for v in row) for row in (Z * self.scale).round().tolist()]
         return [p if max(map(abs, p)) <= 30 else None for p in points]
+
+    def draw(self, n: int) -> torch.Tensor:
+        return torch.randn(n, self.d, dtype=torch.float64)
 
     def log_density(self, Z: torch.Tensor) -> torch.Tensor:
         return -Z.square().sum(-1) / 2

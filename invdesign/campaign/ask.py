@@ -106,7 +106,7 @@ def _ask_region(
     inner = landscape
     for count in _shares(search.oversample * n, search.generations if landscape else 1):
         with watch("propose"):
-            proposals, names = _propose(search, inner, count, space.d)
+            proposals, names = _propose(search, inner, count, space)
         with watch("align"):
             found = align(
                 space,
@@ -169,13 +169,13 @@ def _inner(search: Search, landscape: Landscape | None, pool: Pool[D]) -> Landsc
     return replace(landscape, elites=pool.Z[best])
 
 
-def _propose(search: Search, landscape: Landscape | None, n: int, d: int) -> tuple[Tensor, list[str]]:
+def _propose(search: Search, landscape: Landscape | None, n: int, space: LatentSpace[D, B]) -> tuple[Tensor, list[str]]:
     """`n x d` latent points from all proposers by their shares, and the name of the proposer of each.
 
-    Without a landscape (nothing measured, or a search that asks no surrogate) they are draws from the prior.
+    Without a landscape (nothing measured, or a search that asks no surrogate) they are draws from where designs are.
     """
     if landscape is None:
-        return torch.randn(n, d, dtype=torch.float64), ["prior_draws"] * n
+        return space.draw(n), ["draws"] * n
     return search_proposals(search, landscape, n)
 
 

@@ -31,7 +31,7 @@ from invdesign.latent.prepare import Pretrained
 from invdesign.latent.space import LatentSpace
 from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
-from invdesign.surrogate import SurrogateReport, auto, exact_gp
+from invdesign.surrogate import SurrogateReport, auto
 from invdesign.vae.train import Recipe
 
 
@@ -78,7 +78,7 @@ class Campaign(Generic[D, B]):
     seeds: Callable[[], Corpus[D]] | None = None
     density: FitDensity = mixture
     surrogate: FitSurrogate = auto
-    latent_surrogate: FitSurrogate = exact_gp
+    latent_surrogate: FitSurrogate = auto
     search: Search = field(default_factory=Search)
     screens: Sequence[Validator] = ()
     validators: Sequence[Validator] = ()
@@ -141,6 +141,7 @@ class RoundRecord:
     surrogate: SurrogateReport | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    is_tuned: bool = False
 
 
 @dataclass(frozen=True, eq=False)

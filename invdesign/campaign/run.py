@@ -123,7 +123,7 @@ def run(
             if memory:
                 memory.closed(state)
             _stop_on_failures(campaign, state)
-        if campaign.tune and campaign.tune_every and state.round and state.round % campaign.tune_every == 0:
+        if _is_tuning_due(campaign, state):
             space, state = retune(campaign, space, state)
             if memory:
                 memory.tuned(space, state)
@@ -134,6 +134,12 @@ def run(
             state = close_round(campaign, state)
         if memory:
             memory.asked(state)
+
+
+def _is_tuning_due(campaign: Campaign[D, B], state: State[D]) -> bool:
+    """After every `tune_every` rounds, once: a run that was killed after it must not tune again."""
+    is_turn = campaign.tune is not None and campaign.tune_every > 0 and state.round > 0
+    return is_turn and state.round % campaign.tune_every == 0 and not state.records[-1].is_tuned
 
 
 def _is_barren(campaign: Campaign[D, B], state: State[D]) -> bool:
@@ -170,7 +176,8 @@ def retune(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D]) 
         replace(c, z=Z[i], log_density=float(log_density[i]), percentile=float(percentile[i]))
         for i, c in enumerate(state.history)
     )
-    return space, replace(state, history=history)
+    records = (*state.records[:-1], replace(state.records[-1], is_tuned=True))
+    return space, replace(state, history=history, records=records)
 
 
 def shortlist(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()) -> list[Candidate[D]]:

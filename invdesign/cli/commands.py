@@ -70,7 +70,7 @@ def encode(arguments: argparse.Namespace) -> int:
 
 
 def sample(arguments: argparse.Namespace) -> int:
-    """`invdesign sample`: draws from the prior, decoded."""
+    """`invdesign sample`: draws from where real designs lie on the map, decoded."""
     from invdesign.cli import workflow
 
     if arguments.n < 1:

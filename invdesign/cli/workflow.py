@@ -23,7 +23,6 @@ from invdesign.latent.prepare import Pretrained, load_space, model_key, prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.ledger import Ledger, write_atomically
 from invdesign.report import Story, report
-from invdesign.search.propose import prior_draws
 from invdesign.search.search import Search
 from invdesign.vae.store import save_model
 
@@ -246,10 +245,10 @@ def _run_baseline(
     known: frozenset[str],
     progress: Progress,
 ) -> None:
-    """Measure draws from the prior at the same budget; seeds are taken over, for they were measured already."""
+    """Measure draws from the map at the same budget; seeds are taken over, for they were measured already."""
     campaign = replace(
         plan.campaign,
-        search=Search(propose=(prior_draws,), acquire=None, trust_region=None, oversample=20),
+        search=Search(acquire=None, trust_region=None, oversample=20),
         tune=None,
         seed=round_seed(plan.campaign.seed, 0, "baseline") % 2**31,
         name=f"{plan.campaign.name} (random)",
@@ -336,9 +335,9 @@ def _tuned_map(ledger: Ledger[Any, Any], campaign: Campaign[Any, Any], folder: P
 
 
 def draw(space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:
-    """Distinct designs decoded from `n` draws from the prior."""
+    """Distinct designs decoded from `n` draws from where real designs lie."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(round_seed(seed, 0, "sample"))
-        Z = torch.randn(n, space.d, dtype=torch.float64)
+        Z = space.draw(n)
     found = {space.domain.key(design): design for design in space.decode(Z) if design is not None}
     return list(found.values())

@@ -33,6 +33,7 @@ class Diary:
 
     def __init__(self, *, dies_at: int | None = None) -> None:
         self.state: State[Any] | None = None
+        self.space: Any = SPACE
         self.dies_at, self.count = dies_at, 0
 
     def _tick(self) -> None:
@@ -54,7 +55,8 @@ class Diary:
         self._tick()
 
     def tuned(self, space: Any, state: State[Any]) -> None:
-        self.state = state
+        self.state, self.space = state, space
+        self._tick()
 
 
 def whole(campaign: Any) -> State[Any]:
@@ -85,6 +87,31 @@ def test_a_killed_campaign_goes_on_as_if_it_had_never_died(dies_at: int) -> None
     assert [c.key for c in resumed.history] == [c.key for c in expected.history]
     assert [c.y for c in resumed.history] == [c.y for c in expected.history]
     assert resumed.regions == expected.regions
+
+
+def stretched(space: Any, designs: Sequence[Any], utilities: Any, *, seed: int) -> Any:
+    """A tuning that can be counted: every one stretches the map by a tenth."""
+    return dataclasses.replace(space, scale=1.1 * space.scale)
+
+
+@pytest.mark.parametrize("dies_at", range(20, 29))
+def test_a_campaign_killed_around_its_tuning_tunes_no_round_twice(dies_at: int) -> None:
+    campaign = toy.campaign(budget=30, tune=stretched, tune_every=2)
+    whole_diary = Diary()
+    whole_diary.state = first = begin(campaign, SPACE, corpus=toy.corpus())
+    expected = run(campaign, SPACE, first, evaluate=evaluate, memory=whole_diary)
+    assert [r.is_tuned for r in expected.records] == [False, False, True, False, True]
+    assert whole_diary.space.scale == pytest.approx(SPACE.scale * 1.1**2)
+    diary = Diary(dies_at=dies_at)
+    diary.state = first
+    with pytest.raises(KilledError):
+        run(campaign, SPACE, first, evaluate=evaluate, memory=diary)
+    again = Diary()
+    again.space, again.state = diary.space, diary.state
+    assert diary.state is not None
+    resumed = run(campaign, diary.space, diary.state, evaluate=evaluate, memory=again)
+    assert [c.key for c in resumed.history] == [c.key for c in expected.history]
+    assert again.space == whole_diary.space
 
 
 def test_measured_properties_of_a_corpus_are_taken_and_cost_nothing() -> None:
@@ -140,12 +167,9 @@ def test_failures_teach_and_too_many_of_them_stop_the_campaign() -> None:
 
 
 def test_random_search_asks_no_surrogate() -> None:
-    from invdesign.search import propose
     from invdesign.search.search import Search
 
-    campaign = toy.campaign(
-        search=Search(propose=(propose.prior_draws,), shares=(1.0,), acquire=None, trust_region=None)
-    )
+    campaign = toy.campaign(search=Search(acquire=None, trust_region=None, oversample=10))
     state = whole(campaign)
     assert state.n_calls == 50 and all(r.rung == "none" for r in state.records[1:])
 
