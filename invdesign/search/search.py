@@ -32,8 +32,8 @@ class Search:
     Args:
         propose: proposers, functions `(Landscape, n) -> n x d`.
         shares: of each proposer in the pool, relative to each other; empty for equal shares (2:4:2:1 for the default).
-        acquire: what is good, a function of the Landscape; None asks neither proposer nor surrogate, and draws the batch
-            from where real designs lie.
+        acquire: what is good, a function of the Landscape; None asks neither proposer nor surrogate, and draws the
+            batch from where real designs lie.
         trust_region: the region that each search starts with, or None for the whole space.
         n_regions: regions kept apart, each with its own incumbent.
         oversample: latent points proposed (and decoded) for each design of the batch, over all generations.
