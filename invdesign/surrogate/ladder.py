@@ -116,9 +116,9 @@ def tidy(X: Tensor, U: Tensor, *, d: int) -> tuple[Tensor, Tensor, tuple[str, ..
 
 def _groups(X: Tensor) -> tuple[Tensor, Tensor]:
     """The group of each row (equal rows, one group), and the first row of each group; groups in order of appearance."""
-    _, raw = X.unique(dim=0, return_inverse=True)
-    seen: dict[int, int] = {}
-    group = torch.tensor([seen.setdefault(g, len(seen)) for g in raw.tolist()])
+    seen: dict[bytes, int] = {}
+    rows = (X + 0.0).numpy()  # -0.0 and 0.0 differ in their bytes alone
+    group = torch.tensor([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
     first = torch.full((len(seen),), len(X)).scatter_reduce(0, group, torch.arange(len(X)), reduce="amin")
     return group, first
 
