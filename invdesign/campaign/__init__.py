@@ -2,6 +2,7 @@
 
 from invdesign.campaign.aligned import Funnel, Pool, align
 from invdesign.campaign.ask import ask
+from invdesign.campaign.interpolate import Interpolation, Step, interpolate
 from invdesign.campaign.parts import Campaign, Memory, Region, RoundRecord, State
 from invdesign.campaign.regions import front, ranking
 from invdesign.campaign.run import begin, checked, run, shortlist, tell
@@ -9,16 +10,19 @@ from invdesign.campaign.run import begin, checked, run, shortlist, tell
 __all__ = [
     "Campaign",
     "Funnel",
+    "Interpolation",
     "Memory",
     "Pool",
     "Region",
     "RoundRecord",
     "State",
+    "Step",
     "align",
     "ask",
     "begin",
     "checked",
     "front",
+    "interpolate",
     "ranking",
     "run",
     "shortlist",

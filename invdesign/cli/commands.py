@@ -6,11 +6,14 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from invdesign.cli import build, compose, runs, show
-from invdesign.core import InvdesignError
+import numpy as np
+
+from invdesign.cli import build, compose, runs, schema, show, targets
+from invdesign.core import Corpus, InvdesignError
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,6 +93,45 @@ def sample(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def interpolate(arguments: argparse.Namespace) -> int:
+    """`invdesign interpolate`: the designs on a path through latent space between two."""
+    if arguments.steps < 2:
+        raise InvdesignError(f"interpolate: --steps must be at least 2, for the two ends, got {arguments.steps}")
+    if arguments.run and (arguments.campaign or arguments.overrides):
+        raise InvdesignError("interpolate: --run takes the campaign of the run; leave CAMPAIGN and KEY=VALUE out")
+    from invdesign.campaign import interpolate as walk_between
+    from invdesign.cli import between, workflow
+
+    plan = _plan_of(arguments) if arguments.run else None
+    if plan:
+        parts, settings, home = plan.parts, plan.settings, plan.run.folder
+    else:
+        parts, composed = _parts(arguments, arguments.overrides)
+        settings, home = composed.values, Path(arguments.results) / parts.campaign.name
+    first, last = (between.design_of(parts.campaign.domain, text) for text in (arguments.first, arguments.last))
+    with show.progress() as progress:
+        known = between.known(parts.campaign, workflow.cache_folder(arguments.cache), progress, run=plan and plan.run)
+        options = {"n_outputs": len(parts.campaign.objectives), "progress": progress}
+        walk = walk_between(
+            parts.campaign,
+            known.space,
+            first,
+            last,
+            shape=arguments.path,
+            n=arguments.steps,
+            history=known.history,
+            evaluate=build.bound(parts.evaluate, options) if arguments.measure else None,
+            until=arguments.until,
+        )
+    folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    answer = between.write(walk, parts.campaign, known.space, folder, settings=settings)
+    if arguments.json:
+        print(json.dumps(answer, indent=1, allow_nan=False))
+    else:
+        between.say(answer, parts.campaign)
+    return 0
+
+
 def export(arguments: argparse.Namespace) -> int:
     """`invdesign export`: the lists of a run, from its ledger."""
     from invdesign.campaign import shortlist
@@ -124,10 +166,8 @@ def report(arguments: argparse.Namespace) -> int:
 
 def check_data(arguments: argparse.Namespace) -> int:
     """`invdesign check-data`: which rows of a file can be used; 1 where some cannot."""
-    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
-    values = build.refuse({"domain": composed.values["domain"]}, composed.where)
-    domain = build.part(values["domain"], composed.where, ("domain",))
-    found = domain.read(Path(arguments.file))
+    found = _read(arguments)
+    values_known = {name: int(np.isfinite(values).sum()) for name, values in found.properties.items()}
     rows = [vars(rejection) for rejection in found.rejected]
     if arguments.rejected:
         from invdesign.export import write_table
@@ -137,16 +177,53 @@ def check_data(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(
             json.dumps(
-                {"file": arguments.file, "designs": len(found), "sha256": found.sha256, "rejected": rows}, indent=1
+                {
+                    "file": arguments.file,
+                    "designs": len(found),
+                    "properties": values_known,
+                    "sha256": found.sha256,
+                    "rejected": rows,
+                },
+                indent=1,
             )
         )
     else:
         print(f"{arguments.file}: {len(found):,} designs can be used, {len(rows):,} rows cannot")
+        for name, n_known in values_known.items():
+            print(f"  {name}: {n_known:,} values known")
         for row in rows[:20]:
             print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
         if len(rows) > 20:
             print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
     return 1 if rows else 0
+
+
+def _read(arguments: argparse.Namespace) -> Corpus[Any]:
+    """The designs of a file; where columns are named, as corpus=table and seeds=table of the domain read them.
+
+    Raises:
+        InvdesignError: the domain reads no such columns.
+    """
+    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
+    values = build.refuse({"domain": composed.values["domain"]}, composed.where)
+    domain = build.part(values["domain"], composed.where, ("domain",))
+    if not (arguments.column or arguments.property or arguments.weight_column):
+        return cast("Corpus[Any]", domain.read(Path(arguments.file)))
+    target = f"{values['domain']['_target_'].rpartition('.')[0]}.corpus.table"
+    known, _ = schema.parameters(targets.resolve(target))
+    own = [name for name in known if name.endswith("_column") and name != "weight_column"]
+    pairs = [text.partition("=") for text in arguments.property]
+    asked = {
+        "--column": (own[0] if len(own) == 1 else "column", arguments.column),
+        "--property": ("properties", {name: column or name for name, _, column in pairs}),
+        "--weight-column": ("weight_column", arguments.weight_column),
+    }
+    for option, (name, value) in asked.items():
+        if value and name not in known:
+            raise InvdesignError(f"check-data: {domain.name} have no {option}; leave it out")
+    settings = {name: value for name, value in asked.values() if value}
+    node = {"_target_": target, "_partial_": True, "path": arguments.file, **settings}
+    return cast("Corpus[Any]", build.part(node, lambda keys: "command line", ("corpus",))())
 
 
 def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any]:
@@ -229,6 +306,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": train,
     "encode": encode,
     "sample": sample,
+    "interpolate": interpolate,
     "export": export,
     "report": report,
     "check-data": check_data,

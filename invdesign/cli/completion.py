@@ -51,7 +51,9 @@ def _fish(commands: dict[str, list[str]], groups: dict[str, list[str]]) -> str:
         inside = f"-n '__fish_seen_subcommand_from {name}'"
         lines += [f"complete -c invdesign {inside} -l {flag[2:]}" for flag in flags if flag.startswith("--")]
     words = " ".join(f"{group}={choice}" for group, choices in groups.items() for choice in choices)
-    lines.append(f"complete -c invdesign -n '__fish_seen_subcommand_from run train encode sample' -a '{words}'")
+    lines.append(
+        f"complete -c invdesign -n '__fish_seen_subcommand_from run train encode sample interpolate' -a '{words}'"
+    )
     return FISH + "\n".join(lines)
 
 

@@ -82,6 +82,27 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("-n", type=int, default=100, help="how many latents to draw (default 100)")
     sample.add_argument("--out", metavar="FILE", help="file to write, in a format of the domain (default: print)")
 
+    ends = (
+        ("first", "A", "a file (its first design), FILE:N (its N-th), or the text of a design"),
+        ("last", "B", "alike"),
+    )
+    between = _campaign_command(commands, "interpolate", "the designs on a path through latent space from A to B", ends)
+    between.add_argument(
+        "--path",
+        choices=("density", "spherical", "straight"),
+        default="density",
+        help="along the density of real designs (default), a great circle, or a line",
+    )
+    between.add_argument("--steps", type=int, default=11, metavar="N", help="places on it, both ends too (default 11)")
+    between.add_argument(
+        "--until", type=float, metavar="VALUE", help="stop where the first objective reaches or crosses this value"
+    )
+    between.add_argument(
+        "--measure", action=argparse.BooleanOptionalAction, default=True, help="call the campaign's oracle (default)"
+    )
+    between.add_argument("--run", metavar="RUN", help="take campaign, map and measured designs from this run instead")
+    between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
     export = commands.add_parser(
         "export", help="candidate lists and the manifest of a run", description="Write a run's lists."
     )
@@ -94,6 +115,17 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-data", help="say which rows of a file can be used", description="Check a file.")
     check.add_argument("file", metavar="FILE")
     check.add_argument("--domain", default="molecules", help="a choice of the group domain (default molecules)")
+    check.add_argument(
+        "--column", metavar="NAME", help="the column that holds the designs (default: found by its name)"
+    )
+    check.add_argument(
+        "--property",
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="a measured property and its column; NAME alone where both are called alike",
+    )
+    check.add_argument("--weight-column", metavar="NAME", help="the column of training weights")
     check.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups")
     check.add_argument("--rejected", metavar="FILE", help="write the refused rows there (.csv)")
     check.add_argument("--json", action="store_true", help="answer in JSON")
@@ -103,10 +135,15 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _campaign_command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
+def _campaign_command(
+    commands: Any, name: str, about: str, before: Sequence[tuple[str, str, str]] = ()
+) -> argparse.ArgumentParser:
+    """The grammar of a command on a campaign; what stands `before` it has a name, a word and a meaning."""
     command: argparse.ArgumentParser = commands.add_parser(
-        name, help=about, description=f"{about.capitalize()}.", epilog=OVERRIDES
+        name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES
     )
+    for key, word, meaning in before:
+        command.add_argument(key, metavar=word, help=meaning)
     command.add_argument(
         "campaign", nargs="?", metavar="CAMPAIGN", help="a YAML file, or the name of a shipped campaign"
     )
@@ -144,14 +181,20 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     if strange:
         top.error(f"unrecognized arguments: {' '.join(strange)}")
     if hasattr(arguments, "overrides"):
+        if arguments.campaign is None and late and not _is_override(late[0]):
+            arguments.campaign = late.pop(0)
         arguments.overrides = [*arguments.overrides, *late]
-        if arguments.campaign and ("=" in arguments.campaign or arguments.campaign.startswith("~")):
+        if arguments.campaign and _is_override(arguments.campaign):
             arguments.overrides.insert(0, arguments.campaign)
             arguments.campaign = None
     if arguments.command is None and not arguments.version:
         top.print_help()
         raise SystemExit(2)
     return arguments
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith("~")
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,17 +80,23 @@ def card(facts: Mapping[str, Any]) -> None:
         print(f"warning: {warning}")
 
 
+def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows with the same headings, at least one, on standard output; what is unknown is left empty."""
+    shown = Table(title=title, title_justify="left")
+    for heading in rows[0]:
+        shown.add_column(heading, overflow="fold", justify="left" if heading == "design" else "right")
+    for row in rows:
+        cells = ("" if value is None else value if isinstance(value, str) else f"{value:.4g}" for value in row.values())
+        shown.add_row(*map(escape, cells))
+    Console().print(shown)
+
+
 def summary(facts: Mapping[str, Any], *, most: int = 10) -> None:
     """Print what a run found, on standard output: the best of its shortlist and where its files lie."""
     console = Console()
     found = facts["shortlist"]
     if found:
-        table = Table(title=f"best {min(most, len(found))} of {len(found)} candidates", title_justify="left")
-        for heading in found[0]:
-            table.add_column(heading, overflow="fold", justify="left" if heading == "design" else "right")
-        for row in found[:most]:
-            table.add_row(*(escape(value) if isinstance(value, str) else f"{value:.4g}" for value in row.values()))
-        console.print(table)
+        table(f"best {min(most, len(found))} of {len(found)} candidates", found[:most])
     else:
         console.print("no measured design passed every validator; the report shows which checks refused them")
     for warning in facts["warnings"]:

@@ -104,7 +104,7 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
         if corpus is not None:
             _write_rejected(corpus, folder / REJECTED)
         changes = ledger.agree(_identity(plan, campaign, corpus), accept_changes=accept_changes)
-        space = _tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
+        space = tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
         ledger.note("map", space.card)
         _write_map(space, folder)
         known = frozenset(campaign.domain.key(design) for design in corpus.designs) if corpus else frozenset[str]()
@@ -326,7 +326,8 @@ def _save_map(space: LatentSpace[Any, Any], folder: Path) -> None:
     save_model(folder, space.vae, dict(space.card), extra=extra)
 
 
-def _tuned_map(ledger: Ledger[Any, Any], campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any] | None:
+def tuned_map(ledger: Ledger[Any, Any], campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any] | None:
+    """The map that a run tuned last, None where it tuned none."""
     name = ledger.meta("map_folder")
     if name is None:
         return None

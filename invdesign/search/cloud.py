@@ -11,6 +11,7 @@ from torch.quasirandom import SobolEngine
 
 from invdesign.core import InvdesignError, Landscape
 from invdesign.search.acquisition import front
+from invdesign.search.paths import slerp
 
 
 def sobol_cloud(landscape: Landscape, n: int, *, perturbed: float = 20.0) -> Tensor:
@@ -65,7 +66,7 @@ def elite_paths(
     first = torch.randint(len(Z), (n,))
     second = (first + torch.randint(1, len(Z), (n,))) % len(Z)
     a, b, t = Z[first], Z[second], torch.rand(n, 1, dtype=torch.float64)
-    path = _slerp(a, b, t) if shape == "spherical" else a + t * (b - a)
+    path = slerp(a, b, t) if shape == "spherical" else a + t * (b - a)
     return _boxed(landscape, path + noise * torch.randn_like(path), is_boxed)
 
 
@@ -138,15 +139,3 @@ def elites(landscape: Landscape, k: int, *, is_boxed: bool = True, least: int = 
 
 def _boxed(landscape: Landscape, Z: Tensor, is_boxed: bool) -> Tensor:
     return Z.clamp(landscape.bounds[0], landscape.bounds[1]) if is_boxed else Z
-
-
-def _slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Spherical interpolation of directions, linear in length; straight where directions are parallel or opposite."""
-    length_a, length_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
-    cosine = ((a * b).sum(1, keepdim=True) / (length_a * length_b).clamp_min(1e-12)).clamp(-1, 1)
-    angle = cosine.acos()
-    is_straight = (angle.sin() < 1e-6) | (length_a < 1e-12) | (length_b < 1e-12)
-    sine = torch.where(is_straight, torch.ones_like(angle), angle.sin())
-    unit_a, unit_b = a / length_a.clamp_min(1e-12), b / length_b.clamp_min(1e-12)
-    direction = (((1 - t) * angle).sin() * unit_a + (t * angle).sin() * unit_b) / sine
-    return torch.where(is_straight, a + t * (b - a), ((1 - t) * length_a + t * length_b) * direction)

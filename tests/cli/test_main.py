@@ -108,5 +108,6 @@ def test_bash_completes_the_choices_of_a_group() -> None:
 
 def test_every_command_has_a_description() -> None:
     action = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    assert set(action.choices) == {"run", "train", "encode", "sample", "export", "report", "check-data", "completion"}
+    campaign = {"run", "train", "encode", "sample", "interpolate"}
+    assert set(action.choices) == campaign | {"export", "report", "check-data", "completion"}
     assert all(command.description for command in action.choices.values())

@@ -9,7 +9,6 @@ from invdesign.core import InvdesignError
 from invdesign.search import Search, TrustRegion, proposals
 from invdesign.search.acquisition import posterior_mean, ucb
 from invdesign.search.ascent import climb, of_latents
-from invdesign.search.cloud import _slerp
 from invdesign.search.propose import (
     density_ascent,
     elite_paths,
@@ -81,14 +80,6 @@ def test_density_pulls_the_ascent_towards_real_designs(build):
 
 
 landscape_center = torch.tensor([0.5, 0.5, 0.5]).double()
-
-
-def test_paths_keep_the_length_of_their_ends():
-    a, b = torch.tensor([[3.0, 0.0]]).double(), torch.tensor([[0.0, 3.0]]).double()
-    halfway = _slerp(a, b, torch.tensor([[0.5]]).double())
-    assert halfway[0].tolist() == pytest.approx([3 / 2**0.5] * 2)
-    assert _slerp(a, -a, torch.tensor([[0.5]]).double())[0].tolist() == [0.0, 0.0]
-    assert _slerp(a, a, torch.tensor([[0.3]]).double())[0].tolist() == [3.0, 0.0]
 
 
 def test_paths_and_steps_may_leave_the_box_when_asked(build):

@@ -1,0 +1,37 @@
+"""A file whose columns have names of their own is checked as corpus=table would read it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from invdesign.cli import main
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> str:
+    path = tmp_path / "mine.csv"
+    path.write_text("Drug;exp logS;w\nCCO;1.5;1\nCCC;;2\nC(C;2;1\nCCN;high;1\n")
+    return str(path)
+
+
+def test_columns_are_named_and_their_values_counted(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--column", "Drug", "--property", "logS=exp logS", "--property", "w", "--weight-column", "w"]
+    assert main(["check-data", mine, *words, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["designs"] == 2 and found["properties"] == {"logS": 1, "w": 2}
+    assert [row["row"] for row in found["rejected"]] == [4, 5]
+    assert "'high', expected a number" in found["rejected"][1]["reason"]
+
+
+def test_the_counts_are_printed(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-data", mine, "--column", "Drug", "--property", "logS=exp logS"]) == 1
+    assert "logS: 1 values known" in capsys.readouterr().out
+
+
+def test_a_column_that_is_not_there_is_named_with_the_nearest(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-data", mine, "--column", "Drgu"]) == 2
+    assert "nearest: 'Drug'" in capsys.readouterr().err
+    assert main(["check-data", mine]) == 2
