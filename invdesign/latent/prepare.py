@@ -218,7 +218,8 @@ def encoded(domain: Domain[D, B], corpus: Corpus[D], *, cache: Path | None, prog
     text = json.dumps([corpus.sha256, domain.state()], sort_keys=True, default=str)
     path = cache / "encoded" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors" if cache else None
     if path is not None and path.is_file() and corpus.sha256:
-        return read_tensors(path)[0]["batch"].long()
+        kept = read_tensors(path)[0]["batch"]
+        return kept if kept.is_floating_point() else kept.long()
     blocks = []
     for start in range(0, len(corpus), 2000):
         progress("encoding the corpus", start, len(corpus))
@@ -227,7 +228,8 @@ def encoded(domain: Domain[D, B], corpus: Corpus[D], *, cache: Path | None, prog
         return domain.to_batch(corpus.designs)
     batch = torch.cat(blocks)  # type: ignore[arg-type]
     if path is not None and corpus.sha256:
-        write_tensors(path, {"batch": batch.to(torch.int32)}, {"corpus": corpus.name})
+        kept = batch if batch.is_floating_point() else batch.to(torch.int32)
+        write_tensors(path, {"batch": kept}, {"corpus": corpus.name})
     return batch
 
 
@@ -239,13 +241,10 @@ def load_space(
     Raises:
         InvdesignError: the folder is damaged, or its model is of another domain or architecture.
     """
-    from invdesign.vae.sequence import SequenceVAE
 
     def build(card: dict[str, Any]) -> VAE:
-        if isinstance(vae, Recipe):
-            return vae.build(domain.restore(card["domain"]))  # type: ignore[return-value]
-        settings = dict(card["architecture"])
-        return SequenceVAE(settings.pop("n_tokens"), settings.pop("length"), **settings)
+        restored = domain.restore(card["domain"])
+        return vae.build(restored) if isinstance(vae, Recipe) else restored.model(card["architecture"])  # type: ignore[return-value]
 
     model, card, extra = load_model(folder, build)
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()

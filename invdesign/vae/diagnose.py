@@ -23,7 +23,7 @@ class Diagnosis:
     Args:
         n_held_out: designs that it was not trained on.
         reconstruction: share of them that decode, from the mean of their posterior, to exactly themselves.
-        token_accuracy: share of their tokens that come back in place.
+        token_accuracy: share of their tokens that come back in place; None where designs are not written in tokens.
         n_samples: draws from the standard normal in standardized latents.
         validity: share of draws that decode to a design.
         uniqueness: share of distinct designs among those.
@@ -35,7 +35,7 @@ class Diagnosis:
 
     n_held_out: int
     reconstruction: float
-    token_accuracy: float
+    token_accuracy: float | None
     n_samples: int
     validity: float
     uniqueness: float
@@ -49,9 +49,9 @@ class Diagnosis:
         return asdict(self)
 
     def __str__(self) -> str:
+        tokens = "" if self.token_accuracy is None else f" (tokens {self.token_accuracy:.1%})"
         lines = [
-            f"exact reconstruction {self.reconstruction:.1%} of {self.n_held_out} held-out designs "
-            f"(tokens {self.token_accuracy:.1%})",
+            f"exact reconstruction {self.reconstruction:.1%} of {self.n_held_out} held-out designs{tokens}",
             f"prior samples: {self.validity:.1%} valid, {self.uniqueness:.1%} unique, {self.novelty:.1%} novel "
             f"(of {self.n_samples})",
             f"{self.active_units} of {len(self.kl)} latents active, {sum(self.kl):.1f} nats in all",
@@ -98,8 +98,8 @@ def diagnose(
             kls.append(divergence(posterior))
             y: Any = vae.generate(posterior.loc)
             decoded = domain.from_batch(y)
-            n_exact += sum(b is not None and domain.key(a) == domain.key(b) for a, b in zip(part, decoded, strict=True))
-            if isinstance(x, Tensor):
+            n_exact += sum(b is not None and domain.is_same(a, b) for a, b in zip(part, decoded, strict=True))
+            if isinstance(x, Tensor) and not x.is_floating_point():
                 width = min(x.shape[1], y.shape[1])
                 is_token = x != 0
                 n_tokens += int(is_token.sum())
@@ -118,7 +118,7 @@ def diagnose(
     found = Diagnosis(
         n_held_out=len(held_out),
         reconstruction=n_exact / n,
-        token_accuracy=n_right / max(1, n_tokens),
+        token_accuracy=n_right / n_tokens if n_tokens else None,
         n_samples=n_samples,
         validity=len(keys) / n_samples,
         uniqueness=len(distinct) / max(1, len(keys)),

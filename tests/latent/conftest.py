@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus
 from invdesign.vae.build import sequence_vae
+from invdesign.vae.sequence import SequenceVAE
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 from invdesign.vae.train import Recipe
 
@@ -56,6 +57,13 @@ class Words:
 
     def restore(self, state: Mapping[str, Any]) -> Words:
         return Words(Vocabulary.from_json(state["vocabulary"]), int(state["length"]))
+
+    def model(self, architecture: Mapping[str, Any]) -> SequenceVAE:
+        settings = dict(architecture)
+        return SequenceVAE(settings.pop("n_tokens"), settings.pop("length"), **settings)
+
+    def is_same(self, first: str, second: str) -> bool:
+        return first == second
 
     def misfits(self, designs: Sequence[str]) -> list[str]:
         return ["" for _ in designs]

@@ -24,6 +24,7 @@ from invdesign.domains.molecules.smiles import (
     parse,
     tokenize_smiles,
 )
+from invdesign.vae.sequence import SequenceVAE
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 
 
@@ -141,6 +142,13 @@ class Molecules:
             n_bits=int(state["n_bits"]),
             vocabulary=None if vocabulary is None else Vocabulary.from_json(vocabulary),
         )
+
+    def model(self, architecture: Mapping[str, Any]) -> SequenceVAE:
+        settings = dict(architecture)
+        return SequenceVAE(settings.pop("n_tokens"), settings.pop("length"), **settings)
+
+    def is_same(self, first: str, second: str) -> bool:
+        return self.key(first) == self.key(second)
 
     def misfits(self, designs: Sequence[str]) -> list[str]:
         return [self._misfit(design) for design in designs]
