@@ -1,0 +1,130 @@
+"""The crystal domain: what the rest of the house asks of crystals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from invdesign.core import Array, Corpus, InvdesignError
+from invdesign.domains.crystals import batch, crystal, drawing, features, files, matching, prototypes, symmetry, writing
+from invdesign.domains.crystals.batch import Vocabulary
+from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.graph import least_distance
+from invdesign.domains.crystals.vae import CrystalVAE, crystal_vae
+
+
+@dataclass(frozen=True)
+class Crystals:
+    """Crystals as symmetric descriptions; batches are rows of numbers (see `batch`).
+
+    Args:
+        symprec: distance (angstrom) at which two atoms of a file count as symmetric.
+        least_distance: angstrom; a decoded crystal with two atoms nearer than that is none.
+        most_atoms: a decoded crystal with more atoms in its conventional cell is none.
+        vocabulary: learnt by `fit`.
+    """
+
+    symprec: float = 0.1
+    least_distance: float = 0.7
+    most_atoms: int = 400
+    vocabulary: Vocabulary | None = None
+
+    @property
+    def name(self) -> str:
+        return "crystals"
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return writing.WRITTEN
+
+    def read(self, path: Path) -> Corpus[Crystal]:
+        return files.read(path, symprec=self.symprec)
+
+    def write(
+        self, designs: Sequence[Crystal], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
+        writing.write(designs, path, columns=columns)
+
+    def key(self, design: Crystal) -> str:
+        return symmetry.key(design)
+
+    def is_same(self, first: Crystal, second: Crystal) -> bool:
+        """Whether two crystals are one structure within the usual tolerances, as reconstructions are judged."""
+        return matching.match(first, second)
+
+    def to_text(self, design: Crystal) -> str:
+        return crystal.to_text(design)
+
+    def from_text(self, text: str) -> Crystal:
+        return crystal.from_text(text)
+
+    def fit(self, designs: Sequence[Crystal]) -> Crystals:
+        if not designs:
+            raise InvdesignError("crystals: nothing to learn from; give a corpus of at least one crystal")
+        return replace(self, vocabulary=batch.learn(designs))
+
+    def state(self) -> dict[str, Any]:
+        settings = {"symprec": self.symprec, "least_distance": self.least_distance, "most_atoms": self.most_atoms}
+        return {**settings, "vocabulary": None if self.vocabulary is None else self.vocabulary.to_json()}
+
+    def restore(self, state: Mapping[str, Any]) -> Crystals:
+        said = dict(state)
+        learnt = said.pop("vocabulary", None)
+        try:
+            return replace(self, **said, vocabulary=None if learnt is None else Vocabulary.from_json(learnt))
+        except (TypeError, ValueError, KeyError) as error:
+            raise InvdesignError(f"crystals: this state is of another domain or version ({error})") from error
+
+    def model(self, architecture: Mapping[str, Any]) -> CrystalVAE:
+        return crystal_vae(self, **architecture)
+
+    def misfits(self, designs: Sequence[Crystal]) -> list[str]:
+        vocabulary = self.fitted()
+        return [vocabulary.misfit(design) for design in designs]
+
+    def to_batch(self, designs: Sequence[Crystal]) -> Tensor:
+        return batch.pack(self.fitted(), designs)
+
+    def from_batch(self, rows: Tensor) -> list[Crystal | None]:
+        found = batch.unpack(self.fitted(), rows)
+        return [c if c is not None and self._can_be(c) else None for c in found]
+
+    def features(self, designs: Sequence[Crystal]) -> Array:
+        return features.features(designs)
+
+    def describe(self, designs: Sequence[Crystal]) -> dict[str, list[Any]]:
+        structures = [symmetry.structure_of(design) for design in designs]
+        return {
+            "formula": [s.composition.reduced_formula for s in structures],
+            "prototype": [prototypes.prototype_of(design) for design in designs],
+            "space_group": [design.space_group for design in designs],
+            "n_atoms": [design.n_atoms for design in designs],
+            "density": [round(float(s.density), 4) for s in structures],
+            "volume_per_atom": [round(s.volume / len(s), 4) for s in structures],
+        }
+
+    def draw(self, design: Crystal) -> str:
+        return drawing.svg(design)
+
+    def fitted(self) -> Vocabulary:
+        """The vocabulary.
+
+        Raises:
+            InvdesignError: there is none yet.
+        """
+        if self.vocabulary is None:
+            raise InvdesignError("crystals: no vocabulary yet; call `fit(designs)` or `restore(state)` first")
+        return self.vocabulary
+
+    def _can_be(self, design: Crystal) -> bool:
+        """Whether the atoms of a decoded crystal are as many as its sites say, and apart."""
+        if design.n_atoms > self.most_atoms:
+            return False
+        if len(symmetry.expand(design)[0]) != design.n_atoms:
+            return False
+        return bool(np.isfinite(design.cell).all()) and least_distance(design) >= self.least_distance

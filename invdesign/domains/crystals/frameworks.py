@@ -1,0 +1,185 @@
+"""The corpus of known zeolite frameworks, by their T sites, and made-up ones beside them."""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+import zlib
+from collections.abc import Iterator
+from itertools import islice
+from lzma import LZMAError
+from pathlib import Path
+
+import numpy as np
+from pymatgen.core import Structure
+
+from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.domains.crystals import cif, files
+from invdesign.domains.crystals.cif import RefusedError
+from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.groups import free_cell, lattice_of, place
+from invdesign.domains.crystals.nets import connect
+from invdesign.domains.crystals.random_nets import random_nets
+from invdesign.domains.crystals.symmetry import canonical, crystal_of, expand, key, make
+from invdesign.domains.crystals.zeolites import without_oxygen
+
+# Columns of the table of pores, by what they are called here.
+COLUMNS = {
+    "included_sphere": "included_sphere",
+    "free_sphere": "largest_diff_sphere",
+    "framework_density": "density",
+}
+MOST_UNPACKED = 50_000_000
+MOST_SITES = 6_000
+
+
+def frameworks(
+    path: str | Path,
+    *,
+    pores: str | Path | None = None,
+    at_most: int | None = None,
+    strained: int = 0,
+    random: int = 0,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Corpus[Crystal]:
+    """Frameworks of an archive of CIFs as crystals of T sites (all silicon, oxygens left out).
+
+    Properties, where the table of pores has them: `included_sphere` and `free_sphere` (angstrom), `framework_density`
+    (T sites in 1,000 cubic angstrom). What is no 4-connected net is rejected.
+
+    Args:
+        path: a tar of CIFs (.tar.xz, .tar.gz), one framework each, named by its three letters.
+        pores: table of pores; `zeolite_pores.csv` beside the archive where there is one.
+        at_most: read no more than this many.
+        strained: add so many copies of each with another cell and moved sites, of the same symmetry and net.
+        random: add so many nets of random search (see `random_nets`).
+        seed: of the random draws; the n-th copy of a framework depends on nothing else.
+        progress: called now and then with ("reading", frameworks done, frameworks).
+
+    Raises:
+        InvdesignError: the archive or the table cannot be read.
+
+    References:
+        Baerlocher and McCusker, Database of Zeolite Structures, http://www.iza-structure.org/databases/.
+    """
+    given = list(islice(structures(path), at_most))
+    known = _pores(Path(pores) if pores is not None else Path(path).parent / "zeolite_pores.csv", pores is not None)
+    designs: dict[str, Crystal] = {}
+    values: list[tuple[float, ...]] = []
+    rejected = []
+    blank = (np.nan,) * len(COLUMNS)
+    for row, (name, structure) in enumerate(given, start=1):
+        progress("reading", row - 1, len(given))
+        try:
+            if isinstance(structure, str):
+                raise InvdesignError(structure)
+            design = crystal_of(without_oxygen(structure))
+            connect(lattice_of(design.cell), expand(design)[1])
+        except InvdesignError as error:
+            rejected.append(Rejection(row, name, str(error), "leave it out"))
+            continue
+        identity = key(design)
+        if identity in designs:
+            rejected.append(Rejection(row, name, "the same net of T sites as another framework", "leave it out"))
+            continue
+        designs[identity] = design
+        values.append(known.get(name, blank))
+        for copy in range(strained):
+            rng = np.random.default_rng([seed, copy, zlib.crc32(name.encode())])
+            other = strain(design, rng)
+            if other is not None and (mark := key(other)) not in designs:
+                designs[mark] = other
+                values.append(blank)
+    for other in random_nets(n=random, seed=seed, progress=progress) if random else ():
+        if (mark := key(other)) not in designs:
+            designs[mark] = other
+            values.append(blank)
+    progress("reading", len(given), len(given))
+    table = np.array(values, dtype=float).reshape(-1, len(COLUMNS))
+    return files.corpus(
+        tuple(designs.values()),
+        properties=dict(zip(COLUMNS, table.T, strict=True)),
+        rejected=tuple(rejected),
+        name="frameworks",
+    )
+
+
+def structures(path: str | Path) -> Iterator[tuple[str, Structure | str]]:
+    """Name and full structure of every CIF of an archive, in the order of names; a reason where it cannot be used.
+
+    Raises:
+        InvdesignError: the archive is missing, is none, or unpacks to more than 50 MB.
+    """
+    for name, text in sorted(_texts(Path(path)).items()):
+        try:
+            block, *_ = cif.blocks(text) or [""]
+            structure, _ = files.checked(cif.structure(block, max_sites=MOST_SITES), max_sites=MOST_SITES)
+        except RefusedError as refusal:
+            yield name, refusal.reason
+            continue
+        n, n_oxygen = len(structure), structure.composition["O"]
+        # Only a site of four shared oxygens is a tetrahedron of the net: SiO2 is a check of the merging too.
+        yield name, structure if 3 * n_oxygen == 2 * n else f"{n_oxygen:g} oxygens of {n} atoms: not SiO2, interrupted"
+
+
+def strain(design: Crystal, rng: np.random.Generator, *, cell: float = 0.03, moved: float = 0.15) -> Crystal | None:
+    """A copy with another cell and moved sites but the same symmetry; None where it is no longer 4-connected.
+
+    Args:
+        design: T sites.
+        rng: what is drawn from.
+        cell: relative standard deviation of the free cell lengths; angles by as many radians.
+        moved: standard deviation (angstrom) of the free coordinates.
+    """
+    group, lengths = design.space_group, np.array(design.cell)
+    free = np.array(free_cell(group))
+    factor = np.ones(6)
+    factor[free] += cell * rng.standard_normal(len(free)) * np.where(free < 3, 1.0, 0.3)
+    atoms = []
+    for orbit in design.orbits:
+        site, u = place(group, np.array(orbit.position))
+        step = moved * rng.standard_normal(site.n_free) / lengths[:3].mean()
+        atoms.append((orbit.element, site.point(np.array(u) + step)))
+    other = make(group, tuple((lengths * factor).tolist()), atoms)
+    try:
+        connect(lattice_of(other.cell), expand(other)[1])
+    except InvdesignError:
+        return None
+    return canonical(other)
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """The CIFs in a tar, by name; nothing is written to disk."""
+    texts, size = {}, 0
+    try:
+        with tarfile.open(path, mode="r:*") as archive:
+            for member in archive:
+                if not member.isreg() or not member.name.endswith(".cif"):
+                    continue
+                size += member.size
+                if size > MOST_UNPACKED:
+                    raise InvdesignError(f"{path} unpacks to more than {MOST_UNPACKED:,} bytes; give a smaller archive")
+                content = archive.extractfile(member)
+                assert content is not None  # it is a plain file
+                text = content.read().decode("utf-8", errors="replace")
+                texts[Path(member.name).stem] = "\n".join(text.splitlines()) + "\n"
+    except (OSError, EOFError, LZMAError, tarfile.TarError) as error:
+        raise InvdesignError(f"cannot read {path} as a tar of CIFs: {error}. Check the path") from error
+    if not texts:
+        raise InvdesignError(f"{path} holds no .cif; give a tar with one CIF for each framework")
+    return texts
+
+
+def _pores(path: Path, is_given: bool) -> dict[str, tuple[float, ...]]:
+    if not path.exists() and not is_given:
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        return {row["framework"]: tuple(float(row[column]) for column in COLUMNS.values()) for row in rows}
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise InvdesignError(
+            f"cannot read {path} as a table of pores: {error!r}; expected the columns framework, "
+            f"{', '.join(COLUMNS.values())} with numbers"
+        ) from error

@@ -1,0 +1,58 @@
+"""The corpus of zeolites and the nets that are made beside it."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from invdesign import testing
+from invdesign.core import InvdesignError
+from invdesign.domains.crystals.frameworks import frameworks, strain, structures
+from invdesign.domains.crystals.random_nets import random_nets
+from invdesign.domains.crystals.symmetry import key
+from invdesign.domains.crystals.zeolites import four_connected, framework_residual
+
+
+def test_known_frameworks_are_read_with_their_pores(data) -> None:
+    corpus = frameworks(data / "zeolites.tar.xz", at_most=12)
+    testing.check_corpus(lambda: frameworks(data / "zeolites.tar.xz", at_most=12))
+    assert all(design.counts.keys() == {"Si"} for design in corpus.designs)
+    assert np.isfinite(corpus.properties["free_sphere"]).all()
+    assert all(check.passed for check in four_connected(corpus.designs))
+
+
+def test_sites_that_a_cif_lists_twice_are_merged_to_silica_and_interrupted_frameworks_are_left_out(data) -> None:
+    found = dict(structures(data / "zeolites.tar.xz"))
+    assert len(found) == 203
+    wrong = {name for name, structure in found.items() if isinstance(structure, str)}
+    assert wrong == {
+        "CHI", "CLO", "EWT", "IFT", "IFU", "IRY", "ITN", "ITV", "LIT", "RON", "SSO", "SVR", "SVY",
+    }  # fmt: skip
+
+
+def test_strained_copies_keep_their_group_and_differ_by_seed(data) -> None:
+    plain, more, again = (frameworks(data / "zeolites.tar.xz", at_most=6, strained=n) for n in (0, 3, 3))
+    assert len(plain) < len(more) <= 4 * len(plain)
+    assert more.sha256 == again.sha256
+    assert set(plain.designs) <= set(more.designs)
+    copy = strain(plain.designs[0], np.random.default_rng(5))
+    assert copy is not None and copy.space_group == plain.designs[0].space_group
+    assert key(copy) != key(plain.designs[0])
+
+
+def test_random_nets_are_four_connected_distinct_and_the_same_for_a_seed() -> None:
+    nets = random_nets(n=2, seed=1)
+    assert random_nets(n=1, seed=1) == nets[:1]
+    assert len({key(net) for net in nets}) == 2
+    assert all(check.passed for check in framework_residual(nets, at_most=0.02))
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvdesignError, match="as a tar of CIFs"):
+        frameworks(tmp_path / "absent.tar.xz")
+    empty = tmp_path / "empty.tar"
+    with tarfile.open(empty, "w"):
+        pass
+    with pytest.raises(InvdesignError, match=r"holds no \.cif"):
+        frameworks(empty)

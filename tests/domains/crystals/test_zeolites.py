@@ -1,0 +1,107 @@
+"""Frameworks of T sites and what validators find in them."""
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from invdesign import testing
+from invdesign.core import InvdesignError
+from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.nets import connect, decorate, nearest
+from invdesign.domains.crystals.symmetry import crystal_of
+from invdesign.domains.crystals.zeolites import (
+    four_connected,
+    framework_of,
+    framework_residual,
+    with_oxygen,
+    without_oxygen,
+)
+
+# Sodalite: twelve T sites in Im-3m, 3.07 angstrom apart where a = 3.07 * sqrt(8).
+EDGE = 3.07 * np.sqrt(8)
+SODALITE = np.array(
+    [p for q in (0.25, 0.75) for p in ([q, 0.5, 0], [q, 0, 0.5], [0.5, q, 0], [0, q, 0.5], [0.5, 0, q], [0, 0.5, q])]
+)
+
+
+def net(T: np.ndarray, lattice: np.ndarray) -> Crystal:
+    return crystal_of(Structure(Lattice(lattice), ["Si"] * len(T), T))
+
+
+@pytest.fixture(scope="module")
+def sodalite() -> Crystal:
+    return net(SODALITE, EDGE * np.eye(3))
+
+
+def diamond(distance: float) -> np.ndarray:
+    return distance / np.sqrt(3) * 4 * (np.ones((3, 3)) - np.eye(3)) / 2
+
+
+def test_every_site_of_sodalite_has_four_neighbours_and_every_oxygen_two_ends() -> None:
+    found = connect(EDGE * np.eye(3), SODALITE)
+    assert found.neighbours.shape == (12, 4)
+    assert np.array_equal(np.bincount(found.edges.ravel()), np.full(24, 2))
+    hops = SODALITE[found.neighbours] + found.shifts - SODALITE[:, None]
+    assert np.allclose(np.linalg.norm(EDGE * hops, axis=-1), 3.07)
+
+
+def test_the_net_does_not_depend_on_the_cell_that_its_sites_are_written_in() -> None:
+    far = SODALITE + np.random.default_rng(0).integers(-3, 4, SODALITE.shape)
+    assert np.array_equal(np.sort(connect(EDGE * np.eye(3), far).neighbours), connect_sorted(SODALITE))
+
+
+def connect_sorted(T: np.ndarray) -> np.ndarray:
+    return np.sort(connect(EDGE * np.eye(3), T).neighbours)
+
+
+def test_a_site_without_four_neighbours_is_named() -> None:
+    with pytest.raises(InvdesignError, match=r"has [0-3] neighbours within 3.6 A, needs four"):
+        connect(EDGE * np.eye(3), SODALITE[1:])
+
+
+def test_sites_that_no_oxygen_can_join_are_refused() -> None:
+    with pytest.raises(InvdesignError, match=r"2.35 A apart"):
+        connect(diamond(2.35), np.array([[0, 0, 0], [0.25, 0.25, 0.25]]))
+
+
+def test_silica_settles_at_its_distances_and_keeps_its_symmetry() -> None:
+    found = decorate(1.04 * EDGE * np.eye(3), SODALITE)
+    assert found.species == ("Si",) * 12 + ("O",) * 24
+    assert np.allclose(nearest(found.lattice, found.positions[12:], found.positions[:12], 4), 1.61, atol=0.02)
+    # The database gives 8.965 angstrom for sodalite, optimized in the same way.
+    assert found.lattice == pytest.approx(8.965 * np.eye(3), abs=0.05)
+    assert found.residual < 0.03
+
+
+def test_with_a_fixed_cell_only_atoms_move() -> None:
+    lattice = 1.04 * EDGE * np.eye(3)
+    assert np.array_equal(decorate(lattice, SODALITE, free_cell=False).lattice, lattice)
+
+
+def test_oxygens_come_and_go(sodalite: Crystal) -> None:
+    full = with_oxygen(sodalite)
+    assert full.formula == "O2Si"
+    assert full.counts == {"Si": 12, "O": 24}
+    assert with_oxygen(full) is full
+    again = crystal_of(without_oxygen(framework_of(sodalite).structure))
+    assert (again.space_group, again.counts) == (229, {"Si": 12})
+
+
+def test_a_framework_that_has_its_oxygens_is_taken_as_it_is(sodalite: Crystal) -> None:
+    made = framework_of(sodalite)
+    taken = framework_of(with_oxygen(sodalite))
+    assert taken.structure.volume == pytest.approx(made.structure.volume, rel=1e-3)
+    assert taken.clearance == pytest.approx(made.clearance, abs=0.01)
+
+
+def test_validators_say_what_is_wrong(sodalite: Crystal) -> None:
+    salt = crystal_of(
+        Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    )
+    silicon = net(np.array([[0, 0, 0], [0.25, 0.25, 0.25]]), diamond(2.35))
+    designs = [sodalite, salt, silicon, with_oxygen(sodalite)]
+    for validator in (four_connected, framework_residual):
+        testing.check_validator(validator, designs)
+        assert [c.passed for c in validator(designs)] == [True, False, False, True]
+    assert "Cl, Na" in four_connected([salt])[0].detail
+    assert not framework_residual([sodalite], at_most=0.0)[0].passed

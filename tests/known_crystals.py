@@ -1,0 +1,38 @@
+"""A few crystals that everybody knows, for the tests of rooms that need some."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from pymatgen.core import Lattice, Structure
+
+from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.symmetry import crystal_of
+
+# Space group, lattice, and an atom for each orbit.
+KNOWN = {
+    "NaCl": ("Fm-3m", Lattice.cubic(5.64), {"Na": (0, 0, 0), "Cl": (0.5, 0.5, 0.5)}),
+    "MgO": ("Fm-3m", Lattice.cubic(4.212), {"Mg": (0, 0, 0), "O": (0.5, 0.5, 0.5)}),
+    "CsCl": ("Pm-3m", Lattice.cubic(4.123), {"Cs": (0, 0, 0), "Cl": (0.5, 0.5, 0.5)}),
+    "SrTiO3": ("Pm-3m", Lattice.cubic(3.905), {"Sr": (0, 0, 0), "Ti": (0.5, 0.5, 0.5), "O": (0.5, 0.5, 0)}),
+    "TiSrO3": ("Pm-3m", Lattice.cubic(3.905), {"Ti": (0, 0, 0), "Sr": (0.5, 0.5, 0.5), "O": (0.5, 0.5, 0)}),
+    "TiO2": ("P4_2/mnm", Lattice.tetragonal(4.594, 2.959), {"Ti": (0, 0, 0), "O": (0.305, 0.305, 0)}),
+    "anatase": ("I4_1/amd", Lattice.tetragonal(3.785, 9.514), {"Ti": (0, 0, 0), "O": (0, 0, 0.208)}),
+    "MoS2": ("P6_3/mmc", Lattice.hexagonal(3.16, 12.29), {"Mo": (1 / 3, 2 / 3, 0.25), "S": (1 / 3, 2 / 3, 0.6225)}),
+    "SeleniumChain": ("P3_121", Lattice.hexagonal(4.366, 4.954), {"Se": (0.2254, 0, 1 / 3)}),
+    "Ar": ("Fm-3m", Lattice.cubic(5.31), {"Ar": (0, 0, 0)}),
+    "Si": ("Fd-3m", Lattice.cubic(5.43), {"Si": (0, 0, 0)}),
+    "Cu": ("Fm-3m", Lattice.cubic(3.61), {"Cu": (0, 0, 0)}),
+}
+
+
+@cache
+def structure(name: str) -> Structure:
+    """The conventional cell; shared, so copy it before changing it."""
+    group, lattice, atoms = KNOWN[name]
+    return Structure.from_spacegroup(group, lattice, list(atoms), list(atoms.values()))
+
+
+@cache
+def crystal(name: str) -> Crystal:
+    return crystal_of(structure(name))
