@@ -44,14 +44,6 @@ class Mixture:
         log_det = self.precisions.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return torch.logsumexp(self.log_weights + log_det - 0.5 * (white.square().sum(-1) + d * LOG_2PI), dim=-1)
 
-    def sample(self, n: int) -> Tensor:
-        """`n x d` draws, with torch's random numbers."""
-        chosen = torch.multinomial(self.log_weights.exp(), n, replacement=True)
-        white = torch.randn(n, self.means.shape[1], 1, dtype=torch.float64)
-        # The covariance is (P P')^-1, so P'^-1 turns white noise into its own.
-        steps = torch.linalg.solve_triangular(self.precisions.mT[chosen], white, upper=False)
-        return self.means[chosen] + steps[..., 0]
-
 
 @dataclass(frozen=True, eq=False)
 class NearestPosteriors:

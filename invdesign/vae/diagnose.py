@@ -145,6 +145,6 @@ def _warnings(found: Diagnosis) -> list[str]:
     if found.validity < 0.9 or found.uniqueness < 0.5:
         trouble.append(
             f"holes: {found.validity:.0%} of prior samples decode to a design and {found.uniqueness:.0%} of those are "
-            "distinct. Raise vae.beta, train on more designs, or spell molecules as SELFIES"
+            "distinct. Raise vae.beta, or train on more designs"
         )
     return trouble

@@ -168,6 +168,8 @@ def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -
             vae, batch, recipe, labels=labels, checkpoint=folder / f"stage{i}.safetensors", progress=progress
         )
     publish(folder, domain, corpus, batch, training, progress=progress)
+    for checkpoint in folder.glob("stage*.safetensors"):
+        checkpoint.unlink()
 
 
 def publish(
