@@ -28,6 +28,9 @@ class Words:
     name: str = "words"
     formats: tuple[str, ...] = (".txt", ".csv", ".svg")
 
+    def label(self, design: str) -> str:
+        return design
+
     def to_text(self, design: str) -> str:
         return design
 

@@ -31,6 +31,9 @@ class Words:
     name: str = "words"
     formats: tuple[str, ...] = (".txt",)
 
+    def label(self, design: str) -> str:
+        return design
+
     def to_text(self, design: str) -> str:
         return design
 

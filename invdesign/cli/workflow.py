@@ -162,7 +162,7 @@ def write_out(
         "best": float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else None,
         "shortlist": [
             {
-                "design": campaign.domain.to_text(c.design),
+                "design": campaign.domain.label(c.design),
                 **{o.name: y for o, y in zip(campaign.objectives, c.y, strict=True)},
             }
             for c in candidates

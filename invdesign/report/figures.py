@@ -34,7 +34,7 @@ def goal_in_words(objective: Objective) -> str:
 
 def caption_of(story: Story[D], candidate: Candidate[D]) -> str:
     """What a dot says: the design, its properties, where it comes from."""
-    words = [story.domain.to_text(candidate.design)]
+    words = [story.domain.label(candidate.design)]
     for j, objective in enumerate(story.objectives):
         if j < len(candidate.y):
             words.append(f"{objective.name} {number(candidate.y[j], 4)} {objective.unit}".rstrip())

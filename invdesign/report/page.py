@@ -175,7 +175,7 @@ def card(story: Story[D], candidate: Candidate[D], place: int, *, drawn: bool = 
             log.warning("report: no drawing of %s (%s: %s)", candidate.key, type(error).__name__, error)
     return {
         "rank": place + 1,
-        "text": story.domain.to_text(candidate.design),
+        "text": story.domain.label(candidate.design),
         "picture": picture,
         "properties": [_property(story, candidate, j) for j in range(len(story.objectives))],
         "percentile": candidate.percentile if math.isfinite(candidate.percentile) else None,

@@ -195,7 +195,7 @@ def _css(step: Step[D], walk: Interpolation[D]) -> str:
 
 def _says(story: Story[D], step: Step[D]) -> str:
     assert step.found is not None
-    words = [f"step {step.number}", story.domain.to_text(step.found.design)]
+    words = [f"step {step.number}", story.domain.label(step.found.design)]
     for j, objective in enumerate(story.objectives):
         for kind, values in (("measured", step.found.y), ("predicted", step.found.mean)):
             if j < len(values):

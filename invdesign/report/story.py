@@ -177,7 +177,7 @@ def failures(story: Story[D]) -> list[tuple[str, str, int, str]]:
     seen: dict[tuple[str, str], list[str]] = {}
     for c in story.told:
         if c.status != "measured":
-            seen.setdefault((c.status, c.reason or "no reason given"), []).append(story.domain.to_text(c.design))
+            seen.setdefault((c.status, c.reason or "no reason given"), []).append(story.domain.label(c.design))
     ordered = sorted(seen.items(), key=lambda item: -len(item[1]))
     return [(status, reason, len(texts), texts[0]) for (status, reason), texts in ordered]
 

@@ -43,6 +43,9 @@ class Words:
     def key(self, design: str) -> str:
         return design
 
+    def label(self, design: str) -> str:
+        return design
+
     def to_text(self, design: str) -> str:
         return design
 

@@ -17,7 +17,7 @@ from invdesign.report.story import Story
 
 NAUGHTY = "<script>alert(1)</script>"
 WORDS = SimpleNamespace(
-    name="words", to_text=str, draw=lambda word: f'<svg xmlns="http://www.w3.org/2000/svg"><title>{word}</title></svg>'
+    name="words", label=str, draw=lambda word: f'<svg xmlns="http://www.w3.org/2000/svg"><title>{word}</title></svg>'
 )
 
 

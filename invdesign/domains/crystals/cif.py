@@ -227,7 +227,7 @@ def block(crystal: Crystal, name: str, *, more: Mapping[str, Any] | None = None)
         name: of the block; what CIF does not allow in it becomes `_`.
         more: further values by heading, written as `_invdesign_...`; None, NaN and empty ones are left out.
     """
-    symbol, hall, texts = _words(crystal.space_group)
+    symbol, hall, texts = words(crystal.space_group)
     counts = crystal.counts
     unit = gcd(*counts.values())
     lattice = Lattice.from_parameters(*crystal.cell)
@@ -263,7 +263,7 @@ def is_said(value: Any) -> bool:
 
 
 @cache
-def _words(space_group: int) -> tuple[str, str, tuple[str, ...]]:
+def words(space_group: int) -> tuple[str, str, tuple[str, ...]]:
     """Hermann-Mauguin and Hall symbol of the default setting, and its operators as texts."""
     kinds = (spglib.get_spacegroup_type(hall) for hall in range(1, 531))
     kind = next(kind for kind in kinds if kind is not None and kind.number == space_group)

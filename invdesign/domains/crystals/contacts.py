@@ -160,7 +160,7 @@ def _is_sound(found: Contacts, distance: Array, target: Array, radii: Array) -> 
     is_sound &= (reach[:, found.kind == REPULSION] > LEAST_ANION_OVERLAP).all(1)
     is_sound &= (distance[:, found.kind == CLASH] > LEAST_CATION_DISTANCE).all(1)
     is_sound &= (reach[:, found.kind == NEXT] > LEAST_NEXT).all(1)
-    return is_sound
+    return np.asarray(is_sound)
 
 
 def _distances(found: Contacts, lengths: Array, u: Array, chosen: np.ndarray) -> tuple[Array, Array]:

@@ -11,7 +11,18 @@ import numpy as np
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError
-from invdesign.domains.crystals import batch, crystal, drawing, features, files, matching, prototypes, symmetry, writing
+from invdesign.domains.crystals import (
+    batch,
+    cif,
+    crystal,
+    drawing,
+    features,
+    files,
+    matching,
+    prototypes,
+    symmetry,
+    writing,
+)
 from invdesign.domains.crystals.batch import Vocabulary
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.graph import least_distance
@@ -56,6 +67,11 @@ class Crystals:
     def is_same(self, first: Crystal, second: Crystal) -> bool:
         """Whether two crystals are one structure within the usual tolerances, as reconstructions are judged."""
         return matching.match(first, second)
+
+    def label(self, design: Crystal) -> str:
+        symbol, *_ = cif.words(design.space_group)
+        kind = prototypes.prototype_of(design)
+        return f"{design.formula} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
 
     def to_text(self, design: Crystal) -> str:
         return crystal.to_text(design)

@@ -7,11 +7,16 @@ that they all leave where they are: that affine subspace, chosen canonically amo
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+
+# Its remarks on the way to an answer go to the terminal; what it answers is checked wherever it is asked.
+os.environ.setdefault("SPGLIB_WARNING", "OFF")
+
 import spglib
 
 from invdesign.core import Array, InvdesignError

@@ -93,6 +93,9 @@ class Molecules:
         """The design itself: it is canonical SMILES."""
         return design
 
+    def label(self, design: str) -> str:
+        return design
+
     def to_text(self, design: str) -> str:
         return design
 
