@@ -18,7 +18,7 @@ from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.crystals import crystal, files, rows
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.rows import MOST_SITES
-from invdesign.domains.crystals.writing import replace_file
+from invdesign.vae.store import write_atomically
 
 CACHE_FORMAT = 3
 # sha256 of the tables unpacked.
@@ -253,7 +253,7 @@ def _save(corpus: Corpus[Crystal], place: Path) -> None:
         "sha256": corpus.sha256,
     }
     place.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(place, gzip.compress(json.dumps(state).encode(), compresslevel=3, mtime=0))
+    write_atomically(place, gzip.compress(json.dumps(state).encode(), compresslevel=3, mtime=0))
 
 
 def _sha256(path: Path) -> str:

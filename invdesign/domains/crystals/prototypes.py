@@ -25,7 +25,7 @@ from invdesign.domains.crystals.groups import full_cell, images, lattice_of
 from invdesign.domains.crystals.radii import ANIONS, Ion, electronegativity, radius
 from invdesign.domains.crystals.structure_types import Prototype, prototypes, sites_of, table_sha256
 from invdesign.domains.crystals.symmetry import expand
-from invdesign.domains.crystals.writing import replace_file
+from invdesign.vae.store import write_atomically
 
 # Sensible ratios of cation to anion radius by coordination number (Pauling's rules, with the width that nature shows).
 RATIOS = {2: (0.2, 0.75), 3: (0.0, 0.35), 4: (0.08, 0.6), 5: (0.25, 0.7), 6: (0.28, 0.85), 7: (0.4, 1.0)}
@@ -279,4 +279,4 @@ def _save(designs: tuple[Crystal, ...], place: Path) -> None:
     text = "\n".join(map(to_text, designs))
     digest = hashlib.sha256(text.encode()).hexdigest()
     place.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(place, gzip.compress(f"{digest}\n{text}".encode(), compresslevel=3, mtime=0))
+    write_atomically(place, gzip.compress(f"{digest}\n{text}".encode(), compresslevel=3, mtime=0))

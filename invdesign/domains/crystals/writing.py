@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import re
-import tempfile
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -20,6 +18,7 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals import cif
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry import structure_of
+from invdesign.vae.store import write_atomically
 
 # What `write` takes for any number of crystals; a single one may also go into a POSCAR (.vasp).
 WRITTEN = (".cif", ".csv", ".extxyz", ".zip")
@@ -79,7 +78,7 @@ def write(designs: Sequence[Crystal], path: Path | str, *, columns: Mapping[str,
         data = _poscar(designs[0], titles[0]).encode()
     else:
         raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)} (or .vasp for one crystal), got {suffix!r}")
-    replace_file(path, data)
+    write_atomically(path, data)
 
 
 def precursors(crystals: Sequence[Crystal]) -> dict[str, list[Any]]:
@@ -143,24 +142,8 @@ def dft_inputs(crystal: Crystal, folder: Path | str) -> tuple[Path, ...]:
             ) from error
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {**texts, "POTCAR.spec": potentials}.items():
-        replace_file(folder / name, f"{text.rstrip()}\n".encode())
+        write_atomically(folder / name, f"{text.rstrip()}\n".encode())
     return tuple(folder / name for name in (*texts, "POTCAR.spec"))
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside, flush it to the disk and rename it, so that it is whole or absent."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.chmod(0o644)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def safe_cell(value: Any) -> str:

@@ -15,7 +15,7 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals.crystal import Crystal, Orbit
 from invdesign.domains.crystals.files import read
 from invdesign.domains.crystals.symmetry import canonical, key, make
-from invdesign.domains.crystals.writing import WRITTEN, dft_inputs, precursors, replace_file, safe_cell, write
+from invdesign.domains.crystals.writing import WRITTEN, dft_inputs, precursors, safe_cell, write
 
 COLUMNS = {"id": ["c-1", "c-2", "c-3", "c-4"], "energy [eV/atom]": [1.5, math.nan, -2.0, 3.25]}
 NAMES = {".cif": "_invdesign_energy_eV_atom", ".csv": "energy [eV/atom]", ".extxyz": "energy_eV_atom"}
@@ -86,10 +86,12 @@ def test_unknown_suffixes_and_short_columns_are_refused_and_nothing_is_left(tmp_
     assert all(suffix.startswith(".") for suffix in WRITTEN)
 
 
-def test_a_file_is_whole_or_absent(tmp_path):
-    replace_file(tmp_path / "x", b"1")
-    replace_file(tmp_path / "x", b"22")
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"22")]
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path, crystals):
+    write(crystals, tmp_path / "x.csv")
+    whole = (tmp_path / "x.csv").read_bytes()
+    write(crystals[:1], tmp_path / "x.csv")
+    assert [p.name for p in tmp_path.iterdir()] == ["x.csv"]
+    assert 0 < len((tmp_path / "x.csv").read_bytes()) < len(whole)
 
 
 def test_a_table_has_formula_and_space_group_and_no_formulas_of_spreadsheets(tmp_path, crystals):
