@@ -12,6 +12,9 @@ from torch import Tensor
 from invdesign.core import B, D, Density, Domain, InvdesignError
 from invdesign.vae.base import VAE
 
+# Size of the first and of the last step away from a point at which the decoder names nothing.
+NEARBY = (0.05, 0.3)
+
 
 @dataclass(frozen=True, eq=False)
 class LatentSpace(Generic[D, B]):
@@ -27,6 +30,7 @@ class LatentSpace(Generic[D, B]):
         sample_sd: `k x d` standard deviations of their posteriors.
         levels: log-densities of real designs in rising order, the scale of percentiles.
         card: what is known of the model (data, recipe, metrics), as JSON.
+        retries: points tried around one that decodes to nothing that can be.
     """
 
     domain: Domain[D, B]
@@ -38,6 +42,7 @@ class LatentSpace(Generic[D, B]):
     sample_sd: Tensor
     levels: Tensor
     card: Mapping[str, Any] = field(default_factory=dict)
+    retries: int = 8
 
     @property
     def d(self) -> int:
@@ -58,9 +63,23 @@ class LatentSpace(Generic[D, B]):
         return (mean - self.shift) / self.scale, sd / self.scale
 
     def decode(self, Z: Tensor) -> list[D | None]:
-        """The likeliest design at each of `n x d` points; None where the decoder names nothing that can be."""
+        """The likeliest design at each of `n x d` points, or near it; None where the decoder names nothing that can be.
+
+        A point without a design gets that of the first of a few points around it, nearer ones first, always the same
+        ones: the same point gives the same design.
+        """
         if Z.ndim != 2 or Z.shape[1] != self.d:
             raise InvdesignError(f"decode: latents must be n x {self.d}, got {tuple(Z.shape)}")
+        designs = self._decode(Z)
+        for step in _around(self.d, self.retries):
+            missing = [i for i, design in enumerate(designs) if design is None]
+            if not missing:
+                break
+            for i, design in zip(missing, self._decode(Z[missing] + step), strict=True):
+                designs[i] = design
+        return designs
+
+    def _decode(self, Z: Tensor) -> list[D | None]:
         raw = (Z * self.scale + self.shift).float()
         designs: list[D | None] = []
         with torch.no_grad():
@@ -91,6 +110,12 @@ class LatentSpace(Generic[D, B]):
         with torch.no_grad():
             posterior = self.vae.posterior(self.domain.to_batch(designs))
         return posterior.loc, posterior.scale
+
+
+def _around(d: int, n: int) -> Tensor:
+    """`n x d` steps to points around one, in standard deviations of the corpus, longer and longer."""
+    directions = torch.randn(n, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return directions * torch.linspace(*NEARBY, n, dtype=torch.float64)[:, None]
 
 
 def _parts(values: Any, size: int = 500) -> Iterator[Any]:

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invdesign.latent.space import LatentSpace
+
+D = 4
+
+
+class Itself(torch.nn.Module):
+    """A decoder that answers the latent itself."""
+
+    d = D
+
+    def generate(self, z: Tensor) -> Tensor:
+        return z
+
+
+@dataclass(frozen=True)
+class Where:
+    """Designs are points; those for which `can_be` does not hold are none."""
+
+    can_be: Callable[[Tensor], bool]
+
+    def from_batch(self, rows: Tensor) -> list[Any]:
+        return [tuple(row.tolist()) if self.can_be(row) else None for row in rows]
+
+
+def space(can_be: Callable[[Tensor], bool]) -> LatentSpace[Any, Any]:
+    nothing = torch.zeros(0, D, dtype=torch.float64)
+    return LatentSpace(
+        Where(can_be),  # type: ignore[arg-type]
+        Itself(),  # type: ignore[arg-type]
+        torch.zeros(D, dtype=torch.float64),
+        torch.ones(D, dtype=torch.float64),
+        density=lambda Z: Z.sum(-1),
+        sample=nothing,
+        sample_sd=nothing,
+        levels=torch.zeros(1),
+    )
+
+
+def test_a_point_that_decodes_to_nothing_gets_a_design_from_nearby_and_always_the_same_one() -> None:
+    found = space(lambda row: bool(row.abs().sum() > 1e-6))
+    Z = torch.zeros(2, D, dtype=torch.float64)
+    Z[1] = 3.0
+    near, itself = found.decode(Z)
+    assert itself == (3.0,) * D
+    assert 0 < torch.tensor(near).norm() < 0.5
+    assert found.decode(Z[:1]) == [near]
+    assert replace(found, retries=0).decode(Z) == [None, itself]
+
+
+def test_a_point_in_a_void_stays_without_a_design() -> None:
+    assert space(lambda row: False).decode(torch.zeros(3, D, dtype=torch.float64)) == [None] * 3
