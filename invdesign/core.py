@@ -57,10 +57,8 @@ class Objective:
         goal = self.goal
         if isinstance(goal, str):
             if goal not in ("maximize", "minimize"):
-                raise InvdesignError(
-                    f"objective {self.name!r}: goal {goal!r} is none of 'maximize', 'minimize', a number, "
-                    "or a window [low, high]"
-                )
+                said = f"objective {self.name!r}: goal {goal!r} is none of"
+                raise InvdesignError(f"{said} 'maximize', 'minimize', a number, or a window [low, high]")
         elif isinstance(goal, Sequence):
             if len(goal) != 2 or not float(goal[0]) < float(goal[1]):
                 raise InvdesignError(f"objective {self.name!r}: a window is [low, high] with low < high, got {goal!r}")
@@ -86,14 +84,12 @@ class Objective:
         """The utility scaled to 0 at `worst` and 1 at `best`, clipped (Derringer and Suich, 1980)."""
         if isinstance(self.goal, str):
             if self.worst is None or self.best is None:
-                raise InvdesignError(
-                    f"objective {self.name!r}: a geometric mean needs `worst` and `best`, the values that count 0 and 1"
-                )
+                needed = "`worst` and `best`, the values that count 0 and 1"
+                raise InvdesignError(f"objective {self.name!r}: a geometric mean needs {needed}")
             return ((y - self.worst) / (self.best - self.worst)).clip(0, 1)
         if not self.worst:
-            raise InvdesignError(
-                f"objective {self.name!r}: a geometric mean needs `worst`, the distance from the goal that counts 0"
-            )
+            needed = "`worst`, the distance from the goal that counts 0"
+            raise InvdesignError(f"objective {self.name!r}: a geometric mean needs {needed}")
         return (1 + self.utility(y) / self.worst).clip(0, 1)
 
 
@@ -330,6 +326,10 @@ Propose = Callable[[Landscape, int], "Tensor"]
 BuildVAE = Callable[[Domain[Any, Any]], "nn.Module"]
 Evaluate = Callable[[Oracle, Sequence[Any]], Iterator[tuple[int, Outcome]]]
 Progress = Callable[[str, int, int], None]
+# (shortlist, an empty folder) -> the files that it wrote there, for those who make or simulate the designs.
+Deliver = Callable[[Sequence[Candidate[Any]], Path], Sequence[Path]]
+# (shortlist, all told, objectives) -> HTML or SVG by title, whole without a network; scripts in it stand inline.
+Illustrate = Callable[[Sequence[Candidate[Any]], Sequence[Candidate[Any]], Sequence[Objective]], Mapping[str, str]]
 
 
 def silent(stage: str, done: int, total: int) -> None:

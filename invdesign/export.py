@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.metadata
 import json
 import math
 import platform
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invdesign.core import B, Candidate, D, Domain, InvdesignError, Objective
+from invdesign.core import B, Candidate, D, Deliver, Domain, InvdesignError, Objective
 from invdesign.ledger import sha256_of, to_plain, write_atomically
 from invdesign.ledger.files import now
 
+MANIFEST = "manifest.json"
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 PACKAGES = (
@@ -28,10 +32,19 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export, the table first and the manifest last, and what could not be written and why."""
+    """What an export wrote, and what could not be written and why.
+
+    Args:
+        files: its own, the table first and the manifest last.
+        warnings: formats that failed.
+        folders: those of the deliverables; the manifest names their files.
+        failures: deliverables that failed.
+    """
 
     files: tuple[Path, ...]
     warnings: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 def export(
@@ -44,10 +57,12 @@ def export(
     history: Sequence[Candidate[D]] = (),
     run: Mapping[str, Any] | None = None,
     formats: Sequence[str] | None = None,
+    deliverables: Mapping[str, Deliver] | None = None,
 ) -> Exported:
-    """Write a shortlist as a table and in every format of its domain, with a manifest.
+    """Write a shortlist as a table and in every format of its domain, then its deliverables, with a manifest.
 
-    Each file is whole or absent. A format that fails is left out and named; the table is always written.
+    Each file is whole or absent. A format or a deliverable that fails is left out and named; the table is always
+    written. Files that an earlier export delivered and this one does not are removed, unless they were changed.
 
     Args:
         candidates: best first; their place in this order is their id.
@@ -58,11 +73,13 @@ def export(
         history: every evaluated design, for a second table `evaluated.csv`; none is written where empty.
         run: what is known of the run, for the manifest: config, seed, command, checksums of data and model.
         formats: suffixes to write instead of all those of the domain.
+        deliverables: write further files, each into a folder of its name; none is called on an empty shortlist.
 
     Raises:
         InvdesignError: the folder cannot be written.
     """
     folder = Path(folder)
+    former = _delivered_before(folder)
     columns = table(candidates, domain, objectives, name=name)
     files = [write_table(columns, folder / f"{name}.csv")]
     warnings: list[str] = []
@@ -79,17 +96,32 @@ def export(
             files.append(path)
     if history:
         files.append(write_table(table(history, domain, objectives), folder / "evaluated.csv"))
+    delivered: dict[Path, list[Path]] = {}
+    failures: list[str] = []
+    for heading, deliver in (deliverables or {}).items() if candidates else ():
+        try:
+            delivered[folder / heading] = _deliver(deliver, candidates, folder / heading)
+        except InvdesignError as error:
+            failures.append(f"{heading}: {error}")
+        except Exception as error:  # a deliverable is a plug-in, and all else is of use without it
+            failures.append(f"{heading}: {type(error).__name__}: {error}")
+    more = [path for paths in delivered.values() for path in paths]
+    _remove_stale(folder, former, more)
     about = {
         **provenance(),
         "objectives": to_plain(list(objectives)),
         "run": to_plain(run or {}),
         "n_candidates": len(candidates),
         "warnings": warnings,
-        "files": {path.name: {"sha256": sha256_of(path), "bytes": path.stat().st_size} for path in files},
+        "failures": failures,
+        "files": {
+            path.relative_to(folder).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+            for path in (*files, *more)
+        },
     }
     text = json.dumps(about, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    files.append(write_atomically(folder / "manifest.json", lambda path: path.write_text(text, encoding="utf-8")))
-    return Exported(tuple(files), tuple(warnings))
+    files.append(write_atomically(folder / MANIFEST, lambda path: path.write_text(text, encoding="utf-8")))
+    return Exported(tuple(files), tuple(warnings), tuple(delivered), tuple(failures))
 
 
 def table(
@@ -210,6 +242,50 @@ def commit(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return head + (" (with changes)" if changed else "")
+
+
+def _deliver(deliver: Deliver, candidates: Sequence[Candidate[Any]], folder: Path) -> list[Path]:
+    """Let a deliverable write beside its folder, then put the files that it answers into it.
+
+    What else lies in the folder stays: people work where they find their inputs.
+
+    Raises:
+        InvdesignError: it answers something else than files that it wrote, or they cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+        root = Path(beside).resolve()
+        answer = deliver(candidates, root)
+        if not isinstance(answer, Sequence) or isinstance(answer, str):
+            raise InvdesignError(f"expected the list of the files that it wrote, got {answer!r}")
+        made = [(root / path).resolve() for path in answer]
+        for path in made:
+            if not path.is_relative_to(root) or not path.is_file():
+                raise InvdesignError(f"it answers {path.name!r}, which is no file in the folder that it was given")
+        return [
+            write_atomically(folder / path.relative_to(root), lambda place: shutil.copyfile(path, place))  # noqa: B023
+            for path in made
+        ]
+
+
+def _delivered_before(folder: Path) -> dict[str, str]:
+    """Checksums of the files in folders of their own that an earlier export left, by their names in its manifest."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return {str(name): str(about["sha256"]) for name, about in said.items() if "/" in name}
+    return {}
+
+
+def _remove_stale(folder: Path, former: Mapping[str, str], written: Sequence[Path]) -> None:
+    """Remove what belongs to candidates that are no longer listed; what somebody changed is left alone."""
+    kept = {path.resolve() for path in written}
+    for name, sha256 in former.items():
+        path = (folder / name).resolve()
+        if path in kept or not path.is_relative_to(folder.resolve()) or not path.is_file() or sha256_of(path) != sha256:
+            continue
+        path.unlink()
+        with contextlib.suppress(OSError):  # it holds something else
+            path.parent.rmdir()
 
 
 def _git(folder: Path, *words: str) -> str:

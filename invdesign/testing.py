@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ from torch.distributions import Normal
 from invdesign.core import (
     Acquire,
     Array,
+    Candidate,
     Check,
     Corpus,
+    Deliver,
     Domain,
     FitDensity,
     FitSurrogate,
+    Illustrate,
     InvdesignError,
     Landscape,
+    Objective,
     Oracle,
     Propose,
     Validator,
@@ -139,6 +144,60 @@ def check_validator(validator: Validator, designs: Sequence[Any]) -> None:
     assert validator([]) == [], "no designs, no findings"
 
 
+def check_deliver(deliver: Deliver, designs: Sequence[Any], *, key: Callable[[Any], str] = str) -> None:
+    """Hold a deliverable to its contract: files, each once, in the folder that it is given and nowhere else.
+
+    Args:
+        deliver: the function.
+        designs: what it is tried on, as measured candidates.
+        key: of a design.
+    """
+    listed = candidates(designs, key=key)
+    for given in (listed, listed[:1]):
+        with tempfile.TemporaryDirectory() as place:
+            folder = Path(place) / "folder"
+            folder.mkdir()
+            paths = [folder / path for path in deliver(given, folder)]
+            assert paths, f"no file for {len(given)} candidates"
+            assert len(set(paths)) == len(paths), f"a file is named twice: {[path.name for path in paths]}"
+            for path in paths:
+                assert path.is_file(), f"{path.name} was named, but not written"
+                assert path.resolve().is_relative_to(folder.resolve()), f"{path} lies outside the folder"
+            beside = [path.name for path in Path(place).iterdir() if path != folder]
+            assert not beside, f"written beside the folder: {beside}"
+
+
+def check_illustrate(
+    illustrate: Illustrate,
+    designs: Sequence[Any],
+    *,
+    objectives: Sequence[Objective] = (Objective("height", "m"),),
+    key: Callable[[Any], str] = str,
+) -> None:
+    """Hold figures for the report to their contract: HTML or SVG by title that asks nothing of the network.
+
+    Args:
+        illustrate: the function.
+        designs: what it is tried on, as measured candidates; half of them are the shortlist.
+        objectives: `m`.
+        key: of a design.
+    """
+    told = candidates(designs, key=key, m=len(objectives))
+    assert isinstance(illustrate([], told, objectives), Mapping), "without a shortlist: expected HTML or SVG by title"
+    figures = illustrate(told[: (len(told) + 1) // 2], told, objectives)
+    assert figures, "no figure of a shortlist"
+    for title, text in figures.items():
+        reader = _Attributes()
+        reader.feed(text)
+        assert reader.tags, f"{title}: neither HTML nor SVG"
+        assert reader.tags.isdisjoint({"link", "iframe", "object", "embed", "base"}), f"{title}: has {reader.tags}"
+        for name, value in reader.found:
+            assert not name.startswith("on"), f"{title}: {name}=... never runs in the report; use addEventListener"
+            is_far = name.rpartition(":")[2] in ("src", "href", "srcset") and not value.startswith(("data:", "#"))
+            assert not is_far, f"{title}: asks for {value}"
+        assert "@import" not in text and "url(http" not in text, f"{title}: its style asks for something"
+
+
 def check_density(fit: FitDensity, *, n: int = 200, d: int = 3) -> None:
     """Hold a density to its contract: smooth, float64, higher where the corpus is than far from it."""
     torch.manual_seed(0)
@@ -219,6 +278,39 @@ def landscape(*, n: int = 30, d: int = 4, m: int = 1) -> Landscape:
         return -0.5 * Z.square().sum(-1) - 0.5 * d * math.log(2 * math.pi)
 
     return Landscape(model, model, density, torch.stack([best - 0.8, best + 0.8]), best, X, U, d)
+
+
+def candidates(designs: Sequence[Any], *, key: Callable[[Any], str] = str, m: int = 1) -> list[Candidate[Any]]:
+    """Designs as candidates of a first round: measured, predicted, and checked."""
+    return [
+        Candidate(
+            design,
+            key(design),
+            torch.full((3,), float(i), dtype=torch.float64),
+            round=1,
+            y=(1.5 - i,) * m,
+            mean=(1.0 - i,) * m,
+            sd=(0.5,) * m,
+            log_density=-1.0,
+            percentile=50.0,
+            status="measured",
+            checks=(Check("tried", True), Check("liked", i % 2 == 0, "" if i % 2 == 0 else "an odd one")),
+        )
+        for i, design in enumerate(designs)
+    ]
+
+
+class _Attributes(HTMLParser):
+    """Collects the tags of a page, and the attributes that have a value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.found: list[tuple[str, str]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.found += [(name, value) for name, value in attrs if value and (tag, name) != ("a", "href")]
 
 
 def _hill(n: int, d: int, f: int, m: int) -> tuple[Tensor, Tensor]:

@@ -144,6 +144,73 @@ def test_an_empty_shortlist_is_a_table_of_headings(tmp_path):
     assert "measured hardness [GPa]" in read_table(tmp_path / "candidates.csv")
 
 
+def two_files(listed: list[Candidate[str]], folder: Path) -> list[Path]:
+    (folder / "sub").mkdir()
+    (folder / "scratch.txt").write_text("nobody needs it")
+    for name in ("plate.txt", "sub/keys.txt"):
+        (folder / name).write_text(" ".join(c.key for c in listed))
+    return [folder / "plate.txt", Path("sub/keys.txt")]
+
+
+def broken(listed: list[Candidate[str]], folder: Path) -> list[Path]:
+    (folder / "half.txt").write_text("half")
+    raise RuntimeError("no paper")
+
+
+def test_a_deliverable_has_a_folder_of_its_name_and_its_files_stand_in_the_manifest(tmp_path):
+    done = export(candidates(), Words(), OBJECTIVES, tmp_path, deliverables={"plates": two_files})
+    assert done.folders == (tmp_path / "plates",) and done.failures == ()
+    assert (tmp_path / "plates" / "sub" / "keys.txt").read_text() == "-MKV plain"
+    assert sorted(p.name for p in (tmp_path / "plates").iterdir()) == ["plate.txt", "sub"]
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["files"]["plates/plate.txt"]["sha256"] == sha256_of(tmp_path / "plates" / "plate.txt")
+    assert "plates/sub/keys.txt" in manifest["files"] and manifest["failures"] == []
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]
+
+
+def test_a_deliverable_that_fails_is_named_and_all_else_is_written(tmp_path):
+    both = {"labels": broken, "plates": two_files}
+    done = export(candidates(), Words(), OBJECTIVES, tmp_path, deliverables=both)
+    assert done.failures == ("labels: RuntimeError: no paper",) and done.folders == (tmp_path / "plates",)
+    assert not (tmp_path / "labels").exists() and (tmp_path / "candidates.txt").is_file()
+    assert json.loads((tmp_path / "manifest.json").read_text())["failures"] == ["labels: RuntimeError: no paper"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [(None, "expected the list of the files"), (["../out.txt"], "no file in the folder"), (["a"], "no file in")],
+)
+def test_a_deliverable_answers_files_that_it_wrote_in_its_folder(tmp_path, answer, message):
+    (tmp_path / "out.txt").write_text("outside")
+    done = export(candidates(), Words(), OBJECTIVES, tmp_path, deliverables={"x": lambda listed, folder: answer})
+    assert len(done.failures) == 1 and message in done.failures[0] and not (tmp_path / "x").exists()
+
+
+def test_files_of_candidates_that_are_listed_no_more_go_and_work_of_others_stays(tmp_path):
+    def each(listed, folder):
+        for c in listed:
+            (folder / f"{c.key}.txt").write_text(c.key)
+        return [f"{c.key}.txt" for c in listed]
+
+    export(candidates(), Words(), OBJECTIVES, tmp_path, deliverables={"each": each})
+    (tmp_path / "each" / "mine.txt").write_text("notes of a person")
+    export(candidates()[:1], Words(), OBJECTIVES, tmp_path, deliverables={"each": each})
+    assert sorted(p.name for p in (tmp_path / "each").iterdir()) == ["-MKV.txt", "mine.txt"]
+    (tmp_path / "each" / "-MKV.txt").write_text("changed by a person")
+    export([], Words(), OBJECTIVES, tmp_path, deliverables={"each": each})
+    assert sorted(p.name for p in (tmp_path / "each").iterdir()) == ["-MKV.txt", "mine.txt"]
+
+
+def test_a_manifest_from_elsewhere_removes_nothing_outside_its_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "precious.txt").write_text("")
+    about = {"sha256": sha256_of(tmp_path / "precious.txt")}
+    files = {"../precious.txt": about, f"{tmp_path}/precious.txt": about}
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps({"files": files}))
+    export(candidates(), Words(), OBJECTIVES, tmp_path / "run")
+    assert (tmp_path / "precious.txt").is_file()
+
+
 def test_provenance_names_the_versions_that_matter():
     about = provenance()
     assert {"torch", "botorch", "numpy"} <= set(about["versions"]) and about["made"].endswith("Z")

@@ -154,6 +154,7 @@ def table(walk: Interpolation[D], domain: Domain[D, B], objectives: Sequence[Obj
         "step": [step.number for step in walk.steps],
         "t": [round(step.t, 6) for step in walk.steps],
         "design": [None if c is None else domain.to_text(c.design) for c in found],
+        "label": [None if c is None else domain.label(c.design) for c in found],
         "key": [None if c is None else c.key for c in found],
         "repeated": ["yes" if step.is_repeated else "no" for step in walk.steps],
         "distance to proposal": [step.distance for step in walk.steps],

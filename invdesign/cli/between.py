@@ -20,6 +20,9 @@ from invdesign.ledger import Ledger, write_atomically
 from invdesign.report.path import path_report
 from invdesign.report.story import Story
 
+# Columns of the table that the designs' own format says anyhow.
+GIVEN_TWICE = ("design", "label")
+
 
 @dataclass(frozen=True, eq=False)
 class Known:
@@ -83,11 +86,11 @@ def write(
     columns = table(walk, domain, objectives)
     distinct = [step.number for step in walk.steps if step.found is not None and not step.is_repeated]
     names = {"id": [f"step-{i:02d}" for i in distinct]}
-    more = {heading: [cells[i] for i in distinct] for heading, cells in columns.items() if heading != "design"}
+    more = {heading: [cells[i] for i in distinct] for heading, cells in columns.items() if heading not in GIVEN_TWICE}
     designs = [c.design for c in walk.designs]
     ends = [designs[0], designs[-1]] if walk.met is None else designs[:1]
     misfits = [
-        f"{domain.to_text(end)}: {reason}" for end, reason in zip(ends, domain.misfits(ends), strict=True) if reason
+        f"{domain.label(end)}: {reason}" for end, reason in zip(ends, domain.misfits(ends), strict=True) if reason
     ]
     story: Story[Any] = Story(
         name=campaign.name,
@@ -116,13 +119,14 @@ def write(
 
 def say(answer: Mapping[str, Any], campaign: Campaign[Any, Any]) -> None:
     """Print what was found for people: the steps, the notes, the files."""
-    headings = ["step", "design", "density percentile [%]", "distance to proposal", "all checks passed"]
+    headings = ["step", "label", "density percentile [%]", "distance to proposal", "all checks passed"]
     for objective in campaign.objectives:
         unit = f" [{objective.unit}]" if objective.unit else ""
         headings[2:2] = [f"measured {objective.name}{unit}", f"predicted {objective.name}{unit}"]
     rows = [{heading: row[heading] for heading in headings} for row in answer["steps"]]
     known = [heading for heading in headings if any(row[heading] is not None for row in rows)]
-    show.table(f"{len(rows)} steps", [{heading: row[heading] for heading in known} for row in rows])
+    names = {"label": "design"}
+    show.table(f"{len(rows)} steps", [{names.get(heading, heading): row[heading] for heading in known} for row in rows])
     if answer["met"] is not None:
         print(f"the target was met at step {answer['met']}")
     for note in answer["notes"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         summaries.append(_run_one(arguments, job))
     if arguments.json:
         print(json.dumps(summaries if arguments.multirun else summaries[0], indent=1))
+    _complain({summary["run"]: summary["failures"] for summary in summaries if summary.get("failures")})
     return 0
 
 
@@ -145,7 +146,9 @@ def export(arguments: argparse.Namespace) -> int:
         written = workflow.write_lists(plan, ledger, candidates, folder)
     for warning in written.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    _say(arguments, {"candidates": len(candidates), "files": [str(path) for path in written.files]})
+    files = [str(path) for path in (*written.files, *written.folders)]
+    _say(arguments, {"candidates": len(candidates), "files": files})
+    _complain({str(plan.run.folder): written.failures} if written.failures else {})
     return 0
 
 
@@ -291,6 +294,22 @@ def _folders(campaign: str | None) -> list[Path]:
     """Where the user's own modules are looked for: beside the campaign's file, then where the command was typed."""
     beside = [compose.campaign_file(campaign).parent] if campaign else []
     return [*beside, Path.cwd()]
+
+
+def _complain(failed: Mapping[str, Sequence[str]]) -> None:
+    """End badly where deliverables of runs failed, by the runs' folders; all else was written before.
+
+    Raises:
+        InvdesignError: some failed; the message names each.
+    """
+    if failed:
+        raise InvdesignError(
+            "; ".join(
+                f"{folder}: all is written but these deliverables: {'; '.join(reasons)}; mend what they name, then: "
+                f"invdesign export {folder}"
+                for folder, reasons in failed.items()
+            )
+        )
 
 
 def _say(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:

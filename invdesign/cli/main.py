@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
     export = commands.add_parser(
-        "export", help="candidate lists and the manifest of a run", description="Write a run's lists."
+        "export", help="candidate lists, deliverables and the manifest of a run", description="Write a run's lists."
     )
     _run_arguments(export)
     export.add_argument("--out", metavar="FOLDER", help="default: the run's own folder")

@@ -31,7 +31,7 @@ def completed(node: dict[str, Any], where: Where, keys: tuple[str, ...] = (), ex
     """A part of a configuration with what the signatures imply written out.
 
     A mapping in the place of a record takes its type from the signature; in the place of a sequence its values are the
-    items, their names the items' names, null leaves one out.
+    items, their names the items' names, null leaves one out; so it does in a mapping of functions.
 
     Args:
         node: a mapping with a `_target_` that `targets.problem` accepted, or one in the place of a record.
@@ -138,7 +138,8 @@ def _value(value: Any, expected: Any, where: Where, keys: tuple[str, ...]) -> An
             return completed(value, where, keys, expected)
         arguments = typing.get_args(expected)
         inner = arguments[1] if len(arguments) == 2 and typing.get_origin(expected) in (dict, Mapping) else Any
-        return {key: _value(part, inner, where, (*keys, str(key))) for key, part in value.items()}
+        given = {key: part for key, part in value.items() if part is not None or not _is_callable(inner)}
+        return {key: _value(part, inner, where, (*keys, str(key))) for key, part in given.items()}
     if isinstance(value, list):
         item = _sequence_item(expected)
         inner = Any if item is None else item

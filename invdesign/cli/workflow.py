@@ -167,13 +167,14 @@ def write_out(
             }
             for c in candidates
         ],
-        "files": [str(path) for path in (*written.files, *([page] if page else []))],
+        "files": [str(path) for path in (*written.files, *written.folders, *([page] if page else []))],
         "warnings": list(written.warnings),
+        "failures": list(written.failures),
     }
 
 
 def write_lists(plan: Plan, ledger: Ledger[Any, Any], candidates: Sequence[Candidate[Any]], folder: Path) -> Exported:
-    """Candidate lists in every format of the domain, all evaluated designs, and the manifest."""
+    """Candidate lists in every format of the domain, all evaluated designs, deliverables, and the manifest."""
     about = {
         "command": plan.command,
         "config": plan.settings,
@@ -187,6 +188,7 @@ def write_lists(plan: Plan, ledger: Ledger[Any, Any], candidates: Sequence[Candi
         folder,
         history=[c for c in ledger.state().history if c.status != "pending"],
         run=about,
+        deliverables=plan.campaign.deliverables,
     )
 
 
@@ -212,6 +214,7 @@ def write_report(
         baseline=_baseline(plan),
         corpus_latents=latents,
         corpus_log_density=log_density,
+        illustrate=campaign.figures,
         map_facts=ledger.meta("map") or {},
         settings=plan.settings,
         versions=provenance(),

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from invdesign.core import Candidate, D
 from invdesign.ledger import to_plain, write_atomically
 from invdesign.ledger.files import now
-from invdesign.report import figures, maps
+from invdesign.report import figures, illustrations, maps
 from invdesign.report.story import Story, best_score, digits, failures, gain, score, undominated
 from invdesign.report.svg import number
 
@@ -77,6 +77,13 @@ def report(
         for j, o in enumerate(story.objectives)
     ]
     listed = list(enumerate(story.shortlist))
+    closer: list[tuple[str, Markup]] = []
+    for name, illustrate in story.illustrate.items():
+        made = attempt(name, lambda f=illustrate: illustrations.drawn(story, f))  # type: ignore[misc]
+        if made is None:
+            why = trouble[-1].removeprefix(f"{name}: ")
+            made = {name: Markup('<p class="missing">could not be drawn: {}</p>').format(why)}
+        closer += [(title, Markup(text)) for title, text in made.items()]
     page = _environment().get_template("page.html.j2").render(
         story=story,
         made=story.made or now()[:16].replace("T", " ") + " UTC",
@@ -86,6 +93,8 @@ def report(
         hero=attempt("best design", lambda: [card(story, c, i) for i, c in listed[:1]]) or [],
         progress=figure("best so far", lambda: figures.progress(story)),
         score=score(story),
+        closer=closer,
+        policy=Markup(illustrations.policy([picture for _, picture in closer])),
         cards=attempt("shortlist", lambda: [card(story, c, i) for i, c in listed[:most_cards]]) or [],
         rows=attempt("table", lambda: [card(story, c, i, drawn=False) for i, c in listed]) or [],
         fronts=[Markup(front) for front in fronts],

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats.qmc import Sobol
 
 from invdesign.campaign import Funnel, State, front
-from invdesign.core import Array, Candidate, Combine, D, Domain, Objective, utilities
+from invdesign.core import Array, Candidate, Combine, D, Domain, Illustrate, Objective, utilities
 
 POINTS_LOG2 = 15
 
@@ -33,6 +33,7 @@ class Story(Generic[D]):
         reference_name: what those are, shown to people.
         corpus_latents: `s x d` latents of a sample of the corpus.
         corpus_log_density: their log-densities, `s`.
+        illustrate: draw figures of the domain, by name.
         map_facts: figures of the trained map's diagnosis, by name.
         settings: the full configuration.
         versions: of packages, and checksums of data and model.
@@ -53,6 +54,7 @@ class Story(Generic[D]):
     reference_name: str = "seeds"
     corpus_latents: Array | None = None
     corpus_log_density: Array | None = None
+    illustrate: Mapping[str, Illustrate] = field(default_factory=dict)
     map_facts: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, Any] = field(default_factory=dict)

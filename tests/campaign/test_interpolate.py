@@ -20,7 +20,9 @@ from invdesign.core import Candidate, Check, Corpus, InvdesignError, Objective, 
 from invdesign.export import read_table, write_table
 
 SPACE = toy.GridSpace(toy.Grid())
-TEXTS = SimpleNamespace(to_text=str, describe=lambda designs: {"sum": [sum(p) for p in designs]})
+TEXTS = SimpleNamespace(
+    to_text=str, label=lambda p: f"{p[0]} by {p[1]}", describe=lambda designs: {"sum": [sum(p) for p in designs]}
+)
 
 
 class Counted:
@@ -169,6 +171,7 @@ def test_the_table_has_a_row_per_step_and_comes_back_from_its_file(tmp_path: Any
     columns = table(found, TEXTS, [Objective("height", "m")])  # type: ignore[arg-type]
     back = read_table(write_table(columns, tmp_path / "path.csv"))
     assert back["step"] == list("01234") and back["key"] == ["30,30", "", "", "", "-30,30"]
+    assert back["design"][0] == "(30, 30)" and back["label"] == ["30 by 30", "", "", "", "-30 by 30"]
     assert back["status"] == ["invalid", *["nothing decoded"] * 3, "measured"]
     assert back["sum"] == ["60", "", "", "", "0"] and "measured height [m]" in back
     with (tmp_path / "path.csv").open(newline="") as file:

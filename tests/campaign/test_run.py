@@ -186,6 +186,11 @@ def test_the_shortlist_is_valid_new_and_best_first() -> None:
     assert heights == sorted(heights, reverse=True)
 
 
+def test_a_deliverable_is_named_as_its_folder_may_be() -> None:
+    with pytest.raises(InvdesignError, match=r"'\.\./plates' names a folder"):
+        toy.campaign(deliverables={"../plates": lambda candidates, folder: []})
+
+
 def test_the_global_random_state_is_left_alone() -> None:
     campaign = toy.campaign(budget=20)
     torch.manual_seed(5)

@@ -8,14 +8,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from invdesign.cli import main
-from invdesign.cli.between import design_of
+from invdesign.cli.between import design_of, say
 from invdesign.cli.main import _parse
-from invdesign.core import InvdesignError
+from invdesign.core import InvdesignError, Objective
 from invdesign.domains.molecules import Molecules
 
 SMALL = [
@@ -74,6 +75,15 @@ def test_what_makes_no_sense_is_refused_before_anything_is_loaded(capsys: pytest
     assert main(["interpolate", "CC", "nonsense"]) == 2
     said = capsys.readouterr().err
     assert "at least 2" in said and "--run takes the campaign of the run" in said and "'nonsense' is no file" in said
+
+
+def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"step": 0, "density percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
+    step = {**known, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
+    objectives: Any = SimpleNamespace(objectives=[Objective("y")])
+    say({"steps": [step], "met": None, "notes": [], "files": ["path.csv"]}, objectives)
+    said = capsys.readouterr().out
+    assert "design" in said and "MgO" in said and "space_group" not in said and "predicted" not in said
 
 
 @pytest.mark.slow

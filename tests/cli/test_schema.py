@@ -32,6 +32,7 @@ class Part:
     place: Path | None = None
     search: Search | None = None
     score: Callable[[int], int] | None = None
+    named: Mapping[str, Callable[[int], int]] = field(default_factory=dict)
 
 
 def complete(node: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +93,13 @@ def test_a_mapping_in_the_place_of_a_sequence_names_its_items_and_null_leaves_on
     done = complete({"goals": {"qed": {"goal": "maximize"}, "logp": None, "tpsa": {"goal": [40, 90], "unit": "A2"}}})
     assert [goal["name"] for goal in done["goals"]] == ["qed", "tpsa"]
     assert all(goal["_target_"] == "invdesign.core.Objective" for goal in done["goals"])
+
+
+def test_null_leaves_a_function_out_of_a_mapping_and_what_is_no_function_is_refused() -> None:
+    part = {"_target_": "invdesign.search.acquisition.log_ei", "_partial_": True}
+    assert complete({"named": {"a": part, "b": None}})["named"] == {"a": part}
+    with pytest.raises(InvdesignError, match=r"named\.a: expected a function"):
+        complete({"named": {"a": 3}})
 
 
 def test_items_of_a_sequence_are_checked_too() -> None:

@@ -13,6 +13,7 @@ from known_crystals import crystal, structure
 
 from invdesign import testing
 from invdesign.cli import build, compose
+from invdesign.core import InvdesignError
 from invdesign.domains.molecules.oracles import tpsa
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -108,6 +109,31 @@ def test_every_validator_keeps_its_contract(group: str, choice: str) -> None:
     designs = designs_for(node[group])
     for name, validator in node[group].items():
         testing.check_validator(build.part(validator, where, (group, name)), designs)
+
+
+@pytest.mark.parametrize(
+    ("group", "choice", "name"),
+    [(g, c, n) for g in ("deliverables", "figures") for c in choices(g) for n in values(g, c)[0][g]],
+)
+def test_every_deliverable_and_every_figure_keeps_its_contract(group: str, choice: str, name: str) -> None:
+    node, where = values(group, choice)
+    designs = designs_for(node[group])
+    check = testing.check_deliver if group == "deliverables" else testing.check_illustrate
+    check(build.part(node[group][name], where, (group, name)), designs)
+
+
+def test_a_function_of_the_users_is_a_deliverable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_plates.py").write_text(
+        "def plate(candidates, folder, *, wells=96):\n"
+        "    (folder / 'plate.csv').write_text('\\n'.join(c.design for c in candidates[:wells]))\n"
+        "    return ['plate.csv']\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    composed = compose.compose(None, ["deliverables.plates.function=my_plates:plate", "deliverables.plates.wells=4"])
+    with pytest.raises(InvdesignError, match="add --allow my_plates"):
+        build.refuse(composed.values, composed.where)
+    made = build.build(composed.values, composed.where, name="mine", allowed=["my_plates"]).campaign
+    testing.check_deliver(made.deliverables["plates"], DESIGNS)
 
 
 @pytest.mark.parametrize("choice", choices("search"))

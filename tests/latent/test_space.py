@@ -1,3 +1,5 @@
+"""What a map answers where the decoder names nothing."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -29,10 +30,29 @@ EDGE = 0.02
 TURN, TILT = math.radians(-22.0), math.radians(14.0)
 
 
-def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
-    """The conventional cell of a crystal as an SVG element; atoms on its border are drawn at every border.
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What is drawn of a crystal, as the viewer sees it: right, up, and towards the viewer (angstrom).
 
-    At most `MOST_ATOMS` atoms are drawn, the nearest first. The same crystal makes the same picture, below 30 kB.
+    Args:
+        names: `n` elements.
+        atoms: `n x 3`.
+        bonds: `k x 2`, pairs of atoms.
+        corners: `8 x 3`, of the cell; those that differ in one bit of their numbers are joined by an edge.
+        elements: each once, from metals to anions.
+    """
+
+    names: list[str]
+    atoms: Array
+    bonds: np.ndarray
+    corners: Array
+    elements: list[str]
+
+
+def scene(crystal: Crystal) -> Scene:
+    """The conventional cell of a crystal; atoms on its border stand at every border.
+
+    At most `MOST_ATOMS` atoms, the nearest first; no bonds where there are more than `MOST_BONDS`.
     """
     species, positions = expand(crystal)
     names, x = _with_borders(species, positions)
@@ -41,6 +61,16 @@ def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
     if len(names) > MOST_ATOMS:
         front = np.sort(np.argsort(-atoms[:, 2], kind="stable")[:MOST_ATOMS])
         names, atoms = [names[k] for k in front], atoms[front]
+    return Scene(names, atoms, _bonds(names, atoms), corners, sorted(set(names), key=_electronegativity))
+
+
+def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
+    """The conventional cell of a crystal as an SVG element; atoms on its border are drawn at every border.
+
+    At most `MOST_ATOMS` atoms are drawn, the nearest first. The same crystal makes the same picture, below 30 kB.
+    """
+    shown = scene(crystal)
+    names, atoms, bonds, corners, elements = shown.names, shown.atoms, shown.bonds, shown.corners, shown.elements
     digits = 1 if len(names) <= FEW_ATOMS else 0
     low, high = corners[:, :2].min(0) - 0.8, corners[:, :2].max(0) + 0.8
     scale = float(min((width - 8) / (high[0] - low[0]), (height - 34) / (high[1] - low[1])))
@@ -53,18 +83,16 @@ def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
 
     # Names within the picture must not clash where several are pasted into one page.
     mark = "c" + hashlib.sha256(to_text(crystal).encode()).hexdigest()[:6]
-    elements = sorted(set(names), key=_electronegativity)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'font-family="sans-serif" font-size="12" role="img"><title>'
         f"{Composition(crystal.counts).reduced_formula}, space group {crystal.space_group}</title><defs>",
-        *(_ball(f"{mark}{name}", name, max(1.5, _radius(name) * scale)) for name in elements),
+        *(_ball(f"{mark}{name}", name, max(1.5, radius(name) * scale)) for name in elements),
         "</defs>",
     ]
     behind, before = _edges(corners)
     ends = at(corners)
     parts.append(_lines([(ends[i], ends[j]) for i, j in behind], "#b9b9b9", 1.0))
-    bonds = _bonds(names, atoms)
     pixels = at(atoms)
     steps = np.linspace(atoms[:, 2].min() - 1e-6, atoms[:, 2].max(), N_LAYERS + 1)
     layer = np.clip(np.searchsorted(steps, atoms[:, 2]) - 1, 0, N_LAYERS - 1)
@@ -137,15 +165,13 @@ def _lines(ends: list[tuple[Array, Array]], colour: str, width: float, digits: i
     return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:.1f}" stroke-linecap="round"/>'
 
 
-def _ball(mark: str, name: str, radius: float) -> str:
+def _ball(mark: str, name: str, pixels: float) -> str:
     """A shaded ball (by `mark`) and its colours (by `mark` and "s"), to be used many times."""
-    r, g, b = _colours().get(name, (160, 160, 160))
-    light = "#" + "".join(f"{int(v + 0.6 * (255 - v)):02x}" for v in (r, g, b))
-    dark = "#" + "".join(f"{int(0.55 * v):02x}" for v in (r, g, b))
+    light, plain, dark = shades(name)
     return (
         f'<radialGradient id="{mark}s" cx="35%" cy="32%" r="72%"><stop offset="0" stop-color="{light}"/>'
-        f'<stop offset=".45" stop-color="#{r:02x}{g:02x}{b:02x}"/><stop offset="1" stop-color="{dark}"/>'
-        f'</radialGradient><circle id="{mark}" r="{radius:.1f}" fill="url(#{mark}s)"/>'
+        f'<stop offset=".45" stop-color="{plain}"/><stop offset="1" stop-color="{dark}"/>'
+        f'</radialGradient><circle id="{mark}" r="{pixels:.1f}" fill="url(#{mark}s)"/>'
     )
 
 
@@ -173,8 +199,16 @@ def _colours() -> dict[str, tuple[int, int, int]]:
     return {name: (int(r), int(g), int(b)) for name, (r, g, b) in schemes["Jmol"].items()}
 
 
+def shades(name: str) -> tuple[str, str, str]:
+    """An element's colour where light falls on its ball, in the middle, and in the shade."""
+    r, g, b = _colours().get(name, (160, 160, 160))
+    light = "#" + "".join(f"{int(v + 0.6 * (255 - v)):02x}" for v in (r, g, b))
+    dark = "#" + "".join(f"{int(0.55 * v):02x}" for v in (r, g, b))
+    return light, f"#{r:02x}{g:02x}{b:02x}", dark
+
+
 @cache
-def _radius(name: str) -> float:
+def radius(name: str) -> float:
     """Of the ball (angstrom): a part of the atomic radius, so that the bonds can be seen."""
     found = Element(name).atomic_radius
     return 0.4 * float(found) if found else 0.6

@@ -146,6 +146,15 @@ def dft_inputs(crystal: Crystal, folder: Path | str) -> tuple[Path, ...]:
     return tuple(folder / name for name in (*texts, "POTCAR.spec"))
 
 
+def table(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Columns of one length as the text of a .csv."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([safe_cell(name) for name in columns])
+    writer.writerows([safe_cell(cell) for cell in row] for row in zip(*columns.values(), strict=True))
+    return stream.getvalue()
+
+
 def safe_cell(value: Any) -> str:
     """A table cell that no spreadsheet takes for a formula: text that looks like one is led by an apostrophe."""
     text = str(value) if cif.is_said(value) else ""
@@ -169,11 +178,7 @@ def _csv(designs: Sequence[Crystal], titles: Sequence[str], columns: Mapping[str
     shown.setdefault("formula", [d.formula for d in designs])
     shown.setdefault("space group", [d.space_group for d in designs])
     shown["cif"] = [cif.block(d, title) for d, title in zip(designs, titles, strict=True)]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in shown])
-    writer.writerows([safe_cell(cells[i]) for cells in shown.values()] for i in range(len(designs)))
-    return stream.getvalue()
+    return table(shown)
 
 
 def _extxyz(designs: Sequence[Crystal], titles: Sequence[str], more: Sequence[Mapping[str, Any]]) -> str:

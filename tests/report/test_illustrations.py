@@ -1,0 +1,88 @@
+"""Figures of the domain stand in the report after the shortlist; their scripts run, and no others."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from invdesign.campaign import State
+from invdesign.core import Candidate, Objective
+from invdesign.report import Story, report
+from invdesign.report.illustrations import POLICY, policy
+
+SCRIPT = "document.title = 'a < b'"
+WORDS = SimpleNamespace(name="words", label=str, draw=lambda word: "<svg></svg>")
+
+
+def story(**illustrate: Any) -> Story[str]:
+    told = [
+        Candidate(word, word, torch.zeros(2, dtype=torch.float64), round=1, y=(float(i),), status="measured")
+        for i, word in enumerate(("ab", "abc"))
+    ]
+    return Story(
+        "words", WORDS, (Objective("length", "cm"),), State(tuple(told)), shortlist=told[1:], illustrate=illustrate
+    )
+
+
+def counts(shortlist: Sequence[Any], told: Sequence[Any], objectives: Sequence[Objective]) -> Mapping[str, str]:
+    return {"How <many>": f"<p>{len(shortlist)} of {len(told)} by {objectives[0].name}</p><script>{SCRIPT}</script>"}
+
+
+def digest(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def test_a_figure_of_the_domain_stands_after_the_shortlist_with_its_title(tmp_path: Any) -> None:
+    text = report(story(counts=counts), tmp_path / "report.html", projections=("pca",)).read_text()
+    assert "<h3>How &lt;many&gt;</h3>" in text and "<p>1 of 2 by length</p>" in text
+    assert text.index("<h2>Shortlist") < text.index("<h2>A closer look") < text.index("<h2>The latent map")
+    assert f'{POLICY}; script-src {digest(SCRIPT)}"' in text
+
+
+def test_without_figures_of_the_domain_no_script_may_run(tmp_path: Any) -> None:
+    text = report(story(), tmp_path / "report.html", projections=("pca",)).read_text()
+    assert "A closer look" not in text and "script-src" not in text and f'"{POLICY}"' in text
+
+
+def test_line_ends_are_a_browsers_so_that_checksums_are_too(tmp_path: Any) -> None:
+    def dos(shortlist: Any, told: Any, objectives: Any) -> Mapping[str, str]:
+        return {"dos": "<p></p><script>a();\r\nb();\r</script>"}
+
+    text = report(story(dos=dos), tmp_path / "report.html", projections=("pca",)).read_text()
+    assert digest("a();\nb();\n") in text and "<script>a();\nb();\n</script>" in text
+
+
+def test_each_script_is_allowed_once() -> None:
+    found = policy(["<script>a()</script>", "<svg></svg>", "<script>b()</script><SCRIPT type='x'>b()</SCRIPT>"])
+    assert found == f"{POLICY}; script-src {digest('a()')} {digest('b()')}"
+
+
+FAILING = [
+    (RuntimeError("no <ink>"), "no &lt;ink&gt;"),
+    (["a list"], "expected HTML or SVG by title, got list"),
+    ({"view": "<p></p><script>a()"}, "view: a &lt;script&gt; is not closed"),
+]
+
+
+@pytest.mark.parametrize(("answer", "why"), FAILING)
+def test_a_figure_that_fails_says_why_and_the_page_goes_on(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture, answer: Any, why: str
+) -> None:
+    def broken(shortlist: Any, told: Any, objectives: Any) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    with caplog.at_level(logging.WARNING):
+        text = report(story(broken=broken, counts=counts), tmp_path / "report.html", projections=("pca",)).read_text()
+    assert f'<h3>broken</h3>\n<p class="missing">could not be drawn: {why}</p>' in text
+    assert "<p>1 of 2 by length</p>" in text
+    # A ValueError is a figure's way to say that there is nothing to show.
+    assert ("the figure 'broken' could not be made" in caplog.text) == (not isinstance(answer, dict))
