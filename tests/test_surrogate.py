@@ -28,8 +28,8 @@ from invdesign.surrogate import (
     sparse_gp,
     tanimoto_gp,
 )
+from invdesign.surrogate.fitting import subset
 from invdesign.surrogate.kernels import MinMaxKernel
-from invdesign.surrogate.models import subset
 from invdesign.surrogate.report import spearman
 
 D, F = 3, 12

@@ -110,6 +110,8 @@ def align(
     screens: Sequence[Validator] = (),
     least_percentile: float = 0.0,
     use_features: bool = True,
+    made: Sequence[D] = (),
+    settle: Callable[[Tensor, list[D | None]], list[D | None]] | None = None,
 ) -> Pool[D]:
     """Decode proposals, drop what is no design, a repeat, known or screened out, and encode the rest again.
 
@@ -120,11 +122,14 @@ def align(
         screens: cheap checks; a design that fails one is dropped.
         least_percentile: density percentile (0 to 100) below which a design counts as a void's and is dropped.
         use_features: whether the surrogate reads the domain's features.
+        made: further proposals that are designs already.
+        settle: changes what was decoded at `n x d` points, e.g. to designs near an incumbent.
 
     Returns:
-        The pool; it may be empty. `source` points from each design to its proposal.
+        The pool; it may be empty. `source` points from each design to its proposal, those made after those decoded.
     """
     decoded = space.decode(proposals)
+    decoded = [*(decoded if settle is None else settle(proposals, decoded)), *made]
     found = [(i, design, space.domain.key(design)) for i, design in enumerate(decoded) if design is not None]
     unique = [found[i] for i in distinct(key for _, _, key in found)]
     novel = [entry for entry in unique if not is_known(entry[2])]
@@ -139,15 +144,17 @@ def align(
     kept = [passed[i] for i in dense]
     designs, rows = tuple(entry[1] for entry in kept), [entry[0] for entry in kept]
     Z = Z[dense]
+    # What was made has no latent point that it was proposed at: its own stands for it.
+    places = [proposals[row] if row < len(proposals) else Z[i] for i, row in enumerate(rows)]
     return Pool(
         designs=designs,
         keys=tuple(entry[2] for entry in kept),
-        proposals=proposals[rows],
+        proposals=torch.stack(places) if places else proposals[:0],
         Z=Z,
         X=inputs(space.domain, designs, Z, use_features=use_features),
         log_density=log_density[dense],
         percentile=percentile[dense],
         checks=tuple(entry[3] for entry in kept),
         source=tuple(rows),
-        funnel=Funnel(len(proposals), len(found), len(unique), len(novel), len(kept)),
+        funnel=Funnel(len(decoded), len(found), len(unique), len(novel), len(kept)),
     )

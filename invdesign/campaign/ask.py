@@ -6,18 +6,22 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Generic
 
 import torch
 from torch import Tensor
 
 from invdesign.campaign.aligned import Funnel, Pool, align, joined
 from invdesign.campaign.parts import Campaign, RoundRecord, State
+from invdesign.campaign.regions import members, ranking
 from invdesign.campaign.survey import Survey, center_of, survey
-from invdesign.core import Array, B, Candidate, D, Landscape, Progress, round_seed, silent
+from invdesign.core import Array, B, Candidate, D, Landscape, Progress, distinct, round_seed, silent
 from invdesign.latent.space import LatentSpace
+from invdesign.search.acquisition import density_alone
 from invdesign.search.ascent import evaluate
-from invdesign.search.search import Search
+from invdesign.search.edits import Project
+from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
 from invdesign.search.select import select
 
@@ -57,6 +61,7 @@ def ask(
         torch.manual_seed(round_seed(campaign.seed, number))
         with watch("fit"):
             seen = survey(campaign, space, state, features)
+        campaign, doubts = _gated(campaign, seen)
         asked: list[Candidate[D]] = []
         funnel = Funnel()
         shares = _shares(n, max(1, len(state.regions)))
@@ -82,9 +87,20 @@ def ask(
         rung=seen.fitted.rung if seen.fitted else "none",
         surrogate=seen.report,
         seconds=watch.seconds,
-        notes=(*seen.notes, *(("barren: no new design came through the sieves",) if not asked else ())),
+        notes=(*seen.notes, *doubts, *(("barren: no new design came through the sieves",) if not asked else ())),
     )
     return replace(state, pending=state.pending + tuple(asked), round=number, records=(*state.records, record))
+
+
+def _gated(campaign: Campaign[D, B], seen: Survey) -> tuple[Campaign[D, B], tuple[str, ...]]:
+    """The campaign of this round, and why its surrogate is not asked where it knows nothing."""
+    ranks = seen.report.rank_correlation if seen.report else ()
+    least = campaign.search.least_rank
+    if campaign.search.acquire is None or not ranks or max(ranks) >= least:
+        return campaign, ()
+    said = ", ".join(f"{rank:.2f}" for rank in ranks)
+    note = f"the surrogate knows nothing (rank correlation {said}, below {least:g}): the density of real designs leads"
+    return replace(campaign, search=replace(campaign.search, acquire=density_alone)), (note,)
 
 
 def _ask_region(
@@ -99,14 +115,17 @@ def _ask_region(
     watch: _Watch,
 ) -> tuple[list[Candidate[D]], Funnel]:
     """The share of the batch that one trust region asks for."""
-    search = campaign.search
+    search, edits = campaign.search, campaign.edits
     landscape = _landscape(campaign, space, state, seen, index)
+    nearby = _Nearby.of(campaign, state, index) if edits and landscape is not None else None
     pools: list[Pool[D]] = []
     origins: list[str] = []
-    inner = landscape
+    inner, elites = landscape, nearby.parents if nearby else []
     for count in _shares(search.oversample * n, search.generations if landscape else 1):
+        n_made = round(edits.share * count) if edits and nearby else 0
         with watch("propose"):
-            proposals, names = _propose(search, inner, count, space)
+            proposals, names = _propose(search, inner, count - n_made, space)
+            made = edits.vary(elites, n_made, radius=nearby.radius) if edits and nearby and n_made else ()
         with watch("align"):
             found = align(
                 space,
@@ -115,14 +134,20 @@ def _ask_region(
                 screens=campaign.screens,
                 least_percentile=campaign.least_percentile,
                 use_features=campaign.use_features and landscape is not None,
+                made=made,
+                settle=nearby.settle(edits.project, space) if edits and nearby and edits.project else None,
             )
         pools.append(found)
-        origins += names
+        origins += [*names, *([name_of(edits.vary)] * len(made) if edits else ())]
         with watch("score"):
-            inner = _inner(search, landscape, joined(pools))
+            pool = joined(pools)
+            best = _best(search, landscape, pool)
+            inner = replace(landscape, elites=pool.Z[best]) if landscape and len(best) else landscape
+            if edits and nearby:
+                elites = [*(pool.designs[i] for i in best[: edits.n_parents]), *nearby.parents][: 2 * edits.n_parents]
     pool = joined(pools)
     with watch("select"):
-        picked, values = _pick(campaign.search, landscape, pool, n)
+        picked, values = _pick(campaign, landscape, pool, n)
         mean, sd = seen.predict(campaign, pool.X[picked])
     parents = _parents(state, pool.proposals[picked])
     batch = [
@@ -156,17 +181,38 @@ def _landscape(
     return seen.landscape(center, state.regions[index].trust.bounds(center), space.log_density)
 
 
-def _inner(search: Search, landscape: Landscape | None, pool: Pool[D]) -> Landscape | None:
-    """The landscape with the designs of the highest acquisition as elites: the next generation is bred from them.
+@dataclass(frozen=True, eq=False)
+class _Nearby(Generic[D]):
+    """What a trust region is in the space of designs: its best ones, its incumbent first, and a radius in edits."""
+
+    parents: list[D]
+    radius: int
+
+    @classmethod
+    def of(cls, campaign: Campaign[D, B], state: State[D], index: int) -> _Nearby[D] | None:
+        """The region's own best designs, filled up with the best of all; None while nothing was measured."""
+        assert campaign.edits is not None
+        trust = state.regions[index].trust if state.regions else None
+        own = members(state, index) if state.regions else []
+        ranked = [held[i] for held in (own, list(state.history)) for i in ranking(campaign.utilities(held))]
+        rows = distinct(c.key for c in ranked)[: campaign.edits.n_parents]
+        return cls([ranked[i].design for i in rows], campaign.edits.radius(trust)) if rows else None
+
+    def settle(self, project: Project, space: LatentSpace[D, B]) -> Callable[[Tensor, list[D | None]], list[D | None]]:
+        return lambda Z, designs: project(space, Z, designs, self.parents[0], self.radius)
+
+
+def _best(search: Search, landscape: Landscape | None, pool: Pool[D]) -> list[int]:
+    """The designs of the highest acquisition: the next generation is bred from them.
 
     Acquisition maximization is a search of its own, and what it climbs is worth measuring, not measured.
     """
     if landscape is None or search.acquire is None or not len(pool):
-        return landscape
+        return []
     with torch.no_grad():
         values = evaluate(search.acquire(landscape), pool.X).nan_to_num(-math.inf)
-    best = values.argsort(descending=True)[:N_ELITES]
-    return replace(landscape, elites=pool.Z[best])
+    found: list[int] = values.argsort(descending=True)[:N_ELITES].tolist()
+    return found
 
 
 def _propose(search: Search, landscape: Landscape | None, n: int, space: LatentSpace[D, B]) -> tuple[Tensor, list[str]]:
@@ -179,13 +225,26 @@ def _propose(search: Search, landscape: Landscape | None, n: int, space: LatentS
     return search_proposals(search, landscape, n)
 
 
-def _pick(search: Search, landscape: Landscape | None, pool: Pool[D], n: int) -> tuple[list[int], list[float]]:
+def _pick(
+    campaign: Campaign[D, B], landscape: Landscape | None, pool: Pool[D], n: int
+) -> tuple[list[int], list[float]]:
     """Which designs of the pool to measure, and the acquisition values; in order of proposal without a landscape."""
+    search, edits = campaign.search, campaign.edits
     n = min(n, len(pool))
     if n == 0 or landscape is None or search.acquire is None:
         return list(range(n)), [math.nan] * n
+
+    def is_apart(i: int, j: int) -> bool:
+        return edits is None or edits.distance(pool.designs[i], pool.designs[j]) >= edits.apart
+
     picked, values = select(
-        landscape, pool.X, n, acquire=search.acquire, shortlist=search.shortlist, min_distance=search.min_distance
+        landscape,
+        pool.X,
+        n,
+        acquire=search.acquire,
+        shortlist=search.shortlist,
+        min_distance=search.min_distance,
+        is_apart=is_apart if edits and edits.apart > 1 else None,
     )
     return picked.tolist(), values.tolist()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol
 
 import numpy as np
+from torch import Tensor
 
 from invdesign.campaign.aligned import Funnel
 from invdesign.core import (
@@ -17,9 +19,11 @@ from invdesign.core import (
     Combine,
     Corpus,
     D,
+    Deliver,
     Domain,
     FitDensity,
     FitSurrogate,
+    Illustrate,
     InvdesignError,
     Objective,
     Oracle,
@@ -29,9 +33,10 @@ from invdesign.core import (
 from invdesign.latent.density import mixture
 from invdesign.latent.prepare import Pretrained
 from invdesign.latent.space import LatentSpace
+from invdesign.search.edits import Edits
 from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
-from invdesign.surrogate import SurrogateReport, auto
+from invdesign.surrogate import SurrogateReport, Warped, auto, feasibility_surrogate, no_warp
 from invdesign.vae.train import Recipe
 
 
@@ -50,7 +55,11 @@ class Campaign(Generic[D, B]):
         density: fits log p(z) of real designs.
         surrogate: fits the utilities on `[z | features]`.
         latent_surrogate: fits the utilities on the latents alone, for proposers that climb a gradient in z.
+        warp: what the utilities of each objective become before surrogates see them (see `surrogate.warps`).
+        feasibility: fits, to designs that could and could not be measured, the log-probability that another one can,
+            `(X, is_feasible, *, d) -> function`.
         search: where to look, and what is good.
+        edits: proposals made of designs beside those made of latents, and the trust region's radius in edits.
         screens: cheap checks before the oracle; a design that fails one is never measured.
         validators: checks before export; a design that fails one is never shortlisted.
         combine: how several objectives become utilities (see `core.utilities`).
@@ -66,6 +75,8 @@ class Campaign(Generic[D, B]):
         tune_every: rounds between tunings; 0 for never.
         most_failures: share of failed oracle calls at which the campaign stops.
         most_barren: consecutive rounds without a new design at which it stops.
+        deliverables: write further files of every export, each into a folder of its name.
+        figures: draw what the report shows beside its own figures.
         seed: of every random number.
         name: shown to people.
     """
@@ -79,7 +90,10 @@ class Campaign(Generic[D, B]):
     density: FitDensity = mixture
     surrogate: FitSurrogate = auto
     latent_surrogate: FitSurrogate = auto
+    warp: Callable[[Tensor], Warped] = no_warp
+    feasibility: Callable[..., Callable[[Tensor], Tensor]] = feasibility_surrogate
     search: Search = field(default_factory=Search)
+    edits: Edits | None = None
     screens: Sequence[Validator] = ()
     validators: Sequence[Validator] = ()
     combine: Combine = "pareto"
@@ -95,6 +109,8 @@ class Campaign(Generic[D, B]):
     tune_every: int = 0
     most_failures: float = 0.5
     most_barren: int = 10
+    deliverables: Mapping[str, Deliver] = field(default_factory=dict)
+    figures: Mapping[str, Illustrate] = field(default_factory=dict)
     seed: int = 0
     name: str = "campaign"
 
@@ -108,6 +124,12 @@ class Campaign(Generic[D, B]):
                 raise InvdesignError(
                     f"campaign {self.name!r}: {count} must be at least 1, got {getattr(self, count)}; "
                     f"set {count}=1 or more"
+                )
+        for deliverable in self.deliverables:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", deliverable):
+                raise InvdesignError(
+                    f"campaign {self.name!r}: the deliverable {deliverable!r} names a folder; use letters, digits, "
+                    "_ and - only"
                 )
 
     def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:

@@ -14,7 +14,7 @@ from invdesign.campaign.regions import FAILED, front, members
 from invdesign.core import Array, B, Candidate, D, Landscape
 from invdesign.latent.space import LatentSpace
 from invdesign.search.acquisition import marginals
-from invdesign.surrogate import Fit, SurrogateReport, assess, feasibility_surrogate, fit
+from invdesign.surrogate import Fit, SurrogateReport, Warped, assess, fit
 
 LEAST_FAILURES = 5
 
@@ -35,6 +35,7 @@ class Survey:
     feasibility: Callable[[Tensor], Tensor] | None = None
     report: SurrogateReport | None = None
     notes: tuple[str, ...] = ()
+    warped: tuple[Warped, ...] = ()
 
     def landscape(self, center: Tensor, bounds: Tensor, density: Callable[[Tensor], Tensor]) -> Landscape | None:
         """The landscape around a center, or None where there is no surrogate to make one of."""
@@ -70,9 +71,15 @@ class Survey:
             means, variances = marginals(model, X)
         mean, sd = means.reshape(len(X), -1), variances.reshape(len(X), -1).clamp_min(0).sqrt()
         if is_plain:
+            ends = [self._back(w) for w in (mean - sd, mean, mean + sd)]
+            mean, sd = ends[1], (ends[2] - ends[0]) / 2
             sign = torch.tensor([-1.0 if goal == "minimize" else 1.0 for goal in goals], dtype=mean.dtype)
             mean = mean * sign
         return mean.tolist(), sd.tolist()
+
+    def _back(self, w: Tensor) -> Tensor:
+        """Warped utilities (`n x m`) in their unit."""
+        return torch.stack([warp.inverse(w[:, j]) for j, warp in enumerate(self.warped)], 1) if self.warped else w
 
 
 def survey(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], features: dict[str, Array]) -> Survey:
@@ -92,14 +99,14 @@ def survey(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], 
         empty = torch.zeros(0, d, dtype=torch.float64)
         return Survey(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
     X = survey_inputs(campaign, measured, features)
-    known = torch.from_numpy(U[is_known])
+    warped = tuple(campaign.warp(torch.from_numpy(column.copy())) for column in U[is_known].T)
+    known = torch.stack([warp.u for warp in warped], 1)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     fitted = fit(campaign.surrogate, X, known, d=d)
     fitted_latent = fit(campaign.latent_surrogate, X[:, :d], known, d=d) if X.shape[1] > d else None
     report = assess(fitted.model, fitted.X, fitted.U, d=d, surrogate=campaign.surrogate)
-    return Survey(
-        X, known, Y, d, fitted, fitted_latent, _feasibility(campaign, state, d, features), report, fitted.notes
-    )
+    feasibility = _feasibility(campaign, state, d, features)
+    return Survey(X, known, Y, d, fitted, fitted_latent, feasibility, report, fitted.notes, warped)
 
 
 def survey_inputs(campaign: Campaign[D, B], candidates: Sequence[Candidate[D]], features: dict[str, Array]) -> Tensor:
@@ -132,4 +139,4 @@ def _feasibility(
     is_feasible = torch.tensor([c.status == "measured" for c in settled])
     if (~is_feasible).sum() < LEAST_FAILURES:
         return None
-    return feasibility_surrogate(survey_inputs(campaign, settled, features), is_feasible, d=d)
+    return campaign.feasibility(survey_inputs(campaign, settled, features), is_feasible, d=d)

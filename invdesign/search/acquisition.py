@@ -167,6 +167,24 @@ def posterior_sample(landscape: Landscape, *, density_weight: float = 0.0) -> Ac
     )
 
 
+def density_alone(landscape: Landscape) -> AcquisitionFunction:
+    """Log-density of real designs and the log-probability of feasibility; the surrogate is not asked."""
+    d, feasibility = landscape.d, landscape.feasibility
+    weights = _weights(landscape)
+
+    def place(X: Tensor) -> Tensor:
+        worth = landscape.density(X[..., :d])
+        return worth if feasibility is None else worth + feasibility(X)
+
+    return Pointwise(
+        landscape.model,
+        lambda mean, sd, best: torch.zeros_like(mean),
+        weights=weights,
+        best=(landscape.U * weights).sum(1).max(),
+        place=place,
+    )
+
+
 def log_nehvi(
     landscape: Landscape, *, density_weight: float = 0.0, n_samples: int = 32, most_baseline: int = 64
 ) -> AcquisitionFunction:

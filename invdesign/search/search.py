@@ -41,6 +41,8 @@ class Search:
             is searched are the decoded designs of the highest acquisition.
         shortlist: points of the pool that are considered jointly when the batch is chosen.
         min_distance: between the latents of two designs of a batch, in standard deviations of the corpus.
+        least_rank: rank correlation of the surrogate, on designs that it had not seen, below which it is not asked: the
+            density of real designs decides alone.
     """
 
     propose: tuple[Propose, ...] = PROPOSERS
@@ -52,6 +54,7 @@ class Search:
     generations: int = 4
     shortlist: int = 500
     min_distance: float = 0.0
+    least_rank: float = -1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "propose", tuple(self.propose))
@@ -117,7 +120,7 @@ def proposals(search: Search, landscape: Landscape, n: int) -> tuple[Tensor, lis
             raise InvdesignError(f"proposer {name}: expected {count} x {landscape.d} latents, got {tuple(Z.shape)}")
         clouds.append(torch.nan_to_num(Z.detach().to(torch.float64)))
         names += [name] * count
-    return torch.cat(clouds), names
+    return torch.cat([torch.zeros(0, landscape.d, dtype=torch.float64), *clouds]), names
 
 
 def _shares(propose: tuple[Propose, ...]) -> tuple[float, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from botorch.acquisition import AcquisitionFunction
@@ -22,6 +23,7 @@ def select(
     acquire: Acquire | None,
     shortlist: int = 500,
     min_distance: float = 0.0,
+    is_apart: Callable[[int, int], bool] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Choose `q` of the pool, one after the other, each in the light of those before it.
 
@@ -37,6 +39,7 @@ def select(
         acquire: the acquisition, or None to draw at random.
         shortlist: points of the pool that are considered jointly, at least `2 q` of them.
         min_distance: between the latents of two picks; relaxed where nothing else is left.
+        is_apart: whether two positions of the pool may both be picked; relaxed likewise.
 
     Returns:
         Positions in the pool (`q`), and the acquisition value that each was picked for (`q`, NaN at random).
@@ -53,7 +56,7 @@ def select(
         return torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.float64)
     if acquire is None:
         order = torch.randperm(len(X_pool))
-        picker = _Picker(X_pool[order, : landscape.d], min_distance)
+        picker = _Picker(X_pool[order, : landscape.d], min_distance, order.tolist(), is_apart)
         for i in range(len(order)):
             if len(picker.picks) < q and picker.is_open[i]:
                 picker.take(i, math.nan)
@@ -64,7 +67,7 @@ def select(
     acquisition = acquire(landscape)
     first = _first_look(landscape, acquisition, X_pool)
     kept = first.argsort(descending=True)[: max(shortlist, 2 * q)]
-    X, picker = X_pool[kept], _Picker(X_pool[kept, : landscape.d], min_distance)
+    X, picker = X_pool[kept], _Picker(X_pool[kept, : landscape.d], min_distance, kept.tolist(), is_apart)
     if isinstance(acquisition, Pointwise):
         _believe(acquisition, X, q, picker)
     elif isinstance(acquisition, Sampled):
@@ -79,8 +82,10 @@ def select(
 class _Picker:
     """The picks of a batch and which points are still open."""
 
-    def __init__(self, Z: Tensor, min_distance: float) -> None:
-        self.Z, self.min_distance = Z, min_distance
+    def __init__(
+        self, Z: Tensor, min_distance: float, rows: list[int], is_apart: Callable[[int, int], bool] | None
+    ) -> None:
+        self.Z, self.min_distance, self.rows, self.is_apart = Z, min_distance, rows, is_apart
         self.is_open = torch.ones(len(Z), dtype=torch.bool)
         self.is_left = torch.ones(len(Z), dtype=torch.bool)
         self.picks: list[int] = []
@@ -101,6 +106,9 @@ class _Picker:
         self.is_left[i] = self.is_open[i] = False
         if self.min_distance > 0:
             self.is_open &= (self.Z - self.Z[i]).norm(dim=1) >= self.min_distance
+        if self.is_apart is not None:
+            for j in self.is_open.nonzero()[:, 0].tolist():
+                self.is_open[j] = self.is_apart(self.rows[i], self.rows[j])
 
 
 def _first_look(landscape: Landscape, acquisition: AcquisitionFunction, X: Tensor) -> Tensor:

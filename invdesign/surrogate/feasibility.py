@@ -10,8 +10,8 @@ from gpytorch.kernels import MaternKernel
 from torch import Tensor
 
 from invdesign.surrogate.closed import ClosedGP
+from invdesign.surrogate.fitting import subset
 from invdesign.surrogate.kernels import MinMaxKernel
-from invdesign.surrogate.models import subset
 
 
 def feasibility_surrogate(
@@ -59,3 +59,51 @@ def feasibility_surrogate(
         return answer.reshape(x.shape[:-1])
 
     return log_probability
+
+
+def transition_feasibility(
+    X: Tensor, is_feasible: Tensor, d: int, *, letters: int, prior: float = 0.7, strength: float = 2.0
+) -> Callable[[Tensor], Tensor]:
+    """Log-probability that a sequence is feasible, from the neighbours (two letters in a row) that it holds.
+
+    A pair of neighbours that stands in a feasible sequence is allowed. Another one may be forbidden: a sequence that
+    failed lays its blame on those of its pairs that no feasible sequence holds, the likelier culprits more.
+
+    Args:
+        X: `n x (d + f)` inputs, features in blocks of `letters` 0/1 columns.
+        is_feasible: `n` booleans.
+        d: number of latent columns.
+        letters: columns of each site.
+        prior: probability that a pair never seen is allowed.
+        strength: how many sequences that prior counts for.
+
+    Returns:
+        A function of `... x (d + f)` to log-probabilities `...`.
+    """
+    pairs = _neighbours(X[:, d:], letters)
+    is_seen = (pairs[is_feasible] > 0).any(0)
+    suspects = (pairs[~is_feasible] > 0) & ~is_seen
+    can_blame = suspects.any(1)
+    # Failures that no pair explains are due to something else.
+    n_other, n_clear = int((~can_blame).sum()), int(is_feasible.sum())
+    other = math.log((n_clear + 1) / (n_clear + n_other + 1))
+    blamed = suspects[can_blame].to(torch.float64)
+    is_banned = torch.full((pairs.shape[1],), 1 - prior, dtype=torch.float64)
+    for _ in range(10):
+        guilt = blamed * is_banned
+        blame = (guilt / guilt.sum(1, keepdim=True).clamp_min(1e-12)).sum(0)
+        is_banned = (strength * (1 - prior) + blame) / (strength + blame)
+    cost = torch.where(is_seen, torch.zeros_like(is_banned), torch.log1p(-is_banned.clamp_max(1 - 1e-6)))
+
+    def log_probability(x: Tensor) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        held = torch.cat([(_neighbours(part[:, d:], letters) > 0).double() @ cost for part in flat.split(500)])
+        return (other + held).reshape(x.shape[:-1])
+
+    return log_probability
+
+
+def _neighbours(F: Tensor, letters: int) -> Tensor:
+    """How often each two letters stand in a row, `n x letters^2`."""
+    sites = F.to(torch.float32).unflatten(-1, (-1, letters))
+    return (sites[..., :-1, :].mT @ sites[..., 1:, :]).flatten(-2)

@@ -6,27 +6,26 @@ them takes `noise_floor`, the smallest variance of the noise (in standardized ut
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Literal
 
-import botorch
 import torch
-from botorch.models import SingleTaskGP
 from botorch.models.model import Model
-from botorch.optim.fit import fit_gpytorch_mll_scipy
-from gpytorch.constraints import GreaterThan
-from gpytorch.kernels import Kernel, MaternKernel, RBFKernel, ScaleKernel
-from gpytorch.likelihoods import GaussianLikelihood
-from gpytorch.mlls import ExactMarginalLogLikelihood
-from gpytorch.priors import LogNormalPrior
+from gpytorch.kernels import Kernel
 from torch import Tensor
 
-from invdesign.core import InvdesignError
 from invdesign.surrogate.closed import ClosedGP, IndependentGPs
+from invdesign.surrogate.fitting import (
+    Smoothness,
+    each,
+    fitted,
+    hyperparameters,
+    latent_kernel,
+    likelihood,
+    read_off,
+    scaled,
+    subset,
+)
 from invdesign.surrogate.kernels import DeepKernel, MinMaxKernel, check_counts
-
-Smoothness = Literal["matern", "rbf"]
 
 
 def exact_gp(
@@ -57,9 +56,9 @@ def exact_gp(
     References:
         Hvarfner et al., Vanilla Bayesian Optimization Performs Great in High Dimensions (2024), arXiv:2402.02229.
     """
-    return _each(
+    return each(
         U,
-        lambda u: _fitted(
+        lambda u: fitted(
             latent_kernel(d, kernel=kernel, ard=ard),
             X,
             u,
@@ -92,7 +91,7 @@ def sparse_gp(
     """
 
     def one(u: Tensor) -> ClosedGP:
-        covariance, noise, mean = _hyperparameters(
+        covariance, noise, mean = hyperparameters(
             latent_kernel(d, kernel=kernel, ard=ard),
             X,
             u,
@@ -103,7 +102,7 @@ def sparse_gp(
         inducing = X[subset(u, n_inducing)] if len(X) > n_inducing else None
         return ClosedGP(covariance, X, u, noise=noise, means=mean, inducing=inducing)
 
-    return _each(U, one)
+    return each(U, one)
 
 
 def tanimoto_gp(
@@ -174,10 +173,10 @@ def joint_gp(
     latents = latent_kernel(d, kernel=kernel, ard=ard)
 
     def one(u: Tensor) -> ClosedGP:
-        covariance = _scaled(latents) + _scaled(features) if combine == "sum" else _scaled(latents * features)
-        return _fitted(covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
+        covariance = scaled(latents) + scaled(features) if combine == "sum" else scaled(latents * features)
+        return fitted(covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
 
-    model = _each(U, one)
+    model = each(U, one)
     features.forget()
     return model
 
@@ -209,7 +208,7 @@ def deep_kernel_gp(
         base = latent_kernel(widths[-1], kernel="rbf", ard=False)
         covariance: Kernel = DeepKernel(base, d=d, n_inputs=X.shape[1], widths=widths)
         part = subset(u, min(fit_points, max(2, round(0.8 * len(u)))))
-        mll = _likelihood(covariance, X, u, part=part, noise_floor=noise_floor)
+        mll = likelihood(covariance, X, u, part=part, noise_floor=noise_floor)
         mll.train()
         optimizer = torch.optim.AdamW(mll.parameters(), lr=learning_rate, weight_decay=weight_decay)
         for _ in range(n_steps):
@@ -218,11 +217,11 @@ def deep_kernel_gp(
             loss = -mll(gp(*gp.train_inputs), gp.train_targets)
             loss.backward()
             optimizer.step()
-        covariance, noise, mean = _read(mll, noise_floor=noise_floor)
+        covariance, noise, mean = read_off(mll, noise_floor=noise_floor)
         rows = torch.arange(len(u))
         return ClosedGP(covariance, X, u, noise=noise, means=mean, unseen=rows[~torch.isin(rows, part)])
 
-    return _each(U, one)
+    return each(U, one)
 
 
 def auto(X: Tensor, U: Tensor, *, d: int, largest_exact: int = 2000, noise_floor: float = 1e-4) -> Model:
@@ -241,91 +240,3 @@ def auto(X: Tensor, U: Tensor, *, d: int, largest_exact: int = 2000, noise_floor
     if len(X) <= largest_exact:
         return exact_gp(X, U, d=d, noise_floor=noise_floor)
     return sparse_gp(X, U, d=d, noise_floor=max(1e-3, noise_floor))
-
-
-def latent_kernel(d: int, *, kernel: Smoothness = "matern", ard: bool = True) -> Kernel:
-    """Kernel on the first `d` columns with a lengthscale prior that grows as the square root of `d`.
-
-    Hvarfner's prior is for the unit cube, whose sides have sd `1 / sqrt(12)`; standardized latents have sd 1, so the
-    prior is stretched by `sqrt(12)`. The output scale is 1, as utilities are standardized.
-    """
-    prior = LogNormalPrior(loc=math.sqrt(2) + math.log(12 * d) / 2, scale=math.sqrt(3))
-    build = {"matern": MaternKernel, "rbf": RBFKernel}.get(kernel)
-    if build is None:
-        raise InvdesignError(f"surrogate kernel {kernel!r} is none of 'matern', 'rbf'")
-    covariance: Kernel = build(
-        ard_num_dims=d if ard else None,
-        active_dims=tuple(range(d)),
-        lengthscale_prior=prior,
-        lengthscale_constraint=GreaterThan(0.05, transform=None, initial_value=prior.mode),
-    )
-    return covariance
-
-
-def subset(U: Tensor, most: int) -> Tensor:
-    """Positions (ascending) of at most `most` rows: a third the best, a third the newest, the rest at random."""
-    n = len(U)
-    if n <= most:
-        return torch.arange(n)
-    score = ((U - U.mean(0)) / U.std(0).clamp_min(1e-12)).sum(1)
-    is_kept = torch.zeros(n, dtype=torch.bool)
-    is_kept[score.topk(most // 3).indices] = True
-    is_kept[n - most // 3 :] = True
-    rest = (~is_kept).nonzero().squeeze(1)
-    is_kept[rest[torch.randperm(len(rest))[: most - int(is_kept.sum())]]] = True
-    return is_kept.nonzero().squeeze(1)
-
-
-def _each(U: Tensor, one: Callable[[Tensor], ClosedGP]) -> Model:
-    """One process for each objective."""
-    models = [one(U[:, j : j + 1]) for j in range(U.shape[1])]
-    return models[0] if len(models) == 1 else IndependentGPs(models)
-
-
-def _scaled(kernel: Kernel) -> Kernel:
-    prior = LogNormalPrior(loc=math.log(0.5), scale=1.0)
-    constraint = GreaterThan(1e-4, transform=None, initial_value=0.5)
-    return ScaleKernel(kernel, outputscale_prior=prior, outputscale_constraint=constraint)
-
-
-def _likelihood(
-    covariance: Kernel, X: Tensor, u: Tensor, *, part: Tensor, noise_floor: float
-) -> ExactMarginalLogLikelihood:
-    """The marginal likelihood of a part of the data, utilities standardized by all of it."""
-    standardized = (u - u.mean(0)) / u.std(0).clamp_min(1e-12)
-    prior = LogNormalPrior(loc=-4.0, scale=1.0)
-    likelihood = GaussianLikelihood(
-        noise_prior=prior,
-        noise_constraint=GreaterThan(
-            noise_floor, transform=None, initial_value=max(float(prior.mode), 2 * noise_floor)
-        ),
-    )
-    with botorch.settings.validate_input_scaling(False):
-        model = SingleTaskGP(
-            X[part], standardized[part], likelihood=likelihood, covar_module=covariance, outcome_transform=None
-        )
-    return ExactMarginalLogLikelihood(model.likelihood, model)
-
-
-def _hyperparameters(
-    covariance: Kernel, X: Tensor, u: Tensor, *, fit_points: int, max_steps: int, noise_floor: float
-) -> tuple[Kernel, float, Tensor]:
-    mll = _likelihood(covariance, X, u, part=subset(u, fit_points), noise_floor=noise_floor)
-    mll.train()
-    fit_gpytorch_mll_scipy(mll, options={"maxiter": max_steps})
-    return _read(mll, noise_floor=noise_floor)
-
-
-def _fitted(
-    covariance: Kernel, X: Tensor, u: Tensor, *, fit_points: int, max_steps: int, noise_floor: float
-) -> ClosedGP:
-    covariance, noise, mean = _hyperparameters(
-        covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor
-    )
-    return ClosedGP(covariance, X, u, noise=noise, means=mean)
-
-
-def _read(mll: ExactMarginalLogLikelihood, *, noise_floor: float) -> tuple[Kernel, float, Tensor]:
-    """Kernel, noise and prior mean of a fitted model."""
-    mean = mll.model.mean_module.constant.detach().reshape(1).clone()
-    return mll.model.covar_module, max(mll.likelihood.noise.item(), noise_floor), mean

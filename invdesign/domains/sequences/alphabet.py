@@ -1,0 +1,23 @@
+"""Letters of sequences."""
+
+from __future__ import annotations
+
+from invdesign.core import InvdesignError
+
+GAP = "-"
+LETTERS = {"protein": "ACDEFGHIKLMNPQRSTVWY", "dna": "ACGT", "rna": "ACGU"}
+
+
+def letters_of(kind: str) -> str:
+    """The letters of a kind of sequence: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
+
+    Raises:
+        InvdesignError: letters that repeat, are fewer than two, or hold white space, a gap, or lower case.
+    """
+    letters = LETTERS.get(kind, kind)
+    if len(set(letters)) < max(2, len(letters)) or GAP in letters or letters != "".join(letters.split()).upper():
+        raise InvdesignError(
+            f"sequences: {kind!r} is neither one of {', '.join(LETTERS)} nor at least two different capital letters "
+            "or digits"
+        )
+    return letters

@@ -1,0 +1,65 @@
+"""Proposals made of designs, and what a surrogate that knows nothing is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from toy import Grid, GridSpace, bump, campaign, corpus
+
+from invdesign.campaign import Campaign, begin, run
+from invdesign.evaluate import in_process
+from invdesign.search.edits import Edits
+
+Point = tuple[int, ...]
+
+
+def apart(first: Point, second: Point) -> int:
+    return sum(abs(a - b) for a, b in zip(first, second, strict=True))
+
+
+def step(parents: Sequence[Point], n: int, *, radius: int) -> list[Point]:
+    """One coordinate of a parent moved by at most the radius."""
+    found = []
+    for i in range(n):
+        point = list(parents[i % len(parents)])
+        point[int(torch.randint(len(point), ()))] += int(torch.randint(-radius, radius + 1, ()))
+        found.append(tuple(point))
+    return found
+
+
+def pulled(space: Any, Z: torch.Tensor, designs: Sequence[Any], center: Point, radius: int) -> list[Any]:
+    """Whatever is farther away than the radius becomes the center's neighbour."""
+    return [d if d is None or apart(d, center) <= radius else (center[0] + 1, *center[1:]) for d in designs]
+
+
+def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
+    space: Any = GridSpace(Grid())
+    return run(parts, space, begin(parts, space, corpus=corpus()), evaluate=in_process)
+
+
+def test_designs_are_bred_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
+    parts = replace(campaign(), edits=Edits(step, apart, pulled, share=0.5, most=3))
+    state = finished(parts)
+    origins = {c.origin for c in state.history}
+    assert "step" in origins and len(origins) > 2
+    by_key = {c.key: c for c in state.history}
+    assert all(c.parents and set(c.parents) <= set(by_key) for c in state.history if c.origin == "step")
+    best = max(c.y[0] for c in state.history if c.status == "measured")
+    assert best > 0.9 * float(bump([(13, -7)])[0])
+
+
+def test_a_batch_keeps_its_designs_apart() -> None:
+    parts = replace(campaign(), edits=Edits(step, apart, share=1.0, most=6, apart=3))
+    state = finished(parts)
+    last = [c.design for c in state.history if c.round == 1]
+    assert all(apart(a, b) >= 3 for i, a in enumerate(last) for b in last[:i])
+
+
+def test_where_the_surrogate_knows_nothing_the_density_leads_and_the_record_says_so() -> None:
+    parts = campaign()
+    state = finished(replace(parts, search=replace(parts.search, least_rank=1.1)))
+    assert any("the density of real designs leads" in note for record in state.records for note in record.notes)
+    assert not any("density of real designs leads" in note for r in finished(parts).records for note in r.notes)
