@@ -190,12 +190,17 @@ class _Nearby(Generic[D]):
 
     @classmethod
     def of(cls, campaign: Campaign[D, B], state: State[D], index: int) -> _Nearby[D] | None:
-        """The region's own best designs, filled up with the best of all; None while nothing was measured."""
+        """The region's own best designs, the best of the other regions, and of all; None while nothing is known."""
         assert campaign.edits is not None
+        n = campaign.edits.n_parents
+        held = [members(state, i) for i in range(len(state.regions))]
+        own = held[index : index + 1]
+        shares = [(n - n // 4, own), (max(1, n // (4 * max(1, len(held)))), held), (n, [list(state.history)])]
+        ranked = [
+            group[i] for share, groups in shares for group in groups for i in ranking(campaign.utilities(group))[:share]
+        ]
         trust = state.regions[index].trust if state.regions else None
-        own = members(state, index) if state.regions else []
-        ranked = [held[i] for held in (own, list(state.history)) for i in ranking(campaign.utilities(held))]
-        rows = distinct(c.key for c in ranked)[: campaign.edits.n_parents]
+        rows = distinct(c.key for c in ranked)[:n]
         return cls([ranked[i].design for i in rows], campaign.edits.radius(trust)) if rows else None
 
     def settle(self, project: Project, space: LatentSpace[D, B]) -> Callable[[Tensor, list[D | None]], list[D | None]]:

@@ -14,7 +14,7 @@ from invdesign.core import Evaluate, InvdesignError
 
 CAMPAIGN = "invdesign.campaign.Campaign"
 SEVERAL = "invdesign.domains.several.several"
-BESIDE = ("executor",)
+BESIDE = ("executor", "vendor")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from invdesign.domains.sequences.alphabet import letters_of
+from invdesign.domains.sequences.domain import Sequences
 from invdesign.domains.sequences.scope import Scope
 from invdesign.domains.sequences.wild_type import distance
 
@@ -20,9 +20,7 @@ def vary(
     n: int,
     *,
     radius: int,
-    scope: Scope | None = None,
-    kind: str = "protein",
-    changes_length: bool = False,
+    domain: Sequences,
     crossed: float = 0.3,
     shifted: float = 0.15,
 ) -> list[str]:
@@ -35,24 +33,22 @@ def vary(
         parents: best first.
         n: sequences.
         radius: most edits from the parent.
-        scope: what may be changed; anything where there is none.
-        kind: alphabet where there is no scope.
-        changes_length: whether letters may be inserted and deleted.
+        domain: what the sequences are; letters are inserted and deleted where it leaves lengths open.
         crossed: share that takes a stretch of another parent.
         shifted: share in which a block moves.
     """
     draw = random.Random(int(torch.randint(2**62, ())))
-    scope = scope or Scope(letters_of(kind))
+    scope = domain.scope
     weights = [1 / (1 + rank) ** 0.5 for rank in range(len(parents))]
     made = []
     for parent in draw.choices(parents, weights, k=n):
         child, chance = parent, draw.random()
-        if chance < crossed and len(parents) > 1:
+        if chance < crossed:
             child = _crossed(child, draw.choice(parents), radius, draw)
         elif chance < crossed + shifted:
             child = _shifted(child, draw)
         if child == parent or draw.random() < 0.5:
-            child = _edited(child, radius, scope, changes_length, draw)
+            child = _edited(child, radius, scope, domain.length is None, draw)
         made.append(scope.restored(child))
     return made
 
