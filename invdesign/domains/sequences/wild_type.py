@@ -93,9 +93,10 @@ class WildType:
                 raise InvdesignError(f"cannot read the mutation {mutation!r}; write substitutions as A108D")
             old, number, new = match.groups()
             position = self.position(int(number))
-            if self.sequence[position] != old:
+            own = self.sequence[position]
+            if own != old:
                 raise InvdesignError(
-                    f"mutation {mutation!r}: residue {number} of {self.name!r} is {self.sequence[position]}, not {old}; "
+                    f"mutation {mutation!r}: residue {number} of {self.name!r} is {own}, not {old}; "
                     f"check the numbering (the first residue is number {self.number(0)})"
                 )
             letters[position] = new
