@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 from botorch.models.model import Model
@@ -11,7 +11,7 @@ from gpytorch.kernels import Kernel
 from gpytorch.priors import NormalPrior
 from torch import Tensor
 
-from invdesign.core import InvdesignError
+from invdesign.core import Array, InvdesignError
 from invdesign.surrogate.closed import ClosedGP
 from invdesign.surrogate.fitting import each, fitted, latent_kernel, scaled, subset
 
@@ -121,7 +121,7 @@ def site_gp(
     *,
     d: int,
     letters: int,
-    descriptors: Sequence[Sequence[float]] | Tensor | None = None,
+    descriptors: Array | Callable[[], Array] | None = None,
     reach: int = 0,
     uses_latent: bool = False,
     most: int = 1000,
@@ -136,7 +136,8 @@ def site_gp(
         U: `n x m` utilities.
         d: number of latent columns.
         letters: columns of each site.
-        descriptors: `letters x p` numbers that say what the letters are like; adds a kernel on them.
+        descriptors: `letters x p` numbers that say what the letters are like, or a function that answers them; adds a
+            kernel on them.
         reach: largest distance of the letters in a pair; above 0 adds a kernel on gapped pairs.
         uses_latent: adds a Matern-5/2 kernel on the latents.
         most: a longer history is thinned to so many points: the best, the newest, and random ones.
@@ -153,7 +154,8 @@ def site_gp(
             f"site_gp reads one block of {letters} columns for each site, got {f} feature columns; set "
             "surrogate.letters to the size of the domain's alphabet, a gap included"
         )
-    table = None if descriptors is None else torch.as_tensor(descriptors, dtype=torch.float64)
+    facts = descriptors() if callable(descriptors) else descriptors
+    table = None if facts is None else torch.as_tensor(facts, dtype=torch.float64)
     if table is not None and len(table) != letters:
         raise InvdesignError(f"site_gp: descriptors of {len(table)} letters, but letters is {letters}")
     n_sites = f // letters

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from invdesign.core import InvdesignError
 
-Kind = Literal["window", "recurrent", "transformer"]
+Kind = Literal["window", "convolution", "recurrent", "transformer"]
 Cache = tuple[Tensor, ...]
 
 
@@ -26,6 +26,35 @@ class Window(nn.Module):
         y = torch.cat([before, y], dim=1)
         wide = torch.cat([y[:, 2:], y[:, 1:-1], y[:, :-2]], dim=2)
         return F.gelu(self.layer(wide)), (y[:, -2:],)
+
+
+class Convolution(nn.Module):
+    """Causal convolutions over three steps that lie 1, 2, 4, ... apart, each added to what came in.
+
+    With `depth` layers a step reads the `2^(depth + 1) - 2` before it. The cache keeps the last inputs of every layer.
+
+    References:
+        Bai, Kolter and Koltun, arXiv:1803.01271 (dilated causal convolutions in the place of recurrence).
+    """
+
+    def __init__(self, n_in: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(n_in, width)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth))
+        self.layers = nn.ModuleList(nn.Linear(3 * width, width) for _ in range(depth))
+
+    def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        y = self.enter(y)
+        kept: list[Tensor] = []
+        for i, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            apart, steps = 2**i, y.shape[1]
+            given = norm(y)
+            before = cache[i] if cache else given.new_zeros(len(y), 2 * apart, y.shape[2])
+            given = torch.cat([before, given], dim=1)
+            wide = torch.cat([given[:, k * apart : k * apart + steps] for k in (2, 1, 0)], dim=2)
+            y = y + F.gelu(layer(wide))
+            kept.append(given[:, -2 * apart :])
+        return y, tuple(kept)
 
 
 class Recurrent(nn.Module):
@@ -96,8 +125,10 @@ def causal(kind: Kind, n_in: int, width: int, *, depth: int, length: int) -> nn.
     """
     if kind == "window":
         return Window(n_in, width)
+    if kind == "convolution":
+        return Convolution(n_in, width, depth)
     if kind == "recurrent":
         return Recurrent(n_in, width, depth)
     if kind == "transformer":
         return Transformer(n_in, width, depth, length)
-    raise InvdesignError(f"sequence model: {kind!r} is none of 'window', 'recurrent', 'transformer'")
+    raise InvdesignError(f"sequence model: {kind!r} is none of 'window', 'convolution', 'recurrent', 'transformer'")

@@ -37,16 +37,19 @@ class SequenceVAE(VAE):
         n_tokens: size of the vocabulary.
         length: longest sequence, its end token included.
         d: latent dimensions.
-        encoder: what reads the context of a token: the two tokens before it, or all of them.
+        encoder: what reads the context of a token: the two tokens before it (`"window"`), those that convolutions
+            reach, or all of them.
         decoder: what writes the next token from the remainder and the tokens written.
         embedding: width of a token's vector.
         width: hidden units.
-        depth: layers of a recurrent or transformer network.
+        depth: layers of a convolutional, recurrent or transformer network.
         anchors: position matrices that are learnt; more positions than this are interpolated between them.
         fall: how much, in powers of e, the first position outweighs the last to begin with.
         n_shared: latent dimensions that do not depend on position; by default half of `d`.
         n_properties: outputs of the property head; 0 for none.
         token_dropout: share of the written tokens hidden from the decoder in training.
+        input_dropout: share of the tokens hidden from the encoder in training; the decoder must guess them from the
+            rest.
         beam: sequences that `generate` keeps beside each other; 1 takes the likeliest token at every step.
 
     References:
@@ -70,6 +73,7 @@ class SequenceVAE(VAE):
         n_shared: int | None = None,
         n_properties: int = 0,
         token_dropout: float = 0.0,
+        input_dropout: float = 0.0,
         beam: int = 1,
     ) -> None:
         super().__init__()
@@ -83,7 +87,7 @@ class SequenceVAE(VAE):
         self.n_tokens, self.length, self.d = n_tokens, length, d
         self.encoder, self.decoder, self.embedding = encoder, decoder, embedding
         self.width, self.depth, self.n_properties = width, depth, n_properties
-        self.token_dropout, self.beam = token_dropout, beam
+        self.token_dropout, self.input_dropout, self.beam = token_dropout, input_dropout, beam
         self.n_shared = d // 2 if n_shared is None else n_shared
         self.anchors, self.fall = min(anchors, length), fall
 
@@ -113,7 +117,8 @@ class SequenceVAE(VAE):
 
     def architecture(self) -> dict[str, Any]:
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
-        return {name: getattr(self, name) for name in (*sizes, "encoder", "decoder", "fall", "token_dropout", "beam")}
+        others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
+        return {name: getattr(self, name) for name in (*sizes, *others)}
 
     def with_properties(self, n: int) -> SequenceVAE:
         vae = copy.deepcopy(self)
@@ -134,7 +139,11 @@ class SequenceVAE(VAE):
     def forward(self, x: Tensor) -> tuple[Normal, Tensor, Tensor]:
         x = self._trim(x)
         parts = self._parts(x)
-        posterior = self._posterior(parts)
+        seen = parts
+        if self.training and self.input_dropout:
+            is_hidden = (torch.rand(x.shape, device=x.device) < self.input_dropout) & (x != PAD)
+            seen = self._parts(x.masked_fill(is_hidden, UNKNOWN))
+        posterior = self._posterior(seen)
         z = posterior.rsample()
         return posterior, z, self._rate(x, z, parts)
 

@@ -16,9 +16,14 @@ from invdesign.cli import build, compose
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules.oracles import tpsa
 
+CONF = Path(__file__).parents[2] / "conf"
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 DESIGNS = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "CN1CCC[C@H]1c1cccnc1", "O=C(O)c1ccccc1OC(C)=O"]
 CRYSTALS = ("NaCl", "SrTiO3", "TiO2", "Cu")
+# DNA, and all of it letters of proteins too.
+SEQUENCES = ["ACGTACGGATCTTGCAAGTC", "ACGTACGGATCTTGCAAGTA", "TTGACAGCTAGCTCAGTCCT", "GGATCCAATGCGTAACCGTA"]
+WILD_TYPE = f"{{_target_: invdesign.domains.sequences.WildType, sequence: {SEQUENCES[0]}, first: 5}}"
+OF_DNA = ("dna", "genes", "dna_gp", "gc_content", "melting_temperature", "six6")
 EXTRAS = {"invdesign.domains.crystals.mlip.": "chgnet", "invdesign.domains.crystals.pores.": "pyzeo"}
 NEEDS = {
     ("oracle", "similarity"): ["oracle.similarity.reference=CCO"],
@@ -27,6 +32,15 @@ NEEDS = {
     ("oracle", "hull"): ["oracle.hull.references=phases.csv"],
     ("oracle", "formation_energy"): ["oracle.formation_energy.references=phases.csv"],
     ("oracle", "crystal_table"): ["oracle.crystal_table.path=crystals.csv", "oracle.crystal_table.column=y"],
+    ("oracle", "sequence_table"): ["oracle.sequence_table.path=sequences.csv", "oracle.sequence_table.column=y"],
+    ("oracle", "regression"): [
+        "oracle.regression.path=mutants.csv",
+        "oracle.regression.column=y",
+        "oracle.regression.cache=regressions",
+    ],
+    ("oracle", "gb1"): ["oracle.gb1.path=variants.csv"],
+    ("oracle", "six6"): ["oracle.six6.path=strands.txt"],
+    ("deliverables", "variants"): [f"domain.wild_type={WILD_TYPE}"],
 }
 GROUPS = compose.groups()
 
@@ -53,6 +67,8 @@ def designs_for(node: Any) -> Sequence[Any]:
     for start, package in EXTRAS.items():
         if any(target.startswith(start) for target in named) and importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
+    if any(target.startswith("invdesign.domains.sequences.") for target in named):
+        return SEQUENCES
     return rocks() if any(target.startswith("invdesign.domains.crystals.") for target in named) else DESIGNS
 
 
@@ -64,11 +80,21 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("phases.csv").write_text("formula,energy_per_atom\n" + "".join(f"{e},-2\n" for e in elements))
     rows = [f'"{structure(name).to(fmt="cif")}",{i}\n' for i, name in enumerate(CRYSTALS[:-1])]
     Path("crystals.csv").write_text("cif,y\n" + "".join(rows))
+    lines = [f"{design},{i}\n" for i, design in enumerate(SEQUENCES[:-1])]
+    Path("sequences.csv").write_text("sequence,y\n" + "".join(lines))
+    mutants = [f"{SEQUENCES[0][:i]}{a}{SEQUENCES[0][i + 1 :]},{i}\n" for i in range(20) for a in "DE"]
+    Path("mutants.csv").write_text("sequence,y\n" + "".join(mutants))
+    Path("variants.csv").write_text("variant,fitness\n" + "".join(lines))
+    Path("strands.txt").write_text("8-mer\t8-mer\tE-score\n" + "".join(f"{d}\t{d}\t0.1\n" for d in SEQUENCES[:-1]))
 
 
 def values(group: str, choice: str, *more: str) -> tuple[dict[str, Any], Any]:
-    """What a choice says, if it is safe."""
-    composed = compose.compose(None, [f"{group}={choice}", *NEEDS.get((group, choice), []), *more])
+    """What a choice says, if it is safe; sequences may refer to the settings of their domain."""
+    words = [f"{group}={choice}", *NEEDS.get((group, choice), []), *more]
+    text = (CONF / group / f"{choice}.yaml").read_text()
+    if group != "domain" and any(word in text for word in ("domains.sequences.", "${domain", "- protein", "- dna")):
+        words.insert(0, "domain=dna" if choice in OF_DNA else "domain=protein")
+    composed = compose.compose(None, words)
     said = {key: composed.values[key] for key in (group, "objectives")}
     return build.refuse(said, composed.where, allowed=["my_oracle"]), composed.where
 
@@ -157,11 +183,43 @@ def test_every_surrogate_keeps_its_contract(choice: str) -> None:
 def test_every_domain_keeps_its_contract(choice: str) -> None:
     node, _ = values("domain", choice)
     domain, designs = part("domain", choice), designs_for(node["domain"])
-    testing.check_domain(domain, designs if designs is not DESIGNS else [domain.from_text(text) for text in DESIGNS])
+    texts = [text.replace("T", "U") for text in SEQUENCES] if choice == "rna" else designs
+    is_text = designs is DESIGNS or designs is SEQUENCES
+    testing.check_domain(domain, [domain.from_text(text) for text in texts] if is_text else designs)
 
 
-def test_the_builtin_corpus_keeps_its_contract() -> None:
-    testing.check_corpus(part("corpus", "builtin", "corpus.n=50"))
+@pytest.mark.parametrize("choice", ["builtin", "peptides", "ehrlich", "ehrlich_mutants"])
+def test_a_builtin_corpus_keeps_its_contract(choice: str) -> None:
+    testing.check_corpus(part("corpus", choice, "corpus.n=50"))
+
+
+def test_a_library_of_a_wild_type_keeps_the_contract_of_a_corpus() -> None:
+    said = [f"domain.wild_type={WILD_TYPE}", "corpus.wild_type=${domain.wild_type}", "corpus.n=50"]
+    testing.check_corpus(part("corpus", "library", *said))
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [
+        ("gfp", "gfp_full.csv.gz"),
+        ("aav", "aav.csv.gz"),
+        ("gb1", "gb1_4site.csv.gz"),
+        ("six6", "SIX6_REF_R1_8mers.txt.gz"),
+    ],
+)
+def test_a_measured_set_of_sequences_keeps_its_contract_from_a_given_file(choice: str, name: str) -> None:
+    file = SHARED / "sequences" / name
+    if not file.is_file():
+        pytest.skip("the data folder beside the checkout is not there")
+    testing.check_corpus(part("corpus", choice, f"corpus.path={file}", "corpus.at_most=500"))
+
+
+def test_a_file_of_sequences_keeps_the_contract_of_a_corpus(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("sequence,y\n" + "".join(f"{design},{i}\n" for i, design in enumerate(SEQUENCES)))
+    testing.check_corpus(
+        part("corpus", "sequences_table", f"corpus.path={file}", "corpus.properties={y: y}", "corpus.theta=0.2")
+    )
 
 
 def test_zinc250k_keeps_its_contract_from_a_given_file(tmp_path: Path) -> None:
@@ -186,8 +244,9 @@ def test_every_vae_keeps_its_contract(choice: str) -> None:
     if not hasattr(recipe, "build"):
         pytest.skip("a model that is trained already; the tests of the map look at it")
     node, _ = values("vae", choice)
-    designs = designs_for(node["vae"])
-    domain = part("domain", "molecules" if designs is DESIGNS else "crystals").fit(designs)
+    designs = SEQUENCES if choice in ("sequences", "aligned") else designs_for(node["vae"])
+    name = "molecules" if designs is DESIGNS else "protein" if designs is SEQUENCES else "crystals"
+    domain = part("domain", name, *(["domain.length=fixed"] if choice == "aligned" else [])).fit(designs)
     testing.check_vae(recipe.build(domain), domain.to_batch(designs))
 
 

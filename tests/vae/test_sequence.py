@@ -12,7 +12,7 @@ from invdesign.vae.causal import Kind, causal
 from invdesign.vae.sequence import SequenceVAE
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
-KINDS: tuple[Kind, ...] = ("window", "recurrent", "transformer")
+KINDS: tuple[Kind, ...] = ("window", "convolution", "recurrent", "transformer")
 
 
 def small(encoder: Kind = "window", decoder: Kind = "recurrent", *, d: int = 6, **more: int) -> SequenceVAE:
@@ -50,7 +50,7 @@ def test_a_network_says_the_same_step_by_step_as_all_at_once(kind: Kind) -> None
 @pytest.mark.parametrize(("encoder", "decoder"), list(itertools.product(KINDS, KINDS)))
 def test_greedy_writing_takes_the_likeliest_token_at_every_step(encoder: Kind, decoder: Kind) -> None:
     vae = small(encoder, decoder)
-    z = 3 * torch.randn(40, 6, generator=torch.Generator().manual_seed(2))
+    z = 3 * torch.randn(200, 6, generator=torch.Generator().manual_seed(2))
     x = vae.generate(z)
     logits = vae.logits(x, z)
     logits[..., [PAD, UNKNOWN]] = -torch.inf
@@ -170,3 +170,13 @@ def test_settings_that_make_no_model_are_refused() -> None:
         SequenceVAE(12, 9, d=2, encoder="lstm")  # type: ignore[arg-type]
     with pytest.raises(InvdesignError, match="n_shared"):
         SequenceVAE(12, 9, d=2, n_shared=3)
+
+
+def test_a_hidden_input_changes_the_posterior_in_training_alone() -> None:
+    vae, x = small(input_dropout=1.0), some_batch()
+    torch.testing.assert_close(vae(x)[0].loc, vae.posterior(x).loc)
+    hidden, _, rated = vae.train()(x)
+    # With all of its tokens hidden, a sequence is known by its length alone.
+    same = x.masked_fill(x != PAD, UNKNOWN)
+    torch.testing.assert_close(hidden.loc, vae.posterior(same).loc)
+    assert bool(torch.isfinite(rated).all())

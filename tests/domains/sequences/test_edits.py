@@ -73,7 +73,7 @@ class Decoder:
 
 def space(liking: torch.Tensor) -> Any:
     def to_batch(designs: list[str]) -> torch.Tensor:
-        return torch.tensor([[PROTEIN.index(a) for a in design.ljust(6, 'A')] for design in designs])
+        return torch.tensor([[PROTEIN.index(a) for a in design.ljust(6, "A")] for design in designs])
 
     return SimpleNamespace(scale=1.0, shift=0.0, domain=SimpleNamespace(to_batch=to_batch), vae=Decoder(liking))
 
