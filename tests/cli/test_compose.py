@@ -17,6 +17,9 @@ GIVEN = {
     "solubility": ["seeds.path=x.csv"],
     "perovskite": ["corpus.path=x.csv", "oracle.crystal_table.path=y.csv"],
     "mp_formation_energy": ["corpus.path=x.csv", "oracle.formation_energy.references=y.csv"],
+    "gb1": ["oracle.gb1.path=x.csv"],
+    "gfp": ["corpus.path=x.csv", "oracle.regression.path=x.csv"],
+    "dna_binding": ["corpus.path=x.txt", "oracle.six6.path=x.txt"],
     "zeolite_pore": ["corpus.path=x.tar.xz"],
     "zeolite_hydrogen": ["corpus.path=x.tar.xz"],
 }

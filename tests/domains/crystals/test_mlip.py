@@ -3,6 +3,7 @@
 import importlib.util
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -105,6 +106,20 @@ def test_a_hull_takes_energies_of_the_same_potential(tmp_path):
     assert oracles.formation_energy([crystal("Cu")], references=path, energy=mlip.energy_per_atom)[0] == pytest.approx(
         0, abs=1e-5
     )
+
+
+def test_the_elements_that_ship_are_those_of_one_set_of_weights():
+    for energy in (mlip.energy_per_atom, partial(mlip.relaxed_energy, steps=50), partial(mlip.energy_per_atom)):
+        assert mlip.own_references(energy).is_file()
+    with pytest.raises(InvdesignError, match="another method"):
+        mlip.own_references(partial(mlip.energy_per_atom, model="r2scan"))
+
+
+@needs_chgnet
+def test_formation_energies_need_no_references_of_the_users():
+    # The Materials Project: -2.11 and -3.03 eV/atom.
+    values = oracles.formation_energy([crystal("NaCl"), crystal("MgO")], energy=mlip.energy_per_atom)
+    np.testing.assert_allclose(values, [-2.11, -3.03], atol=0.08)
 
 
 @needs_chgnet

@@ -12,7 +12,12 @@ from pymatgen.io.cif import CifWriter
 
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import oracles
-from invdesign.domains.crystals.chemistry import perovskite_sites, shannon_radius
+from invdesign.domains.crystals.chemistry import (
+    bond_valence_sums,
+    perovskite_sites,
+    shannon_radius,
+    valence_scale,
+)
 from invdesign.domains.crystals.symmetry import crystal_of
 
 COULOMB = 14.39964548  # e^2 / (4 pi eps0), eV angstrom
@@ -40,6 +45,24 @@ def test_the_ewald_energy_gives_the_madelung_constant(name, madelung, apart):
 def test_charges_count_squared():
     ratio = one(oracles.ewald_energy, "MgO") / one(oracles.ewald_energy, "NaCl")
     assert ratio == pytest.approx(4 * 5.64 / 4.212, rel=1e-4)
+
+
+def test_a_squeezed_cell_wins_no_scaled_ewald_energy():
+    salt = crystal("NaCl")
+    squeezed = replace(salt, cell=(*(0.9 * a for a in salt.cell[:3]), *salt.cell[3:]))
+    plain, scaled = oracles.ewald_energy([salt, squeezed]), oracles.ewald_energy([salt, squeezed], is_scaled=True)
+    assert plain[1] == pytest.approx(plain[0] / 0.9)
+    assert scaled[1] == pytest.approx(scaled[0], rel=1e-6)
+    assert np.isnan(oracles.ewald_energy([crystal("Cu")], is_scaled=True)).all()
+
+
+def test_at_the_usual_size_bond_valences_add_up_over_the_cell():
+    # Of the atoms within 4 angstrom only the six nearest ones carry the other charge.
+    length = valence_scale(crystal("NaCl")) * 2.82
+    names, sums, expected = bond_valence_sums(replace(crystal("NaCl"), cell=(*[2 * length] * 3, *[90.0] * 3)))
+    assert sorted(set(names)) == ["Cl-1", "Na+1"]
+    assert np.abs(sums).sum() == pytest.approx(np.abs(expected).sum())
+    assert math.isnan(valence_scale(crystal("Cu")))
 
 
 def test_a_metal_has_no_ewald_energy():
@@ -106,6 +129,21 @@ def test_a_table_may_be_looked_up_by_formula_alone(table):
     )
 
 
+def test_several_tables_are_one(table, tmp_path):
+    more = tmp_path / "more.csv"
+    with more.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["formula", "cif", "heat"])
+        for name, heat in [("NaCl", -0.5), ("SrTiO3", 9.0)]:
+            rows.writerow([name, str(CifWriter(structure(name))), heat])
+    designs = [crystal("TiSrO3"), crystal("NaCl"), crystal("TiO2")]
+    np.testing.assert_array_equal(
+        oracles.measured_table(designs, path=[table, more], column="heat"), [2.5, -0.5, np.nan]
+    )
+    first = oracles.measured_table([crystal("SrTiO3")], path=[table, more], column="heat", by="formula")
+    assert first[0] == 1.5, "the first row of a formula counts"
+
+
 def test_a_table_that_cannot_be_read_says_where(tmp_path, table):
     with pytest.raises(InvdesignError, match="no column 'gap'; it has formula, cif, heat"):
         oracles.measured_table([crystal("NaCl")], path=table, column="gap")
@@ -149,6 +187,11 @@ def test_energy_above_hull_by_hand(references):
         [crystal("NaCl"), crystal("MgO")], references=references, energy=flat_energy
     )
     assert below == pytest.approx(-1.2) and np.isnan(unknown)
+
+
+def test_energies_of_the_elements_ship_for_one_potential_only():
+    with pytest.raises(InvdesignError, match=r"give references=elements\.csv"):
+        oracles.formation_energy([crystal("NaCl")], energy=flat_energy)
 
 
 def test_references_that_cannot_be_read_say_where(tmp_path):

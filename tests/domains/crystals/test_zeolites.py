@@ -6,13 +6,18 @@ from pymatgen.core import Lattice, Structure
 
 from invdesign import testing
 from invdesign.core import InvdesignError
+from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.nets import connect, decorate, nearest
+from invdesign.domains.crystals.nets import connect, nearest
+from invdesign.domains.crystals.settling import decorate
 from invdesign.domains.crystals.symmetry import crystal_of
+from invdesign.domains.crystals.topology import topology_of
 from invdesign.domains.crystals.zeolites import (
     four_connected,
     framework_of,
     framework_residual,
+    one_net,
+    settled,
     with_oxygen,
     without_oxygen,
 )
@@ -105,3 +110,47 @@ def test_validators_say_what_is_wrong(sodalite: Crystal) -> None:
         assert [c.passed for c in validator(designs)] == [True, False, False, True]
     assert "Cl, Na" in four_connected([salt])[0].detail
     assert not framework_residual([sodalite], at_most=0.0)[0].passed
+
+
+def test_sites_a_little_off_settle_to_the_net_that_they_were() -> None:
+    def lta(a: float, y: float, z: float) -> Crystal:
+        structure = Structure.from_spacegroup("Pm-3m", Lattice.cubic(a), ["Si"], [[0, y, z]])
+        return crystal_of(structure)
+
+    off = lta(11.0, 0.205, 0.35)
+    assert not four_connected([off])[0].passed
+    found = settled(off)
+    assert topology_of(found).key == topology_of(lta(11.919, 0.1823, 0.3684)).key
+    # The database's cell; its sites were settled by distance least squares too.
+    assert found.cell[0] == pytest.approx(11.919, abs=0.1)
+    assert framework_residual([found])[0].passed
+    assert settled(found).cell == pytest.approx(found.cell, abs=0.01)
+
+
+def test_what_makes_no_net_is_left_as_it_is(sodalite: Crystal) -> None:
+    lonely = net(np.zeros((1, 3)), 20 * np.eye(3))
+    salt = crystal_of(
+        Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    )
+    assert settled(lonely) is lonely and settled(salt) is salt
+
+
+def test_layers_fail_to_be_one_net(sodalite: Crystal) -> None:
+    lattice = Lattice.hexagonal(3.07 * np.sqrt(3), 14.0)
+    layers = crystal_of(Structure.from_spacegroup("P6/mmm", lattice, ["Si"], [[1 / 3, 2 / 3, 3.07 / 28]]))
+    lonely = net(np.zeros((1, 3)), 20 * np.eye(3))
+    testing.check_validator(one_net, [sodalite, layers, lonely])
+    checks = one_net([sodalite, layers, lonely, with_oxygen(sodalite)])
+    assert [c.passed for c in checks] == [True, False, False, True]
+    assert "bonded in 2 directions" in checks[1].detail
+
+
+def test_a_domain_of_frameworks_writes_oxygens_and_reads_t_sites(sodalite: Crystal, tmp_path) -> None:
+    domain = Crystals(frameworks=True)
+    domain.write([sodalite], tmp_path / "sodalite.cif")
+    assert Crystals().read(tmp_path / "sodalite.cif").designs[0].counts == {"Si": 12, "O": 24}
+    (back,) = domain.read(tmp_path / "sodalite.cif").designs
+    assert topology_of(back).key == topology_of(sodalite).key and back.counts == {"Si": 12}
+    assert domain.describe([sodalite])["formula"] == ["SiO2"]
+    assert domain.label(sodalite).startswith("O2Si Im-3m")
+    assert Crystals().restore(domain.state()) == domain
