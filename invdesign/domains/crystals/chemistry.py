@@ -27,6 +27,8 @@ UNKNOWN_RADIUS = 1.7
 VALENCE_REACH = 4.0
 # Cells computed with GGA are a little too large for bond-valence parameters of measured ones.
 VALENCE_SCALE = 1.015
+# The softness (angstrom) that pymatgen's means over the ICSD were taken with.
+VALENCE_SOFTNESS = 0.31
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +173,50 @@ def bond_valence_sums(crystal: Crystal) -> tuple[list[str], Array, Array] | None
     References:
         O'Keeffe and Brese, J. Am. Chem. Soc. 1991, doi:10.1021/ja00009a002.
     """
+    found = _valences(crystal)
+    if found is None:
+        return None
+    valence = found.sign * np.exp(found.exponent - found.slope)
+    sums = np.bincount(found.first, weights=valence, minlength=len(found.names)).astype(np.float64)
+    return list(found.names), sums, found.expected
+
+
+def valence_scale(crystal: Crystal) -> float:
+    """The factor on all lengths at which bond valences add up, over the whole cell, to what is expected.
+
+    Above 1 where the cell is squeezed; NaN where `bond_valence_sums` has no answer or no bonds are near.
+    """
+    found = _valences(crystal)
+    if found is None or not found.sign.any():
+        return math.nan
+    is_bond = found.sign != 0
+    exponent, slope = found.exponent[is_bond], found.slope[is_bond]
+    wanted, scale = math.log(float(np.abs(found.expected).sum())), 1.0
+    # The logarithm of the sum is convex and falls with the scale: Newton's steps cannot go astray.
+    for _ in range(30):
+        parts = exponent - scale * slope
+        top = float(parts.max())
+        weights = np.exp(parts - top)
+        change = (top + math.log(float(weights.sum())) - wanted) * float(weights.sum() / (weights * slope).sum())
+        scale += change
+        if abs(change) < 1e-9:
+            break
+    return scale
+
+
+@dataclass(frozen=True, eq=False)
+class _Valences:
+    """Pairs of atoms whose valence is `sign exp(exponent - slope)`, and what is expected of each atom."""
+
+    names: tuple[str, ...]
+    expected: Array
+    first: npt.NDArray[np.int64]
+    sign: Array
+    exponent: Array
+    slope: Array
+
+
+def _valences(crystal: Crystal) -> _Valences | None:
     from pymatgen.analysis.bond_valence import BV_PARAMS, ELECTRONEG, ICSD_BV_DATA
 
     states = oxidation_states(crystal.formula)
@@ -186,20 +232,24 @@ def bond_valence_sums(crystal: Crystal) -> tuple[list[str], Array, Array] | None
     sign = np.where(x[:, None] < x[None], 1.0, -1.0) * (is_taker[:, None] | is_taker[None])
     np.fill_diagonal(sign, 0.0)
 
-    species = _species(crystal)
-    kind = np.array([kinds.index(e) for e in species])
+    kind = np.array([kinds.index(e) for e in _species(crystal)])
     near = neighbours(crystal, VALENCE_REACH)
     i, j = kind[near.first], kind[near.second]
-    # The softness that pymatgen's means over the ICSD were taken with.
-    valence = sign[i, j] * np.exp((length[i, j] - near.length * VALENCE_SCALE) / 0.31)
-    sums = np.bincount(near.first, weights=valence, minlength=near.n_atoms).astype(np.float64)
     expected = []
     for element in kinds:
         charge = states[element]
         data = ICSD_BV_DATA.get(Species(element, round(charge))) if charge == round(charge) else None
         expected.append(float(data["mean"]) if data else charge)
     names = [f"{e}{states[e]:+g}" for e in kinds]
-    return [names[k] for k in kind], sums, np.array(expected)[kind]
+    slope = near.length * VALENCE_SCALE / VALENCE_SOFTNESS
+    return _Valences(
+        tuple(names[k] for k in kind),
+        np.array(expected)[kind],
+        near.first,
+        sign[i, j],
+        length[i, j] / VALENCE_SOFTNESS,
+        slope,
+    )
 
 
 def perovskite_sites(crystal: Crystal) -> Perovskite | None:

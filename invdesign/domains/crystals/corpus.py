@@ -176,16 +176,16 @@ def table(
     }
     if cache is None:
         return files.read(path, **options, workers=workers, progress=progress)
-    contents = [[p.name, _sha256(p)] for p in _paths(path)]
+    contents = [[p.name, content_sha256(p)] for p in _paths(path)]
     versions = {"pymatgen": pymatgen.core.__version__, "spglib": spglib.__version__, "format": CACHE_FORMAT}
     key = {"contents": contents, **versions, **options}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     place = Path(cache) / f"crystals-{digest[:16]}.json.gz"
-    known = _load(place)
+    known = kept(place)
     if known is not None:
         return known
     fresh = files.read(path, **options, workers=workers, progress=progress)
-    _save(fresh, place)
+    keep(fresh, place)
     return fresh
 
 
@@ -227,7 +227,7 @@ def _paths(path: files.Paths | None) -> list[Path]:
     return [Path(path)] if isinstance(path, str | Path) else [Path(p) for p in path]
 
 
-def _load(place: Path) -> Corpus[Crystal] | None:
+def kept(place: Path) -> Corpus[Crystal] | None:
     """A parsed corpus from the cache; None where there is none, or where it is damaged and must be made again."""
     if not place.exists():
         return None
@@ -244,7 +244,8 @@ def _load(place: Path) -> Corpus[Crystal] | None:
     return found if found.sha256 == state["sha256"] else None
 
 
-def _save(corpus: Corpus[Crystal], place: Path) -> None:
+def keep(corpus: Corpus[Crystal], place: Path) -> None:
+    """Write a parsed corpus where `kept` finds it."""
     state = {
         "designs": [crystal.to_text(design) for design in corpus.designs],
         "properties": {name: values.tolist() for name, values in corpus.properties.items()},
@@ -256,7 +257,7 @@ def _save(corpus: Corpus[Crystal], place: Path) -> None:
     write_atomically(place, gzip.compress(json.dumps(state).encode(), compresslevel=3, mtime=0))
 
 
-def _sha256(path: Path) -> str:
+def content_sha256(path: Path) -> str:
     """Of a file's content, or of the names and contents of a folder's files."""
     digest = hashlib.sha256()
     try:

@@ -22,6 +22,7 @@ from invdesign.domains.crystals import (
     prototypes,
     symmetry,
     writing,
+    zeolites,
 )
 from invdesign.domains.crystals.batch import Vocabulary
 from invdesign.domains.crystals.crystal import Crystal
@@ -37,12 +38,15 @@ class Crystals:
         symprec: distance (angstrom) at which two atoms of a file count as symmetric.
         least_distance: angstrom; a decoded crystal with two atoms nearer than that is none.
         most_atoms: a decoded crystal with more atoms in its conventional cell is none.
+        frameworks: silica frameworks are known by their T sites: files lose their oxygens where they are read and get
+            them where they are written, and what is decoded settles first (see `zeolites`).
         vocabulary: learnt by `fit`.
     """
 
     symprec: float = 0.1
     least_distance: float = 0.7
     most_atoms: int = 400
+    frameworks: bool = False
     vocabulary: Vocabulary | None = None
 
     @property
@@ -54,12 +58,13 @@ class Crystals:
         return writing.WRITTEN
 
     def read(self, path: Path) -> Corpus[Crystal]:
-        return files.read(path, symprec=self.symprec)
+        found = files.read(path, symprec=self.symprec)
+        return zeolites.bared(found) if self.frameworks else found
 
     def write(
         self, designs: Sequence[Crystal], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
     ) -> None:
-        writing.write(designs, path, columns=columns)
+        writing.write([self._whole(design) for design in designs], path, columns=columns)
 
     def key(self, design: Crystal) -> str:
         return symmetry.key(design)
@@ -69,9 +74,10 @@ class Crystals:
         return matching.match(first, second)
 
     def label(self, design: Crystal) -> str:
+        whole = self._whole(design)
         symbol, *_ = cif.words(design.space_group)
-        kind = prototypes.prototype_of(design)
-        return f"{design.formula} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
+        kind = prototypes.prototype_of(whole)
+        return f"{whole.formula} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
 
     def to_text(self, design: Crystal) -> str:
         return crystal.to_text(design)
@@ -85,7 +91,13 @@ class Crystals:
         return replace(self, vocabulary=batch.learn(designs))
 
     def state(self) -> dict[str, Any]:
-        settings = {"symprec": self.symprec, "least_distance": self.least_distance, "most_atoms": self.most_atoms}
+        settings: dict[str, Any] = {
+            "symprec": self.symprec,
+            "least_distance": self.least_distance,
+            "most_atoms": self.most_atoms,
+        }
+        if self.frameworks:
+            settings["frameworks"] = True
         return {**settings, "vocabulary": None if self.vocabulary is None else self.vocabulary.to_json()}
 
     def restore(self, state: Mapping[str, Any]) -> Crystals:
@@ -108,24 +120,26 @@ class Crystals:
 
     def from_batch(self, rows: Tensor) -> list[Crystal | None]:
         found = batch.unpack(self.fitted(), rows)
-        return [c if c is not None and self._can_be(c) else None for c in found]
+        able = [c if c is not None and self._can_be(c) else None for c in found]
+        return [zeolites.settled(c) if c is not None and self.frameworks else c for c in able]
 
     def features(self, designs: Sequence[Crystal]) -> Array:
         return features.features(designs)
 
     def describe(self, designs: Sequence[Crystal]) -> dict[str, list[Any]]:
-        structures = [symmetry.structure_of(design) for design in designs]
+        wholes = [self._whole(design) for design in designs]
+        structures = [symmetry.structure_of(whole) for whole in wholes]
         return {
             "formula": [s.composition.reduced_formula for s in structures],
-            "prototype": [prototypes.prototype_of(design) for design in designs],
-            "space_group": [design.space_group for design in designs],
-            "n_atoms": [design.n_atoms for design in designs],
+            "prototype": [prototypes.prototype_of(whole) for whole in wholes],
+            "space_group": [whole.space_group for whole in wholes],
+            "n_atoms": [whole.n_atoms for whole in wholes],
             "density": [round(float(s.density), 4) for s in structures],
             "volume_per_atom": [round(s.volume / len(s), 4) for s in structures],
         }
 
     def draw(self, design: Crystal) -> str:
-        return drawing.svg(design)
+        return drawing.svg(self._whole(design))
 
     def fitted(self) -> Vocabulary:
         """The vocabulary.
@@ -136,6 +150,9 @@ class Crystals:
         if self.vocabulary is None:
             raise InvdesignError("crystals: no vocabulary yet; call `fit(designs)` or `restore(state)` first")
         return self.vocabulary
+
+    def _whole(self, design: Crystal) -> Crystal:
+        return zeolites.completed(design) if self.frameworks else design
 
     def _can_be(self, design: Crystal) -> bool:
         """Whether the atoms of a decoded crystal are as many as its sites say, and apart."""

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
+import json
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from lzma import LZMAError
 from pathlib import Path
 
 import numpy as np
+import spglib
 from pymatgen.core import Structure
 
-from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.core import Check, Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.crystals import cif, files
 from invdesign.domains.crystals.cif import RefusedError
+from invdesign.domains.crystals.corpus import content_sha256, keep, kept
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.groups import free_cell, lattice_of, place
 from invdesign.domains.crystals.nets import connect
 from invdesign.domains.crystals.random_nets import random_nets
 from invdesign.domains.crystals.symmetry import canonical, crystal_of, expand, key, make
+from invdesign.domains.crystals.topology import topology_of
 from invdesign.domains.crystals.zeolites import without_oxygen
 
 # Columns of the table of pores, by what they are called here.
@@ -29,6 +36,8 @@ COLUMNS = {
     "free_sphere": "largest_diff_sphere",
     "framework_density": "density",
 }
+# Of what is kept in the cache: another number where frameworks, copies or random nets come out otherwise.
+FORMAT = 1
 MOST_UNPACKED = 50_000_000
 MOST_SITES = 6_000
 
@@ -38,9 +47,11 @@ def frameworks(
     *,
     pores: str | Path | None = None,
     at_most: int | None = None,
+    most_orbits: int | None = None,
     strained: int = 0,
     random: int = 0,
     seed: int = 0,
+    cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[Crystal]:
     """Frameworks of an archive of CIFs as crystals of T sites (all silicon, oxygens left out).
@@ -52,9 +63,11 @@ def frameworks(
         path: a tar of CIFs (.tar.xz, .tar.gz), one framework each, named by its three letters.
         pores: table of pores; `zeolite_pores.csv` beside the archive where there is one.
         at_most: read no more than this many.
+        most_orbits: leave out frameworks with more T sites that differ; the longest list decides how long a map writes.
         strained: add so many copies of each with another cell and moved sites, of the same symmetry and net.
         random: add so many nets of random search (see `random_nets`).
         seed: of the random draws; the n-th copy of a framework depends on nothing else.
+        cache: folder for the corpus, keyed by the content of the files and these options.
         progress: called now and then with ("reading", frameworks done, frameworks).
 
     Raises:
@@ -63,8 +76,31 @@ def frameworks(
     References:
         Baerlocher and McCusker, Database of Zeolite Structures, http://www.iza-structure.org/databases/.
     """
+    table = Path(pores) if pores is not None else Path(path).parent / "zeolite_pores.csv"
+    known = _pores(table, pores is not None)
+    if cache is None:
+        return _made(path, known, at_most, most_orbits, strained, random, seed, progress)
+    options = [known, at_most, most_orbits, strained, random, seed, spglib.__version__, FORMAT]
+    digest = hashlib.sha256(json.dumps([content_sha256(Path(path)), *options], sort_keys=True).encode()).hexdigest()
+    place = Path(cache) / f"frameworks-{digest[:16]}.json.gz"
+    found = kept(place)
+    if found is None:
+        found = _made(path, known, at_most, most_orbits, strained, random, seed, progress)
+        keep(found, place)
+    return found
+
+
+def _made(
+    path: str | Path,
+    known: Mapping[str, tuple[float, ...]],
+    at_most: int | None,
+    most_orbits: int | None,
+    strained: int,
+    random: int,
+    seed: int,
+    progress: Progress,
+) -> Corpus[Crystal]:
     given = list(islice(structures(path), at_most))
-    known = _pores(Path(pores) if pores is not None else Path(path).parent / "zeolite_pores.csv", pores is not None)
     designs: dict[str, Crystal] = {}
     values: list[tuple[float, ...]] = []
     rejected = []
@@ -76,6 +112,8 @@ def frameworks(
                 raise InvdesignError(structure)
             design = crystal_of(without_oxygen(structure))
             connect(lattice_of(design.cell), expand(design)[1])
+            if most_orbits is not None and len(design.orbits) > most_orbits:
+                raise InvdesignError(f"{len(design.orbits)} T sites that differ, more than most_orbits={most_orbits}")
         except InvdesignError as error:
             rejected.append(Rejection(row, name, str(error), "leave it out"))
             continue
@@ -121,6 +159,32 @@ def structures(path: str | Path) -> Iterator[tuple[str, Structure | str]]:
         n, n_oxygen = len(structure), structure.composition["O"]
         # Only a site of four shared oxygens is a tetrahedron of the net: SiO2 is a check of the merging too.
         yield name, structure if 3 * n_oxygen == 2 * n else f"{n_oxygen:g} oxygens of {n} atoms: not SiO2, interrupted"
+
+
+def new_net(designs: Sequence[Crystal], *, path: str | Path) -> list[Check]:
+    """The net of T sites is none of an archive's frameworks; where it is, the framework is named.
+
+    Args:
+        designs: crystals of T sites, or of full frameworks.
+        path: a tar of CIFs of known frameworks (see `frameworks`); it is read once.
+
+    Raises:
+        InvdesignError: the archive cannot be read.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InvdesignError(f"cannot check nets against {place}: no such file. Check the path")
+    known = _named(place.resolve(), place.stat().st_mtime_ns)
+    checks = []
+    for design in designs:
+        try:
+            found = topology_of(design)
+        except InvdesignError as error:
+            checks.append(Check("new_net", False, str(error)))
+            continue
+        name = known.get(found.key)
+        checks.append(Check("new_net", name is None, f"the net of {name}" if name else found.symbol))
+    return checks
 
 
 def strain(design: Crystal, rng: np.random.Generator, *, cell: float = 0.03, moved: float = 0.15) -> Crystal | None:
@@ -183,3 +247,14 @@ def _pores(path: Path, is_given: bool) -> dict[str, tuple[float, ...]]:
             f"cannot read {path} as a table of pores: {error!r}; expected the columns framework, "
             f"{', '.join(COLUMNS.values())} with numbers"
         ) from error
+
+
+@lru_cache(maxsize=4)
+def _named(path: Path, changed: int) -> Mapping[str, str]:
+    """Names of an archive's frameworks by the key of their net."""
+    names = {}
+    for name, structure in structures(path):
+        if not isinstance(structure, str):
+            with contextlib.suppress(InvdesignError):
+                names[topology_of(crystal_of(without_oxygen(structure))).key] = name
+    return names

@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 from pymatgen.core import Structure
 
-from invdesign.core import Array, InvdesignError
+from invdesign.core import Array, InvdesignError, Oracle
 from invdesign.domains.crystals.chemistry import built
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry import structure_of
@@ -30,6 +30,8 @@ from invdesign.domains.crystals.symmetry import structure_of
 Model = Literal["0.3.0", "r2scan"]
 GPA = 160.21766208  # eV per cubic angstrom
 HEAVIEST = 94
+# By results/benchmarks/chgnet_references.py, from mp_20.
+REFERENCES = Path(__file__).with_name("chgnet_references.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +149,26 @@ def write_references(
             lowest[design.formula] = min(energy, lowest.get(design.formula, math.inf))
     rows = "".join(f"{formula},{energy:.6f}\n" for formula, energy in sorted(lowest.items()))
     Path(path).write_text(f"formula,energy_per_atom\n{rows}", encoding="utf-8")
+
+
+def own_references(energy: Oracle) -> Path:
+    """The energies of the elements that ship for `oracles.formation_energy`, where an oracle's energies are CHGNet's.
+
+    They are no energies of elemental crystals: CHGNet is poor at molecules. They are fitted so that its energies of
+    mp_20 give the formation energies of the Materials Project (oxygen and the like with its corrections);
+    `results/benchmarks/chgnet_references.md` says how well.
+
+    Raises:
+        InvdesignError: the oracle is another, or of other weights.
+    """
+    bound = getattr(energy, "keywords", {})
+    is_ours = getattr(energy, "func", energy) in (energy_per_atom, relaxed_energy)
+    if is_ours and bound.get("model", "0.3.0") == "0.3.0":
+        return REFERENCES
+    raise InvdesignError(
+        "formation_energy: the energies of the elements that ship are CHGNet's 0.3.0, and `energy` is another method; "
+        "give references=elements.csv with columns formula and energy_per_atom (eV/atom) by that method"
+    )
 
 
 def birch_murnaghan(volumes: Array, energies: Array) -> float:

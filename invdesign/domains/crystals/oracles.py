@@ -19,14 +19,16 @@ import numpy as np
 from pymatgen.core import Composition, Element, Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
-from invdesign.domains.crystals import cif
+from invdesign.domains.crystals import cif, mlip
 from invdesign.domains.crystals.chemistry import (
     built,
     oxidation_states,
     perovskite_sites,
     shannon_radius,
+    valence_scale,
 )
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.files import Paths
 from invdesign.domains.crystals.matching import fits, formula, reduced, rms
 from invdesign.domains.crystals.symmetry import structure_of
 
@@ -57,10 +59,14 @@ def volume_per_atom(designs: Sequence[Crystal]) -> Array:
     return scored(designs, lambda crystal, structure: structure.volume / len(structure))
 
 
-def ewald_energy(designs: Sequence[Crystal]) -> Array:
+def ewald_energy(designs: Sequence[Crystal], *, is_scaled: bool = False) -> Array:
     """Electrostatic (Madelung) energy of point charges in eV/atom (`n`).
 
     The charges are the likeliest neutral oxidation states; NaN where there are none (metals, elements).
+
+    Args:
+        designs: `n` crystals.
+        is_scaled: in the cell scaled until bond valences add up (`chemistry.valence_scale`): squeezing wins nothing.
     """
     from pymatgen.analysis.ewald import EwaldSummation
 
@@ -73,6 +79,8 @@ def ewald_energy(designs: Sequence[Crystal]) -> Array:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             energy = float(EwaldSummation(charged).total_energy) / len(charged)
+        # The energy of point charges is inverse to their distances.
+        energy /= valence_scale(crystal) if is_scaled else 1.0
         return energy if abs(energy) < NO_ENERGY else math.nan
 
     return scored(designs, score)
@@ -113,50 +121,56 @@ def tau_factor(designs: Sequence[Crystal]) -> Array:
 def measured_table(
     designs: Sequence[Crystal],
     *,
-    path: str | Path,
+    path: Paths,
     column: str,
     by: By = "structure",
     cif_column: str = "cif",
     most_rms: float = 0.3,
 ) -> Array:
-    """Look measured values up in a table of structures (`n`); NaN where the table has none.
+    """Look measured values up in tables of structures (`n`); NaN where no table has one.
 
     Args:
         designs: `n` crystals.
-        path: a .csv file, plain or gzipped.
+        path: a .csv file or several, plain or gzipped.
         column: the property. An empty cell is unknown.
         by: what makes a row and a design the same: their structures, which tells phases apart and which element sits on
             which site; or the reduced formulas alone, from a column `formula`, of which the first row counts.
-        cif_column: where the table has its structures.
+        cif_column: where the tables have their structures.
         most_rms: of rows with the design's formula the nearest by `matching.rms` counts, if it is at most so far (in
             units of `(V/N)^(1/3)`). ABX3 with A and B exchanged are 0.4 or more apart.
 
     Raises:
-        InvdesignError: the table, a column or a cell of it cannot be read.
+        InvdesignError: a table, a column or a cell of it cannot be read.
     """
     if by not in get_args(By):
         raise InvdesignError(f"measured_table: by must be one of {', '.join(get_args(By))}, got {by!r}")
-    place = _existing(path, "measured table")
+    places = [_existing(one, "measured table") for one in ([path] if isinstance(path, str | Path) else path)]
     if by == "formula":
-        table = _by_formula(place, place.stat().st_mtime_ns, column)
+        known = [_by_formula(place, place.stat().st_mtime_ns, column) for place in places]
+        table = {name: value for one in reversed(known) for name, value in one.items()}
         return scored(designs, lambda crystal, structure: table.get(crystal.formula, math.nan))
-    rows = _structures(place, place.stat().st_mtime_ns, column, cif_column)
-    return scored(designs, lambda crystal, structure: _nearest(crystal, rows.get(crystal.formula, ()), most_rms))
+    tables = [_structures(place, place.stat().st_mtime_ns, column, cif_column) for place in places]
+    rows = {d.formula: [row for one in tables for row in one.get(d.formula, ())] for d in designs}
+    return scored(designs, lambda crystal, structure: _nearest(crystal, rows[crystal.formula], most_rms))
 
 
-def formation_energy(designs: Sequence[Crystal], *, references: str | Path, energy: Oracle) -> Array:
+def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: str | Path | None = None) -> Array:
     """Energy less that of its elements, in eV/atom (`n`).
 
     Args:
         designs: `n` crystals.
-        references: a .csv file with columns `formula` and `energy_per_atom` (eV/atom); of each element the lowest
-            row counts. Its energies must come from the same method as `energy`.
         energy: an oracle in eV/atom, such as `mlip.energy_per_atom`.
+        references: a .csv file with columns `formula` and `energy_per_atom` (eV/atom); of each element the lowest
+            row counts. Its energies must come from the same method as `energy`. CHGNet's elements ship with the
+            package (see `mlip.own_references`) and need not be given.
 
     Returns:
         NaN where the table lacks an element.
+
+    Raises:
+        InvdesignError: no references for an energy of another method than CHGNet, or they cannot be read.
     """
-    lowest = _elements(_reference_rows(references))
+    lowest = _elements(_reference_rows(references or mlip.own_references(energy)))
     E = _energies(designs, energy)
     shares = [Composition(design.formula).fractional_composition.as_dict() for design in designs]
     base = [sum(x * lowest.get(e, math.nan) for e, x in share.items()) for share in shares]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from pymatgen.core import Structure
 
-from invdesign.core import Check, InvdesignError
+from invdesign.core import Check, Corpus, InvdesignError, distinct
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.nets import SI_O, Framework, connect, decorate, nearest
-from invdesign.domains.crystals.symmetry import crystal_of, structure_of
+from invdesign.domains.crystals.groups import lattice_of, operators
+from invdesign.domains.crystals.nets import SI_O, Framework, connect, nearest
+from invdesign.domains.crystals.settling import decorate, pulled
+from invdesign.domains.crystals.symmetry import crystal_of, expand, key, structure_of
+from invdesign.domains.crystals.topology import topology_of
 
 T_ELEMENTS = ("Si", "Al", "P", "Ge", "Ga", "B")
 
@@ -37,10 +41,50 @@ def with_oxygen(crystal: Crystal) -> Crystal:
     return crystal if "O" in crystal.counts else crystal_of(framework_of(crystal).structure)
 
 
+@lru_cache(maxsize=1024)
+def completed(crystal: Crystal) -> Crystal:
+    """The full framework of T sites; any other crystal as it is."""
+    try:
+        return with_oxygen(crystal) if set(crystal.counts) == {"Si"} else crystal
+    except InvdesignError:
+        return crystal
+
+
+def bared(corpus: Corpus[Crystal]) -> Corpus[Crystal]:
+    """A corpus whose silica frameworks are told by their T sites alone; its other crystals as they are."""
+    designs = [_bare(design) for design in corpus.designs]
+    rows = distinct(key(design) for design in designs)
+    properties = {name: values[rows] for name, values in corpus.properties.items()}
+    weights = None if corpus.weights is None else corpus.weights[rows]
+    return replace(corpus, designs=tuple(designs[i] for i in rows), properties=properties, weights=weights)
+
+
 def without_oxygen(structure: Structure) -> Structure:
     """The T sites of a framework, all as silicon."""
     T = structure.frac_coords[[site.specie.symbol != "O" for site in structure]]
     return Structure(structure.lattice, ["Si"] * len(T), T)
+
+
+def settled(crystal: Crystal) -> Crystal:
+    """T sites pulled to the distances of silica within their space group; the crystal as it is where that makes no net.
+
+    Sites that a decoder wrote lie some tenths of an angstrom off. They are pulled until each has four neighbours at
+    3.07 angstrom, then oxygens are put between and all distances settle.
+    """
+    if set(crystal.counts) != {"Si"}:
+        return crystal
+    try:
+        cell, T, _ = pulled(lattice_of(crystal.cell), expand(crystal)[1], *operators(crystal.space_group))
+        return crystal_of(without_oxygen(decorate(cell, T, most_seconds=2.0).structure))
+    except (InvdesignError, np.linalg.LinAlgError):
+        return crystal
+
+
+def _bare(crystal: Crystal) -> Crystal:
+    counts = crystal.counts
+    n_oxygen = counts.pop("O", 0)
+    is_framework = counts and set(counts) <= set(T_ELEMENTS) and n_oxygen == 2 * sum(counts.values())
+    return crystal_of(without_oxygen(structure_of(crystal))) if is_framework else crystal
 
 
 @lru_cache(maxsize=4096)
@@ -99,4 +143,18 @@ def framework_residual(designs: Sequence[Crystal], *, at_most: float = 0.04, cle
             f"at least {clearance:g}"
         )
         checks.append(Check("framework_residual", found.residual <= at_most and found.clearance >= clearance, detail))
+    return checks
+
+
+def one_net(designs: Sequence[Crystal]) -> list[Check]:
+    """All T sites belong to one net that goes on in three directions: no layers, no nets within nets."""
+    checks = []
+    for design in designs:
+        try:
+            found = topology_of(design)
+        except InvdesignError as error:
+            checks.append(Check("one_net", False, str(error)))
+            continue
+        detail = "" if found.is_framework else f"{found.n_nets} nets, bonded in {found.dimensions} directions"
+        checks.append(Check("one_net", found.is_framework, detail))
     return checks
