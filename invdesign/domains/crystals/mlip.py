@@ -262,6 +262,8 @@ def _scaled(cell: Structure, volume: float) -> Structure:
 def _energies(cells: Sequence[Structure | None], model: Model, device: str) -> Array:
     """Energies per atom (`n`), NaN where there is no cell or the potential cannot make a graph of it."""
     potential = _potential(model, device)
+    # A relaxation shares the model and tells it to put up with atoms that have no neighbours.
+    potential.graph_converter.set_isolated_atom_response("error")
     graphs, places = [], []
     with _quietly():
         for i, cell in enumerate(cells):

@@ -57,7 +57,8 @@ def test_an_atom_without_neighbours_or_parameters_has_no_energy():
     a, *angles = 20.0, 90.0, 90.0, 90.0
     lonely = replace(crystal("Ar"), cell=(a, a, a, *angles))
     heavy = replace(crystal("Cu"), orbits=tuple(replace(o, element="Cm") for o in crystal("Cu").orbits))
-    assert np.isnan(mlip.energy_per_atom([lonely, heavy])).all()
+    mlip.relaxed(crystal("MgO"))
+    assert np.isnan(mlip.energy_per_atom([lonely, heavy])).all(), "whatever was relaxed before"
     assert np.isnan(mlip.relaxed_energy([lonely])).all()
     assert not validators.relaxation([lonely])[0].passed
 
