@@ -183,7 +183,8 @@ def retune(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D]) 
 def shortlist(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()) -> list[Candidate[D]]:
     """The best measured designs that pass every validator, best first, each with its checks.
 
-    Seeds and designs of the corpus are not candidates: what exists needs no designing.
+    Seeds and designs of the corpus are not candidates: what exists needs no designing. Where the campaign may propose
+    designs of the corpus (`corpus_is_new`), they are.
     """
     found = checked(campaign, state, known=known)
     valid = [c for c in found if c.is_valid]
@@ -192,6 +193,7 @@ def shortlist(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str
 
 def checked(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()) -> list[Candidate[D]]:
     """Every measured design that the campaign made itself, with the findings of all validators."""
+    known = frozenset() if campaign.corpus_is_new else known
     found = [c for c in state.history if c.round > 0 and c.status == "measured" and c.key not in known]
     findings = run_checks(campaign.validators, [c.design for c in found])
     return [replace(c, checks=c.checks + checks) for c, checks in zip(found, findings, strict=True)]

@@ -186,6 +186,14 @@ def test_the_shortlist_is_valid_new_and_best_first() -> None:
     assert heights == sorted(heights, reverse=True)
 
 
+def test_designs_of_the_corpus_are_candidates_where_the_campaign_may_propose_them() -> None:
+    campaign = toy.campaign(corpus_is_new=True)
+    state = run(campaign, SPACE, begin(campaign, SPACE, corpus=toy.corpus()), evaluate=evaluate)
+    known = frozenset(c.key for c in state.history)
+    assert shortlist(campaign, state, known=known)
+    assert not shortlist(toy.campaign(), state, known=known)
+
+
 def test_a_deliverable_is_named_as_its_folder_may_be() -> None:
     with pytest.raises(InvdesignError, match=r"'\.\./plates' names a folder"):
         toy.campaign(deliverables={"../plates": lambda candidates, folder: []})
