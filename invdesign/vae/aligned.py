@@ -62,7 +62,8 @@ class AlignedVAE(VAE):
         self.n_tokens, self.length, self.d, self.width = n_tokens, length, d, width
         self.n_filters, self.n_properties, self.input_dropout = n_filters, n_properties, input_dropout
         self.n_letters = n_letters
-        self.part = nn.Parameter(torch.randn(length * n_letters, d) * d**-0.5)
+        # Not normal: draws of latents from the same seed would be these very vectors.
+        self.part = nn.Parameter((torch.rand(length * n_letters, d) - 0.5) * (12 / d) ** 0.5)
         self.center = nn.Parameter(torch.zeros(d))
         self.log_sd = nn.Parameter(torch.full((d,), -2.5))
         self.bias = nn.Parameter(torch.zeros(length * n_letters))

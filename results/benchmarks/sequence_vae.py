@@ -80,7 +80,7 @@ def measured(corpus: Corpus[str], wild_type: WildType, recipe: Recipe) -> Mappin
     with torch.no_grad():
         posterior = training.vae.posterior(x)
         is_back = _same(x, training.vae.generate(posterior.loc))
-        torch.manual_seed(recipe.seed)
+        torch.manual_seed(100 + recipe.seed)
         is_back_drawn = _same(x, training.vae.generate(posterior.sample()))
         letters = float((training.vae.generate(posterior.loc)[:, : x.shape[1]] == x).float().mean())
     n_mutations = (x != own).sum(1)
