@@ -31,6 +31,9 @@ class Grid:
     def features(self, designs: Sequence[Point]) -> Array:
         return np.zeros((len(designs), 0))
 
+    def misfits(self, designs: Sequence[Point]) -> list[str]:
+        return [""] * len(designs)
+
 
 @dataclass(frozen=True)
 class GridSpace:

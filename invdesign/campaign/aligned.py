@@ -102,6 +102,15 @@ def run_checks(validators: Sequence[Validator], designs: Sequence[Any]) -> list[
     return [tuple(checks) for checks in zip(*columns, strict=True)] if columns else [()] * len(designs)
 
 
+def sieved(screens: Sequence[Validator], designs: Sequence[Any]) -> list[tuple[int, tuple[Check, ...]]]:
+    """Which designs pass all screens, each with the findings; what one screen refuses the next ones do not see."""
+    kept: list[tuple[int, tuple[Check, ...]]] = [(i, ()) for i in range(len(designs))]
+    for screen in screens:
+        findings = screen([designs[i] for i, _ in kept]) if kept else []
+        kept = [(i, (*done, check)) for (i, done), check in zip(kept, findings, strict=True) if check.passed]
+    return kept
+
+
 def align(
     space: LatentSpace[D, B],
     proposals: Tensor,
@@ -122,21 +131,19 @@ def align(
         screens: cheap checks; a design that fails one is dropped.
         least_percentile: density percentile (0 to 100) below which a design counts as a void's and is dropped.
         use_features: whether the surrogate reads the domain's features.
-        made: further proposals that are designs already.
+        made: further proposals that are designs already; those that the map cannot encode are dropped.
         settle: changes what was decoded at `n x d` points, e.g. to designs near an incumbent.
 
     Returns:
         The pool; it may be empty. `source` points from each design to its proposal, those made after those decoded.
     """
     decoded = space.decode(proposals)
-    decoded = [*(decoded if settle is None else settle(proposals, decoded)), *made]
+    fitting = [None if misfit else design for design, misfit in zip(made, space.domain.misfits(made), strict=True)]
+    decoded = [*(decoded if settle is None else settle(proposals, decoded)), *fitting]
     found = [(i, design, space.domain.key(design)) for i, design in enumerate(decoded) if design is not None]
     unique = [found[i] for i in distinct(key for _, _, key in found)]
     novel = [entry for entry in unique if not is_known(entry[2])]
-    findings = run_checks(screens, [design for _, design, _ in novel])
-    passed = [
-        (*entry, checks) for entry, checks in zip(novel, findings, strict=True) if all(check.passed for check in checks)
-    ]
+    passed = [(*novel[i], checks) for i, checks in sieved(screens, [design for _, design, _ in novel])]
     Z = space.encode([design for _, design, _, _ in passed])
     log_density = space.log_density(Z)
     percentile = space.percentile(log_density)

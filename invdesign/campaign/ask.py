@@ -249,7 +249,7 @@ def _pick(
         acquire=search.acquire,
         shortlist=search.shortlist,
         min_distance=search.min_distance,
-        is_apart=is_apart if edits and edits.apart > 1 else None,
+        is_apart=is_apart if edits and edits.apart > 0 else None,
     )
     return picked.tolist(), values.tolist()
 

@@ -64,6 +64,7 @@ class Campaign(Generic[D, B]):
         validators: checks before export; a design that fails one is never shortlisted.
         combine: how several objectives become utilities (see `core.utilities`).
         n_seeds: designs drawn from the corpus to start from.
+        screen_seeds: whether those drawn must pass the screens; not where a screen asks for what no corpus has.
         batch: designs per round.
         budget: oracle calls in all, those on seeds too.
         n_shortlist: candidates to hand over.
@@ -98,6 +99,7 @@ class Campaign(Generic[D, B]):
     validators: Sequence[Validator] = ()
     combine: Combine = "pareto"
     n_seeds: int = 100
+    screen_seeds: bool = True
     batch: int = 50
     budget: int = 1000
     n_shortlist: int = 20

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
-from invdesign.campaign.aligned import run_checks
+from invdesign.campaign.aligned import run_checks, sieved
 from invdesign.campaign.ask import ask
 from invdesign.campaign.parts import Campaign, Memory, RoundRecord, State
 from invdesign.campaign.regions import FAILED, close_round, ranking
@@ -46,9 +47,7 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
     if is_given.any():
         chosen = np.flatnonzero(is_given)
     else:
-        draw = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
-        n = min(campaign.n_seeds, campaign.budget, len(source))
-        chosen = np.sort(draw.choice(len(source), size=n, replace=False))
+        chosen = _drawn(campaign, source)
     designs = [source.designs[i] for i in chosen]
     Z = space.encode(designs)
     log_density = space.log_density(Z)
@@ -67,6 +66,32 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
         for row, (i, design) in enumerate(zip(chosen, designs, strict=True))
     )
     return close_round(campaign, State(pending=candidates, records=(RoundRecord(0),)))
+
+
+def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> npt.NDArray[np.int64]:
+    """Rows of a corpus to start from: drawn at random, those that a screen refuses replaced by further draws.
+
+    What a screen refuses could not be asked for again, so a trust region around it would be barren.
+
+    Raises:
+        InvdesignError: no design of the corpus passes the screens.
+    """
+    draw = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
+    n = min(campaign.n_seeds, campaign.budget, len(source))
+    batch = draw.choice(len(source), size=n, replace=False)
+    if not campaign.screen_seeds:
+        return np.sort(batch)
+    rest = draw.permutation(np.setdiff1d(np.arange(len(source)), batch))
+    chosen: list[int] = []
+    while len(batch) and len(chosen) < n:
+        chosen += [int(batch[i]) for i, _ in sieved(campaign.screens, [source.designs[j] for j in batch])]
+        batch, rest = rest[:n], rest[n:]
+    if not chosen:
+        raise InvdesignError(
+            f"campaign {campaign.name!r}: none of {len(source):,} designs of the corpus passes the screens; "
+            "loosen them, or set screen_seeds=false"
+        )
+    return np.sort(np.array(chosen[:n]))
 
 
 def tell(state: State[D], outcomes: Mapping[str, Outcome]) -> State[D]:

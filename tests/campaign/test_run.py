@@ -205,3 +205,21 @@ def test_the_global_random_state_is_left_alone() -> None:
     before = torch.get_rng_state()
     whole(campaign)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def right_half(designs: Sequence[Any]) -> list[Check]:
+    return [Check("right", design[0] > 0) for design in designs]
+
+
+def test_seeds_that_a_screen_refuses_are_replaced_by_others_unless_asked_for() -> None:
+    state = begin(toy.campaign(screens=[right_half]), SPACE, corpus=toy.corpus())
+    assert len(state.pending) == 10 and all(c.design[0] > 0 for c in state.pending)
+    free = begin(toy.campaign(screens=[right_half], screen_seeds=False), SPACE, corpus=toy.corpus())
+    assert len(free.pending) == 10 and not all(c.design[0] > 0 for c in free.pending)
+
+
+def test_a_corpus_of_which_no_design_passes_the_screens_is_an_error_with_the_remedy() -> None:
+    never = toy.campaign(screens=[lambda designs: [Check("never", False) for _ in designs]])
+    with pytest.raises(InvdesignError, match=r"none of \d+ designs of the corpus passes.*screen_seeds=false"):
+        begin(never, SPACE, corpus=toy.corpus())
+    assert len(begin(toy.campaign(screens=[right_half], n_seeds=100), SPACE, corpus=toy.corpus()).pending) < 40

@@ -188,13 +188,14 @@ def test_every_surrogate_keeps_its_contract(choice: str) -> None:
 
 @pytest.mark.parametrize("choice", choices("edits"))
 def test_all_edits_answer_as_many_designs_as_asked_by_torchs_generator_alone(choice: str) -> None:
-    edits, made = part("edits", choice), []
+    node, where = values("edits", choice)
+    edits, designs, made = build.part(node["edits"], where, ("edits",)), designs_for(node["edits"]), []
     for _ in range(2):
         torch.manual_seed(1)
-        made.append(list(edits.vary(SEQUENCES, 20, radius=3)))
+        made.append(list(edits.vary(designs, 20, radius=3)))
     assert len(made[0]) == 20 and made[0] == made[1]
-    assert all(edits.distance(first, first) == 0 for first in SEQUENCES)
-    assert all(edits.distance(a, b) == edits.distance(b, a) for a in SEQUENCES for b in made[0])
+    assert all(edits.distance(first, first) == 0 for first in designs)
+    assert all(edits.distance(a, b) == edits.distance(b, a) for a in designs for b in made[0])
 
 
 @pytest.mark.parametrize("choice", choices("warp"))
