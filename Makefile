@@ -36,7 +36,7 @@ bench: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python results/benchmarks/pmo.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/crystals.py perov_5 --train $(CRYSTALS)/perov_5_train.csv.gz --test $(CRYSTALS)/perov_5_test.csv.gz
 	$(BIN)/python results/benchmarks/crystals.py mp_20 --train $(CRYSTALS)/mp_20_train.csv.gz $(CRYSTALS)/mp_20_pilot_train.csv.gz --test $(CRYSTALS)/mp_20_test.csv.gz
-	$(BIN)/python results/benchmarks/crystals.py carbon_24 --train $(CRYSTALS)/carbon_24_train.csv.gz --samples 2000
+	$(BIN)/python results/benchmarks/crystals.py carbon_24 --train $(CRYSTALS)/carbon_24_train.csv.gz --samples 2000 --compared 100
 	$(BIN)/python results/benchmarks/zeolites.py --archive $(CRYSTALS)/zeolites.tar.xz
 	OMP_NUM_THREADS=1 $(BIN)/python results/benchmarks/ehrlich.py
 	OMP_NUM_THREADS=1 $(BIN)/python results/benchmarks/gb1.py --table $(SEQUENCES)/gb1_4site.csv.gz

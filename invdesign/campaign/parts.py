@@ -54,7 +54,8 @@ class Campaign(Generic[D, B]):
             as they are, else `n_seeds` drawn at random and measured.
         density: fits log p(z) of real designs.
         surrogate: fits the utilities on `[z | features]`.
-        latent_surrogate: fits the utilities on the latents alone, for proposers that climb a gradient in z.
+        latent_surrogate: fits the utilities on the latents alone, for proposers that climb a gradient in z; None where
+            none of them does and the surrogate reads features: it is half the time of a round.
         warp: what the utilities of each objective become before surrogates see them (see `surrogate.warps`).
         feasibility: fits, to designs that could and could not be measured, the log-probability that another one can,
             `(X, is_feasible, *, d) -> function`.
@@ -90,7 +91,7 @@ class Campaign(Generic[D, B]):
     seeds: Callable[[], Corpus[D]] | None = None
     density: FitDensity = mixture
     surrogate: FitSurrogate = auto
-    latent_surrogate: FitSurrogate = auto
+    latent_surrogate: FitSurrogate | None = auto
     warp: Callable[[Tensor], Warped] = no_warp
     feasibility: Callable[..., Callable[[Tensor], Tensor]] = feasibility_surrogate
     search: Search = field(default_factory=Search)

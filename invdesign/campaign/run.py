@@ -22,6 +22,7 @@ from invdesign.core import (
     InvdesignError,
     Outcome,
     Progress,
+    distinct,
     round_seed,
     silent,
 )
@@ -48,6 +49,8 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
         chosen = np.flatnonzero(is_given)
     else:
         chosen = _drawn(campaign, source)
+    # A corpus may hold a design twice where the campaign's domain tells less apart than its loader.
+    chosen = chosen[distinct(campaign.domain.key(source.designs[i]) for i in chosen)]
     designs = [source.designs[i] for i in chosen]
     Z = space.encode(designs)
     log_density = space.log_density(Z)
@@ -71,7 +74,8 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
 def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> npt.NDArray[np.int64]:
     """Rows of a corpus to start from: drawn at random, those that a screen refuses replaced by further draws.
 
-    What a screen refuses could not be asked for again, so a trust region around it would be barren.
+    What a screen refuses could not be asked for again, so a trust region around it would be barren. Seeds that were
+    given are taken as they are.
 
     Raises:
         InvdesignError: no design of the corpus passes the screens.
@@ -79,7 +83,7 @@ def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> npt.NDArray[np.int64]
     draw = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
     n = min(campaign.n_seeds, campaign.budget, len(source))
     batch = draw.choice(len(source), size=n, replace=False)
-    if not campaign.screen_seeds:
+    if campaign.seeds or not campaign.screen_seeds:
         return np.sort(batch)
     rest = draw.permutation(np.setdiff1d(np.arange(len(source)), batch))
     chosen: list[int] = []

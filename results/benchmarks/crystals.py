@@ -98,12 +98,19 @@ def reconstruction(space: LatentSpace[Any, Any], path: Path, *, needs_neutral: b
 
 
 def samples(
-    space: LatentSpace[Any, Any], corpus: Corpus[Crystal], tested: Sequence[Crystal], n: int, *, widening: float
+    space: LatentSpace[Any, Any],
+    corpus: Corpus[Crystal],
+    tested: Sequence[Crystal],
+    n: int,
+    *,
+    widening: float,
+    n_compared: int,
 ) -> dict[str, Any]:
     """What draws from the aggregate posterior decode to, each moved by a share of the spread of all latents.
 
     Where a draw decodes to nothing that can be, it counts as structurally invalid. The first decodes alone, without the
-    nearby points that `LatentSpace.decode` tries next, are counted beside it.
+    nearby points that `LatentSpace.decode` tries next, are counted beside it. Uniqueness and novelty are those of the
+    first `n_compared` valid ones: crystals of one formula are compared pair by pair.
     """
     torch.manual_seed(0)
     spread = torch.linalg.cholesky(torch.cov(space.sample.T) + 1e-6 * torch.eye(space.d, dtype=torch.float64))
@@ -117,7 +124,8 @@ def samples(
     at_once = [d for d in replace(space, retries=0).decode(Z) if d is not None]
     kept = [d for d in valid if is_compositional(d)]
     start = time.perf_counter()
-    distinct = [valid[i] for i in np.unique(firsts(valid))]
+    compared = valid[:n_compared]
+    distinct = [compared[i] for i in np.unique(firsts(compared))]
     known = is_known(distinct, corpus.designs)
     novelty_seconds = time.perf_counter() - start
     groups = [_space_group(d) for d in valid]
@@ -131,7 +139,8 @@ def samples(
         "compositional_of_decoded": sum(is_compositional(d) for d in designs) / max(1, len(designs)),
         "emd_density": _apart(kept, tested, lambda d: structure_of(d).density),
         "emd_n_elements": _apart(kept, tested, lambda d: len(d.counts)),
-        "unique": len(distinct) / max(1, len(valid)),
+        "compared": len(compared),
+        "unique": len(distinct) / max(1, len(compared)),
         "novel_of_unique": float(1 - known.mean()),
         "p1": float(np.mean([g == 1 for g in groups])),
         "space_groups": len(set(groups)),
@@ -243,6 +252,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, help="a tenth of the training file where there is none")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--compared", type=int, default=10_000, help="samples whose uniqueness and novelty is told")
     arguments = parser.parse_args()
     load, recipe = LOADERS[arguments.name], RECIPES[arguments.name]
     if arguments.test is None:
@@ -258,7 +268,10 @@ def main() -> None:
         "trained_on": len(corpus),
         "training": space.card["training"],
         "reconstruction": reconstruction(space, arguments.test, needs_neutral=has_charges),
-        "samples": [samples(space, corpus, tested.designs, arguments.samples, widening=width) for width in (0.0, 0.2)],
+        "samples": [
+            samples(space, corpus, tested.designs, arguments.samples, widening=width, n_compared=arguments.compared)
+            for width in (0.0, 0.2)
+        ],
         "machine": {"processor": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()},
     }
     if arguments.name == "perov_5":

@@ -216,6 +216,8 @@ def test_seeds_that_a_screen_refuses_are_replaced_by_others_unless_asked_for() -
     assert len(state.pending) == 10 and all(c.design[0] > 0 for c in state.pending)
     free = begin(toy.campaign(screens=[right_half], screen_seeds=False), SPACE, corpus=toy.corpus())
     assert len(free.pending) == 10 and not all(c.design[0] > 0 for c in free.pending)
+    given = begin(toy.campaign(screens=[right_half], seeds=toy.corpus), SPACE, corpus=None)
+    assert [c.design for c in given.pending] == [c.design for c in free.pending]
 
 
 def test_a_corpus_of_which_no_design_passes_the_screens_is_an_error_with_the_remedy() -> None:

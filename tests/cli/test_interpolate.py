@@ -81,9 +81,11 @@ def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[s
     known = {"step": 0, "density percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
     step = {**known, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
     objectives: Any = SimpleNamespace(objectives=[Objective("y")])
-    say({"steps": [step], "met": None, "notes": [], "files": ["path.csv"]}, objectives)
+    checks = {"all checks passed": "no", "check is_new": "failed", "detail of is_new": "known: periclase"}
+    say({"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}, objectives)
     said = capsys.readouterr().out
     assert "design" in said and "MgO" in said and "space_group" not in said and "predicted" not in said
+    assert "yes" in said and "periclase" in said
 
 
 @pytest.mark.slow

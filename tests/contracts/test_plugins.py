@@ -182,7 +182,8 @@ def test_every_density_keeps_its_contract(choice: str) -> None:
 @pytest.mark.parametrize("choice", choices("surrogate"))
 def test_every_surrogate_keeps_its_contract(choice: str) -> None:
     # Surrogates of letters read whole sites: 2 of 20 letters, or 10 of 4.
-    f = 0 if choice in ("exact_gp", "sparse_gp", "deep_kernel_gp") else 40 if choice in ("protein_gp", "dna_gp") else 5
+    of_letters = ("protein_gp", "dna_gp", "motif_gp")
+    f = 0 if choice in ("exact_gp", "sparse_gp", "deep_kernel_gp") else 40 if choice in of_letters else 5
     testing.check_surrogate(part("surrogate", choice), f=f)
 
 

@@ -39,7 +39,9 @@ class Crystals:
         least_distance: angstrom; a decoded crystal with two atoms nearer than that is none.
         most_atoms: a decoded crystal with more atoms in its conventional cell is none.
         frameworks: silica frameworks are known by their T sites: files lose their oxygens where they are read and get
-            them where they are written, and what is decoded settles first (see `zeolites`).
+            them where they are written; what is decoded settles, and is none where it makes no net (see `zeolites`).
+        by_sites: crystals with the same elements on the same sites are one design, whatever their cells and coordinates:
+            for oracles that relax them, or look them up.
         vocabulary: learnt by `fit`.
     """
 
@@ -47,6 +49,7 @@ class Crystals:
     least_distance: float = 0.7
     most_atoms: int = 400
     frameworks: bool = False
+    by_sites: bool = False
     vocabulary: Vocabulary | None = None
 
     @property
@@ -67,7 +70,7 @@ class Crystals:
         writing.write([self._whole(design) for design in designs], path, columns=columns)
 
     def key(self, design: Crystal) -> str:
-        return symmetry.key(design)
+        return symmetry.occupation(design) if self.by_sites else symmetry.key(design)
 
     def is_same(self, first: Crystal, second: Crystal) -> bool:
         """Whether two crystals are one structure within the usual tolerances, as reconstructions are judged."""

@@ -106,6 +106,12 @@ def canonical(crystal: Crystal) -> Crystal:
     return min(found, key=_rank)
 
 
+def occupation(crystal: Crystal) -> str:
+    """Formula, space group, and which element is on which sites: the same for crystals that differ in numbers alone."""
+    sites = " ".join(sorted(f"{orbit.element}:{orbit.letter}" for orbit in crystal.orbits))
+    return f"{crystal.formula}-{crystal.space_group}-{sites}"
+
+
 def key(crystal: Crystal) -> str:
     """What does not change under translation, rotation, order of atoms, or choice of cell and origin.
 

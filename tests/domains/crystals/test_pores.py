@@ -10,7 +10,14 @@ from pymatgen.core import Lattice, Structure
 from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals.frameworks import structures
-from invdesign.domains.crystals.pores import accessible_share, accessible_volume, free_sphere, included_sphere, pores
+from invdesign.domains.crystals.pores import (
+    accessible_share,
+    accessible_volume,
+    free_sphere,
+    included_sphere,
+    passage,
+    pores,
+)
 from invdesign.domains.crystals.symmetry import crystal_of
 
 CUBE = np.zeros((1, 3))
@@ -52,7 +59,7 @@ def test_an_element_without_a_radius_is_named() -> None:
         pores(10 * np.eye(3), ["Xe"], CUBE)
 
 
-def test_oracles_measure_sodalite_and_leave_out_what_is_no_net() -> None:
+def test_oracles_and_a_validator_measure_sodalite_and_leave_out_what_is_no_net() -> None:
     T = [
         p for q in (0.25, 0.75) for p in ([q, 0.5, 0], [q, 0, 0.5], [0.5, q, 0], [0, q, 0.5], [0.5, 0, q], [0, 0.5, q])
     ]
@@ -64,6 +71,9 @@ def test_oracles_measure_sodalite_and_leave_out_what_is_no_net() -> None:
     # The database gives 6.32 and 2.53 angstrom.
     assert included_sphere([sodalite]) == pytest.approx([6.32], abs=0.1)
     assert free_sphere([sodalite]) == pytest.approx([2.53], abs=0.1)
+    testing.check_validator(passage, [sodalite, salt])
+    assert [c.passed for c in passage([sodalite, salt])] == [True, False]
+    assert not passage([sodalite], at_least=3.0)[0].passed
 
 
 def test_a_full_framework_of_the_archive_has_the_pores_of_the_table(data) -> None:

@@ -8,6 +8,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
 from invdesign.core import InvdesignError
+from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.crystal import from_text, to_text
 from invdesign.domains.crystals.symmetry import canonical, crystal_of, expand, key, structure_of
 
@@ -87,3 +88,14 @@ def test_what_is_no_crystal_is_refused_with_a_reason(broken, says):
 def test_text_that_is_no_crystal_is_refused():
     with pytest.raises(InvdesignError, match="is no crystal"):
         from_text("{}")
+
+
+def test_crystals_by_sites_are_one_design_where_only_numbers_differ() -> None:
+    small, large, other = (
+        crystal_of(Structure.from_spacegroup(225, Lattice.cubic(a), [cation, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+        for a, cation in ((5.5, "Na"), (5.7, "Na"), (5.7, "K"))
+    )
+    by_sites, by_numbers = Crystals(by_sites=True), Crystals()
+    assert by_sites.key(small) == by_sites.key(large) != by_sites.key(other)
+    assert by_numbers.key(small) != by_numbers.key(large)
+    assert by_sites.restore(by_numbers.state()).by_sites

@@ -41,6 +41,17 @@ def test_a_block_that_moves_keeps_its_letters(seed: int) -> None:
 
 
 @given(st.integers(0, 2**31))
+def test_blocks_go_anywhere_and_come_from_any_parent(seed: int) -> None:
+    torch.manual_seed(seed)
+    whole = {"crossed": 0.0, "shifted": 0.0}
+    for made in vary([OWN], 20, radius=1, domain=FREE, moved=1.0, **whole):
+        assert len(made) == len(OWN) and sum(a not in OWN for a in made) <= 1
+    for made in vary([OWN, "WWWWWWWW"], 20, radius=1, domain=Sequences(), pasted=1.0, **whole):
+        changed = [i for i, a in enumerate(made) if a == "W"]
+        assert abs(len(made) - len(OWN)) <= 3 and (len(changed) <= 5 or len(made) <= 9)
+
+
+@given(st.integers(0, 2**31))
 def test_only_what_the_scope_allows_is_changed(seed: int) -> None:
     torch.manual_seed(seed)
     domain = Sequences(length="fixed", wild_type=WILD, designable={11: "RH", 13: ""}, forbidden="C")
