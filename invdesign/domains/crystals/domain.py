@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pymatgen.core import Composition
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError
@@ -80,7 +82,7 @@ class Crystals:
         whole = self._whole(design)
         symbol, *_ = cif.words(design.space_group)
         kind = prototypes.prototype_of(whole)
-        return f"{whole.formula} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
+        return f"{_spoken(whole.formula)} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
 
     def to_text(self, design: Crystal) -> str:
         return crystal.to_text(design)
@@ -164,3 +166,9 @@ class Crystals:
         if len(symmetry.expand(design)[0]) != design.n_atoms:
             return False
         return bool(np.isfinite(design.cell).all()) and least_distance(design) >= self.least_distance
+
+
+@cache
+def _spoken(formula: str) -> str:
+    """A formula as people write it, the electropositive elements first."""
+    return str(Composition(formula).reduced_formula)

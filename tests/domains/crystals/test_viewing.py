@@ -71,7 +71,7 @@ def test_atoms_bonds_and_colours_are_those_of_the_drawing(crystals):
     np.testing.assert_allclose(salt["atoms"], shown.atoms, atol=6e-4)
     assert salt["bonds"] == shown.bonds.tolist() and len(salt["corners"]) == 8
     assert said["elements"]["Na"] == {"shades": list(shades("Na")), "radius": round(radius("Na"), 3)}
-    assert salt["label"] == "1: ClNa Fm-3m (225), rock salt"
+    assert salt["label"] == "1: NaCl Fm-3m (225), rock salt"
     assert salt["facts"] == "energy 1.5 eV/atom; 8 atoms in the cell"
 
 
