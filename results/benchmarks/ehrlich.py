@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,11 @@ from invdesign.domains.sequences.ehrlich import chain, ehrlich, letters
 from invdesign.domains.sequences.wild_type import distance
 from invdesign.evaluate import in_process
 from invdesign.latent.prepare import prepare
+from invdesign.search.acquisition import ucb
+from invdesign.search.cloud import elite_paths, local_steps
 from invdesign.search.edits import Edits
 from invdesign.search.search import Search
-from invdesign.surrogate import site_gp, transition_feasibility
+from invdesign.surrogate import motif_gp, transition_feasibility
 from invdesign.surrogate.warps import log
 from invdesign.vae.build import sequence_vae
 from invdesign.vae.train import Recipe
@@ -58,13 +61,27 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
         oracle=partial(ehrlich, quantization=quantization, **shape),
         vae=Recipe(partial(sequence_vae, d=32, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        surrogate=partial(site_gp, letters=n_letters, reach=8, fit_points=256, max_steps=20),
+        surrogate=partial(motif_gp, letters=n_letters),
+        latent_surrogate=None,
         warp=log,
-        feasibility=partial(transition_feasibility, letters=n_letters),
-        search=Search(generations=12, oversample=60),
-        edits=Edits(partial(vary, domain=domain), distance, project, share=0.75),
+        feasibility=partial(transition_feasibility, letters=n_letters, prior=0.3),
+        search=Search(
+            propose=(partial(local_steps, is_boxed=False), partial(elite_paths, is_boxed=False)),
+            acquire=partial(ucb, beta=(4.0, 16.0)),
+            trust_region=None,
+            generations=12,
+            oversample=60,
+        ),
+        edits=Edits(
+            partial(vary, domain=domain, crossed=0.2, shifted=0.1, pasted=0.15, moved=0.1),
+            distance,
+            project,
+            share=0.85,
+            n_parents=40,
+            apart=0,
+        ),
         n_seeds=100,
-        batch=100,
+        batch=50,
         budget=budget,
         most_failures=1.0,
         corpus_is_new=True,
@@ -73,14 +90,19 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory() as folder:
         space = prepare(campaign.domain, corpus, campaign.vae, cache=Path(folder))
-        state = run(campaign, space, begin(campaign, space, corpus=corpus), evaluate=in_process)
+        state = begin(campaign, space, corpus=corpus)
+        # There is nothing beyond 1, so that a run that has found it may end.
+        for spent in (*range(250, budget, 250), budget):
+            state = run(replace(campaign, budget=spent), space, state, evaluate=in_process)
+            if max(c.y[0] for c in state.history if c.status == "measured") == 1:
+                break
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
     best = np.maximum.accumulate(values)
     return {
         "function": name,
         "seed": seed,
         "best": float(best[-1]),
-        "best_at": {str(n): float(best[n - 1]) for n in (100, 300, 500, 1000, 1300, 2000) if n <= len(best)},
+        "best_at": {str(n): float(best[min(n, len(best)) - 1]) for n in (100, 300, 500, 1000, 1300, 2000)},
         "evaluations": len(values),
         "infeasible": float(np.mean([c.status != "measured" for c in state.history])),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
@@ -104,7 +126,9 @@ def main() -> None:
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
     for name in arguments.functions:
         best = [row["best"] for row in rows if row["function"] == name]
-        print(f"{name}: mean best {np.mean(best):.3f}, wanted {FUNCTIONS[name][2]}, genetic algorithm {FUNCTIONS[name][3]}")
+        print(
+            f"{name}: mean best {np.mean(best):.3f}, wanted {FUNCTIONS[name][2]}, genetic algorithm {FUNCTIONS[name][3]}"
+        )
 
 
 if __name__ == "__main__":
