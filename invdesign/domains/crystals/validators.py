@@ -132,6 +132,19 @@ def electronegativity_balance(designs: Sequence[Crystal], *, at_least: float = 0
     return _each(designs, "electronegativity_balance", judge)
 
 
+def formal_charges(designs: Sequence[Crystal], *, at_most: float = 4.0) -> list[Check]:
+    """No ion has a likeliest oxidation state beyond this, either way: highly charged cations share their electrons."""
+
+    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+        states = oxidation_states(crystal.formula)
+        if not states:
+            return _without_charges(crystal)
+        element, charge = max(states.items(), key=lambda item: abs(item[1]))
+        return abs(charge) <= at_most, f"{element}{charge:+g}, at most {at_most:g}"
+
+    return _each(designs, "formal_charges", judge)
+
+
 def bond_valence(designs: Sequence[Crystal], *, at_most: float = 1.0) -> list[Check]:
     """The global instability index: root mean square gap (valence units) of bond-valence sums from what is usual.
 
