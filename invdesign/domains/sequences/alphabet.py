@@ -6,6 +6,7 @@ from invdesign.core import InvdesignError
 
 GAP = "-"
 LETTERS = {"protein": "ACDEFGHIKLMNPQRSTVWY", "dna": "ACGT", "rna": "ACGU"}
+COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
 def letters_of(kind: str) -> str:
@@ -21,3 +22,8 @@ def letters_of(kind: str) -> str:
             "or digits"
         )
     return letters
+
+
+def reverse_complement(dna: str) -> str:
+    """The other strand, from its own beginning."""
+    return dna.translate(COMPLEMENT)[::-1]

@@ -14,8 +14,7 @@ import torch
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.sequences import files, rows, weights
-from invdesign.domains.sequences.alphabet import GAP, letters_of
-from invdesign.domains.sequences.dna_validators import reverse_complement
+from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_complement
 from invdesign.domains.sequences.peptides import peptides
 from invdesign.domains.sequences.scope import Scope
 from invdesign.domains.sequences.wild_type import WildType

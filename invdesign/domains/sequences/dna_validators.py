@@ -16,12 +16,11 @@ from Bio.Data.IUPACData import ambiguous_dna_values
 from Bio.Seq import Seq
 
 from invdesign.core import Array, Check, InvdesignError
-from invdesign.domains.sequences.alphabet import GAP, LETTERS
+from invdesign.domains.sequences.alphabet import GAP, LETTERS, reverse_complement
 from invdesign.domains.sequences.places import placed, said
 from invdesign.domains.sequences.vendors import ANY, Vendor
 from invdesign.domains.sequences.wild_type import WildType
 
-COMPLEMENT = str.maketrans("ACGT", "TGCA")
 # (sequence, the label of each of its places) -> whether it passes, and the detail.
 Judge = Callable[[str, Sequence[str]], tuple[bool, str]]
 
@@ -210,11 +209,6 @@ def folded(dna: str, stem: int, loop: int) -> tuple[int, int] | None:
         if b >= 0:
             return a, b
     return None
-
-
-def reverse_complement(dna: str) -> str:
-    """The other strand, from its own beginning."""
-    return dna.translate(COMPLEMENT)[::-1]
 
 
 @lru_cache(maxsize=256)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from invdesign.core import Array, InvdesignError
-from invdesign.domains.sequences.dna_validators import reverse_complement
+from invdesign.domains.sequences.alphabet import reverse_complement
 from invdesign.domains.sequences.files import UNKNOWN_VALUES
 from invdesign.domains.sequences.rows import decode_text, find, unpacked
 
