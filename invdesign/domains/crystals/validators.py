@@ -133,13 +133,19 @@ def electronegativity_balance(designs: Sequence[Crystal], *, at_least: float = 0
 
 
 def formal_charges(designs: Sequence[Crystal], *, at_most: float = 4.0) -> list[Check]:
-    """No ion has a likeliest oxidation state beyond this, either way: highly charged cations share their electrons."""
+    """No ion has a likeliest oxidation state beyond this, either way, and every anion a whole one.
+
+    Highly charged cations share their electrons, and where anions of one element differ in charge, some of them do.
+    """
 
     def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         states = oxidation_states(crystal.formula)
         if not states:
             return _without_charges(crystal)
         element, charge = max(states.items(), key=lambda item: abs(item[1]))
+        for other, q in states.items():
+            if q < 0 and q != round(q):
+                return False, f"{other}{q:+.3g} is a mean of different charges"
         return abs(charge) <= at_most, f"{element}{charge:+g}, at most {at_most:g}"
 
     return _each(designs, "formal_charges", judge)
