@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError
 from invdesign.domains.sequences import drawing, files, weights, writing
-from invdesign.domains.sequences.alphabet import GAP, letters_of
+from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_complement
 from invdesign.domains.sequences.scope import Scope
 from invdesign.domains.sequences.wild_type import SUBSTITUTION, WildType
 from invdesign.vae.aligned import AlignedVAE
@@ -45,6 +45,7 @@ class Sequences:
         forbidden: letters that a mutation may not bring in.
         most_mutations: edits from the wild type that are allowed.
         shortest: letters of the shortest design where lengths differ.
+        both_strands: whether DNA is double: a strand and its reverse complement are one design, and cost one call.
         vocabulary: the tokens; set by `fit`.
     """
 
@@ -58,6 +59,7 @@ class Sequences:
     forbidden: str = ""
     most_mutations: int | None = None
     shortest: int = 1
+    both_strands: bool = False
     vocabulary: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +74,8 @@ class Sequences:
             )
         if isinstance(self.length, int) and self.length < 1:
             raise InvdesignError(f"sequences: length must be at least 1, got {self.length}")
+        if self.both_strands and self.kind != "dna":
+            raise InvdesignError(f"sequences: both_strands is for DNA, but kind is {self.kind!r}; leave it out")
         if not 1 <= self.shortest <= self.longest:
             raise InvdesignError(
                 f"sequences: lengths must run from 1 upwards, got shortest={self.shortest}, longest={self.longest}"
@@ -138,8 +142,8 @@ class Sequences:
         writing.write(designs, path, columns=columns, wild_type=self.wild_type)
 
     def key(self, design: str) -> str:
-        """The design itself."""
-        return design
+        """The design itself; of double DNA the strand that comes first in the alphabet."""
+        return min(design, reverse_complement(design)) if self.both_strands else design
 
     def is_same(self, first: str, second: str) -> bool:
         return first == second

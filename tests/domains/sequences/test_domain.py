@@ -187,3 +187,11 @@ def test_novelty_to_a_file_works_though_limits_are_a_mapping(tmp_path):
     path.write_text(">a\nMKTAYIAK\n")
     checks = novel_to_file(["MKTAYIAK", "MATAYIAK"], path=path, domain=domain)
     assert [check.passed for check in checks] == [False, True]
+
+
+def test_a_strand_and_its_reverse_complement_are_one_design_of_double_dna() -> None:
+    double = Sequences(kind="dna", length=8, both_strands=True)
+    assert double.key("AGGTATCA") == double.key("TGATACCT") == "AGGTATCA"
+    assert Sequences(kind="dna", length=8).key("TGATACCT") == "TGATACCT"
+    with pytest.raises(InvdesignError, match="both_strands is for DNA"):
+        Sequences(kind="protein", both_strands=True)
