@@ -129,6 +129,7 @@ def check_oracle(oracle: Oracle, designs: Sequence[Any], *, m: int | None = None
     assert np.allclose(Y, backwards, equal_nan=True), "a design's value depends on its place in the batch"
     alone = _values(oracle, designs[:1])
     assert np.allclose(Y[:1], alone, equal_nan=True), "a design's value depends on its company"
+    assert len(oracle([])) == 0, "no designs, no values: a campaign asks so before it starts"
 
 
 def check_validator(validator: Validator, designs: Sequence[Any]) -> None:

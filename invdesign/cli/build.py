@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invdesign.cli import schema, targets
-from invdesign.core import Evaluate, InvdesignError
+from invdesign.core import Evaluate, InvdesignError, Oracle
 
 CAMPAIGN = "invdesign.campaign.Campaign"
 SEVERAL = "invdesign.domains.several.several"
@@ -105,6 +105,20 @@ def _instantiate(node: Any) -> Any:
         return function(**settings)
     except (TypeError, ValueError) as error:
         raise InvdesignError(f"configuration: {node['_target_']} refuses its settings: {error}") from error
+
+
+def ready(oracle: Oracle) -> None:
+    """Ask an oracle about no designs: it loads or trains what it needs, or says what it lacks, before a map is trained.
+
+    Raises:
+        InvdesignError: what it needs is not there.
+    """
+    try:
+        oracle([])
+    except InvdesignError:
+        raise
+    except Exception:  # a function of the user's need not expect to be asked of nothing
+        return
 
 
 def _joined(oracle: Any, where: schema.Where) -> Any:

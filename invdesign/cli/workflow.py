@@ -103,6 +103,7 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
             _write_rejected(seeds, folder / "rejected_seeds.csv")
         if corpus is not None:
             _write_rejected(corpus, folder / REJECTED)
+        build.ready(campaign.oracle)
         changes = ledger.agree(_identity(plan, campaign, corpus), accept_changes=accept_changes)
         space = tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
         ledger.note("map", space.card)

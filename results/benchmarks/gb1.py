@@ -59,7 +59,7 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         corpus=lambda: corpus,
         surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
         warp=log,
-        search=Search(acquire=posterior_sample, trust_region=None, oversample=100),
+        search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
         edits=Edits(partial(vary, domain=domain), distance, share=0.75, most=4, n_parents=100),
         n_seeds=96,
         batch=96,

@@ -1,0 +1,30 @@
+"""What is made sure of before a campaign's map is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invdesign.cli import build
+from invdesign.core import InvdesignError
+from invdesign.domains.sequences.measured import regression
+
+
+def test_an_oracle_without_its_file_or_column_is_told_of_before_anything_is_trained(tmp_path: Path) -> None:
+    table = tmp_path / "variants.csv"
+    table.write_text("sequence,score\n" + "".join(f"ACDE{a}{b},1\n" for a in "ACDEFG" for b in "ACDEFG"))
+    with pytest.raises(InvdesignError, match="no such file"):
+        build.ready(partial(regression, path=tmp_path / "missing.csv", column="score"))
+    with pytest.raises(InvdesignError, match=r"no column 'brightness'.*'score'"):
+        build.ready(partial(regression, path=table, column="brightness", cache=tmp_path))
+
+
+def test_an_oracle_of_the_users_that_expects_designs_is_not_held_to_it() -> None:
+    def score(designs: Sequence[Any]) -> list[float]:
+        return [len(design) / len(designs[0]) for design in designs[:1]] or [1 / len(designs)]
+
+    build.ready(score)
