@@ -172,6 +172,22 @@ def natural(
     return checks
 
 
+def seen(designs: Sequence[str], *, corpus: Load | None) -> list[Check]:
+    """Every letter of the design stands at its place in some design of the corpus: of others nothing is known.
+
+    Args:
+        designs: `n` sequences.
+        corpus: loads what is known, all of one length; without one, or for a design of another length, it passes.
+    """
+    letters = _letters(_Source.of(corpus)) if corpus is not None and len(designs) else ()
+    checks = []
+    for design in designs:
+        is_even = len(design) == len(letters)
+        new = [f"{a}{i + 1}" for i, a in enumerate(design) if a not in letters[i]] if is_even else []
+        checks.append(Check("seen", not new, f"never seen: {', '.join(new)}" if new else ""))
+    return checks
+
+
 def is_comparable(corpus: Load, wild_type: WildType | None) -> bool:
     """Whether companions can count a corpus place by place, and it is large enough to tell what is usual."""
     return _is_comparable(_Source.of(corpus), wild_type)
@@ -216,6 +232,14 @@ class _Source:
 @lru_cache(maxsize=4)
 def _corpus(source: _Source) -> Corpus[str]:
     return source.load()
+
+
+@lru_cache(maxsize=4)
+def _letters(source: _Source) -> tuple[frozenset[str], ...]:
+    """The letters of a corpus at each place; none where its lengths differ."""
+    designs = _corpus(source).designs
+    is_even = len(set(map(len, designs))) == 1
+    return tuple(frozenset(column) for column in zip(*designs, strict=True)) if is_even else ()
 
 
 def _is_comparable(source: _Source, wild_type: WildType | None) -> bool:

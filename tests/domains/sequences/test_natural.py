@@ -12,7 +12,7 @@ from invdesign.core import Corpus, InvdesignError
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.companions import aligned, pairwise, site_independent
 from invdesign.domains.sequences.corpus import library
-from invdesign.domains.sequences.natural import best_of, chosen, natural, naturalness
+from invdesign.domains.sequences.natural import best_of, chosen, natural, naturalness, seen
 from invdesign.testing import check_oracle, check_validator
 from invdesign.vae.aligned import AlignedVAE
 from invdesign.vae.store import save_model
@@ -155,3 +155,14 @@ def test_lengths_that_differ_are_not_compared_without_a_wild_type():
     assert natural(["WWW"], corpus=mixed)[0].detail.startswith("not checked")
     assert not natural(["WWW"], corpus=mixed, wild_type=WildType("AAA"))[0].passed
     assert np.isnan(site_independent(["AC", "AD"])(["ACD"])[0])
+
+
+def test_a_letter_that_no_design_of_the_corpus_has_at_its_place_is_named():
+    def few():
+        return Corpus(("ACDE", "CCDE"), sha256="few")
+
+    found = seen(["CCDE", "ACDC", "ACDEF"], corpus=few)
+    assert [check.passed for check in found] == [True, False, True]
+    assert found[1].detail == "never seen: C4"
+    assert seen(["WWWW"], corpus=None)[0].passed
+    check_validator(partial(seen, corpus=few), ["ACDE", "CCDE", "WCDE"])
