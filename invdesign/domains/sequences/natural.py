@@ -19,6 +19,7 @@ from scipy.stats import spearmanr
 from invdesign.core import Array, Check, Corpus, InvdesignError
 from invdesign.domains.sequences.companions import Companion, pairwise, site_independent
 from invdesign.domains.sequences.domain import Sequences
+from invdesign.domains.sequences.places import numbered, said
 from invdesign.domains.sequences.wild_type import WildType
 from invdesign.vae.base import VAE
 from invdesign.vae.naturalness import log_probability
@@ -55,12 +56,12 @@ class Choice:
     def words(self) -> str:
         """A sentence for people."""
         listed = [f"{WORDS.get(name, name)} {rho:.3f}" for name, rho in self.correlations.items()]
-        said = ", ".join(listed).replace(" -", " \N{MINUS SIGN}")
-        seen = "held out" if self.is_held_out else "some of which the scores had seen"
+        scores = ", ".join(listed).replace(" -", " \N{MINUS SIGN}")
+        told = "held out" if self.is_held_out else "some of which the scores had seen"
         verdict = f"{WORDS.get(self.chosen, self.chosen)} ranks best"
         if not self.correlations[self.chosen] > 0:
             verdict = "none ranks them the right way round"
-        return f"Rank correlation with {self.n:,} measured designs ({seen}): {said}; {verdict}."
+        return f"Rank correlation with {self.n:,} measured designs ({told}): {scores}; {verdict}."
 
 
 def best_of(
@@ -172,19 +173,21 @@ def natural(
     return checks
 
 
-def seen(designs: Sequence[str], *, corpus: Load | None) -> list[Check]:
+def seen(designs: Sequence[str], *, corpus: Load | None, wild_type: WildType | None = None) -> list[Check]:
     """Every letter of the design stands at its place in some design of the corpus: of others nothing is known.
 
     Args:
         designs: `n` sequences.
         corpus: loads what is known, all of one length; without one, or for a design of another length, it passes.
+        wild_type: by whose numbers letters are named.
     """
     letters = _letters(_Source.of(corpus)) if corpus is not None and len(designs) else ()
     checks = []
     for design in designs:
         is_even = len(design) == len(letters)
-        new = [f"{a}{i + 1}" for i, a in enumerate(design) if a not in letters[i]] if is_even else []
-        checks.append(Check("seen", not new, f"never seen: {', '.join(new)}" if new else ""))
+        new = [i for i, letter in enumerate(design) if letter not in letters[i]] if is_even else []
+        labels, _ = numbered(design, wild_type) if new else ((), ())
+        checks.append(Check("seen", not new, f"never seen: {said(design[i] + labels[i] for i in new)}" if new else ""))
     return checks
 
 

@@ -164,5 +164,6 @@ def test_a_letter_that_no_design_of_the_corpus_has_at_its_place_is_named():
     found = seen(["CCDE", "ACDC", "ACDEF"], corpus=few)
     assert [check.passed for check in found] == [True, False, True]
     assert found[1].detail == "never seen: C4"
+    assert seen(["ACDC"], corpus=few, wild_type=NATIVE)[0].detail == "never seen: C14"
     assert seen(["WWWW"], corpus=None)[0].passed
     check_validator(partial(seen, corpus=few), ["ACDE", "CCDE", "WCDE"])
