@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic
@@ -19,11 +19,10 @@ from invdesign.campaign.survey import Survey, center_of, survey
 from invdesign.core import Array, B, Candidate, D, Landscape, Progress, distinct, round_seed, silent
 from invdesign.latent.space import LatentSpace
 from invdesign.search.acquisition import density_alone
-from invdesign.search.ascent import evaluate
 from invdesign.search.edits import Project
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
-from invdesign.search.select import select
+from invdesign.search.select import merit, select
 
 N_ELITES = 100
 
@@ -121,6 +120,8 @@ def _ask_region(
     pools: list[Pool[D]] = []
     origins: list[str] = []
     inner, elites = landscape, nearby.parents if nearby else []
+    best: list[int] = []
+    n_before = 0
     for count in _shares(search.oversample * n, search.generations if landscape else 1):
         n_made = round(edits.share * count) if edits and nearby else 0
         with watch("propose"):
@@ -141,7 +142,8 @@ def _ask_region(
         origins += [*names, *([name_of(edits.vary)] * len(made) if edits else ())]
         with watch("score"):
             pool = joined(pools)
-            best = _best(search, landscape, pool)
+            best = _best(search, landscape, pool, [*best, *range(n_before, len(pool))])
+            n_before = len(pool)
             inner = replace(landscape, elites=pool.Z[best]) if landscape and len(best) else landscape
             if edits and nearby:
                 elites = [*(pool.designs[i] for i in best[: edits.n_parents]), *nearby.parents][: 2 * edits.n_parents]
@@ -207,17 +209,16 @@ class _Nearby(Generic[D]):
         return lambda Z, designs: project(space, Z, designs, self.parents[0], self.radius)
 
 
-def _best(search: Search, landscape: Landscape | None, pool: Pool[D]) -> list[int]:
-    """The designs of the highest acquisition: the next generation is bred from them.
+def _best(search: Search, landscape: Landscape | None, pool: Pool[D], rows: Sequence[int]) -> list[int]:
+    """The rows of the highest acquisition: the next generation is bred from them.
 
-    Acquisition maximization is a search of its own, and what it climbs is worth measuring, not measured.
+    Acquisition maximization is a search of its own, and what it climbs is worth measuring, not measured. The rows are
+    the best ones so far and those of this generation: what fell behind once is not looked at again.
     """
-    if landscape is None or search.acquire is None or not len(pool):
+    if landscape is None or search.acquire is None or not len(rows):
         return []
-    with torch.no_grad():
-        values = evaluate(search.acquire(landscape), pool.X).nan_to_num(-math.inf)
-    found: list[int] = values.argsort(descending=True)[:N_ELITES].tolist()
-    return found
+    values = merit(landscape, search.acquire(landscape), pool.X[rows]).nan_to_num(-math.inf)
+    return [rows[i] for i in values.argsort(descending=True)[:N_ELITES].tolist()]
 
 
 def _propose(search: Search, landscape: Landscape | None, n: int, space: LatentSpace[D, B]) -> tuple[Tensor, list[str]]:

@@ -103,7 +103,8 @@ def survey(campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], 
     known = torch.stack([warp.u for warp in warped], 1)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     fitted = fit(campaign.surrogate, X, known, d=d)
-    fitted_latent = fit(campaign.latent_surrogate, X[:, :d], known, d=d) if X.shape[1] > d else None
+    climbed = campaign.latent_surrogate if X.shape[1] > d else None
+    fitted_latent = fit(climbed, X[:, :d], known, d=d) if climbed else None
     report = assess(fitted.model, fitted.X, fitted.U, d=d, surrogate=campaign.surrogate)
     feasibility = _feasibility(campaign, state, d, features)
     return Survey(X, known, Y, d, fitted, fitted_latent, feasibility, report, fitted.notes, warped)

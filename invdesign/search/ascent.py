@@ -10,7 +10,7 @@ import torch
 from botorch.generation.gen import gen_candidates_scipy
 from torch import Tensor
 
-from invdesign.core import Acquire, Landscape, distinct
+from invdesign.core import Acquire, InvdesignError, Landscape, distinct
 from invdesign.search.acquisition import log_ei, ucb
 from invdesign.search.cloud import elites, sobol_cloud
 
@@ -132,7 +132,16 @@ def climb(value: Callable[[Tensor], Tensor], starts: Tensor, bounds: Tensor, *, 
 
 
 def of_latents(landscape: Landscape) -> Landscape:
-    """The landscape as a model of the latents sees it; feasibility, which may read features, is left to `select`."""
+    """The landscape as a model of the latents sees it; feasibility, which may read features, is left to `select`.
+
+    Raises:
+        InvdesignError: the only model there is reads features too.
+    """
+    if landscape.latent_model is landscape.model and landscape.X.shape[1] > landscape.d:
+        raise InvdesignError(
+            "a proposer that climbs in the latent space needs a surrogate of the latents alone; set latent_surrogate, "
+            "or leave that proposer out of search.propose"
+        )
     return replace(landscape, model=landscape.latent_model, X=landscape.Z, feasibility=None)
 
 

@@ -5,6 +5,7 @@ from invdesign.surrogate.feasibility import feasibility_surrogate, transition_fe
 from invdesign.surrogate.kernels import MinMaxKernel, minmax
 from invdesign.surrogate.ladder import Fit, fit
 from invdesign.surrogate.models import auto, deep_kernel_gp, exact_gp, joint_gp, sparse_gp, tanimoto_gp
+from invdesign.surrogate.motifs import motif_gp
 from invdesign.surrogate.report import SurrogateReport, assess
 from invdesign.surrogate.sites import site_gp
 from invdesign.surrogate.warps import Warped
@@ -24,6 +25,7 @@ __all__ = [
     "fit",
     "joint_gp",
     "minmax",
+    "motif_gp",
     "no_warp",
     "site_gp",
     "sparse_gp",

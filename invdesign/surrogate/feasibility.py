@@ -9,6 +9,7 @@ import torch
 from gpytorch.kernels import MaternKernel
 from torch import Tensor
 
+from invdesign.core import Array
 from invdesign.surrogate.closed import ClosedGP
 from invdesign.surrogate.fitting import subset
 from invdesign.surrogate.kernels import MinMaxKernel
@@ -62,7 +63,14 @@ def feasibility_surrogate(
 
 
 def transition_feasibility(
-    X: Tensor, is_feasible: Tensor, d: int, *, letters: int, prior: float = 0.7, strength: float = 2.0
+    X: Tensor,
+    is_feasible: Tensor,
+    d: int,
+    *,
+    letters: int,
+    prior: float = 0.7,
+    strength: float = 2.0,
+    known: Array | None = None,
 ) -> Callable[[Tensor], Tensor]:
     """Log-probability that a sequence is feasible, from the neighbours (two letters in a row) that it holds.
 
@@ -76,12 +84,15 @@ def transition_feasibility(
         letters: columns of each site.
         prior: probability that a pair never seen is allowed.
         strength: how many sequences that prior counts for.
+        known: `k x f` features of further designs that are known to be feasible, such as a corpus of what exists.
 
     Returns:
         A function of `... x (d + f)` to log-probabilities `...`.
     """
     pairs = _neighbours(X[:, d:], letters)
     is_seen = (pairs[is_feasible] > 0).any(0)
+    if known is not None:
+        is_seen |= (_neighbours(torch.as_tensor(known), letters) > 0).any(0)
     suspects = (pairs[~is_feasible] > 0) & ~is_seen
     can_blame = suspects.any(1)
     # Failures that no pair explains are due to something else.

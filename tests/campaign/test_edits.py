@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from toy import Grid, GridSpace, bump, campaign, corpus
 
 from invdesign.campaign import Campaign, begin, run
+from invdesign.core import Array
 from invdesign.evaluate import in_process
+from invdesign.search.cloud import local_steps
 from invdesign.search.edits import Edits
 
 Point = tuple[int, ...]
@@ -36,7 +39,7 @@ def pulled(space: Any, Z: torch.Tensor, designs: Sequence[Any], center: Point, r
 
 
 def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
-    space: Any = GridSpace(Grid())
+    space: Any = GridSpace(parts.domain)  # type: ignore[arg-type]
     return run(parts, space, begin(parts, space, corpus=corpus()), evaluate=in_process)
 
 
@@ -63,3 +66,16 @@ def test_where_the_surrogate_knows_nothing_the_density_leads_and_the_record_says
     state = finished(replace(parts, search=replace(parts.search, least_rank=1.1)))
     assert any("the density of real designs leads" in note for record in state.records for note in record.notes)
     assert not any("density of real designs leads" in note for r in finished(parts).records for note in r.notes)
+
+
+class Described(Grid):
+    """The grid, with the points themselves as features."""
+
+    def features(self, designs: Sequence[Point]) -> Array:
+        return np.array(designs, dtype=float)
+
+
+def test_where_no_proposer_climbs_there_need_be_no_surrogate_of_the_latents() -> None:
+    parts = replace(campaign(), domain=Described(), latent_surrogate=None)
+    state = finished(replace(parts, search=replace(parts.search, propose=(local_steps,), shares=())))
+    assert "local_steps" in {c.origin for c in state.history}

@@ -1,5 +1,6 @@
 """Proposers look where they should."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -138,3 +139,11 @@ def test_a_proposer_with_the_wrong_shape_is_named(build):
 
 def test_the_trust_region_is_a_value_of_the_search():
     assert Search().trust_region == TrustRegion()
+
+
+def test_climbing_without_a_surrogate_of_the_latents_is_an_error_with_the_remedy(build):
+    landscape = build(d=3)
+    wide = torch.cat([landscape.X, landscape.X], 1)
+    with pytest.raises(InvdesignError, match="set latent_surrogate"):
+        of_latents(replace(landscape, X=wide))
+    assert of_latents(landscape).X.shape[1] == 3

@@ -33,3 +33,11 @@ def test_failures_that_no_pair_explains_lower_all_alike() -> None:
 def test_it_answers_in_the_shape_that_it_was_asked_in() -> None:
     rate = transition_feasibility(hot(["AAB", "BAC"]), torch.tensor([True, False]), 0, letters=3)
     assert rate(hot(["AAB", "BBB"]).view(2, 1, -1)).shape == (2, 1)
+
+
+def test_pairs_of_designs_that_exist_are_known_without_being_measured() -> None:
+    words, feasible = ["AAB", "AAC"], torch.tensor([True, False])
+    rate = transition_feasibility(hot(words), feasible, 0, letters=3)
+    told = transition_feasibility(hot(words), feasible, 0, letters=3, known=hot(["CBB"]).numpy())
+    assert float(told(hot(["CBB"]))) > float(rate(hot(["CBB"])))
+    assert float(told(hot(["ACB"]))) < float(told(hot(["CBB"])))

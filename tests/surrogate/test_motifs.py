@@ -43,9 +43,12 @@ def test_a_remembered_history_changes_no_answer() -> None:
     X, Y = hot(words(9, 6, seed=0)), hot(words(5, 6, seed=1))
     kernel = RelevanceKernel(6, 4)
     before = kernel(Y, X).to_dense(), kernel(X).to_dense()
-    kernel.remember(X)
+    kernel.weigh(kernel.weight, X)
     torch.testing.assert_close((kernel(Y, X).to_dense(), kernel(X).to_dense()), before)
-    torch.testing.assert_close(kernel(Y, diag=True), kernel(Y).to_dense().diagonal())
+    torch.testing.assert_close(kernel(Y, diag=True), kernel(Y).to_dense().diagonal(), atol=1e-5, rtol=1e-5)
+    crossed = kernel(Y, X[:5], diag=True), kernel(Y, X[:5]).to_dense().diagonal()
+    torch.testing.assert_close(*crossed, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(kernel(torch.stack([Y, Y])).to_dense()[1], kernel(Y).to_dense())
 
 
 def test_sites_beyond_the_end_hold_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Sequences made of sequences: point edits, crossover, block shifts, insertions and deletions; and the way back."""
+"""Sequences made of sequences: point edits, crossover, blocks that move, insertions and deletions; and the way back."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def vary(
     domain: Sequences,
     crossed: float = 0.3,
     shifted: float = 0.15,
+    pasted: float = 0.0,
+    moved: float = 0.0,
 ) -> list[str]:
     """Sequences near parents: of each some letters are changed, often one and seldom as many as `radius`.
 
-    Some of them first take a stretch of another parent, or have a block moved by one place, which counts as one edit
-    though it changes many places. Earlier parents are chosen more often. Only edits that the scope allows are made.
+    Some of them first take a stretch of another parent, or have a block moved, which counts as one edit though it
+    changes many places. Earlier parents are chosen more often. Only edits that the scope allows are made.
 
     Args:
         parents: best first.
@@ -35,7 +37,10 @@ def vary(
         radius: most edits from the parent.
         domain: what the sequences are; letters are inserted and deleted where it leaves lengths open.
         crossed: share that takes a stretch of another parent.
-        shifted: share in which a block moves.
+        shifted: share in which a block moves by one place.
+        pasted: share that has a block of another parent written over it, at any place.
+        moved: share in which a block is cut out and put in elsewhere. Where sites have no meaning of their own, as in
+            functions of motifs, blocks that go anywhere make room for others.
     """
     draw = random.Random(int(torch.randint(2**62, ())))
     scope = domain.scope
@@ -47,6 +52,10 @@ def vary(
             child = _crossed(child, draw.choice(parents), radius, draw)
         elif chance < crossed + shifted:
             child = _shifted(child, draw)
+        elif chance < crossed + shifted + pasted:
+            child = _pasted(child, draw.choice(parents), draw)
+        elif chance < crossed + shifted + pasted + moved:
+            child = _moved(child, draw)
         if child == parent or draw.random() < 0.5:
             child = _edited(child, radius, scope, domain.length is None, draw)
         made.append(scope.restored(child))
@@ -145,3 +154,19 @@ def _shifted(parent: str, draw: random.Random) -> str:
     start, stop = sorted(draw.sample(range(len(parent) + 1), 2))
     block = parent[start:stop]
     return parent[:start] + (block[1:] + block[:1] if draw.random() < 0.5 else block[-1:] + block[:-1]) + parent[stop:]
+
+
+def _pasted(parent: str, other: str, draw: random.Random) -> str:
+    """The parent with a block of another one, of at most half its length, written over it at any place."""
+    n = draw.randint(1, max(1, min(len(parent), len(other)) // 2))
+    start, place = draw.randint(0, len(other) - n), draw.randint(0, len(parent) - n)
+    return parent[:place] + other[start : start + n] + parent[place + n :]
+
+
+def _moved(parent: str, draw: random.Random) -> str:
+    """The parent with a block, of at most half its length, cut out and put in at any place."""
+    n = draw.randint(1, max(1, len(parent) // 2))
+    start = draw.randint(0, len(parent) - n)
+    rest = parent[:start] + parent[start + n :]
+    place = draw.randint(0, len(rest))
+    return rest[:place] + parent[start : start + n] + rest[place:]

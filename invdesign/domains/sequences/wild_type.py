@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import Hamming, Levenshtein
 
 from invdesign.core import InvdesignError
 
@@ -106,5 +106,5 @@ class WildType:
 def distance(first: str, second: str) -> int:
     """Edits between two sequences: substitutions where lengths are equal (Hamming), else the fewest (Levenshtein)."""
     if len(first) == len(second):
-        return sum(a != b for a, b in zip(first, second, strict=True))
+        return int(Hamming.distance(first, second))
     return int(Levenshtein.distance(first, second))
