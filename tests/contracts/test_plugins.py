@@ -25,7 +25,11 @@ CRYSTALS = ("NaCl", "SrTiO3", "TiO2", "Cu")
 SEQUENCES = ["ACGTACGGATCTTGCAAGTC", "ACGTACGGATCTTGCAAGTA", "TTGACAGCTAGCTCAGTCCT", "GGATCCAATGCGTAACCGTA"]
 WILD_TYPE = f"{{_target_: invdesign.domains.sequences.WildType, sequence: {SEQUENCES[0]}, first: 5}}"
 OF_DNA = ("dna", "genes", "dna_gp", "gc_content", "melting_temperature", "six6")
-EXTRAS = {"invdesign.domains.crystals.mlip.": "chgnet", "invdesign.domains.crystals.pores.": "pyzeo"}
+EXTRAS = {
+    "invdesign.domains.crystals.mlip.": "chgnet",
+    "invdesign.domains.crystals.deliverables.relaxed_cells": "chgnet",
+    "invdesign.domains.crystals.pores.": "pyzeo",
+}
 NEEDS = {
     ("oracle", "similarity"): ["oracle.similarity.reference=CCO"],
     ("oracle", "smarts"): ["oracle.smarts.smarts='[OX2H]'"],

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from invdesign.core import Candidate, InvdesignError
-from invdesign.domains.crystals import writing
+from invdesign.domains.crystals import mlip, writing
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.symmetry import crystal_of
 from invdesign.vae.store import write_atomically
 
 LEFT_OUT = "left_out.csv"
@@ -56,3 +57,45 @@ def dft_inputs(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[P
         write_atomically(path, writing.table(left_out).encode())
         paths.append(path)
     return paths
+
+
+def relaxed_cells(
+    candidates: Sequence[Candidate[Crystal]],
+    folder: Path,
+    *,
+    model: mlip.Model = "0.3.0",
+    device: str = "cpu",
+    force: float = 0.05,
+    steps: int = 200,
+) -> list[Path]:
+    """Write `relaxed.cif`, the candidates as CHGNet relaxes them (extra `mlip`), and `relaxed.csv`, what that changed.
+
+    A crystal that cannot be relaxed has an empty row in the table and is not in the file.
+
+    Args:
+        candidates: best first; the table numbers them by their places.
+        folder: exists.
+        model: which of CHGNet's weights.
+        device: `"cpu"` or `"cuda"`.
+        force: largest force (eV/angstrom) at which a relaxation ends.
+        steps: at most so many.
+
+    Raises:
+        InvdesignError: CHGNet is not installed.
+    """
+    found = [mlip.relaxed(c.design, model=model, device=device, force=force, steps=steps) for c in candidates]
+    crystals = [None if relaxed is None else crystal_of(relaxed.structure) for relaxed in found]
+    facts = ("energy", "energy_change", "displacement", "volume_change", "n_steps", "is_converged")
+    units = ("eV/atom", "eV/atom", "A", "", "", "")
+    columns: dict[str, list[Any]] = {
+        "crystal": list(range(1, len(candidates) + 1)),
+        "formula": [c.design.formula for c in candidates],
+        "space_group": ["" if crystal is None else crystal.space_group for crystal in crystals],
+    }
+    for fact, unit in zip(facts, units, strict=True):
+        heading = f"{fact} [{unit}]" if unit else fact
+        columns[heading] = ["" if relaxed is None else getattr(relaxed, fact) for relaxed in found]
+    table, cells = Path(folder) / "relaxed.csv", Path(folder) / "relaxed.cif"
+    write_atomically(table, writing.table(columns).encode())
+    writing.write([crystal for crystal in crystals if crystal is not None], cells)
+    return [table, cells]

@@ -6,8 +6,9 @@ import pytest
 
 from invdesign import testing
 from invdesign.core import InvdesignError
+from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.crystal import Crystal, Orbit
-from invdesign.domains.crystals.deliverables import dft_inputs, precursors
+from invdesign.domains.crystals.deliverables import dft_inputs, precursors, relaxed_cells
 from invdesign.domains.crystals.symmetry import key
 
 RADIUM = Crystal(225, (6.0, 6.0, 6.0, 90.0, 90.0, 90.0), (Orbit("Ra", "a", (0.0, 0.0, 0.0), 4),))
@@ -44,3 +45,14 @@ def test_a_crystal_without_settings_is_listed_with_the_reason_and_the_others_are
     assert (lost["crystal"], lost["formula"]) == ("1", "Ra") and "Ra" in lost["reason"]
     with pytest.raises(InvdesignError, match="inputs for none of 1"):
         dft_inputs(testing.candidates([RADIUM], key=key), tmp_path)
+
+
+def test_candidates_are_written_as_they_relax_with_what_that_changed(tmp_path, crystals):
+    pytest.importorskip("chgnet", reason="the extra mlip is not installed")
+    table, cells = relaxed_cells(testing.candidates(crystals[:1], key=key), tmp_path)
+    (found,) = rows(table)
+    assert (found["formula"], found["space_group"], found["is_converged"]) == ("ClNa", "225", "True")
+    assert -4 < float(found["energy [eV/atom]"]) < -3 and float(found["energy_change [eV/atom]"]) <= 0
+    (salt,) = Crystals().read(cells).designs
+    grown = (salt.cell[0] / crystals[0].cell[0]) ** 3 - 1
+    assert grown == pytest.approx(float(found["volume_change"]), abs=1e-3)
