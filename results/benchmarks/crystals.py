@@ -63,6 +63,7 @@ TAUGHT = {
     "mp_20": ("formation_energy_per_atom", "band_gap", "e_above_hull"),
     "carbon_24": ("energy_per_atom",),
 }
+WORKERS = 2
 # CDVAE's 5th, 10th and 15th percentile of perov_5's heat_ref, eV/atom.
 THRESHOLDS = (0.4392, 0.6120, 0.7365)
 
@@ -125,8 +126,8 @@ def samples(
     kept = [d for d in valid if is_compositional(d)]
     start = time.perf_counter()
     compared = valid[:n_compared]
-    distinct = [compared[i] for i in np.unique(firsts(compared))]
-    known = is_known(distinct, corpus.designs)
+    distinct = [compared[i] for i in np.unique(firsts(compared, workers=WORKERS))]
+    known = is_known(distinct, corpus.designs, workers=WORKERS)
     novelty_seconds = time.perf_counter() - start
     groups = [_space_group(d) for d in valid]
     return {

@@ -12,9 +12,11 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache, lru_cache
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +28,7 @@ from invdesign.core import Check, Domain, InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry import structure_of
 
+T = TypeVar("T")
 STOL, ANGLE_TOL, LTOL = 0.5, 10.0, 0.3
 
 
@@ -66,34 +69,40 @@ def formula(crystal: Crystal | Structure) -> str:
     return "".join(f"{e}{n // unit if n > unit else ''}" for e, n in sorted(counts.items()))
 
 
-def firsts(designs: Sequence[Crystal | Structure]) -> npt.NDArray[np.int64]:
-    """For each design (`n`) the position of the first one that matches it: its own, where it is unique so far."""
+def firsts(designs: Sequence[Crystal | Structure], *, workers: int = 1) -> npt.NDArray[np.int64]:
+    """For each design (`n`) the position of the first one that matches it: its own, where it is unique so far.
+
+    Args:
+        designs: `n` crystals.
+        workers: processes that compare; formulas are shared out among them.
+    """
     found = np.arange(len(designs), dtype=np.int64)
-    for members in _groups(designs).values():
-        kept: list[tuple[int, Structure]] = []
-        for i in members if len(members) > 1 else ():
-            structure = _reduced_once(designs[i])
-            same = next((j for j, other in kept if fits(structure, other)), None)
-            if same is None:
-                kept.append((i, structure))
-            else:
-                found[i] = same
+    groups = [members for members in _groups(designs).values() if len(members) > 1]
+    jobs = [([designs[i] for i in members],) for members in groups]
+    for members, rows in zip(groups, _spread(_firsts, jobs, workers), strict=True):
+        found[members] = [members[row] for row in rows]
     return found
 
 
-def is_known(designs: Sequence[Crystal | Structure], others: Sequence[Crystal | Structure]) -> npt.NDArray[np.bool_]:
+def is_known(
+    designs: Sequence[Crystal | Structure], others: Sequence[Crystal | Structure], *, workers: int = 1
+) -> npt.NDArray[np.bool_]:
     """For each design (`n`) whether one of the others matches it.
 
     Crystals are grouped by reduced formula and reduced once, and only where a formula occurs on both sides; within a
     formula only cells of as many atoms are compared. Many crystals of one formula (carbon) are still all compared.
+
+    Args:
+        designs: `n` crystals.
+        others: what is known.
+        workers: processes that compare; formulas are shared out among them.
     """
     found = np.zeros(len(designs), dtype=bool)
     known = _groups(others)
-    for label, members in _groups(designs).items():
-        there = [_reduced_once(others[j]) for j in known.get(label, ())]
-        for i in members if there else ():
-            structure = _reduced_once(designs[i])
-            found[i] = any(fits(structure, other) for other in there)
+    groups = [(members, known[label]) for label, members in _groups(designs).items() if label in known]
+    jobs = [([designs[i] for i in members], [others[j] for j in there]) for members, there in groups]
+    for (members, _), answer in zip(groups, _spread(_known_among, jobs, workers), strict=True):
+        found[members] = answer
     return found
 
 
@@ -125,6 +134,32 @@ def unique_structure(designs: Sequence[Crystal]) -> list[Check]:
         Check("unique_structure", j == i, "" if j == i else f"matches number {j + 1}")
         for i, j in enumerate(firsts(designs).tolist())
     ]
+
+
+def _firsts(designs: Sequence[Crystal | Structure]) -> list[int]:
+    """`firsts` of crystals of one formula."""
+    found, kept = [], list[tuple[int, Structure]]()
+    for i, design in enumerate(designs):
+        structure = _reduced_once(design)
+        same = next((j for j, other in kept if fits(structure, other)), i)
+        if same == i:
+            kept.append((i, structure))
+        found.append(same)
+    return found
+
+
+def _known_among(designs: Sequence[Crystal | Structure], others: Sequence[Crystal | Structure]) -> list[bool]:
+    """`is_known` of crystals of one formula."""
+    there = [_reduced_once(other) for other in others]
+    return [any(fits(structure, other) for other in there) for structure in map(_reduced_once, designs)]
+
+
+def _spread(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
+    """The answer of every job, in order, from so many processes."""
+    if workers < 2:
+        return [function(*job) for job in jobs]
+    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+        return list(pool.map(function, *zip(*jobs, strict=True), chunksize=32)) if jobs else []
 
 
 def _groups(designs: Sequence[Crystal | Structure]) -> dict[str, list[int]]:

@@ -59,6 +59,7 @@ def test_the_first_of_those_that_match_stands_for_them():
     designs = [crystal("TiO2"), crystal("anatase"), crystal_of(moved("TiO2"), symprec=0.01), crystal("NaCl")]
     designs += [crystal("anatase"), replace(crystal("NaCl"), cell=(6.0, 6.0, 6.0, 90.0, 90.0, 90.0))]
     assert matching.firsts(designs).tolist() == [0, 1, 0, 3, 1, 3]
+    assert matching.firsts(designs, workers=2).tolist() == [0, 1, 0, 3, 1, 3]
     assert [check.passed for check in matching.unique_structure(designs)] == [True, True, False, True, False, False]
     assert matching.unique_structure(designs)[2].detail == "matches number 1"
 
@@ -67,6 +68,7 @@ def test_what_is_known_is_found_whatever_its_setting():
     designs = [crystal("TiO2"), crystal("SrTiO3"), crystal("NaCl")]
     others = [moved("TiO2"), structure("TiSrO3"), structure("anatase")]
     assert matching.is_known(designs, others).tolist() == [True, False, False]
+    assert matching.is_known(designs, others, workers=2).tolist() == [True, False, False]
     assert matching.is_known([], others).tolist() == [] and not matching.is_known(designs, []).any()
 
 
