@@ -89,7 +89,7 @@ def main() -> None:
     """Run the seeds and write the figures beside this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="gb1_4site.csv.gz")
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10, 34)))
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10, 58)))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
