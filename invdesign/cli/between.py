@@ -123,16 +123,26 @@ def say(answer: Mapping[str, Any], campaign: Campaign[Any, Any]) -> None:
     for objective in campaign.objectives:
         unit = f" [{objective.unit}]" if objective.unit else ""
         headings[2:2] = [f"measured {objective.name}{unit}", f"predicted {objective.name}{unit}"]
-    rows = [{heading: row[heading] for heading in headings} for row in answer["steps"]]
+    # What an earlier step found too is not said again; the table on disk has every step.
+    distinct = [row for row in answer["steps"] if row.get("repeated") != "yes"]
+    rows = [{heading: row[heading] for heading in headings} | _failed(row) for row in distinct]
     known = [heading for heading in headings if any(row[heading] is not None for row in rows)]
     names = {"label": "design"}
-    show.table(f"{len(rows)} steps", [{names.get(heading, heading): row[heading] for heading in known} for row in rows])
+    title = f"{sum(row['label'] is not None for row in rows)} designs on {len(answer['steps'])} steps"
+    rows = [row if row["label"] is not None else row | {"label": "nothing decoded"} for row in rows]
+    show.table(title, [{names.get(heading, heading): row[heading] for heading in known} for row in rows])
     if answer["met"] is not None:
         print(f"the target was met at step {answer['met']}")
     for note in answer["notes"]:
         print(f"warning: {note}")
     for path in answer["files"]:
         print(path)
+
+
+def _failed(row: Mapping[str, Any]) -> dict[str, str]:
+    """What is said of checks: for each that failed the reason, and its name where it gives none."""
+    names = [heading.removeprefix("check ") for heading, cell in row.items() if cell == "failed"]
+    return {"all checks passed": "; ".join(row[f"detail of {name}"] or name for name in names)} if names else {}
 
 
 def _is_file(text: str) -> bool:

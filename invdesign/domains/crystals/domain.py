@@ -42,8 +42,8 @@ class Crystals:
         most_atoms: a decoded crystal with more atoms in its conventional cell is none.
         frameworks: silica frameworks are known by their T sites: files lose their oxygens where they are read and get
             them where they are written; what is decoded settles, and is none where it makes no net (see `zeolites`).
-        by_sites: crystals with the same elements on the same sites are one design, whatever their cells and coordinates:
-            for oracles that relax them, or look them up.
+        by_sites: crystals with the same elements on the same sites are one design, whatever their numbers: for oracles
+            that relax them, or look them up.
         vocabulary: learnt by `fit`.
     """
 

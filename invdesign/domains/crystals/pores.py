@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Lattice
 
-from invdesign.core import Array, InvdesignError
+from invdesign.core import Array, Check, InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.nets import Framework
 from invdesign.domains.crystals.zeolites import T_ELEMENTS, framework_of
@@ -111,6 +111,25 @@ def accessible_volume(designs: Sequence[Crystal], *, probe: float = 1.4, samples
         return share / float(f.structure.density)
 
     return _measured(designs, volume)
+
+
+def passage(designs: Sequence[Crystal], *, at_least: float = 2.4) -> list[Check]:
+    """A sphere gets through the framework: what adsorbs can enter its pores.
+
+    The window of a six-ring, 2.4 to 2.7 angstrom in known zeolites, is about the narrowest that hydrogen passes.
+
+    Args:
+        designs: crystals of T sites (oxygens are added), or of full frameworks.
+        at_least: diameter (angstrom) of the sphere, by the radii of the Database of Zeolite Structures.
+
+    Raises:
+        InvdesignError: pyzeo is missing.
+    """
+    checks = []
+    for value in free_sphere(designs).tolist():
+        said = f"a sphere of {value:.2f} A passes, needed {at_least:g}" if np.isfinite(value) else "no 4-connected net"
+        checks.append(Check("passage", value >= at_least, said))
+    return checks
 
 
 def _measured(designs: Sequence[Crystal], measure: Callable[[Framework], float]) -> Array:

@@ -18,6 +18,8 @@ from invdesign.domains.crystals.symmetry import crystal_of, expand, key, structu
 from invdesign.domains.crystals.topology import topology_of
 
 T_ELEMENTS = ("Si", "Al", "P", "Ge", "Ga", "B")
+# Of pulling what a decoder wrote: of 196 decoded designs 63 settled, after 8 rounds as after 25.
+MOST_ROUNDS = 12
 
 
 def framework_of(crystal: Crystal) -> Framework:
@@ -65,19 +67,20 @@ def without_oxygen(structure: Structure) -> Structure:
     return Structure(structure.lattice, ["Si"] * len(T), T)
 
 
-def settled(crystal: Crystal) -> Crystal:
-    """T sites pulled to the distances of silica within their space group; the crystal as it is where that makes no net.
+def settled(crystal: Crystal) -> Crystal | None:
+    """T sites pulled to the distances of silica within their space group; None where that makes no 4-connected net.
 
     Sites that a decoder wrote lie some tenths of an angstrom off. They are pulled until each has four neighbours at
-    3.07 angstrom, then oxygens are put between and all distances settle.
+    3.07 angstrom, then oxygens are put between and all distances settle. What is not silicon alone stays as it is.
     """
     if set(crystal.counts) != {"Si"}:
         return crystal
     try:
-        cell, T, _ = pulled(lattice_of(crystal.cell), expand(crystal)[1], *operators(crystal.space_group))
+        sites, group = expand(crystal)[1], operators(crystal.space_group)
+        cell, T, _ = pulled(lattice_of(crystal.cell), sites, *group, most_rounds=MOST_ROUNDS)
         return crystal_of(without_oxygen(decorate(cell, T, most_seconds=2.0).structure))
     except (InvdesignError, np.linalg.LinAlgError):
-        return crystal
+        return None
 
 
 def _bare(crystal: Crystal) -> Crystal:
