@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from invdesign.campaign.aligned import run_checks, sieved
 from invdesign.campaign.ask import ask
@@ -22,7 +21,6 @@ from invdesign.core import (
     InvdesignError,
     Outcome,
     Progress,
-    distinct,
     round_seed,
     silent,
 )
@@ -44,14 +42,9 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
         )
     has_all = all(name in source.properties for name in names)
     Y = np.stack([source.properties[name] for name in names], axis=1) if has_all else None
-    is_given = np.asarray(np.isfinite(Y).all(axis=1)) if Y is not None else np.zeros(len(source), dtype=bool)
-    if is_given.any():
-        chosen = np.flatnonzero(is_given)
-    else:
-        chosen = _drawn(campaign, source)
-    # A corpus may hold a design twice where the campaign's domain tells less apart than its loader.
-    chosen = chosen[distinct(campaign.domain.key(source.designs[i]) for i in chosen)]
-    designs = [source.designs[i] for i in chosen]
+    is_given = Y is not None and bool(np.isfinite(Y).all(axis=1).any())
+    rows, values, notes = _given(campaign, source, Y) if Y is not None and is_given else _drawn(campaign, source)
+    designs = [source.designs[i] for i in rows]
     Z = space.encode(designs)
     log_density = space.log_density(Z)
     percentile = space.percentile(log_density)
@@ -60,19 +53,36 @@ def begin(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[
             design,
             campaign.domain.key(design),
             Z[row],
-            origin="given" if is_given[i] else "seed",
-            y=tuple(Y[i].tolist()) if Y is not None and is_given[i] else (),
-            status="measured" if is_given[i] else "pending",
+            origin="given" if is_given else "seed",
+            y=values[row],
+            status="measured" if is_given else "pending",
             log_density=float(log_density[row]),
             percentile=float(percentile[row]),
         )
-        for row, (i, design) in enumerate(zip(chosen, designs, strict=True))
+        for row, design in enumerate(designs)
     )
-    return close_round(campaign, State(pending=candidates, records=(RoundRecord(0),)))
+    return close_round(campaign, State(pending=candidates, records=(RoundRecord(0, notes=notes),)))
 
 
-def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> npt.NDArray[np.int64]:
-    """Rows of a corpus to start from: drawn at random, those that a screen refuses replaced by further draws.
+Start = tuple[list[int], list[tuple[float, ...]], tuple[str, ...]]
+
+
+def _given(campaign: Campaign[D, B], source: Corpus[D], Y: Array) -> Start:
+    """Rows of designs that came measured, each key once, with their values, and what is to be said of that.
+
+    A corpus may hold a design several times where the campaign's domain tells less apart than its loader: then the
+    mean of its values counts.
+    """
+    groups: dict[str, list[int]] = {}
+    for i in np.flatnonzero(np.isfinite(Y).all(axis=1)).tolist():
+        groups.setdefault(campaign.domain.key(source.designs[i]), []).append(i)
+    n_more = sum(map(len, groups.values())) - len(groups)
+    notes = (f"{n_more} measurements of a design that was given already: their mean counts",) if n_more else ()
+    return [rows[0] for rows in groups.values()], [tuple(Y[rows].mean(0).tolist()) for rows in groups.values()], notes
+
+
+def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> Start:
+    """Rows of a corpus to start from: drawn at random, those that a screen refuses, and repeats, replaced by others.
 
     What a screen refuses could not be asked for again, so a trust region around it would be barren. Seeds that were
     given are taken as they are.
@@ -83,19 +93,22 @@ def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> npt.NDArray[np.int64]
     draw = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
     n = min(campaign.n_seeds, campaign.budget, len(source))
     batch = draw.choice(len(source), size=n, replace=False)
-    if campaign.seeds or not campaign.screen_seeds:
-        return np.sort(batch)
     rest = draw.permutation(np.setdiff1d(np.arange(len(source)), batch))
-    chosen: list[int] = []
+    screens = () if campaign.seeds or not campaign.screen_seeds else campaign.screens
+    chosen: dict[str, int] = {}
     while len(batch) and len(chosen) < n:
-        chosen += [int(batch[i]) for i, _ in sieved(campaign.screens, [source.designs[j] for j in batch])]
+        for row, _ in sieved(screens, [source.designs[j] for j in batch]):
+            chosen.setdefault(campaign.domain.key(source.designs[batch[row]]), int(batch[row]))
         batch, rest = rest[:n], rest[n:]
     if not chosen:
         raise InvdesignError(
             f"campaign {campaign.name!r}: none of {len(source):,} designs of the corpus passes the screens; "
             "loosen them, or set screen_seeds=false"
         )
-    return np.sort(np.array(chosen[:n]))
+    rows = sorted(list(chosen.values())[:n])
+    is_short = len(rows) < n
+    notes = (f"{len(rows)} of {n} seeds: no other design of the corpus passes the screens",) if is_short else ()
+    return rows, [()] * len(rows), notes
 
 
 def tell(state: State[D], outcomes: Mapping[str, Outcome]) -> State[D]:

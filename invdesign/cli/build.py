@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,9 @@ def build(
     values = refuse(values, where, allowed=allowed)
     if allowed:
         sys.path += [str(folder) for folder in folders if str(folder) not in sys.path]
-    campaign = {key: value for key, value in values.items() if key not in BESIDE and value is not None}
+    campaign = {key: value for key, value in values.items() if key not in BESIDE and _is_said(key, value)}
     campaign = {"_target_": CAMPAIGN, "name": name, **campaign, "oracle": _joined(values.get("oracle"), where)}
-    ready = schema.completed(campaign, where)
-    made = _instantiate(ready)
+    made = _instantiate(schema.completed(campaign, where))
     if made.tune is not None and "fit_density" not in getattr(made.tune, "keywords", {}):
         made = replace(made, tune=bound(made.tune, {"fit_density": made.density}))
     return Parts(made, part(values["executor"], where, ("executor",)))
@@ -107,8 +106,11 @@ def _instantiate(node: Any) -> Any:
         raise InvdesignError(f"configuration: {node['_target_']} refuses its settings: {error}") from error
 
 
-def ready(oracle: Oracle) -> None:
+def ready(oracle: Oracle) -> str:
     """Ask an oracle about no designs: it loads or trains what it needs, or says what it lacks, before a map is trained.
+
+    Returns:
+        What else it raised, for people, or an empty string: a function of the user's need not expect such a question.
 
     Raises:
         InvdesignError: what it needs is not there.
@@ -117,8 +119,9 @@ def ready(oracle: Oracle) -> None:
         oracle([])
     except InvdesignError:
         raise
-    except Exception:  # a function of the user's need not expect to be asked of nothing
-        return
+    except Exception as error:  # told, not judged: it may be nothing but the empty list
+        return f"the oracle, asked about no designs, raised {type(error).__name__}: {error}"
+    return ""
 
 
 def _joined(oracle: Any, where: schema.Where) -> Any:
@@ -134,8 +137,13 @@ def _joined(oracle: Any, where: schema.Where) -> Any:
                 f"{where(('oracle', key))}: oracle.{key} names no function; choose it with oracle={key}, or give its "
                 "_target_"
             )
-    ready = [schema.completed(part, where, ("oracle", key)) for key, part in named.items()]
-    return ready[0] if len(ready) == 1 else {"_target_": SEVERAL, "_partial_": True, "oracles": ready}
+    whole = [schema.completed(part, where, ("oracle", key)) for key, part in named.items()]
+    return whole[0] if len(whole) == 1 else {"_target_": SEVERAL, "_partial_": True, "oracles": whole}
+
+
+def _is_said(key: str, value: Any) -> bool:
+    """Whether a part is chosen: null is a choice where the campaign takes None, and elsewhere leaves the default."""
+    return value is not None or any(f.name == key and "None" in str(f.type) for f in fields(targets.resolve(CAMPAIGN)))
 
 
 def _functions(node: Any, where: schema.Where, keys: tuple[str, ...] = ()) -> Any:

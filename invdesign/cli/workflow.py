@@ -103,8 +103,9 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
             _write_rejected(seeds, folder / "rejected_seeds.csv")
         if corpus is not None:
             _write_rejected(corpus, folder / REJECTED)
-        build.ready(campaign.oracle)
         changes = ledger.agree(_identity(plan, campaign, corpus), accept_changes=accept_changes)
+        if ledger.state().n_calls < campaign.budget and (problem := build.ready(campaign.oracle)):
+            print(f"warning: {problem}", file=sys.stderr)
         space = tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
         ledger.note("map", space.card)
         _write_map(space, folder)

@@ -139,8 +139,8 @@ def of_latents(landscape: Landscape) -> Landscape:
     """
     if landscape.latent_model is landscape.model and landscape.X.shape[1] > landscape.d:
         raise InvdesignError(
-            "a proposer that climbs in the latent space needs a surrogate of the latents alone; set latent_surrogate, "
-            "or leave that proposer out of search.propose"
+            "a proposer that climbs in the latent space needs a surrogate of the latents alone; there is none, or it "
+            "could not be fitted: set latent_surrogate, or leave that proposer out of search.propose"
         )
     return replace(landscape, model=landscape.latent_model, X=landscape.Z, feasibility=None)
 

@@ -45,7 +45,7 @@ class Edits:
         least: edits in the smallest region.
         most: edits in the largest.
         n_parents: designs that are varied: the best measured ones, then the ones of the highest acquisition.
-        apart: least edits between two designs of a batch; relaxed where nothing else is left.
+        apart: least edits between two designs of a batch, 0 for any; relaxed where nothing else is left.
     """
 
     vary: Vary
@@ -60,10 +60,10 @@ class Edits:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise InvdesignError(f"edits: share must lie between 0 and 1, got {self.share!r}")
-        if not 1 <= self.least <= self.most or self.n_parents < 1:
+        if not 1 <= self.least <= self.most or self.n_parents < 1 or self.apart < 0:
             raise InvdesignError(
-                f"edits: expected 1 <= least <= most and a parent, got least={self.least}, most={self.most}, "
-                f"n_parents={self.n_parents}"
+                f"edits: expected 1 <= least <= most, a parent, and apart of 0 or more, got least={self.least}, "
+                f"most={self.most}, n_parents={self.n_parents}, apart={self.apart}"
             )
 
     def radius(self, trust: TrustRegion | None) -> int:

@@ -32,6 +32,7 @@ class ClosedGP(Model):
         inducing: `k x (d + f)` points that carry a sparse posterior (Titsias 2009, with settled hyperparameters), or
             None for the exact one.
         unseen: rows that the hyperparameters were not fitted to, where a report should be confined to them; or None.
+        is_learnt: whether the kernel has so many learnt weights that a report must fit it anew without what it judges.
 
     References:
         Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.2.
@@ -48,10 +49,11 @@ class ClosedGP(Model):
         means: Tensor | None = None,
         inducing: Tensor | None = None,
         unseen: Tensor | None = None,
+        is_learnt: bool = False,
     ) -> None:
         super().__init__()
         self.kernel = kernel.eval().requires_grad_(False)
-        self.unseen = unseen
+        self.unseen, self.is_learnt = unseen, is_learnt
         self.X, self.U, self.noise, self.inducing = X, U, float(noise), inducing
         self.shift = U.mean(0)
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.shift)
@@ -148,7 +150,7 @@ class ClosedGP(Model):
         part = ClosedGP.__new__(ClosedGP)
         Model.__init__(part)
         part.kernel, part.X, part.noise, part.inducing = self.kernel, self.X, self.noise, self.inducing
-        part.root, part.gain, part.unseen = self.root, self.gain, self.unseen
+        part.root, part.gain, part.unseen, part.is_learnt = self.root, self.gain, self.unseen, self.is_learnt
         part.U, part.shift, part.scale = self.U[:, idcs], self.shift[idcs], self.scale[idcs]
         part.means, part.weights = self.means[idcs], self.weights[:, idcs]
         return part

@@ -165,10 +165,10 @@ def motif_gp(
         )
         held = kernel.dense(X)
         kernel.weigh(kernel.weight, X)
-        model = ClosedGP(kernel, X, u, noise=level)
+        model = ClosedGP(kernel, X, u, noise=level, is_learnt=rounds > 0)
         for _ in range(rounds):
             kernel.weigh(_relevance(held, kernel.weight, model), X)
-            model = ClosedGP(kernel, X, u, noise=level)
+            model = ClosedGP(kernel, X, u, noise=level, is_learnt=True)
         return model
 
     return each(U, one)

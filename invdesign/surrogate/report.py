@@ -60,8 +60,9 @@ def assess(
 
     Leave-one-out in closed form (Rasmussen and Williams, 2006, 5.4.2) for exact processes of at most `largest_exact`
     points (for a deep kernel on the rows that its network was not trained on). Longer or sparse ones keep their
-    hyperparameters and are conditioned anew on `1 - share` of the data. Any other BoTorch model is fitted anew on that
-    part by `surrogate`; without one there is nothing to report.
+    hyperparameters and are conditioned anew on `1 - share` of the data. Any other BoTorch model, and a process that
+    learnt as many weights as it has data, is fitted anew on that part by `surrogate`; without one there is nothing to
+    report.
 
     Args:
         model: a fitted model, or None after a round without one.
@@ -75,6 +76,8 @@ def assess(
     if model is None or len(X) < 4:
         return SurrogateReport()
     parts = _closed(model)
+    if any(p.is_learnt for p in parts):
+        parts = []
     if parts and all(p.inducing is None and len(p.X) <= largest_exact for p in parts):
         pairs = [p.leave_one_out() for p in parts]
         mean, sd = torch.cat([mean for mean, _ in pairs], 1), torch.cat([sd for _, sd in pairs], 1)
@@ -82,6 +85,14 @@ def assess(
         if rows is None:
             rows = torch.arange(len(measured))
         return _score("leave-one-out", measured[rows], mean[rows], sd[rows])
+    with torch.random.fork_rng(devices=[]):
+        return _held_out(parts, X, U, d=d, surrogate=surrogate, share=share)
+
+
+def _held_out(
+    parts: Sequence[ClosedGP], X: Tensor, U: Tensor, *, d: int, surrogate: FitSurrogate | None, share: float
+) -> SurrogateReport:
+    """The report on a part that the rest foretells; a campaign's random numbers do not depend on it."""
     n = len(parts[0].X) if parts else len(X)
     if n < 10:
         return SurrogateReport()

@@ -11,7 +11,8 @@ import torch
 from toy import Grid, GridSpace, bump, campaign, corpus
 
 from invdesign.campaign import Campaign, begin, run
-from invdesign.core import Array
+from invdesign.campaign.aligned import align, sieved
+from invdesign.core import Array, Check
 from invdesign.evaluate import in_process
 from invdesign.search.cloud import local_steps
 from invdesign.search.edits import Edits
@@ -79,3 +80,32 @@ def test_where_no_proposer_climbs_there_need_be_no_surrogate_of_the_latents() ->
     parts = replace(campaign(), domain=Described(), latent_surrogate=None)
     state = finished(replace(parts, search=replace(parts.search, propose=(local_steps,), shares=())))
     assert "local_steps" in {c.origin for c in state.history}
+
+
+def test_designs_that_the_map_cannot_encode_are_dropped_and_the_others_keep_their_places() -> None:
+    class Narrow(Grid):
+        def misfits(self, designs: Sequence[Point]) -> list[str]:
+            return ["too far" if max(map(abs, design)) > 3 else "" for design in designs]
+
+    space: Any = GridSpace(Narrow())
+    pool = align(space, torch.zeros(1, 2, dtype=torch.float64), is_known=lambda _: False, made=[(9, 9), (2, 1), (1, 1)])
+    assert pool.designs == ((0, 0), (2, 1), (1, 1)) and pool.source == (0, 2, 3)
+    assert pool.funnel.proposed == 4 and pool.funnel.decoded == 3
+
+
+def test_a_later_screen_sees_what_the_earlier_ones_let_through() -> None:
+    seen: list[Point] = []
+
+    def even(designs: Sequence[Point]) -> list[Check]:
+        return [Check("even", design[0] % 2 == 0, "odd") for design in designs]
+
+    def noted(designs: Sequence[Point]) -> list[Check]:
+        seen.extend(designs)
+        return [Check("noted", True) for _ in designs]
+
+    kept = sieved([even, noted], [(0, 0), (1, 0), (2, 0)])
+    assert seen == [(0, 0), (2, 0)]
+    assert [(i, [check.name for check in checks]) for i, checks in kept] == [
+        (0, ["even", "noted"]),
+        (2, ["even", "noted"]),
+    ]

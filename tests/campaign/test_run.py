@@ -225,3 +225,27 @@ def test_a_corpus_of_which_no_design_passes_the_screens_is_an_error_with_the_rem
     with pytest.raises(InvdesignError, match=r"none of \d+ designs of the corpus passes.*screen_seeds=false"):
         begin(never, SPACE, corpus=toy.corpus())
     assert len(begin(toy.campaign(screens=[right_half], n_seeds=100), SPACE, corpus=toy.corpus()).pending) < 40
+
+
+class Halved(toy.Grid):
+    """A grid on which the two points of a pair are one design."""
+
+    def key(self, design: Any) -> str:
+        return f"{design[0] // 2},{design[1]}"
+
+
+def test_a_design_that_the_corpus_has_twice_is_one_seed_and_others_fill_up() -> None:
+    points = tuple((i, 0) for i in range(24))
+    space = toy.GridSpace(Halved())
+    state = begin(toy.campaign(domain=Halved()), space, corpus=Corpus(points, sha256="0"))
+    assert len(state.pending) == 10 and len({c.key for c in state.pending}) == 10
+    short = begin(toy.campaign(domain=Halved(), n_seeds=20), space, corpus=Corpus(points, sha256="0"))
+    assert len(short.pending) == 12 and short.records[0].notes[0].startswith("12 of 20 seeds")
+
+
+def test_of_measurements_of_one_design_the_mean_counts_and_the_record_says_so() -> None:
+    points, heights = ((0, 0), (1, 0), (2, 0)), np.array([1.0, 3.0, 5.0])
+    given = Corpus(points, {"height": heights}, sha256="0")
+    state = begin(toy.campaign(domain=Halved()), toy.GridSpace(Halved()), corpus=given)
+    assert [c.y for c in state.history] == [(2.0,), (5.0,)]
+    assert state.records[0].notes == ("1 measurements of a design that was given already: their mean counts",)

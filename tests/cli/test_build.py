@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from invdesign.cli import build
+from invdesign.cli import build, compose
 from invdesign.core import InvdesignError
+from invdesign.domains.crystals import mlip
 from invdesign.domains.sequences.measured import regression
 
 
@@ -27,4 +29,19 @@ def test_an_oracle_of_the_users_that_expects_designs_is_not_held_to_it() -> None
     def score(designs: Sequence[Any]) -> list[float]:
         return [len(design) / len(designs[0]) for design in designs[:1]] or [1 / len(designs)]
 
-    build.ready(score)
+    assert "ZeroDivisionError" in build.ready(score)
+    assert build.ready(lambda designs: [len(design) for design in designs]) == ""
+
+
+def test_a_potential_that_is_not_installed_is_told_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "chgnet.model", None)
+    for oracle in (mlip.energy_per_atom, mlip.relaxed_energy, mlip.bulk_modulus):
+        with pytest.raises(InvdesignError, match=r"invdesign\[mlip\]"):
+            build.ready(oracle)
+
+
+def test_a_null_that_a_campaign_states_arrives_where_the_campaign_takes_none() -> None:
+    composed = compose.compose(Path("campaigns/ehrlich.yaml").resolve(), [])
+    made = build.build(composed.values, composed.where, name="ehrlich").campaign
+    assert made.latent_surrogate is None and made.search.trust_region is None
+    assert made.warp is not None and made.feasibility is not None

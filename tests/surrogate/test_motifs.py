@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 from torch import Tensor
 
 from invdesign.core import InvdesignError
-from invdesign.surrogate import motif_gp
+from invdesign.surrogate import assess, motif_gp
 from invdesign.surrogate.motifs import RelevanceKernel
 
 LETTERS = "ABCD"
@@ -85,3 +86,15 @@ def test_what_was_never_seen_stays_uncertain_and_what_changed_nothing_does_not()
 def test_features_of_another_alphabet_are_refused() -> None:
     with pytest.raises(InvdesignError, match=r"one block of 5 columns"):
         motif_gp(hot(["ABCD", "ABCC"]), torch.zeros(2, 1).double(), d=0, letters=5)
+
+
+def test_its_report_tells_noise_from_what_it_found_and_uses_up_no_random_numbers() -> None:
+    X = hot(words(150, 12, seed=4))
+    fit = partial(motif_gp, letters=4)
+    signal = (X @ torch.randn(X.shape[1], generator=torch.Generator().manual_seed(1), dtype=torch.float64))[:, None]
+    noise = torch.randn(150, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    state = torch.get_rng_state()
+    found = [assess(fit(X, U, d=0), X, U, d=0, surrogate=fit) for U in (signal, noise)]
+    assert torch.equal(state, torch.get_rng_state())
+    assert [report.method for report in found] == ["held-out", "held-out"]
+    assert found[0].rank_correlation[0] > 0.6 and abs(found[1].rank_correlation[0]) < 0.4

@@ -84,7 +84,7 @@ def relaxed_cells(
         InvdesignError: CHGNet is not installed.
     """
     found = [mlip.relaxed(c.design, model=model, device=device, force=force, steps=steps) for c in candidates]
-    crystals = [None if relaxed is None else crystal_of(relaxed.structure) for relaxed in found]
+    crystals = [_described(relaxed) for relaxed in found]
     facts = ("energy", "energy_change", "displacement", "volume_change", "n_steps", "is_converged")
     units = ("eV/atom", "eV/atom", "A", "", "", "")
     columns: dict[str, list[Any]] = {
@@ -97,5 +97,13 @@ def relaxed_cells(
         columns[heading] = ["" if relaxed is None else getattr(relaxed, fact) for relaxed in found]
     table, cells = Path(folder) / "relaxed.csv", Path(folder) / "relaxed.cif"
     write_atomically(table, writing.table(columns).encode())
-    writing.write([crystal for crystal in crystals if crystal is not None], cells)
+    kept = {number: crystal for number, crystal in enumerate(crystals, start=1) if crystal is not None}
+    writing.write(list(kept.values()), cells, columns={"crystal": list(kept)})
     return [table, cells]
+
+
+def _described(relaxed: mlip.Relaxed | None) -> Crystal | None:
+    try:
+        return None if relaxed is None else crystal_of(relaxed.structure)
+    except InvdesignError:  # atoms that fell into each other: the row says how far they went
+        return None

@@ -41,7 +41,8 @@ def vary(
         parents: best first.
         n: crystals.
         radius: most elements that are replaced.
-        elements: those to choose from; by default all but the noble gases.
+        elements: those to choose from; by default those up to bismuth without noble gases, thorium and uranium. What
+            the map does not know is dropped later.
         crossed: share of replacements that come from another parent.
         exchanged: share in which two elements change places, which counts as two.
         strain: standard deviation of the logarithm of the lengths, beyond what the radii ask for.
@@ -123,4 +124,4 @@ def _place(element: str) -> float:
 
 @cache
 def _ordinary() -> tuple[str, ...]:
-    return tuple(e.symbol for e in Element if e.Z <= 103 and not e.is_noble_gas)
+    return tuple(e.symbol for e in Element if (e.Z <= 83 or e.Z in (90, 92)) and not e.is_noble_gas)

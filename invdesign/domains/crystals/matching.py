@@ -74,7 +74,8 @@ def firsts(designs: Sequence[Crystal | Structure], *, workers: int = 1) -> npt.N
 
     Args:
         designs: `n` crystals.
-        workers: processes that compare; formulas are shared out among them.
+        workers: processes that compare; formulas are shared out among them, so one formula (carbon) keeps one busy. A
+            script that asks for several guards its entry with `if __name__ == "__main__"`.
     """
     found = np.arange(len(designs), dtype=np.int64)
     groups = [members for members in _groups(designs).values() if len(members) > 1]
@@ -95,7 +96,8 @@ def is_known(
     Args:
         designs: `n` crystals.
         others: what is known.
-        workers: processes that compare; formulas are shared out among them.
+        workers: processes that compare; formulas are shared out among them, so one formula (carbon) keeps one busy. A
+            script that asks for several guards its entry with `if __name__ == "__main__"`.
     """
     found = np.zeros(len(designs), dtype=bool)
     known = _groups(others)
@@ -156,10 +158,10 @@ def _known_among(designs: Sequence[Crystal | Structure], others: Sequence[Crysta
 
 def _spread(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
     """The answer of every job, in order, from so many processes."""
-    if workers < 2:
+    if workers < 2 or len(jobs) < 2:
         return [function(*job) for job in jobs]
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        return list(pool.map(function, *zip(*jobs, strict=True), chunksize=32)) if jobs else []
+        return list(pool.map(function, *zip(*jobs, strict=True), chunksize=8))
 
 
 def _groups(designs: Sequence[Crystal | Structure]) -> dict[str, list[int]]:

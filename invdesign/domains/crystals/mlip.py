@@ -59,6 +59,7 @@ class Relaxed:
 
 def energy_per_atom(designs: Sequence[Crystal], *, model: Model = "0.3.0", device: str = "cpu") -> Array:
     """CHGNet's energy of the design as it is, in eV/atom (`n`); NaN where an atom has no neighbour or no parameters."""
+    _chgnet()
     cells = [_primitive(design) for design in designs]
     return _energies(cells, model, device)
 
@@ -82,6 +83,7 @@ def relaxed_energy(
         steps: at most so many.
         must_converge: whether a relaxation that ran out of steps counts as not measured.
     """
+    _chgnet()
     values = np.full(len(designs), np.nan)
     for i, design in enumerate(designs):
         found = relaxed(design, model=model, device=device, force=force, steps=steps)
@@ -119,6 +121,7 @@ def bulk_modulus(
         raise InvdesignError(
             f"bulk_modulus: expected at least 4 points and a strain between 0 and 0.5, got {points} and {strain}"
         )
+    _chgnet()
     values = np.full(len(designs), np.nan)
     for i, design in enumerate(designs):
         cell = _primitive(design)
@@ -296,7 +299,11 @@ def _optimizer(model: Model, device: str) -> Any:
 
 
 def _chgnet() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """How CHGNet loads its weights, and what relaxes with it."""
+    """How CHGNet loads its weights, and what relaxes with it.
+
+    Raises:
+        InvdesignError: it is not installed; an oracle says so even where it has nothing to measure.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -144,7 +144,7 @@ def formal_charges(designs: Sequence[Crystal], *, at_most: float = 4.0) -> list[
             return _without_charges(crystal)
         element, charge = max(states.items(), key=lambda item: abs(item[1]))
         for other, q in states.items():
-            if q < 0 and q != round(q):
+            if q < 0 and abs(q - round(q)) > 1e-6:
                 return False, f"{other}{q:+.3g} is a mean of different charges"
         return abs(charge) <= at_most, f"{element}{charge:+g}, at most {at_most:g}"
 

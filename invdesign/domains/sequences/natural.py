@@ -187,7 +187,10 @@ def seen(designs: Sequence[str], *, corpus: Load | None, wild_type: WildType | N
         is_even = len(design) == len(letters)
         new = [i for i, letter in enumerate(design) if letter not in letters[i]] if is_even else []
         labels, _ = numbered(design, wild_type) if new else ((), ())
-        checks.append(Check("seen", not new, f"never seen: {said(design[i] + labels[i] for i in new)}" if new else ""))
+        detail = "" if is_even else "not checked: no corpus to compare with, place by place"
+        if new:
+            detail = f"never seen: {said(design[i] + labels[i] for i in new)}"
+        checks.append(Check("seen", not new, detail))
     return checks
 
 

@@ -9,7 +9,8 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.crystal import Crystal, Orbit
 from invdesign.domains.crystals.deliverables import dft_inputs, precursors, relaxed_cells
-from invdesign.domains.crystals.symmetry import key
+from invdesign.domains.crystals.mlip import Relaxed
+from invdesign.domains.crystals.symmetry import key, structure_of
 
 RADIUM = Crystal(225, (6.0, 6.0, 6.0, 90.0, 90.0, 90.0), (Orbit("Ra", "a", (0.0, 0.0, 0.0), 4),))
 
@@ -56,3 +57,19 @@ def test_candidates_are_written_as_they_relax_with_what_that_changed(tmp_path, c
     (salt,) = Crystals().read(cells).designs
     grown = (salt.cell[0] / crystals[0].cell[0]) ** 3 - 1
     assert grown == pytest.approx(float(found["volume_change"]), abs=1e-3)
+
+
+def test_a_crystal_that_cannot_be_relaxed_has_an_empty_row_and_the_others_keep_their_numbers(
+    tmp_path, crystals, monkeypatch
+):
+    answers = [None, *(_relaxed(crystal) for crystal in crystals[1:3])]
+    monkeypatch.setattr("invdesign.domains.crystals.mlip.relaxed", lambda *_, **__: answers.pop(0))
+    table, cells = relaxed_cells(testing.candidates(crystals[:3], key=key), tmp_path)
+    assert [row["space_group"] for row in rows(table)] == ["", "221", "186"]
+    assert [row["energy [eV/atom]"] for row in rows(table)] == ["", "-1.0", "-1.0"]
+    text = cells.read_text()
+    assert len(Crystals().read(cells)) == 2 and "'1'" not in text
+
+
+def _relaxed(crystal):
+    return Relaxed(structure_of(crystal, primitive=True), -1.0, 0.0, 0.0, 0.0, 1, True)
