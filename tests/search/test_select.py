@@ -9,7 +9,7 @@ from botorch.acquisition import UpperConfidenceBound
 
 from invdesign.core import InvdesignError
 from invdesign.search.acquisition import log_ei, log_nehvi, posterior_mean, posterior_sample, ucb
-from invdesign.search.select import select
+from invdesign.search.select import merit, select
 from invdesign.surrogate import ClosedGP
 
 
@@ -132,3 +132,14 @@ def test_a_batch_of_a_hundred_takes_seconds(build):
         start = time.process_time()
         select(landscape, pool, 100, acquire=acquire)
         assert time.process_time() - start < 10
+
+
+def test_merit_is_the_acquisition_itself_but_a_rank_where_hypervolumes_are_asked_for(build, monkeypatch):
+    pool = torch.randn(40, 3).double()
+    one = log_ei(build())
+    assert torch.equal(merit(build(), one, pool).argsort(), one(pool[:, None]).argsort())
+    landscape = build(m=2)
+    front = log_nehvi(landscape)
+    monkeypatch.setattr(type(front), "forward", lambda *_: pytest.fail("it builds the boxes"))
+    ranks = merit(landscape, front, pool)
+    assert ranks.shape == (40,) and ranks.isfinite().all()
