@@ -5,7 +5,7 @@ from invdesign.campaign.ask import ask
 from invdesign.campaign.interpolate import Interpolation, Step, interpolate
 from invdesign.campaign.parts import Campaign, Memory, Region, RoundRecord, State
 from invdesign.campaign.regions import front, ranking
-from invdesign.campaign.run import begin, checked, run, shortlist, tell
+from invdesign.campaign.run import begin, checked, listed, refusals, run, shortlist, tell
 
 __all__ = [
     "Campaign",
@@ -23,7 +23,9 @@ __all__ = [
     "checked",
     "front",
     "interpolate",
+    "listed",
     "ranking",
+    "refusals",
     "run",
     "shortlist",
     "tell",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -103,12 +104,19 @@ def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> Start:
     if not chosen:
         raise InvdesignError(
             f"campaign {campaign.name!r}: none of {len(source):,} designs of the corpus passes the screens; "
-            "loosen them, or set screen_seeds=false"
+            f"of the first ones {_refusals(campaign, source)}; loosen them, or set screen_seeds=false"
         )
     rows = sorted(list(chosen.values())[:n])
     is_short = len(rows) < n
     notes = (f"{len(rows)} of {n} seeds: no other design of the corpus passes the screens",) if is_short else ()
     return rows, [()] * len(rows), notes
+
+
+def _refusals(campaign: Campaign[D, B], source: Corpus[D], most: int = 100) -> str:
+    """How many of the first designs each screen refuses, for people."""
+    findings = run_checks(campaign.screens, source.designs[:most])
+    counts = Counter(check.name for checks in findings for check in checks if not check.passed)
+    return ", ".join(f"{name} refuses {n} of {len(findings)}" for name, n in counts.most_common())
 
 
 def tell(state: State[D], outcomes: Mapping[str, Outcome]) -> State[D]:
@@ -228,7 +236,11 @@ def shortlist(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str
     Seeds and designs of the corpus are not candidates: what exists needs no designing. Where the campaign may propose
     designs of the corpus (`corpus_is_new`), they are.
     """
-    found = checked(campaign, state, known=known)
+    return listed(campaign, checked(campaign, state, known=known))
+
+
+def listed(campaign: Campaign[D, B], found: Sequence[Candidate[D]]) -> list[Candidate[D]]:
+    """The shortlist among designs that `checked` answered."""
     valid = [c for c in found if c.is_valid]
     return [valid[i] for i in ranking(campaign.utilities(valid))[: campaign.n_shortlist]] if valid else []
 
@@ -239,3 +251,8 @@ def checked(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] 
     found = [c for c in state.history if c.round > 0 and c.status == "measured" and c.key not in known]
     findings = run_checks(campaign.validators, [c.design for c in found])
     return [replace(c, checks=c.checks + checks) for c, checks in zip(found, findings, strict=True)]
+
+
+def refusals(found: Sequence[Candidate[D]]) -> dict[str, int]:
+    """How many designs each check refuses, the strictest first; a design may fail several."""
+    return dict(Counter(check.name for c in found for check in c.checks if not check.passed).most_common())

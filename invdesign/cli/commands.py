@@ -135,34 +135,33 @@ def interpolate(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """`invdesign export`: the lists of a run, from its ledger."""
-    from invdesign.campaign import shortlist
+    from invdesign.campaign import listed
     from invdesign.cli import workflow
     from invdesign.ledger import Ledger
 
     plan = _plan_of(arguments)
     with Ledger.open(plan.run.folder / runs.LEDGER, plan.campaign.domain, read_only=True) as ledger:
-        candidates = shortlist(plan.campaign, ledger.state(), known=frozenset(ledger.meta("in_corpus") or ()))
+        found = workflow.judged(plan, ledger)
         folder = Path(arguments.out) if arguments.out else plan.run.folder
-        written = workflow.write_lists(plan, ledger, candidates, folder)
+        written = workflow.write_lists(plan, ledger, found, folder)
     for warning in written.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     files = [str(path) for path in (*written.files, *written.folders)]
-    _say(arguments, {"candidates": len(candidates), "files": files})
+    _say(arguments, {"candidates": len(listed(plan.campaign, found)), "files": files})
     _complain({str(plan.run.folder): written.failures} if written.failures else {})
     return 0
 
 
 def report(arguments: argparse.Namespace) -> int:
     """`invdesign report`: the page of a run, from its ledger."""
-    from invdesign.campaign import shortlist
     from invdesign.cli import workflow
     from invdesign.ledger import Ledger
 
     plan = _plan_of(arguments)
     with Ledger.open(plan.run.folder / runs.LEDGER, plan.campaign.domain, read_only=True) as ledger:
-        candidates = shortlist(plan.campaign, ledger.state(), known=frozenset(ledger.meta("in_corpus") or ()))
+        found = workflow.judged(plan, ledger)
         out = Path(arguments.out) if arguments.out else None
-        path = workflow.write_report(plan, ledger, candidates, out=out)
+        path = workflow.write_report(plan, ledger, found, out=out)
     _say(arguments, {"file": str(path)})
     return 0
 
@@ -172,6 +171,8 @@ def check_data(arguments: argparse.Namespace) -> int:
     found = _read(arguments)
     values_known = {name: int(np.isfinite(values).sum()) for name, values in found.properties.items()}
     rows = [vars(rejection) for rejection in found.rejected]
+    n_kept = sum(row["remedy"].startswith("kept") for row in rows)
+    n_lost, repaired = len(rows) - n_kept, f"; {n_kept:,} were repaired" if n_kept else ""
     if arguments.rejected:
         from invdesign.export import write_table
 
@@ -191,14 +192,14 @@ def check_data(arguments: argparse.Namespace) -> int:
             )
         )
     else:
-        print(f"{arguments.file}: {len(found):,} designs can be used, {len(rows):,} rows cannot")
+        print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
         for name, n_known in values_known.items():
             print(f"  {name}: {n_known:,} values known")
         for row in rows[:20]:
             print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
         if len(rows) > 20:
             print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
-    return 1 if rows else 0
+    return 1 if n_lost else 0
 
 
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
@@ -306,7 +307,8 @@ def _complain(failed: Mapping[str, Sequence[str]]) -> None:
         raise InvdesignError(
             "; ".join(
                 f"{folder}: all is written but these deliverables: {'; '.join(reasons)}; mend what they name, then: "
-                f"invdesign export {folder}"
+                f"invdesign export {folder} (to change a setting of theirs run the campaign with --resume {folder} "
+                "deliverables.NAME.SETTING=... --accept-changes)"
                 for folder, reasons in failed.items()
             )
         )

@@ -251,8 +251,10 @@ def _ready(override: Override, loader: ConfigLoaderImpl) -> str:
     line = override.input_line or ""
     if override.is_sweep_override():
         raise InvdesignError(f"{line}: several values are a sweep; add -m, or write a list as [a,b]")
-    is_plain = not line.startswith(("+", "~"))
-    return f"++{line}" if is_plain and not loader.repository.group_exists(override.key_or_group) else line
+    is_plain, is_group = not line.startswith(("+", "~")), loader.repository.group_exists(override.key_or_group)
+    if is_group and is_plain and override.value() is None:
+        return f"~{override.key_or_group}"
+    return f"++{line}" if is_plain and not is_group else line
 
 
 def _missing(error: MissingConfigException) -> str:

@@ -98,7 +98,10 @@ def summary(facts: Mapping[str, Any], *, most: int = 10) -> None:
     if found:
         table(f"best {min(most, len(found))} of {len(found)} candidates", found[:most])
     else:
-        console.print("no measured design passed every validator; the report shows which checks refused them")
+        console.print("no measured design passed every validator")
+    if facts["refused"]:
+        said = ", ".join(f"{name} {n}" for name, n in facts["refused"].items())
+        console.print(f"measured designs refused by checks (one may fail several): {said}", markup=False)
     for warning in facts["warnings"]:
         console.print(f"warning: {warning}", markup=False)
     console.print(f"{facts['calls']:,} oracle calls in {facts['rounds']} rounds", markup=False)

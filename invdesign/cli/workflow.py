@@ -15,7 +15,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from invdesign import __version__
-from invdesign.campaign import Campaign, RoundRecord, State, begin, checked, run, shortlist, tell
+from invdesign.campaign import Campaign, RoundRecord, State, begin, checked, listed, refusals, run, tell
 from invdesign.cli import build, runs
 from invdesign.core import Candidate, Corpus, InvdesignError, Outcome, Progress, round_seed
 from invdesign.export import Exported, export, provenance, write_table
@@ -146,11 +146,12 @@ def write_out(
 ) -> dict[str, Any]:
     """Write lists and report of what is known; a report that fails costs a warning, never the run."""
     campaign, state = plan.campaign, ledger.state()
-    candidates = shortlist(campaign, state, known=_in_corpus(ledger))
-    written = write_lists(plan, ledger, candidates, out or plan.run.folder)
+    found = judged(plan, ledger)
+    candidates = listed(campaign, found)
+    written = write_lists(plan, ledger, found, out or plan.run.folder)
     page = None
     try:
-        page = write_report(plan, ledger, candidates, notes=changes)
+        page = write_report(plan, ledger, found, notes=changes)
     except Exception as error:  # the lists and the ledger are whole without it
         print(
             f"warning: no report ({type(error).__name__}: {error}); try: invdesign report {plan.run.folder}",
@@ -169,14 +170,21 @@ def write_out(
             }
             for c in candidates
         ],
+        "refused": refusals(found),
         "files": [str(path) for path in (*written.files, *written.folders, *([page] if page else []))],
         "warnings": list(written.warnings),
         "failures": list(written.failures),
     }
 
 
-def write_lists(plan: Plan, ledger: Ledger[Any, Any], candidates: Sequence[Candidate[Any]], folder: Path) -> Exported:
+def judged(plan: Plan, ledger: Ledger[Any, Any]) -> list[Candidate[Any]]:
+    """The measured designs of a run that are its own, with the findings of all validators."""
+    return checked(plan.campaign, ledger.state(), known=_in_corpus(ledger))
+
+
+def write_lists(plan: Plan, ledger: Ledger[Any, Any], found: Sequence[Candidate[Any]], folder: Path) -> Exported:
     """Candidate lists in every format of the domain, all evaluated designs, deliverables, and the manifest."""
+    told = {c.key: c for c in found}
     about = {
         "command": plan.command,
         "config": plan.settings,
@@ -184,11 +192,11 @@ def write_lists(plan: Plan, ledger: Ledger[Any, Any], candidates: Sequence[Candi
         **(ledger.meta("settings") or {}),
     }
     return export(
-        candidates,
+        listed(plan.campaign, found),
         plan.campaign.domain,
         plan.campaign.objectives,
         folder,
-        history=[c for c in ledger.state().history if c.status != "pending"],
+        history=[told.get(c.key, c) for c in ledger.state().history if c.status != "pending"],
         run=about,
         deliverables=plan.campaign.deliverables,
     )
@@ -197,7 +205,7 @@ def write_lists(plan: Plan, ledger: Ledger[Any, Any], candidates: Sequence[Candi
 def write_report(
     plan: Plan,
     ledger: Ledger[Any, Any],
-    candidates: Sequence[Candidate[Any]],
+    found: Sequence[Candidate[Any]],
     *,
     out: Path | None = None,
     notes: Sequence[str] = (),
@@ -210,8 +218,9 @@ def write_report(
         domain=campaign.domain,
         objectives=campaign.objectives,
         state=state,
-        shortlist=candidates,
-        n_valid=sum(c.is_valid for c in checked(campaign, state, known=_in_corpus(ledger))),
+        shortlist=listed(campaign, found),
+        n_valid=sum(c.is_valid for c in found),
+        refused=refusals(found),
         combine=campaign.combine,
         baseline=_baseline(plan),
         corpus_latents=latents,

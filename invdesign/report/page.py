@@ -168,7 +168,9 @@ def tiles(story: Story[D]) -> list[Tile]:
     remark = f"{failed} failed" if failed else "none failed"
     made.append(Tile("Oracle calls", number(calls), "", remark + (f", {waiting} pending" if waiting else "")))
     if story.n_valid is not None:
-        made.append(Tile("Valid new designs", number(story.n_valid), "", f"of {number(len(measured))} measured"))
+        by = ", ".join(f"{name} {n}" for name, n in list(story.refused.items())[:4])
+        said = f"of {number(len(measured))} measured" + (f"; refused by {by}" if by else "")
+        made.append(Tile("Valid new designs", number(story.n_valid), "", said))
     return made
 
 

@@ -27,6 +27,7 @@ class Story(Generic[D]):
         state: the campaign's memory.
         shortlist: the candidates to hand over, best first, with their checks.
         n_valid: how many measured designs passed every validator, where counted.
+        refused: how many of them each check refused.
         combine: how several objectives became utilities.
         baseline: what a random search at the same budget measured, in its order; empty where none ran.
         reference: `k x m` properties of what existed before; the seeds of the state where None.
@@ -48,6 +49,7 @@ class Story(Generic[D]):
     state: State[D]
     shortlist: Sequence[Candidate[D]] = ()
     n_valid: int | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
     combine: Combine = "pareto"
     baseline: Sequence[Candidate[D]] = ()
     reference: Array | None = None

@@ -11,7 +11,7 @@ import pytest
 import torch
 import toy
 
-from invdesign.campaign import State, begin, front, ranking, run, shortlist, tell
+from invdesign.campaign import State, begin, checked, front, listed, ranking, refusals, run, shortlist, tell
 from invdesign.core import Check, Corpus, InvdesignError, Objective, Outcome
 
 SPACE = toy.GridSpace(toy.Grid())
@@ -249,3 +249,17 @@ def test_of_measurements_of_one_design_the_mean_counts_and_the_record_says_so() 
     state = begin(toy.campaign(domain=Halved()), toy.GridSpace(Halved()), corpus=given)
     assert [c.y for c in state.history] == [(2.0,), (5.0,)]
     assert state.records[0].notes == ("1 measurements of a design that was given already: their mean counts",)
+
+
+def test_what_each_check_refuses_is_counted_and_the_rest_is_the_shortlist() -> None:
+    def never(designs: Sequence[Any]) -> list[Check]:
+        return [Check("never", False, "no") for _ in designs]
+
+    parts = toy.campaign(validators=[right_half])
+    state = run(parts, SPACE, begin(parts, SPACE, corpus=toy.corpus()), evaluate=evaluate)
+    found = checked(parts, state)
+    n_left = sum(c.design[0] <= 0 for c in found)
+    assert refusals(found) == ({"right": n_left} if n_left else {})
+    assert [c.key for c in listed(parts, found)] == [c.key for c in shortlist(parts, state)]
+    strict = toy.campaign(validators=[right_half, never])
+    assert next(iter(refusals(checked(strict, state)))) == "never" and not listed(strict, checked(strict, state))

@@ -35,3 +35,10 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest(mine: str, capsys:
     assert main(["check-data", mine, "--column", "Drgu"]) == 2
     assert "nearest: 'Drug'" in capsys.readouterr().err
     assert main(["check-data", mine]) == 2
+
+
+def test_rows_that_were_repaired_count_as_designs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "lower.fasta"
+    path.write_text(">a\nacdefghik\n>b\nacdefghil\n")
+    assert main(["check-data", str(path), "--domain", "protein"]) == 0
+    assert "2 designs can be used, 0 rows cannot; 2 were repaired" in capsys.readouterr().out

@@ -116,3 +116,10 @@ def test_the_shipped_folders_hold_what_the_wheel_ships() -> None:
     assert {"domain", "corpus", "vae", "density", "surrogate", "search", "oracle", "validators", "executor"} <= set(
         groups
     )
+
+
+@pytest.mark.parametrize("group", ["validators", "vendor", "edits", "figures", "feasibility"])
+def test_null_switches_a_group_off_on_the_command_line_as_in_a_file(group: str) -> None:
+    composed = compose.compose(None, [f"{group}=null"])
+    assert composed.values.get(group) is None
+    assert build.build(composed.values, composed.where, name="mine").campaign.name == "mine"

@@ -132,16 +132,22 @@ def electronegativity_balance(designs: Sequence[Crystal], *, at_least: float = 0
     return _each(designs, "electronegativity_balance", judge)
 
 
-def formal_charges(designs: Sequence[Crystal], *, at_most: float = 4.0) -> list[Check]:
+def formal_charges(designs: Sequence[Crystal], *, at_most: float = 4.0, alloys: bool = True) -> list[Check]:
     """No ion has a likeliest oxidation state beyond this, either way, and every anion a whole one.
 
     Highly charged cations share their electrons, and where anions of one element differ in charge, some of them do.
+
+    Args:
+        designs: `n` crystals.
+        at_most: largest oxidation state.
+        alloys: whether crystals without ions pass.
     """
 
     def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         states = oxidation_states(crystal.formula)
         if not states:
-            return _without_charges(crystal)
+            passed, why = _without_charges(crystal)
+            return passed and alloys, why
         element, charge = max(states.items(), key=lambda item: abs(item[1]))
         for other, q in states.items():
             if q < 0 and abs(q - round(q)) > 1e-6:

@@ -76,7 +76,7 @@ def mutations(
     Args:
         candidates: best first.
         folder: exists.
-        wild_type: its name and the number of its first residue stand in every row.
+        wild_type: its name and the numbers of its residues stand in every row.
         name: what identifiers begin with.
     """
     designs = [candidate.design for candidate in candidates]
@@ -86,7 +86,7 @@ def mutations(
         "mutations": [";".join(wild_type.mutations(design)) for design in designs],
         "n_mutations": [distance(wild_type.sequence, design) for design in designs],
         "wild_type": [wild_type.name] * len(designs),
-        "first_residue": [wild_type.number(0)] * len(designs),
+        "residues": [wild_type.residues] * len(designs),
         **{key: [row[key] for row in told] for key in ("predicted", "sd", "measured")},
     }
     return [_table(columns, Path(folder) / "mutations.csv")]
@@ -103,6 +103,7 @@ def codons(
     start: bool = True,
     stop: str = "TAA",
     seed: int = 0,
+    wild_type: WildType | None = None,
     name: str = NAME,
 ) -> list[Path]:
     """Write genes of proteins: `genes.fasta`, `genes.gb` with features, and `order.csv` with the vendor's headings.
@@ -120,11 +121,17 @@ def codons(
         start: whether a protein that does not begin with methionine gets one.
         stop: the stop codon; empty for a part of a longer gene.
         seed: of the solver's random numbers.
+        wild_type: whose residues the designs are.
         name: what identifiers begin with.
 
     Raises:
-        InvdesignError: there is a gene for none of them.
+        InvdesignError: there is a gene for none of them, or the wild type leaves residues out.
     """
+    if wild_type is not None and " " in wild_type.residues:
+        raise InvdesignError(
+            f"codons: the designs are residues {wild_type.residues} of {wild_type.name}, which alone are no protein; "
+            "set deliverables.codons=null, or design within the whole sequence (domain.designable)"
+        )
     folder = Path(folder)
     records: list[SeqRecord] = []
     left_out: dict[str, list[str]] = {"id": [], "reason": [], "sequence": []}

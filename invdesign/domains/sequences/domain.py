@@ -208,7 +208,8 @@ class Sequences:
             wanted = "one length" if length == "fixed" else f"{length} letters"
             raise InvdesignError(
                 f"sequences: expected designs of {wanted}, got {sizes[0]:,} to {sizes[-1]:,} letters; align the "
-                "corpus, leave out the others (corpus.lengths=[low, high]), or let lengths differ (domain.length=null)"
+                "corpus, leave out the others (corpus.shortest, corpus.longest), check the wild type, which gives the "
+                "length, or let lengths differ (domain.length=null)"
             )
         else:
             length = sizes[0]

@@ -40,7 +40,10 @@ class Scope:
         said = "".join(self.designable.values()) + self.forbidden + (self.wild_type.sequence if self.wild_type else "")
         strange = sorted(set(said) - set(self.letters))
         if strange:
-            raise InvdesignError(f"sequences: {', '.join(map(repr, strange))} are no letters of {self.letters}")
+            raise InvdesignError(
+                f"sequences: {', '.join(map(repr, strange))} in the wild type, designable or forbidden: no letters of "
+                f"{self.letters}; write capitals, and no unknown residues"
+            )
         if (self.designable or self.fixed or self.most_mutations is not None) and self.wild_type is None:
             raise InvdesignError("sequences: designable, fixed and most_mutations count on a wild type; set wild_type")
         both = sorted(set(self.designable) & set(self.fixed))

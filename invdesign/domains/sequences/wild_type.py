@@ -39,6 +39,13 @@ class WildType:
                 f"got {list(self.numbers)}"
             )
 
+    @property
+    def residues(self) -> str:
+        """The numbers of its residues, e.g. `"101-133"`, or one by one where some are left out."""
+        numbers = [self.number(i) for i in range(len(self.sequence))]
+        is_whole = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        return f"{numbers[0]}-{numbers[-1]}" if is_whole else " ".join(map(str, numbers))
+
     def number(self, position: int) -> int:
         """The number of the residue at a position (0-based)."""
         return self.numbers[position] if self.numbers else self.first + position

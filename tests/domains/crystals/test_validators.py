@@ -39,6 +39,7 @@ def as_element(name, **renamed):
         (validators.electronegativity_balance, {"at_least": 2.2}, crystal("NaCl"), crystal("TiO2"), "1.90"),
         (validators.formal_charges, {}, crystal("TiO2"), as_element("TiO2", Ti="W", O="N"), "W+6"),
         (validators.formal_charges, {}, crystal("SrTiO3"), as_element("SrTiO3", O="N"), "N-1.67 is a mean"),
+        (validators.formal_charges, {"alloys": False}, crystal("NaCl"), crystal("Cu"), "no ions"),
         (validators.formal_charges, {"at_most": 1}, crystal("Cu"), crystal("TiO2"), "Ti+4, at most 1"),
         (validators.bond_valence, {}, crystal("NaCl"), scaled("NaCl", 0.8), "instability"),
         (validators.coordination, {}, crystal("TiO2"), scaled("TiO2", 2), "O with 0 bonds, Ti with 0 bonds"),

@@ -137,7 +137,7 @@ def test_mutations_are_listed_by_the_wild_types_numbers(tmp_path):
     found = rows(path.read_text())
     assert [row["mutations"] for row in found] == ["A105G", "K102R;A105G", ""]
     assert [row["n_mutations"] for row in found] == ["1", "2", "0"]
-    assert {(row["wild_type"], row["first_residue"]) for row in found} == {("my native", "101")}
+    assert {(row["wild_type"], row["residues"].split("-")[0]) for row in found} == {("my native", "101")}
 
 
 @pytest.mark.parametrize("deliver", [fasta, plates], ids=["fasta", "plates"])
