@@ -12,7 +12,7 @@ from typing import Any
 
 from invdesign.campaign import Campaign, Interpolation, State, begin
 from invdesign.campaign.interpolate import table
-from invdesign.cli import build, runs, show, workflow
+from invdesign.cli import build, maps, runs, show, workflow
 from invdesign.core import Candidate, Domain, InvdesignError, Progress
 from invdesign.export import provenance, write_table
 from invdesign.latent.space import LatentSpace
@@ -57,10 +57,10 @@ def known(campaign: Campaign[Any, Any], cache: Path, progress: Progress, *, run:
     corpus = workflow.load_corpus(campaign, cache, progress)
     if run is not None:
         with Ledger.open(run.folder / runs.LEDGER, campaign.domain, read_only=True) as ledger:
-            space = workflow.tuned_map(ledger, campaign, run.folder)
+            space = maps.tuned(ledger, campaign, run.folder)
             state = ledger.state()
-        return Known(space or workflow.make_map(campaign, corpus, cache, progress), [*state.history, *state.pending])
-    space = workflow.make_map(campaign, corpus, cache, progress)
+        return Known(space or maps.make(campaign, corpus, cache, progress), [*state.history, *state.pending])
+    space = maps.make(campaign, corpus, cache, progress)
     seeds = build.bound(campaign.seeds, {"cache": cache, "progress": progress})() if campaign.seeds else None
     source = seeds or corpus
     if source is None or any(o.name not in source.properties for o in campaign.objectives):

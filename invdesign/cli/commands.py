@@ -34,14 +34,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """`invdesign train`: the map only."""
-    from invdesign.cli import workflow
+    from invdesign.cli import maps, workflow
 
     parts, _ = _parts(arguments, arguments.overrides)
     cache = workflow.cache_folder(arguments.cache)
     with show.progress() as progress:
         corpus = workflow.load_corpus(parts.campaign, cache, progress)
-        space = workflow.make_map(parts.campaign, corpus, cache, progress)
-    copied = workflow.copy_model(parts.campaign, corpus, cache, Path(arguments.out)) if arguments.out else None
+        space = maps.make(parts.campaign, corpus, cache, progress)
+    copied = maps.copy(parts.campaign, corpus, cache, Path(arguments.out)) if arguments.out else None
     if arguments.json:
         print(json.dumps({**space.card, "folder": str(copied) if copied else None}, indent=1))
     else:
@@ -53,14 +53,14 @@ def train(arguments: argparse.Namespace) -> int:
 
 def encode(arguments: argparse.Namespace) -> int:
     """`invdesign encode`: a table of latents."""
-    from invdesign.cli import workflow
+    from invdesign.cli import maps, workflow
     from invdesign.export import write_table
 
     parts, _ = _parts(arguments, arguments.overrides)
     cache = workflow.cache_folder(arguments.cache)
     with show.progress() as progress:
         corpus = workflow.load_corpus(parts.campaign, cache, progress)
-        space = workflow.make_map(parts.campaign, corpus, cache, progress)
+        space = maps.make(parts.campaign, corpus, cache, progress)
         given = space.domain.read(Path(arguments.input))
         Z = space.encode(given.designs)
         log_density = space.log_density(Z)
@@ -75,7 +75,7 @@ def encode(arguments: argparse.Namespace) -> int:
 
 def sample(arguments: argparse.Namespace) -> int:
     """`invdesign sample`: draws from where real designs lie on the map, decoded."""
-    from invdesign.cli import workflow
+    from invdesign.cli import maps, workflow
 
     if arguments.n < 1:
         raise InvdesignError(f"sample: -n must be at least 1, got {arguments.n}")
@@ -83,8 +83,8 @@ def sample(arguments: argparse.Namespace) -> int:
     cache = workflow.cache_folder(arguments.cache)
     with show.progress() as progress:
         corpus = workflow.load_corpus(parts.campaign, cache, progress)
-        space = workflow.make_map(parts.campaign, corpus, cache, progress)
-        designs = workflow.draw(space, arguments.n, seed=parts.campaign.seed)
+        space = maps.make(parts.campaign, corpus, cache, progress)
+        designs = maps.draw(space, arguments.n, seed=parts.campaign.seed)
     texts = [space.domain.to_text(design) for design in designs]
     if arguments.out:
         space.domain.write(designs, Path(arguments.out))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,25 +10,19 @@ from typing import Any
 
 import numpy as np
 import platformdirs
-import torch
-from safetensors.numpy import load_file, save_file
 
 from invdesign import __version__
 from invdesign.campaign import Campaign, RoundRecord, State, begin, checked, listed, refusals, run, tell
-from invdesign.cli import build, runs
-from invdesign.core import Candidate, Corpus, InvdesignError, Outcome, Progress, round_seed
+from invdesign.cli import build, maps, runs
+from invdesign.core import Candidate, Corpus, Outcome, Progress, round_seed
 from invdesign.export import Exported, export, provenance, write_table
-from invdesign.latent.prepare import Pretrained, load_space, model_key, prepare
 from invdesign.latent.space import LatentSpace
-from invdesign.ledger import Ledger, write_atomically
+from invdesign.ledger import Ledger
 from invdesign.report import Story, report
 from invdesign.search.search import Search
-from invdesign.vae.store import save_model
 
-MAP = "map.safetensors"
 REPORT = "report.html"
 REJECTED = "rejected.csv"
-N_MAPPED = 2000
 
 
 @dataclass(frozen=True)
@@ -59,32 +52,6 @@ def load_corpus(campaign: Campaign[Any, Any], cache: Path, progress: Progress) -
     return build.bound(campaign.corpus, {"cache": cache, "progress": progress})()
 
 
-def make_map(
-    campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, progress: Progress
-) -> LatentSpace[Any, Any]:
-    """The latent space of a campaign, trained or taken from the cache."""
-    return prepare(campaign.domain, corpus, campaign.vae, fit_density=campaign.density, cache=cache, progress=progress)
-
-
-def copy_model(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, out: Path) -> Path:
-    """The model of a campaign in a folder of the user's, where `vae=folder vae.folder=...` finds it.
-
-    Raises:
-        InvdesignError: the folder exists, or cannot be written.
-    """
-    vae = campaign.vae
-    if isinstance(vae, Pretrained):
-        model = vae.where(campaign.domain)
-    else:
-        assert corpus is not None
-        model = cache / "models" / model_key(campaign.domain, corpus, vae)
-    try:
-        shutil.copytree(model, out)
-    except OSError as error:
-        raise InvdesignError(f"{out}: cannot be written ({error.strerror or error}); choose a new folder") from error
-    return out
-
-
 def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -> dict[str, Any]:
     """Run or resume a campaign, then write its lists and its report; on Ctrl-C too.
 
@@ -95,7 +62,7 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
         InvdesignError: another process owns the run, its settings differ, or a stage fails.
     """
     campaign, folder = plan.campaign, plan.run.folder
-    with Ledger.open(folder / runs.LEDGER, campaign.domain, save_map=_save_map) as ledger:
+    with Ledger.open(folder / runs.LEDGER, campaign.domain, save_map=maps.save) as ledger:
         corpus = load_corpus(campaign, plan.cache, progress)
         if campaign.seeds is not None:
             seeds = build.bound(campaign.seeds, {"cache": plan.cache, "progress": progress})()
@@ -106,9 +73,9 @@ def carry_out(plan: Plan, *, progress: Progress, accept_changes: bool = False) -
         changes = ledger.agree(_identity(plan, campaign, corpus), accept_changes=accept_changes)
         if ledger.state().n_calls < campaign.budget and (problem := build.ready(campaign.oracle)):
             print(f"warning: {problem}", file=sys.stderr)
-        space = tuned_map(ledger, campaign, folder) or make_map(campaign, corpus, plan.cache, progress)
+        space = maps.tuned(ledger, campaign, folder) or maps.make(campaign, corpus, plan.cache, progress)
         ledger.note("map", space.card)
-        _write_map(space, folder)
+        maps.write_sample(space, folder)
         known = frozenset(campaign.domain.key(design) for design in corpus.designs) if corpus else frozenset[str]()
         try:
             state = ledger.state()
@@ -212,7 +179,7 @@ def write_report(
 ) -> Path:
     """The HTML report of what is known."""
     campaign, state = plan.campaign, ledger.state()
-    latents, log_density = _read_map(plan.run.folder)
+    latents, log_density = maps.read_sample(plan.run.folder)
     story = Story(
         name=campaign.name,
         domain=campaign.domain,
@@ -315,44 +282,3 @@ def _write_rejected(corpus: Corpus[Any], path: Path) -> None:
     }
     write_table(columns, path)
     print(f"warning: {len(corpus.rejected):,} rows of {corpus.name} were refused: {path}", file=sys.stderr)
-
-
-def _write_map(space: LatentSpace[Any, Any], folder: Path) -> None:
-    """A sample of the corpus on the map, for the report's pictures."""
-    if (folder / MAP).is_file():
-        return
-    Z = space.sample[:N_MAPPED].contiguous()
-    with torch.no_grad():
-        tensors = {"latents": Z.numpy(), "log_density": space.log_density(Z).numpy()}
-    write_atomically(folder / MAP, lambda path: save_file(tensors, path))
-
-
-def _read_map(folder: Path) -> tuple[Any, Any]:
-    if not (folder / MAP).is_file():
-        return None, None
-    tensors = load_file(folder / MAP)
-    return tensors["latents"], tensors["log_density"]
-
-
-def _save_map(space: LatentSpace[Any, Any], folder: Path) -> None:
-    """A tuned map, at full precision, so that a resumed run sees what an uninterrupted one does."""
-    extra = {"shift": space.shift, "scale": space.scale, "sample": space.sample, "sample_sd": space.sample_sd}
-    save_model(folder, space.vae, dict(space.card), extra=extra)
-
-
-def tuned_map(ledger: Ledger[Any, Any], campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any] | None:
-    """The map that a run tuned last, None where it tuned none."""
-    name = ledger.meta("map_folder")
-    if name is None:
-        return None
-    fit_density = getattr(campaign.tune, "keywords", {}).get("fit_density", campaign.density)
-    return load_space(folder / name, campaign.domain, Pretrained(folder / name), fit_density=fit_density)
-
-
-def draw(space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:
-    """Distinct designs decoded from `n` draws from where real designs lie."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(round_seed(seed, 0, "sample"))
-        Z = space.draw(n)
-    found = {space.domain.key(design): design for design in space.decode(Z) if design is not None}
-    return list(found.values())
