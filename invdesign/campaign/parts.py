@@ -65,7 +65,8 @@ class Campaign(Generic[D, B]):
         validators: checks before export; a design that fails one is never shortlisted.
         combine: how several objectives become utilities (see `core.utilities`).
         n_seeds: designs drawn from the corpus to start from.
-        screen_seeds: whether those drawn must pass the screens; not where a screen asks for what no corpus has.
+        screen_seeds: whether those drawn must pass the screens. Those that do not teach the surrogate too, but where
+            the best of them fail, the trust region starts where nothing can be asked.
         batch: designs per round.
         budget: oracle calls in all, those on seeds too.
         n_shortlist: candidates to hand over.
@@ -100,7 +101,7 @@ class Campaign(Generic[D, B]):
     validators: Sequence[Validator] = ()
     combine: Combine = "pareto"
     n_seeds: int = 100
-    screen_seeds: bool = True
+    screen_seeds: bool = False
     batch: int = 50
     budget: int = 1000
     n_shortlist: int = 20

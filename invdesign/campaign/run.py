@@ -83,10 +83,9 @@ def _given(campaign: Campaign[D, B], source: Corpus[D], Y: Array) -> Start:
 
 
 def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> Start:
-    """Rows of a corpus to start from: drawn at random, those that a screen refuses, and repeats, replaced by others.
+    """Rows of a corpus to start from: drawn at random, repeats replaced by others.
 
-    What a screen refuses could not be asked for again, so a trust region around it would be barren. Seeds that were
-    given are taken as they are.
+    So are those that a screen refuses, where `screen_seeds` says so; seeds that were given are taken as they are.
 
     Raises:
         InvdesignError: no design of the corpus passes the screens.

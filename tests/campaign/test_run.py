@@ -211,20 +211,27 @@ def right_half(designs: Sequence[Any]) -> list[Check]:
     return [Check("right", design[0] > 0) for design in designs]
 
 
-def test_seeds_that_a_screen_refuses_are_replaced_by_others_unless_asked_for() -> None:
-    state = begin(toy.campaign(screens=[right_half]), SPACE, corpus=toy.corpus())
+def test_seeds_that_a_screen_refuses_are_replaced_by_others_where_that_is_asked_for() -> None:
+    state = begin(toy.campaign(screens=[right_half], screen_seeds=True), SPACE, corpus=toy.corpus())
     assert len(state.pending) == 10 and all(c.design[0] > 0 for c in state.pending)
-    free = begin(toy.campaign(screens=[right_half], screen_seeds=False), SPACE, corpus=toy.corpus())
+    free = begin(toy.campaign(screens=[right_half]), SPACE, corpus=toy.corpus())
     assert len(free.pending) == 10 and not all(c.design[0] > 0 for c in free.pending)
-    given = begin(toy.campaign(screens=[right_half], seeds=toy.corpus), SPACE, corpus=None)
+    given = begin(toy.campaign(screens=[right_half], seeds=toy.corpus, screen_seeds=True), SPACE, corpus=None)
     assert [c.design for c in given.pending] == [c.design for c in free.pending]
 
 
 def test_a_corpus_of_which_no_design_passes_the_screens_is_an_error_with_the_remedy() -> None:
-    never = toy.campaign(screens=[lambda designs: [Check("never", False) for _ in designs]])
+    never = toy.campaign(screens=[lambda designs: [Check("never", False) for _ in designs]], screen_seeds=True)
     with pytest.raises(InvdesignError, match=r"none of \d+ designs of the corpus passes.*screen_seeds=false"):
         begin(never, SPACE, corpus=toy.corpus())
-    assert len(begin(toy.campaign(screens=[right_half], n_seeds=100), SPACE, corpus=toy.corpus()).pending) < 40
+    assert (
+        len(
+            begin(
+                toy.campaign(screens=[right_half], n_seeds=100, screen_seeds=True), SPACE, corpus=toy.corpus()
+            ).pending
+        )
+        < 40
+    )
 
 
 class Halved(toy.Grid):
