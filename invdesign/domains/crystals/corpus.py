@@ -15,7 +15,8 @@ import pymatgen.core
 import spglib
 
 from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
-from invdesign.domains.crystals import crystal, files, rows
+from invdesign.domains import texts
+from invdesign.domains.crystals import crystal, files
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.rows import MOST_SITES
 from invdesign.vae.store import write_atomically
@@ -207,7 +208,7 @@ def _benchmark(
     if not paths or missing:
         raise InvdesignError(f"{name}: {f'no such file {missing[0]}' if missing else 'no file is given'}; {remedy}")
     for p in paths if is_pinned else ():
-        digest = hashlib.sha256(rows.unpacked(p)).hexdigest()
+        digest = hashlib.sha256(texts.unpacked(p)).hexdigest()
         if digest not in known:
             raise InvdesignError(
                 f"{name}: {p} has the sha256 {digest} (unpacked), which is none of the benchmark's; {remedy}; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,10 +17,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.domains import texts
 from invdesign.domains.crystals import crystal, rows, symmetry
 from invdesign.domains.crystals.cif import BROKEN, RefusedError
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.rows import MOST_BYTES, MOST_SITES, READ, Row
+from invdesign.domains.crystals.rows import MOST_SITES, READ, Row
+from invdesign.domains.texts import MOST_BYTES
 
 Paths = str | Path | Sequence[str | Path]
 OnInvalid = Literal["skip", "error"]
@@ -141,16 +142,7 @@ def corpus(
     name: str,
 ) -> Corpus[Crystal]:
     """A corpus with the checksum of its content: designs and properties, but neither name nor rejections."""
-    content = hashlib.sha256("\n".join(map(crystal.to_text, designs)).encode())
-    for key in sorted(properties or {}):
-        content.update(f"\n\0{key}\0".encode() + np.asarray((properties or {})[key], dtype="<f8").tobytes())
-    return Corpus(
-        designs=designs,
-        properties=dict(properties or {}),
-        rejected=rejected,
-        name=name,
-        sha256=content.hexdigest(),
-    )
+    return texts.corpus(designs, properties=properties, rejected=rejected, name=name, to_text=crystal.to_text)
 
 
 def _mapped(convert: Any, given: Sequence[Row], workers: int) -> Iterator[tuple[Row, Found]]:

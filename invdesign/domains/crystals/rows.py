@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
 import io
 import re
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,11 +18,11 @@ from pymatgen.core import Structure
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import cif, crystal, symmetry
 from invdesign.domains.crystals.cif import BROKEN, RefusedError
+from invdesign.domains.texts import MOST_BYTES, decode_text, unpacked
 
 TABLES = (".csv", ".tsv")
 READ = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz", ".db", *TABLES)
 STRUCTURE_NAMES = ("cif", "structure", "design")
-MOST_BYTES = 500_000_000
 MOST_SITES = 3_000
 LONGEST_CELL = 50_000_000
 
@@ -71,7 +69,7 @@ def _of_file(path: Path, column: str | None, wanted: Sequence[str], max_bytes: i
     if suffix == ".db":
         found = list(_database(path))
     else:
-        text = _decoded(unpacked(path, max_bytes=max_bytes))
+        text = decode_text(unpacked(path, max_bytes=max_bytes))
         if suffix in TABLES:
             return list(_table(path, text, column, wanted))
         if suffix == ".cif":
@@ -166,35 +164,6 @@ def _database(path: Path) -> Iterator[Row]:
             yield Row(row.id, f"id {row.id} {row.formula}", "atoms", row.toatoms(), {**energy, **row.key_value_pairs})
     except (OSError, *BROKEN) as error:
         raise InvdesignError(f"cannot read {path}: {error}. Check that it is a database of ASE") from error
-
-
-def _decoded(data: bytes) -> str:
-    """Bytes as text with `\\n` line ends: UTF-8 or UTF-16 by its byte order mark, otherwise what Windows writes."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16", errors="replace")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = data.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def unpacked(path: Path, *, max_bytes: int = MOST_BYTES) -> bytes:
-    """The content of a plain or gzipped file, refused where it unpacks to more than `max_bytes`."""
-    try:
-        with path.open("rb") as raw:
-            is_packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if is_packed else raw
-            data = stream.read(max_bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvdesignError(f"cannot read {path}: {error}. Check the path and that the file is whole") from error
-    if len(data) > max_bytes:
-        raise InvdesignError(
-            f"{path}: more than {max_bytes:,} bytes unpacked; cut the file, or raise max_bytes if you trust it"
-        )
-    return data
 
 
 def structure(row: Row, *, max_sites: int = MOST_SITES) -> Structure:

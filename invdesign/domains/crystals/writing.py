@@ -18,6 +18,7 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals import cif
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry import structure_of
+from invdesign.domains.texts import safe_cell
 from invdesign.vae.store import write_atomically
 
 # What `write` takes for any number of crystals; a single one may also go into a POSCAR (.vasp).
@@ -153,12 +154,6 @@ def table(columns: Mapping[str, Sequence[Any]]) -> str:
     writer.writerow([safe_cell(name) for name in columns])
     writer.writerows([safe_cell(cell) for cell in row] for row in zip(*columns.values(), strict=True))
     return stream.getvalue()
-
-
-def safe_cell(value: Any) -> str:
-    """A table cell that no spreadsheet takes for a formula: text that looks like one is led by an apostrophe."""
-    text = str(value) if cif.is_said(value) else ""
-    return f"'{text}" if isinstance(value, str) and text.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else text
 
 
 def _source(element: str, *, is_salt: bool) -> str:

@@ -21,6 +21,7 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors
 
 from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.domains import texts
 from invdesign.domains.molecules import files, grammar
 from invdesign.domains.molecules.smiles import parse
 from invdesign.domains.molecules.writing import replace_file
@@ -74,7 +75,7 @@ def fragments(
         if mol is not None and low <= Descriptors.MolWt(mol) <= high:
             designs.setdefault(Chem.MolToSmiles(mol))
     progress("generating", n, n)
-    return files.corpus(tuple(designs), name="fragments")
+    return texts.corpus(tuple(designs), name="fragments")
 
 
 def table(
@@ -215,7 +216,7 @@ def _load(place: Path) -> Corpus[str] | None:
     try:
         state = json.loads(gzip.decompress(place.read_bytes()))
         weights = state["weights"]
-        found = files.corpus(
+        found = texts.corpus(
             tuple(state["designs"]),
             properties={name: np.array(values, dtype=float) for name, values in state["properties"].items()},
             weights=None if weights is None else np.array(weights, dtype=float),

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
-import hashlib
 import io
 import math
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +15,9 @@ from typing import Literal
 import numpy as np
 from rdkit import Chem, rdBase
 
-from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.molecules.smiles import parse
-from invdesign.domains.molecules.writing import plain_cell
+from invdesign.domains.texts import corpus, decode_text, plain_cell, unpacked
 
 OnInvalid = Literal["skip", "error"]
 Salts = Literal["keep", "largest", "reject"]
@@ -131,59 +128,6 @@ def read(
         rejected=tuple(rejected),
         name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
     )
-
-
-def corpus(
-    designs: tuple[str, ...],
-    *,
-    properties: Mapping[str, Array] | None = None,
-    weights: Array | None = None,
-    rejected: tuple[Rejection, ...] = (),
-    name: str,
-) -> Corpus[str]:
-    """A corpus with the checksum of its content: designs, properties and weights, but neither name nor rejections."""
-    content = hashlib.sha256("\n".join(designs).encode())
-    for key in sorted(properties or {}):
-        content.update(f"\n\0{key}\0".encode() + np.asarray((properties or {})[key], dtype="<f8").tobytes())
-    if weights is not None:
-        content.update(b"\n\0weights\0" + np.asarray(weights, dtype="<f8").tobytes())
-    return Corpus(
-        designs=designs,
-        properties=dict(properties or {}),
-        weights=weights,
-        rejected=rejected,
-        name=name,
-        sha256=content.hexdigest(),
-    )
-
-
-def unpacked(path: Path, *, max_bytes: int = MOST_BYTES) -> bytes:
-    """The content of a plain or gzipped file, refused where it unpacks to more than `max_bytes`."""
-    try:
-        with path.open("rb") as raw:
-            is_packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if is_packed else raw
-            data = stream.read(max_bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvdesignError(f"cannot read {path}: {error}. Check the path and that the file is whole") from error
-    if len(data) > max_bytes:
-        raise InvdesignError(
-            f"{path}: more than {max_bytes:,} bytes unpacked; cut the file, or raise max_bytes if you trust it"
-        )
-    return data
-
-
-def decode_text(data: bytes) -> str:
-    """Bytes as text with `\\n` line ends: UTF-8 or UTF-16 by its byte order mark, otherwise what Windows writes."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16", errors="replace")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = data.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:

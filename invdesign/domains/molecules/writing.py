@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from rdkit import Chem
 
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import drawing
+from invdesign.domains.texts import safe_cell, written
 
 WRITTEN = (".smi", ".csv", ".sdf", ".svg", ".png")
 
@@ -35,7 +35,7 @@ def write(designs: Sequence[str], path: Path | str, *, columns: Mapping[str, Seq
     for name, cells in columns.items():
         if len(cells) != len(designs):
             raise InvdesignError(f"column {name!r} has {len(cells)} values for {len(designs)} designs")
-    titles = [_text(cell) for cell in next(iter(columns.values()))] if columns else None
+    titles = [written(cell) for cell in next(iter(columns.values()))] if columns else None
     suffix = path.suffix.lower()
     if suffix == ".smi":
         lines = designs if titles is None else [f"{d}\t{_flat(t)}" for d, t in zip(designs, titles, strict=True)]
@@ -61,18 +61,6 @@ def replace_file(path: Path, data: bytes) -> None:
     beside.replace(path)
 
 
-def safe_cell(value: Any) -> str:
-    """A table cell that no spreadsheet takes for a formula: text that looks like one is led by an apostrophe."""
-    text = _text(value)
-    is_text = isinstance(value, str)
-    return f"'{text}" if is_text and text.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else text
-
-
-def plain_cell(text: str) -> str:
-    """Take back what `safe_cell` did."""
-    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in "=+-@\t\r'" else text
-
-
 def _csv(designs: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -88,16 +76,10 @@ def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: S
         mol = drawing.conformer(design)
         mol.SetProp("_Name", _flat(titles[i]) if titles else f"design {i + 1}")
         tags = {"smiles": design, "conformer": mol.GetProp("conformer")}
-        tags |= {name: _flat(_text(cells[i])) for name, cells in columns.items()}
+        tags |= {name: _flat(written(cells[i])) for name, cells in columns.items()}
         lines = "".join(f">  <{re.sub(r'[<>]', '_', _flat(name))}>\n{value}\n\n" for name, value in tags.items())
         records.append(f"{Chem.MolToMolBlock(mol)}{lines}$$$$\n")
     return "".join(records)
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return str(value)
 
 
 def _flat(text: str) -> str:

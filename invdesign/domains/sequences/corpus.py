@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
+from invdesign.domains import texts
 from invdesign.domains.sequences import files, rows, weights
 from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_complement
 from invdesign.domains.sequences.peptides import peptides
@@ -120,7 +121,7 @@ def weighted(
         found = weights.by_clusters(corpus.designs, theta=theta, progress=progress)
         if place is not None:
             write_tensors(place, {"weights": torch.from_numpy(found)}, {"theta": theta})
-    made = files.corpus(corpus.designs, properties=corpus.properties, weights=found, name=corpus.name)
+    made = texts.corpus(corpus.designs, properties=corpus.properties, weights=found, name=corpus.name)
     return replace(made, rejected=corpus.rejected)
 
 
@@ -234,7 +235,7 @@ def six6(
         Barrera et al., Science 2016, doi:10.1126/science.aad2257.
     """
     place = _checked("six6", path, is_pinned)
-    text = rows.decode_text(rows.unpacked(place))
+    text = texts.decode_text(texts.unpacked(place))
     scores: dict[str, float] = {}
     for number, cells in enumerate(csv.reader(io.StringIO(text), delimiter="\t"), start=1):
         try:
@@ -247,7 +248,7 @@ def six6(
             scores.setdefault(design, score)
     progress("reading", len(scores), len(scores))
     designs = tuple(scores)[:at_most]
-    return files.corpus(designs, properties={"e_score": np.array([scores[d] for d in designs])}, name="six6")
+    return texts.corpus(designs, properties={"e_score": np.array([scores[d] for d in designs])}, name="six6")
 
 
 def library(
@@ -313,7 +314,7 @@ def library(
                 letters[i] = others[i][rng.integers(len(others[i]))]
         found.setdefault("".join(letters))
     progress("generating", n, n)
-    return files.corpus(tuple(found), name=f"library of {wild_type.name}")
+    return texts.corpus(tuple(found), name=f"library of {wild_type.name}")
 
 
 def _n_possible(choices: Sequence[int], low: int, high: int) -> int:
@@ -332,7 +333,7 @@ def _checked(name: str, path: str | Path | None, is_pinned: bool) -> Path:
     if path is None:
         raise InvdesignError(f"{name}: no file is given; {remedy}")
     place = Path(path)
-    found = hashlib.sha256(rows.unpacked(place)).hexdigest()
+    found = hashlib.sha256(texts.unpacked(place)).hexdigest()
     if is_pinned and found != digest:
         raise InvdesignError(
             f"{name}: {place} has the sha256 {found} (unpacked), expected {digest}; {remedy}; or, where another "

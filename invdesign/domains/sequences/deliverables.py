@@ -27,7 +27,7 @@ from invdesign.domains.sequences.alphabet import GAP
 from invdesign.domains.sequences.codons import Gene, gene
 from invdesign.domains.sequences.vendors import ANY, Vendor
 from invdesign.domains.sequences.wild_type import WildType, distance
-from invdesign.domains.sequences.writing import safe_cell
+from invdesign.domains.texts import safe_cell
 from invdesign.vae.store import write_atomically
 
 LEFT_OUT, FINDINGS = "left_out.csv", "findings.csv"

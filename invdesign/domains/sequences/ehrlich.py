@@ -20,7 +20,7 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError, Progress, silent
 from invdesign.domains.sequences.alphabet import LETTERS
-from invdesign.domains.sequences.files import corpus
+from invdesign.domains.texts import corpus
 
 ALPHABET = LETTERS["protein"] + "BJOUXZ" + "0123456789"
 TEMPERATURE = 0.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,11 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.sequences.alphabet import GAP, letters_of
-from invdesign.domains.sequences.rows import MOST_BYTES, READ, Records, Row, rows
+from invdesign.domains.sequences.rows import READ, Records, Row, rows
 from invdesign.domains.sequences.wild_type import WildType
-from invdesign.domains.sequences.writing import plain_cell
+from invdesign.domains.texts import MOST_BYTES, corpus, plain_cell
 
 OnInvalid = Literal["skip", "error"]
 Gaps = Literal["drop"] | bool
@@ -238,23 +237,6 @@ def read(
         rejected=tuple(rejected),
         name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
     )
-
-
-def corpus(
-    designs: tuple[str, ...],
-    *,
-    properties: Mapping[str, Array] | None = None,
-    weights: Array | None = None,
-    rejected: tuple[Rejection, ...] = (),
-    name: str,
-) -> Corpus[str]:
-    """A corpus with the checksum of its content: designs, properties and weights, but neither name nor rejections."""
-    content = hashlib.sha256("\n".join(designs).encode())
-    for key in sorted(properties or {}):
-        content.update(f"\n\0{key}\0".encode() + np.asarray((properties or {})[key], dtype="<f8").tobytes())
-    if weights is not None:
-        content.update(b"\n\0weights\0" + np.asarray(weights, dtype="<f8").tobytes())
-    return Corpus(designs, dict(properties or {}), weights, rejected, name, content.hexdigest())
 
 
 def _mutated(text: str, wild_type: WildType) -> tuple[str, str]:

@@ -14,7 +14,8 @@ import numpy as np
 from invdesign.core import Array, InvdesignError
 from invdesign.domains.sequences.alphabet import reverse_complement
 from invdesign.domains.sequences.files import UNKNOWN_VALUES
-from invdesign.domains.sequences.rows import decode_text, find, unpacked
+from invdesign.domains.sequences.rows import find
+from invdesign.domains.texts import decode_text, unpacked
 
 
 def sequence_table(

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
-from invdesign.domains.sequences import files
+from invdesign.domains import texts
 
 SHORTEST, LONGEST = 5, 50
 # Letters by what they do, with how often a rule takes each.
@@ -54,7 +54,7 @@ def peptides(*, n: int = 8000, seed: int = 0, progress: Progress = silent) -> Co
         if SHORTEST <= len(made) <= LONGEST and (charge > 0 or rng.random() < 0.05):
             found.setdefault(made)
     progress("generating", n, n)
-    return files.corpus(tuple(found), name="peptides")
+    return texts.corpus(tuple(found), name="peptides")
 
 
 def helix(rng: random.Random) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import difflib
-import gzip
 import io
 import warnings
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +16,7 @@ from Bio.SeqFeature import SeqFeature
 from Bio.SeqRecord import SeqRecord
 
 from invdesign.core import InvdesignError
-from invdesign.domains.sequences.writing import plain_cell
+from invdesign.domains.texts import MOST_BYTES, decode_text, plain_cell, unpacked
 
 Records = Literal["whole", "cds"]
 
@@ -33,7 +31,6 @@ SEQUENCE_NAMES = (
     "dna_sequence", "dna", "rna",
 )  # fmt: skip
 MUTATION_NAMES = ("mutations", "mutation", "mutant", "aamutations", "variant")
-MOST_BYTES = 500_000_000
 LONGEST_CELL = 50_000_000
 
 
@@ -88,35 +85,6 @@ def rows(
     if suffix in GENBANK:
         return iter(_genbank(path, text, records))
     return _fasta(path, text, is_aligned=suffix in ALIGNED)
-
-
-def unpacked(path: Path, *, max_bytes: int = MOST_BYTES) -> bytes:
-    """The content of a plain or gzipped file, refused where it unpacks to more than `max_bytes`."""
-    try:
-        with path.open("rb") as raw:
-            is_packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            stream = gzip.GzipFile(fileobj=raw) if is_packed else raw
-            data = stream.read(max_bytes + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InvdesignError(f"cannot read {path}: {error}. Check the path and that the file is whole") from error
-    if len(data) > max_bytes:
-        raise InvdesignError(
-            f"{path}: more than {max_bytes:,} bytes unpacked; cut the file, or raise max_bytes if you trust it"
-        )
-    return data
-
-
-def decode_text(data: bytes) -> str:
-    """Bytes as text with `\\n` line ends: UTF-8 or UTF-16 by its byte order mark, otherwise what Windows writes."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = data.decode("utf-16", errors="replace")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = data.decode("cp1252", errors="replace")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _fasta(path: Path, text: str, *, is_aligned: bool) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from invdesign.core import InvdesignError
 from invdesign.domains.sequences import drawing, physics
 from invdesign.domains.sequences.alphabet import GAP, LETTERS
 from invdesign.domains.sequences.wild_type import WildType, distance
+from invdesign.domains.texts import safe_cell, written
 from invdesign.vae.store import write_atomically
 
 WRITTEN = (".fasta", ".csv", ".svg")
@@ -72,7 +73,7 @@ def fasta(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], *, wild_
             words.append(f"mutations={';'.join(wild_type.mutations(design)) or 'none'}")
         values = {name: cells[i] for name, cells in told.items()}
         short = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in values.items()}
-        words += [f"{name}={_word(str(short[name]))}" for name, value in values.items() if _text(value)]
+        words += [f"{name}={_word(str(short[name]))}" for name, value in values.items() if written(value)]
         lines = [design[start : start + PER_LINE] for start in range(0, len(design), PER_LINE)]
         records.append("\n".join([f">{' '.join(words)}", *lines, ""]))
     return "".join(records)
@@ -83,7 +84,7 @@ def identifiers(n: int, columns: Mapping[str, Sequence[Any]]) -> list[str]:
     named = next((columns[name] for name in ("id", "name") if name in columns), None)
     named = next(iter(columns.values()), None) if named is None else named
     width = len(str(max(n, 100)))
-    given = [f"design-{i + 1:0{width}d}" if named is None else _word(_text(named[i])) for i in range(n)]
+    given = [f"design-{i + 1:0{width}d}" if named is None else _word(written(named[i])) for i in range(n)]
     found: list[str] = []
     taken = set()
     for i, name in enumerate(given):
@@ -120,18 +121,6 @@ def described(
         columns["molecular_weight"] = _rounded(weights, 2)
         columns["gc"] = _rounded(physics.gc_content(bare), 3)
     return columns
-
-
-def safe_cell(value: Any) -> str:
-    """A table cell that no spreadsheet takes for a formula: text that looks like one is led by an apostrophe."""
-    text = _text(value)
-    is_text = isinstance(value, str)
-    return f"'{text}" if is_text and text.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else text
-
-
-def plain_cell(text: str) -> str:
-    """Take back what `safe_cell` did."""
-    return text[1:] if len(text) > 1 and text[0] == "'" and text[1] in "=+-@\t\r'" else text
 
 
 def _csv(designs: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str:
@@ -171,9 +160,3 @@ def _is_value(name: str) -> bool:
 def _word(text: str) -> str:
     """Text as one word of a header: white space and what shells and parsers stumble on become `_`."""
     return re.sub(r"[^A-Za-z0-9._+;:%/\[\]()-]+", "_", text).strip("_")
-
-
-def _text(value: Any) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return str(value)

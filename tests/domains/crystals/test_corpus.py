@@ -11,8 +11,8 @@ from invdesign.cli import build, compose
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import corpus as corpora
 from invdesign.domains.crystals.corpus import carbon_24, mp_20, perov_5, table
-from invdesign.domains.crystals.rows import unpacked
 from invdesign.domains.crystals.writing import write
+from invdesign.domains.texts import unpacked
 
 LOADERS = {"perov_5": perov_5, "carbon_24": carbon_24, "mp_20": mp_20}
 FILES = {

@@ -15,7 +15,8 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals.crystal import Crystal, Orbit
 from invdesign.domains.crystals.files import read
 from invdesign.domains.crystals.symmetry import canonical, key, make
-from invdesign.domains.crystals.writing import WRITTEN, dft_inputs, precursors, safe_cell, write
+from invdesign.domains.crystals.writing import WRITTEN, dft_inputs, precursors, write
+from invdesign.domains.texts import safe_cell
 
 COLUMNS = {"id": ["c-1", "c-2", "c-3", "c-4"], "energy [eV/atom]": [1.5, math.nan, -2.0, 3.25]}
 NAMES = {".cif": "_invdesign_energy_eV_atom", ".csv": "energy [eV/atom]", ".extxyz": "energy_eV_atom"}

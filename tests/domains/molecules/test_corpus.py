@@ -13,10 +13,10 @@ from rdkit.Chem import QED, Crippen, Descriptors
 
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules.corpus import ZINC250K_SHA256, fragments, only_file, table, zinc250k
-from invdesign.domains.molecules.files import unpacked
 from invdesign.domains.molecules.grammar import molecule
 from invdesign.domains.molecules.motifs import found_motifs
 from invdesign.domains.molecules.smiles import canonical
+from invdesign.domains.texts import unpacked
 
 
 def test_the_built_in_corpus_is_the_same_every_time(built_in):

@@ -10,7 +10,8 @@ from rdkit import Chem
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.files import read
-from invdesign.domains.molecules.writing import plain_cell, safe_cell, write
+from invdesign.domains.molecules.writing import write
+from invdesign.domains.texts import plain_cell, safe_cell
 
 DESIGNS = ("CCO", "C[C@H](N)C(=O)O", "c1ccncc1", "F/C=C/Cl")
 
