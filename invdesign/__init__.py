@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invdesign.campaign import Campaign, State, ask, begin, run, shortlist, tell
+    from invdesign.campaign import Campaign, State, ask, initialize, run, shortlist, tell
     from invdesign.core import Candidate, Check, Corpus, InvdesignError, Objective, Outcome
     from invdesign.latent.prepare import Pretrained, prepare
     from invdesign.latent.space import LatentSpace
     from invdesign.ledger import Ledger
     from invdesign.search.search import Search
     from invdesign.search.trust_region import TrustRegion
-    from invdesign.vae.train import Recipe
+    from invdesign.vae.training import Recipe
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Campaign": "campaign",
@@ -28,12 +28,12 @@ _HOMES = {
     "Objective": "core",
     "Outcome": "core",
     "Pretrained": "latent.prepare",
-    "Recipe": "vae.train",
+    "Recipe": "vae.training",
     "Search": "search.search",
     "State": "campaign",
     "TrustRegion": "search.trust_region",
     "ask": "campaign",
-    "begin": "campaign",
+    "initialize": "campaign",
     "prepare": "latent.prepare",
     "run": "campaign",
     "shortlist": "campaign",
@@ -56,7 +56,7 @@ __all__ = [
     "State",
     "TrustRegion",
     "ask",
-    "begin",
+    "initialize",
     "prepare",
     "run",
     "shortlist",

@@ -7,7 +7,7 @@ from functools import cache
 from pymatgen.core import Lattice, Structure
 
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.symmetry import crystal_of
+from invdesign.domains.crystals.symmetry.canonical import crystal_of
 
 # Space group, lattice, and an atom for each orbit.
 KNOWN = {

@@ -1,4 +1,4 @@
-"""The plan of the house, where import contracts cannot look: rooms, lengths, words that are never used."""
+"""Rules of the architecture that import contracts cannot express."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "invdesign"
+CHEMISTRY = {"rdkit", "selfies", "pymatgen", "spglib", "Bio", "ase", "smact", "chgnet", "pyzeo", "dnachisel"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST = 350
 
 
 def imports(path: Path) -> set[str]:
@@ -35,22 +35,21 @@ def test_imports_run_only_downwards() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_hydra_is_known_only_at_the_door() -> None:
+def test_hydra_is_imported_only_in_config() -> None:
     inside = [p for p in MODULES if imports(p) & {"hydra", "omegaconf"}]
-    assert {p.parent for p in inside} == {PACKAGE / "cli"}
+    assert {p.parent for p in inside} == {PACKAGE / "config"}
 
 
-def test_chemistry_is_known_only_in_the_domains() -> None:
-    inside = [p for p in MODULES if imports(p) & {"rdkit", "selfies", "pymatgen", "spglib"}]
+def test_chemistry_packages_are_imported_only_in_domains() -> None:
+    inside = [p for p in MODULES if imports(p) & CHEMISTRY]
     assert all(p.is_relative_to(PACKAGE / "domains") for p in inside)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_a_module_says_what_room_it_is_and_stays_small(path: Path) -> None:
+def test_a_module_has_a_docstring_and_a_specific_name(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
-    assert ast.get_docstring(tree), "the first line says what room this is"
-    assert len(text.splitlines()) <= LONGEST, f"{len(text.splitlines())} lines: make two rooms of it"
+    assert ast.get_docstring(tree)
     assert path.name not in ("utils.py", "helpers.py", "common.py")
 
 

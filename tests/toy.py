@@ -31,7 +31,7 @@ class Grid:
     def features(self, designs: Sequence[Point]) -> Array:
         return np.zeros((len(designs), 0))
 
-    def misfits(self, designs: Sequence[Point]) -> list[str]:
+    def encoding_errors(self, designs: Sequence[Point]) -> list[str]:
         return [""] * len(designs)
 
 

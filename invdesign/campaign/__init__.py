@@ -1,32 +1,40 @@
 """The hall in which the domain wing and the search wing meet: a campaign's parts, its memory, its rounds."""
 
-from invdesign.campaign.aligned import Funnel, Pool, align
 from invdesign.campaign.ask import ask
-from invdesign.campaign.interpolate import Interpolation, Step, interpolate
-from invdesign.campaign.parts import Campaign, Memory, Region, RoundRecord, State
-from invdesign.campaign.regions import front, ranking
-from invdesign.campaign.run import begin, checked, listed, refusals, run, shortlist, tell
+from invdesign.campaign.definition import Campaign, Recorder, Region, RoundRecord, State
+from invdesign.campaign.interpolation import Interpolation, Step, interpolate
+from invdesign.campaign.loop import (
+    count_failures,
+    initialize,
+    rank_shortlist,
+    run,
+    shortlist,
+    tell,
+    validate_candidates,
+)
+from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
+from invdesign.campaign.regions import pareto_front, rank
 
 __all__ = [
     "Campaign",
     "Funnel",
     "Interpolation",
-    "Memory",
     "Pool",
+    "Recorder",
     "Region",
     "RoundRecord",
     "State",
     "Step",
-    "align",
     "ask",
-    "begin",
-    "checked",
-    "front",
+    "count_failures",
+    "decode_screen_encode",
+    "initialize",
     "interpolate",
-    "listed",
-    "ranking",
-    "refusals",
+    "pareto_front",
+    "rank",
+    "rank_shortlist",
     "run",
     "shortlist",
     "tell",
+    "validate_candidates",
 ]

@@ -12,14 +12,14 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from invdesign.campaign.aligned import Funnel, Pool, align, joined
-from invdesign.campaign.parts import Campaign, RoundRecord, State
-from invdesign.campaign.regions import members, ranking
-from invdesign.campaign.survey import Survey, center_of, survey
-from invdesign.core import Array, B, Candidate, D, Landscape, Progress, distinct, round_seed, silent
+from invdesign.campaign.definition import Campaign, RoundRecord, State
+from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, join_pools
+from invdesign.campaign.regions import members, rank
+from invdesign.campaign.round_model import RoundModel, center_of, fit_surrogates
+from invdesign.core import Array, B, Candidate, D, Landscape, Progress, first_occurrences, round_seed, silent
 from invdesign.latent.space import LatentSpace
 from invdesign.search.acquisition import density_alone
-from invdesign.search.edits import Project
+from invdesign.search.mutations import ProjectToRadius
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
 from invdesign.search.select import merit, select
@@ -53,13 +53,13 @@ def ask(
     number = state.round + 1
     n = max(0, min(campaign.batch, campaign.budget - state.n_calls))
     taken = frozenset(c.key for c in (*state.history, *state.pending))
-    if campaign.corpus_is_new:
+    if campaign.allow_corpus_designs:
         known = frozenset()
     watch = _Watch()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(round_seed(campaign.seed, number))
         with watch("fit"):
-            seen = survey(campaign, space, state, features)
+            seen = fit_surrogates(campaign, space, state, features)
         campaign, doubts = _gated(campaign, seen)
         asked: list[Candidate[D]] = []
         funnel = Funnel()
@@ -83,7 +83,7 @@ def ask(
     record = RoundRecord(
         number,
         funnel=funnel,
-        rung=seen.fitted.rung if seen.fitted else "none",
+        fallback_level=seen.fitted.fallback_level if seen.fitted else "none",
         surrogate=seen.report,
         seconds=watch.seconds,
         notes=(*seen.notes, *doubts, *(("barren: no new design came through the sieves",) if not asked else ())),
@@ -91,10 +91,10 @@ def ask(
     return replace(state, pending=state.pending + tuple(asked), round=number, records=(*state.records, record))
 
 
-def _gated(campaign: Campaign[D, B], seen: Survey) -> tuple[Campaign[D, B], tuple[str, ...]]:
+def _gated(campaign: Campaign[D, B], seen: RoundModel) -> tuple[Campaign[D, B], tuple[str, ...]]:
     """The campaign of this round, and why its surrogate is not asked where it knows nothing."""
     ranks = seen.report.rank_correlation if seen.report else ()
-    least = campaign.search.least_rank
+    least = campaign.search.min_rank_correlation
     if campaign.search.acquire is None or not ranks or max(ranks) >= least:
         return campaign, ()
     said = ", ".join(f"{rank:.2f}" for rank in ranks)
@@ -106,7 +106,7 @@ def _ask_region(
     campaign: Campaign[D, B],
     space: LatentSpace[D, B],
     state: State[D],
-    seen: Survey,
+    seen: RoundModel,
     index: int,
     n: int,
     *,
@@ -114,7 +114,7 @@ def _ask_region(
     watch: _Watch,
 ) -> tuple[list[Candidate[D]], Funnel]:
     """The share of the batch that one trust region asks for."""
-    search, edits = campaign.search, campaign.edits
+    search, edits = campaign.search, campaign.mutations
     landscape = _landscape(campaign, space, state, seen, index)
     nearby = _Nearby.of(campaign, state, index) if edits and landscape is not None else None
     pools: list[Pool[D]] = []
@@ -126,28 +126,28 @@ def _ask_region(
         n_made = round(edits.share * count) if edits and nearby else 0
         with watch("propose"):
             proposals, names = _propose(search, inner, count - n_made, space)
-            made = edits.vary(elites, n_made, radius=nearby.radius) if edits and nearby and n_made else ()
+            made = edits.mutate(elites, n_made, radius=nearby.radius) if edits and nearby and n_made else ()
         with watch("align"):
-            found = align(
+            found = decode_screen_encode(
                 space,
                 proposals,
                 is_known=is_known,
                 screens=campaign.screens,
-                least_percentile=campaign.least_percentile,
+                min_density_percentile=campaign.min_density_percentile,
                 use_features=campaign.use_features and landscape is not None,
                 made=made,
                 settle=nearby.settle(edits.project, space) if edits and nearby and edits.project else None,
             )
         pools.append(found)
-        origins += [*names, *([name_of(edits.vary)] * len(made) if edits else ())]
+        origins += [*names, *([name_of(edits.mutate)] * len(made) if edits else ())]
         with watch("score"):
-            pool = joined(pools)
+            pool = join_pools(pools)
             best = _best(search, landscape, pool, [*best, *range(n_before, len(pool))])
             n_before = len(pool)
             inner = replace(landscape, elites=pool.Z[best]) if landscape and len(best) else landscape
             if edits and nearby:
                 elites = [*(pool.designs[i] for i in best[: edits.n_parents]), *nearby.parents][: 2 * edits.n_parents]
-    pool = joined(pools)
+    pool = join_pools(pools)
     with watch("select"):
         picked, values = _pick(campaign, landscape, pool, n)
         mean, sd = seen.predict(campaign, pool.X[picked])
@@ -174,7 +174,7 @@ def _ask_region(
 
 
 def _landscape(
-    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], seen: Survey, index: int
+    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], seen: RoundModel, index: int
 ) -> Landscape | None:
     center = center_of(campaign, state, index) if state.regions else None
     if center is None:
@@ -193,19 +193,21 @@ class _Nearby(Generic[D]):
     @classmethod
     def of(cls, campaign: Campaign[D, B], state: State[D], index: int) -> _Nearby[D] | None:
         """The region's own best designs, the best of the other regions, and of all; None while nothing is known."""
-        assert campaign.edits is not None
-        n = campaign.edits.n_parents
+        assert campaign.mutations is not None
+        n = campaign.mutations.n_parents
         held = [members(state, i) for i in range(len(state.regions))]
         own = held[index : index + 1]
         shares = [(n - n // 4, own), (max(1, n // (4 * max(1, len(held)))), held), (n, [list(state.history)])]
         ranked = [
-            group[i] for share, groups in shares for group in groups for i in ranking(campaign.utilities(group))[:share]
+            group[i] for share, groups in shares for group in groups for i in rank(campaign.utilities(group))[:share]
         ]
         trust = state.regions[index].trust if state.regions else None
-        rows = distinct(c.key for c in ranked)[:n]
-        return cls([ranked[i].design for i in rows], campaign.edits.radius(trust)) if rows else None
+        rows = first_occurrences(c.key for c in ranked)[:n]
+        return cls([ranked[i].design for i in rows], campaign.mutations.radius(trust)) if rows else None
 
-    def settle(self, project: Project, space: LatentSpace[D, B]) -> Callable[[Tensor, list[D | None]], list[D | None]]:
+    def settle(
+        self, project: ProjectToRadius, space: LatentSpace[D, B]
+    ) -> Callable[[Tensor, list[D | None]], list[D | None]]:
         return lambda Z, designs: project(space, Z, designs, self.parents[0], self.radius)
 
 
@@ -235,13 +237,13 @@ def _pick(
     campaign: Campaign[D, B], landscape: Landscape | None, pool: Pool[D], n: int
 ) -> tuple[list[int], list[float]]:
     """Which designs of the pool to measure, and the acquisition values; in order of proposal without a landscape."""
-    search, edits = campaign.search, campaign.edits
+    search, edits = campaign.search, campaign.mutations
     n = min(n, len(pool))
     if n == 0 or landscape is None or search.acquire is None:
         return list(range(n)), [math.nan] * n
 
     def is_apart(i: int, j: int) -> bool:
-        return edits is None or edits.distance(pool.designs[i], pool.designs[j]) >= edits.apart
+        return edits is None or edits.distance(pool.designs[i], pool.designs[j]) >= edits.min_distance
 
     picked, values = select(
         landscape,
@@ -250,7 +252,7 @@ def _pick(
         acquire=search.acquire,
         shortlist=search.shortlist,
         min_distance=search.min_distance,
-        is_apart=is_apart if edits and edits.apart > 0 else None,
+        is_apart=is_apart if edits and edits.min_distance > 0 else None,
     )
     return picked.tolist(), values.tolist()
 

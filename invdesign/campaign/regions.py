@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from invdesign.campaign.parts import Campaign, Region, State
+from invdesign.campaign.definition import Campaign, Region, State
 from invdesign.core import Array, B, Candidate, D
 
 FAILED = ("failed", "timeout", "crashed", "invalid")
 
 
-def front(U: Array) -> list[int]:
+def pareto_front(U: Array) -> list[int]:
     """Rows that no other row dominates (the maximum, for one objective); rows with NaN never count."""
     finite = np.flatnonzero(np.isfinite(U).all(axis=1))
     V = U[finite]
@@ -24,7 +24,7 @@ def front(U: Array) -> list[int]:
     return [int(i) for i, v in zip(finite, V, strict=True) if not ((v <= V).all(1) & (v < V).any(1)).any()]
 
 
-def ranking(U: Array) -> list[int]:
+def rank(U: Array) -> list[int]:
     """Rows from best to worst: by how many rows dominate them, then by the mean of their scaled utilities."""
     finite = np.flatnonzero(np.isfinite(U).all(axis=1))
     V = U[finite]
@@ -47,7 +47,7 @@ def members(state: State[D], index: int) -> list[Candidate[D]]:
 def new_root(campaign: Campaign[D, B], state: State[D], taken: Sequence[str]) -> str | None:
     """The elite design farthest from those taken: the best one while none is."""
     history = state.history
-    elite = ranking(campaign.utilities(history))
+    elite = rank(campaign.utilities(history))
     if not elite:
         return None
     elite = elite[: max(20, len(elite) // 20)]
@@ -73,7 +73,7 @@ def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
     for index, region in enumerate(state.regions):
         before = campaign.utilities(members(state, index))
         after = campaign.utilities(members(closed, index))
-        is_better = any(i >= len(before) for i in front(after)) and _is_clear_gain(before, after)
+        is_better = any(i >= len(before) for i in pareto_front(after)) and _is_clear_gain(before, after)
         trust = region.trust.after(improved=is_better)
         is_improved.append(is_better)
         is_barren = not any(c.region == index for c in batch)
@@ -101,7 +101,7 @@ def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
 
 
 def _best(campaign: Campaign[D, B], state: State[D], index: int) -> list[int]:
-    return front(campaign.utilities(members(state, index)))
+    return pareto_front(campaign.utilities(members(state, index)))
 
 
 def _is_clear_gain(before: Array, after: Array) -> bool:

@@ -12,8 +12,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from invdesign.cli import build, compose, runs, schema, show, targets
+from invdesign.cli import terminal
+from invdesign.config import compose, instantiate, targets, validation
 from invdesign.core import Corpus, InvdesignError
+from invdesign.runs import folders
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -28,24 +30,26 @@ def run(arguments: argparse.Namespace) -> int:
         summaries.append(_run_one(arguments, job))
     if arguments.json:
         print(json.dumps(summaries if arguments.multirun else summaries[0], indent=1))
-    _complain({summary["run"]: summary["failures"] for summary in summaries if summary.get("failures")})
+    raise_if_deliverables_failed(
+        {summary["run"]: summary["failures"] for summary in summaries if summary.get("failures")}
+    )
     return 0
 
 
 def train(arguments: argparse.Namespace) -> int:
     """`invdesign train`: the map only."""
-    from invdesign.cli import maps, workflow
+    from invdesign.runs import latent_spaces, stages
 
     parts, _ = _parts(arguments, arguments.overrides)
-    cache = workflow.cache_folder(arguments.cache)
-    with show.progress() as progress:
-        corpus = workflow.load_corpus(parts.campaign, cache, progress)
-        space = maps.make(parts.campaign, corpus, cache, progress)
-    copied = maps.copy(parts.campaign, corpus, cache, Path(arguments.out)) if arguments.out else None
+    cache = stages.cache_folder(arguments.cache)
+    with terminal.progress() as progress:
+        corpus = stages.load_corpus(parts.campaign, cache, progress)
+        space = latent_spaces.make(parts.campaign, corpus, cache, progress)
+    copied = latent_spaces.copy(parts.campaign, corpus, cache, Path(arguments.out)) if arguments.out else None
     if arguments.json:
         print(json.dumps({**space.card, "folder": str(copied) if copied else None}, indent=1))
     else:
-        show.card(space.card)
+        terminal.card(space.card)
         if copied:
             print(f"saved in {copied}; use it with vae=folder vae.folder={copied}")
     return 0
@@ -53,14 +57,14 @@ def train(arguments: argparse.Namespace) -> int:
 
 def encode(arguments: argparse.Namespace) -> int:
     """`invdesign encode`: a table of latents."""
-    from invdesign.cli import maps, workflow
-    from invdesign.export import write_table
+    from invdesign.io.tables import write_table
+    from invdesign.runs import latent_spaces, stages
 
     parts, _ = _parts(arguments, arguments.overrides)
-    cache = workflow.cache_folder(arguments.cache)
-    with show.progress() as progress:
-        corpus = workflow.load_corpus(parts.campaign, cache, progress)
-        space = maps.make(parts.campaign, corpus, cache, progress)
+    cache = stages.cache_folder(arguments.cache)
+    with terminal.progress() as progress:
+        corpus = stages.load_corpus(parts.campaign, cache, progress)
+        space = latent_spaces.make(parts.campaign, corpus, cache, progress)
         given = space.domain.read(Path(arguments.input))
         Z = space.encode(given.designs)
         log_density = space.log_density(Z)
@@ -75,16 +79,16 @@ def encode(arguments: argparse.Namespace) -> int:
 
 def sample(arguments: argparse.Namespace) -> int:
     """`invdesign sample`: draws from where real designs lie on the map, decoded."""
-    from invdesign.cli import maps, workflow
+    from invdesign.runs import latent_spaces, stages
 
     if arguments.n < 1:
         raise InvdesignError(f"sample: -n must be at least 1, got {arguments.n}")
     parts, _ = _parts(arguments, arguments.overrides)
-    cache = workflow.cache_folder(arguments.cache)
-    with show.progress() as progress:
-        corpus = workflow.load_corpus(parts.campaign, cache, progress)
-        space = maps.make(parts.campaign, corpus, cache, progress)
-        designs = maps.draw(space, arguments.n, seed=parts.campaign.seed)
+    cache = stages.cache_folder(arguments.cache)
+    with terminal.progress() as progress:
+        corpus = stages.load_corpus(parts.campaign, cache, progress)
+        space = latent_spaces.make(parts.campaign, corpus, cache, progress)
+        designs = latent_spaces.draw(space, arguments.n, seed=parts.campaign.seed)
     texts = [space.domain.to_text(design) for design in designs]
     if arguments.out:
         space.domain.write(designs, Path(arguments.out))
@@ -101,7 +105,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
     if arguments.run and (arguments.campaign or arguments.overrides):
         raise InvdesignError("interpolate: --run takes the campaign of the run; leave CAMPAIGN and KEY=VALUE out")
     from invdesign.campaign import interpolate as walk_between
-    from invdesign.cli import between, workflow
+    from invdesign.runs import interpolation, stages
 
     plan = _plan_of(arguments) if arguments.run else None
     if plan:
@@ -109,9 +113,11 @@ def interpolate(arguments: argparse.Namespace) -> int:
     else:
         parts, composed = _parts(arguments, arguments.overrides)
         settings, home = composed.values, Path(arguments.results) / parts.campaign.name
-    first, last = (between.design_of(parts.campaign.domain, text) for text in (arguments.first, arguments.last))
-    with show.progress() as progress:
-        known = between.known(parts.campaign, workflow.cache_folder(arguments.cache), progress, run=plan and plan.run)
+    first, last = (interpolation.design_of(parts.campaign.domain, text) for text in (arguments.first, arguments.last))
+    with terminal.progress() as progress:
+        known = interpolation.known(
+            parts.campaign, stages.cache_folder(arguments.cache), progress, run=plan and plan.run
+        )
         options = {"n_outputs": len(parts.campaign.objectives), "progress": progress}
         walk = walk_between(
             parts.campaign,
@@ -121,47 +127,47 @@ def interpolate(arguments: argparse.Namespace) -> int:
             shape=arguments.path,
             n=arguments.steps,
             history=known.history,
-            evaluate=build.bound(parts.evaluate, options) if arguments.measure else None,
+            evaluate=instantiate.bound(parts.evaluate, options) if arguments.measure else None,
             until=arguments.until,
         )
     folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    answer = between.write(walk, parts.campaign, known.space, folder, settings=settings)
+    answer = interpolation.write(walk, parts.campaign, known.space, folder, settings=settings)
     if arguments.json:
         print(json.dumps(answer, indent=1, allow_nan=False))
     else:
-        between.say(answer, parts.campaign)
+        terminal.print_interpolation(answer, parts.campaign)
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
     """`invdesign export`: the lists of a run, from its ledger."""
-    from invdesign.campaign import listed
-    from invdesign.cli import workflow
+    from invdesign.campaign import rank_shortlist
     from invdesign.ledger import Ledger
+    from invdesign.runs import stages
 
     plan = _plan_of(arguments)
-    with Ledger.open(plan.run.folder / runs.LEDGER, plan.campaign.domain, read_only=True) as ledger:
-        found = workflow.judged(plan, ledger)
+    with Ledger.open(plan.run.folder / folders.LEDGER, plan.campaign.domain, read_only=True) as ledger:
+        found = stages.judged(plan, ledger)
         folder = Path(arguments.out) if arguments.out else plan.run.folder
-        written = workflow.write_lists(plan, ledger, found, folder)
+        written = stages.write_lists(plan, ledger, found, folder)
     for warning in written.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     files = [str(path) for path in (*written.files, *written.folders)]
-    _say(arguments, {"candidates": len(listed(plan.campaign, found)), "files": files})
-    _complain({str(plan.run.folder): written.failures} if written.failures else {})
+    _say(arguments, {"candidates": len(rank_shortlist(plan.campaign, found)), "files": files})
+    raise_if_deliverables_failed({str(plan.run.folder): written.failures} if written.failures else {})
     return 0
 
 
 def report(arguments: argparse.Namespace) -> int:
     """`invdesign report`: the page of a run, from its ledger."""
-    from invdesign.cli import workflow
     from invdesign.ledger import Ledger
+    from invdesign.runs import stages
 
     plan = _plan_of(arguments)
-    with Ledger.open(plan.run.folder / runs.LEDGER, plan.campaign.domain, read_only=True) as ledger:
-        found = workflow.judged(plan, ledger)
+    with Ledger.open(plan.run.folder / folders.LEDGER, plan.campaign.domain, read_only=True) as ledger:
+        found = stages.judged(plan, ledger)
         out = Path(arguments.out) if arguments.out else None
-        path = workflow.write_report(plan, ledger, found, out=out)
+        path = stages.write_report(plan, ledger, found, out=out)
     _say(arguments, {"file": str(path)})
     return 0
 
@@ -174,7 +180,7 @@ def check_data(arguments: argparse.Namespace) -> int:
     n_kept = sum(row["remedy"].startswith("kept") for row in rows)
     n_lost, repaired = len(rows) - n_kept, f"; {n_kept:,} were repaired" if n_kept else ""
     if arguments.rejected:
-        from invdesign.export import write_table
+        from invdesign.io.tables import write_table
 
         names = ("row", "text", "reason", "remedy")
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
@@ -203,18 +209,18 @@ def check_data(arguments: argparse.Namespace) -> int:
 
 
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
-    """The designs of a file; where columns are named, as corpus=table and seeds=table of the domain read them.
+    """The designs of a file; where columns are named, as corpus=<domain>/table reads them.
 
     Raises:
         InvdesignError: the domain reads no such columns.
     """
     composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
-    values = build.refuse({"domain": composed.values["domain"]}, composed.where)
-    domain = build.part(values["domain"], composed.where, ("domain",))
+    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
+    domain = instantiate.part(values["domain"], composed.where, ("domain",))
     if not (arguments.column or arguments.property or arguments.weight_column):
         return cast("Corpus[Any]", domain.read(Path(arguments.file)))
     target = f"{values['domain']['_target_'].rpartition('.')[0]}.corpus.table"
-    known, _ = schema.parameters(targets.resolve(target))
+    known, _ = validation.parameters(targets.resolve(target))
     own = [name for name in known if name.endswith("_column") and name != "weight_column"]
     pairs = [text.partition("=") for text in arguments.property]
     asked = {
@@ -227,54 +233,54 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
             raise InvdesignError(f"check-data: {domain.name} have no {option}; leave it out")
     settings = {name: value for name, value in asked.values() if value}
     node = {"_target_": target, "_partial_": True, "path": arguments.file, **settings}
-    return cast("Corpus[Any]", build.part(node, lambda keys: "command line", ("corpus",))())
+    return cast("Corpus[Any]", instantiate.part(node, lambda keys: "command line", ("corpus",))())
 
 
 def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any]:
     if arguments.resume:
-        begun = runs.existing(arguments.resume)
+        begun = folders.existing(arguments.resume)
         if arguments.campaign is None and not overrides:
             return _carry_out(arguments, _plan_of(argparse.Namespace(**{**vars(arguments), "run": arguments.resume})))
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
     if arguments.show_config:
-        from omegaconf import OmegaConf
-
-        print(OmegaConf.to_yaml(composed.values), end="")
+        print(compose.to_yaml(composed.values), end="")
         return {"config": composed.values}
     name = str(composed.values.get("name", composed.name))
-    parts = build.build(
+    parts = instantiate.build(
         composed.values, composed.where, name=name, allowed=arguments.allow, folders=_folders(arguments.campaign)
     )
     results = Path(arguments.results)
-    chosen = begun if arguments.resume else runs.find_or_make(results, name, composed.values, fresh=arguments.fresh)
-    runs.write_config(chosen, name, composed.values, campaign=arguments.campaign, allow=arguments.allow)
+    chosen = begun if arguments.resume else folders.find_or_make(results, name, composed.values, fresh=arguments.fresh)
+    folders.write_config(chosen, name, composed.values, campaign=arguments.campaign, allow=arguments.allow)
     return _carry_out(arguments, _plan(arguments, chosen, parts, composed.values))
 
 
 def _carry_out(arguments: argparse.Namespace, plan: Any) -> dict[str, Any]:
-    from invdesign.cli import workflow
+    from invdesign.runs import stages
 
     print(f"{'resuming' if plan.run.is_resumed else 'run'} {plan.run.folder}", file=sys.stderr)
-    with show.progress() as progress:
-        summary = workflow.carry_out(plan, progress=progress, accept_changes=arguments.accept_changes)
+    with terminal.progress() as progress:
+        summary = stages.carry_out(plan, progress=progress, accept_changes=arguments.accept_changes)
     if not arguments.json:
-        show.summary(summary)
+        terminal.summary(summary)
     return summary
 
 
-def _parts(arguments: argparse.Namespace, overrides: list[str]) -> tuple[build.Parts, compose.Composed]:
+def _parts(arguments: argparse.Namespace, overrides: list[str]) -> tuple[instantiate.Parts, compose.Composed]:
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
     folders = _folders(arguments.campaign)
     name = str(composed.values.get("name", composed.name))
-    return build.build(composed.values, composed.where, name=name, allowed=arguments.allow, folders=folders), composed
+    return instantiate.build(
+        composed.values, composed.where, name=name, allowed=arguments.allow, folders=folders
+    ), composed
 
 
 def _plan_of(arguments: argparse.Namespace) -> Any:
     """The plan of a run that was begun before, from what it wrote down first."""
-    begun = runs.existing(arguments.run)
-    content = runs.read_config(begun)
-    place = str(begun.folder / runs.CONFIG)
-    parts = build.build(
+    begun = folders.existing(arguments.run)
+    content = folders.read_config(begun)
+    place = str(begun.folder / folders.CONFIG)
+    parts = instantiate.build(
         content["config"],
         lambda keys: f"{place}: {'.'.join(keys)}",
         name=content["name"],
@@ -284,11 +290,13 @@ def _plan_of(arguments: argparse.Namespace) -> Any:
     return _plan(arguments, begun, parts, content["config"])
 
 
-def _plan(arguments: argparse.Namespace, chosen: runs.Run, parts: build.Parts, settings: dict[str, Any]) -> Any:
-    from invdesign.cli import workflow
+def _plan(
+    arguments: argparse.Namespace, chosen: folders.Run, parts: instantiate.Parts, settings: dict[str, Any]
+) -> Any:
+    from invdesign.runs import stages
 
-    command = str(runs.read_config(chosen).get("command", ""))
-    return workflow.Plan(chosen, parts, settings, command, workflow.cache_folder(arguments.cache))
+    command = str(folders.read_config(chosen).get("command", ""))
+    return stages.Plan(chosen, parts, settings, command, stages.cache_folder(arguments.cache))
 
 
 def _folders(campaign: str | None) -> list[Path]:
@@ -297,7 +305,7 @@ def _folders(campaign: str | None) -> list[Path]:
     return [*beside, Path.cwd()]
 
 
-def _complain(failed: Mapping[str, Sequence[str]]) -> None:
+def raise_if_deliverables_failed(failed: Mapping[str, Sequence[str]]) -> None:
     """End badly where deliverables of runs failed, by the runs' folders; all else was written before.
 
     Raises:

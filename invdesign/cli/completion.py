@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from invdesign.cli.places import shipped
+from invdesign.config.shipped_paths import shipped
 
 BASH = """\
 # invdesign completion; put this into your shell's start-up:  eval "$(invdesign completion bash)"
@@ -12,7 +12,7 @@ _invdesign() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" command="${{COMP_WORDS[1]}}" words=""
     if [ "$COMP_CWORD" -eq 1 ]; then
         words="{commands}"
-    elif [[ "$COMP_LINE" =~ ([A-Za-z_]+)=([A-Za-z0-9_]*)$ ]]; then
+    elif [[ "$COMP_LINE" =~ ([A-Za-z_]+)=([A-Za-z0-9_/]*)$ ]]; then
         local group="${{BASH_REMATCH[1]}}"; current="${{BASH_REMATCH[2]}}"
         case "$group" in
 {choices}
@@ -66,6 +66,7 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
 
 def _groups() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for path in sorted(shipped("conf").glob("*/*.yaml")):
-        found.setdefault(path.parent.name, []).append(path.stem)
+    for path in sorted(shipped("conf").glob("*/**/*.yaml")):
+        group, *rest = path.relative_to(shipped("conf")).with_suffix("").parts
+        found.setdefault(group, []).append("/".join(rest))
     return found

@@ -74,7 +74,7 @@ def prior(mean: Tensor, sd: Tensor) -> Prior:
 
 
 def mixture(
-    mean: Tensor, sd: Tensor, *, n_components: int = 8, most: int = 10_000, floor: float = 1e-3, seed: int = 0
+    mean: Tensor, sd: Tensor, *, n_components: int = 8, max_designs: int = 10_000, floor: float = 1e-3, seed: int = 0
 ) -> Mixture:
     """A mixture fitted to the aggregate posterior by expectation maximization.
 
@@ -85,7 +85,7 @@ def mixture(
         mean: `n x d` means of the posteriors of real designs, standardized.
         sd: `n x d` standard deviations.
         n_components: fewer where there are under 20 designs for each dimension of a component.
-        most: designs that are fitted, drawn at random.
+        max_designs: designs that are fitted, drawn at random.
         floor: smallest variance of a component in any direction.
         seed: of the draw and of the first centers.
 
@@ -95,7 +95,7 @@ def mixture(
     n, d = mean.shape
     if n < 2:
         raise InvdesignError(f"density: a mixture needs at least 2 designs, got {n}; use density=prior")
-    draw = np.random.default_rng(seed).permutation(n)[:most]
+    draw = np.random.default_rng(seed).permutation(n)[:max_designs]
     points = mean[np.sort(draw)].double().numpy()
     k = max(1, min(n_components, len(points) // (20 * d)))
     kind = "full" if len(points) > 2 * d else "diag"
@@ -115,7 +115,7 @@ def mixture(
 
 
 def nearest_posteriors(
-    mean: Tensor, sd: Tensor, *, k: int = 50, bandwidth: float | None = None, most: int = 20_000, seed: int = 0
+    mean: Tensor, sd: Tensor, *, k: int = 50, bandwidth: float | None = None, max_designs: int = 20_000, seed: int = 0
 ) -> NearestPosteriors:
     """The aggregate posterior itself, of which only the `k` nearest terms are summed.
 
@@ -124,11 +124,11 @@ def nearest_posteriors(
         sd: `n x d` standard deviations.
         k: terms summed at every point.
         bandwidth: standard deviation added to every posterior; by default Scott's rule, `n ** (-1 / (d + 4))`.
-        most: designs that are kept, drawn at random.
+        max_designs: designs that are kept, drawn at random.
         seed: of the draw.
     """
     n, d = mean.shape
-    draw = np.sort(np.random.default_rng(seed).permutation(n)[:most])
+    draw = np.sort(np.random.default_rng(seed).permutation(n)[:max_designs])
     width = len(draw) ** (-1 / (d + 4)) if bandwidth is None else bandwidth
     sds = (sd[draw].double().square() + width**2).sqrt()
     return NearestPosteriors(mean[draw].double(), sds, min(k, len(draw)))

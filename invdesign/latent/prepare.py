@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from invdesign.core import B, Corpus, D, Domain, FitDensity, InvdesignError, Progress, silent
+from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
-from invdesign.latent.hints import hints
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
-from invdesign.vae.diagnose import diagnose
+from invdesign.vae.diagnostics import diagnose
 from invdesign.vae.store import load_model, read_tensors, save_model, write_tensors
-from invdesign.vae.train import Recipe, Training, train
+from invdesign.vae.training import Recipe, Training, train
 
 SHIPPED = Path(__file__).parents[1] / "domains"
 NOT_THE_MODEL = ("build", "device", "max_minutes", "checkpoint_minutes")
@@ -84,7 +84,7 @@ def prepare(
         return load_space(vae.where(domain), domain, vae, fit_density=fit_density)
     if corpus is None or not len(corpus):
         raise InvdesignError(
-            "a VAE cannot be trained without a corpus; give one, or a model that exists (vae=zinc250k)"
+            "a VAE cannot be trained without a corpus; give one, or a model that exists (vae=molecules/zinc250k)"
         )
     cache = cache or platformdirs.user_cache_path("invdesign")
     folder = cache / "models" / model_key(domain, corpus, vae)
@@ -147,7 +147,7 @@ def fit_model(
         vae,
         batch,
         recipe,
-        labels=hints(fitted, corpus, int(vae.architecture().get("n_properties", 0)), progress=progress),
+        labels=auxiliary_targets(fitted, corpus, int(vae.architecture().get("n_properties", 0)), progress=progress),
         weights=weights,
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
@@ -250,7 +250,7 @@ def load_space(
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()
     density = fit_density(sample, sample_sd)
     with torch.no_grad():
-        levels = torch.cat([density(part) for part in sample.split(1000)]).sort().values
+        reference_log_densities = torch.cat([density(part) for part in sample.split(1000)]).sort().values
     return LatentSpace(
         domain.restore(card["domain"]),
         model,
@@ -259,6 +259,6 @@ def load_space(
         density,
         sample,
         sample_sd,
-        levels,
+        reference_log_densities,
         card,
     )

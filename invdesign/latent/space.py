@@ -28,7 +28,7 @@ class LatentSpace(Generic[D, B]):
         density: log p(z) of real designs, in standardized latents.
         sample: `k x d` standardized latents of real designs.
         sample_sd: `k x d` standard deviations of their posteriors.
-        levels: log-densities of real designs in rising order, the scale of percentiles.
+        reference_log_densities: log-densities of real designs in rising order, the scale of percentiles.
         card: what is known of the model (data, recipe, metrics), as JSON.
         retries: points tried around one that decodes to nothing that can be.
     """
@@ -40,7 +40,7 @@ class LatentSpace(Generic[D, B]):
     density: Density
     sample: Tensor
     sample_sd: Tensor
-    levels: Tensor
+    reference_log_densities: Tensor
     card: Mapping[str, Any] = field(default_factory=dict)
     retries: int = 8
 
@@ -93,8 +93,8 @@ class LatentSpace(Generic[D, B]):
 
     def percentile(self, log_density: Tensor) -> Tensor:
         """Share (0 to 100) of real designs at which the density is lower."""
-        below = torch.searchsorted(self.levels, log_density.detach().contiguous())
-        return 100.0 * below.double() / max(1, len(self.levels))
+        below = torch.searchsorted(self.reference_log_densities, log_density.detach().contiguous())
+        return 100.0 * below.double() / max(1, len(self.reference_log_densities))
 
     def predict(self, Z: Tensor) -> Tensor | None:
         """What the property head hints at `n x d`: standardized properties (`n x p`), or None without a head."""

@@ -1,16 +1,5 @@
-"""The ledger: a campaign's durable memory on disk, and the ways of writing that survive a kill."""
+"""The ledger: a campaign's durable memory on disk."""
 
-from invdesign.ledger.files import probe, sha256_of, write_atomically
-from invdesign.ledger.memory import Evaluation, Ledger
-from invdesign.ledger.plain import differences, from_plain, to_plain
+from invdesign.ledger.ledger import Evaluation, Ledger
 
-__all__ = [
-    "Evaluation",
-    "Ledger",
-    "differences",
-    "from_plain",
-    "probe",
-    "sha256_of",
-    "to_plain",
-    "write_atomically",
-]
+__all__ = ["Evaluation", "Ledger"]

@@ -8,13 +8,13 @@ from itertools import combinations
 
 import numpy as np
 
-from invdesign.campaign import front
+from invdesign.campaign import pareto_front
 from invdesign.core import Candidate, D, Objective
-from invdesign.report.story import Story, best_score, best_so_far, digits, funnel, score
+from invdesign.report.data import ReportData, best_score, best_so_far, digits, funnel, score
 from invdesign.report.svg import Plot, Scale, number, plot, text
 
-MOST_TITLED = 400
-MOST_WHISKERS = 200
+MAX_TITLED = 400
+MAX_WHISKERS = 200
 
 
 def named(objective: Objective) -> str:
@@ -32,7 +32,7 @@ def goal_in_words(objective: Objective) -> str:
     return f"bring {objective.name} to {number(objective.goal)}{unit}"
 
 
-def caption_of(story: Story[D], candidate: Candidate[D]) -> str:
+def caption_of(story: ReportData[D], candidate: Candidate[D]) -> str:
     """What a dot says: the design, its properties, where it comes from."""
     words = [story.domain.label(candidate.design)]
     for j, objective in enumerate(story.objectives):
@@ -41,7 +41,7 @@ def caption_of(story: Story[D], candidate: Candidate[D]) -> str:
     return "\n".join([*words, f"round {candidate.round}, {candidate.origin}"])
 
 
-def progress(story: Story[D]) -> str:
+def progress(story: ReportData[D]) -> str:
     """Best so far over oracle calls, beside the random search and what existed before."""
     spent = [c for c in story.told if c.origin != "given"]
     given = [c for c in story.told if c.origin == "given"]
@@ -83,7 +83,7 @@ def progress(story: Story[D]) -> str:
     return frame.draw(*parts, says=f"{label} over oracle calls, against a random search")
 
 
-def stages(story: Story[D]) -> str:
+def stages(story: ReportData[D]) -> str:
     """The funnel as bars on a logarithmic scale."""
     rows = funnel(story)
     most = max(count for _, count, _ in rows)
@@ -105,7 +105,7 @@ def stages(story: Story[D]) -> str:
     return f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="funnel">{"".join(parts)}</svg>'
 
 
-def surrogate_by_round(story: Story[D]) -> str:
+def surrogate_by_round(story: ReportData[D]) -> str:
     """Rank correlation and coverage of the surrogate, round by round."""
     known = [(r.round, r.surrogate) for r in story.state.records if r.surrogate and r.surrogate.n]
     if not known:
@@ -132,7 +132,7 @@ def surrogate_by_round(story: Story[D]) -> str:
     return frame.draw(*parts, says="rank correlation and coverage of the surrogate per round")
 
 
-def predicted_and_measured(story: Story[D], j: int) -> str:
+def predicted_and_measured(story: ReportData[D], j: int) -> str:
     """Prediction, made before the measurement, against the measurement, for one property."""
     objective = story.objectives[j]
     known = [
@@ -148,20 +148,20 @@ def predicted_and_measured(story: Story[D], j: int) -> str:
     low, high = frame.x.low, frame.x.high
     parts = [frame.axes(n_x=5), frame.line([low, high], [low, high], "diagonal")]
     newest = max(c.round for c in known) or 1
-    for c in known[-MOST_WHISKERS:]:
+    for c in known[-MAX_WHISKERS:]:
         sd = _value(c.sd, j)
         if math.isfinite(sd):
             ends = (max(low, c.mean[j] - 1.645 * sd), min(high, c.mean[j] + 1.645 * sd))
             if ends[0] < ends[1]:
                 parts.append(frame.line(ends, [c.y[j]] * 2, "whisker"))
-    for c in known[-MOST_TITLED:]:
+    for c in known[-MAX_TITLED:]:
         age = 0.35 + 0.65 * c.round / newest
         says = f"{caption_of(story, c)}\npredicted {number(c.mean[j], 4)} ± {number(_value(c.sd, j), 2)}"
         parts.append(frame.dot(c.mean[j], c.y[j], f"pair age{int(age * 4)}", radius=2.8, says=says))
     return frame.draw(*parts, says=f"predicted and measured {objective.name}")
 
 
-def region_lengths(story: Story[D]) -> str:
+def region_lengths(story: ReportData[D]) -> str:
     """Side lengths of the trust regions over the rounds; a jump back up is a new start."""
     records = [r for r in story.state.records if r.lengths]
     if not records:
@@ -179,7 +179,7 @@ def region_lengths(story: Story[D]) -> str:
     return frame.draw(*parts, says="side lengths of the trust regions")
 
 
-def seconds_by_stage(story: Story[D]) -> str:
+def seconds_by_stage(story: ReportData[D]) -> str:
     """Where the time of each round went, stacked."""
     records = [r for r in story.state.records if r.seconds]
     if not records:
@@ -208,14 +208,14 @@ def seconds_by_stage(story: Story[D]) -> str:
     return frame.draw(*parts, says="seconds per stage and round")
 
 
-def pareto(story: Story[D]) -> list[str]:
+def pareto(story: ReportData[D]) -> list[str]:
     """For each pair of properties: all measured designs, the front, the shortlist, and the random search."""
     if len(story.objectives) < 2:
         raise ValueError("one objective has no trade-off")
     return [_trade_off(story, i, j) for i, j in list(combinations(range(len(story.objectives)), 2))[:3]]
 
 
-def _trade_off(story: Story[D], i: int, j: int) -> str:
+def _trade_off(story: ReportData[D], i: int, j: int) -> str:
     told = story.told
     Y, others = story.properties(told), story.properties(story.baseline)
     pair = [story.objectives[i], story.objectives[j]]
@@ -229,10 +229,10 @@ def _trade_off(story: Story[D], i: int, j: int) -> str:
     parts.append(frame.dots(Y[seeds, i], Y[seeds, j], "seed", radius=2.2))
     parts.append(frame.dots(Y[~seeds, i], Y[~seeds, j], "ours faint", radius=2.4))
     U = np.stack([o.utility(Y[:, k]) for k, o in zip((i, j), pair, strict=True)], axis=1)
-    best = sorted(front(U), key=lambda row: Y[row, i])
+    best = sorted(pareto_front(U), key=lambda row: Y[row, i])
     parts.append(frame.line(Y[best, i].tolist(), Y[best, j].tolist(), "ours thin dashed"))
     listed = {c.key for c in story.shortlist}
-    for row in best[:MOST_TITLED]:
+    for row in best[:MAX_TITLED]:
         css = "front listed" if told[row].key in listed else "front"
         parts.append(frame.dot(Y[row, i], Y[row, j], css, radius=4, says=caption_of(story, told[row])))
     for c in story.shortlist:

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 from invdesign.core import D, Illustrate
-from invdesign.report.story import Story
+from invdesign.report.data import ReportData
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def drawn(story: Story[D], illustrate: Illustrate) -> dict[str, str]:
+def drawn(story: ReportData[D], illustrate: Illustrate) -> dict[str, str]:
     """Title and HTML of each figure that a function of the domain makes of a story.
 
     Raises:

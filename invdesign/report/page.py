@@ -14,14 +14,15 @@ import jinja2
 from markupsafe import Markup
 
 from invdesign.core import Candidate, D
-from invdesign.ledger import to_plain, write_atomically
-from invdesign.ledger.files import now
-from invdesign.report import figures, illustrations, maps
-from invdesign.report.story import Story, best_score, digits, failures, gain, score, undominated
+from invdesign.io.atomic import write_atomically
+from invdesign.io.clock import now
+from invdesign.io.json_values import to_plain
+from invdesign.report import figures, illustrations, latent_space_figures
+from invdesign.report.data import ReportData, best_score, digits, failures, gain, score, undominated
 from invdesign.report.svg import number
 
 T = TypeVar("T")
-MOST_CARDS = 24
+MAX_CARDS = 24
 EVEN = 1e-3
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,11 @@ class Tile:
 
 
 def report(
-    story: Story[D], out: Path, *, projections: Sequence[maps.Method] = ("pca", "tsne"), most_cards: int = MOST_CARDS
+    story: ReportData[D],
+    out: Path,
+    *,
+    projections: Sequence[latent_space_figures.Method] = ("pca", "tsne"),
+    max_cards: int = MAX_CARDS,
 ) -> Path:
     """Write the report of a run.
 
@@ -48,7 +53,7 @@ def report(
         story: what is to be told.
         out: the .html file.
         projections: of the latent map; `"umap"` takes some 20 s, most of it compiling, where `"tsne"` takes a few.
-        most_cards: candidates shown with their drawing; the table shows all.
+        max_cards: candidates shown with their drawing; the table shows all.
 
     Returns:
         The file.
@@ -70,7 +75,7 @@ def report(
     def figure(what: str, make: Callable[[], str]) -> Markup:
         return Markup(attempt(what, make) or "") or Markup('<p class="missing">{}</p>').format(trouble[-1])
 
-    panels = attempt("latent map", lambda: maps.latent_maps(story, projections)) or []
+    panels = attempt("latent map", lambda: latent_space_figures.latent_maps(story, projections)) or []
     fronts = (attempt("trade-offs", lambda: figures.pareto(story)) or []) if len(story.objectives) > 1 else []
     scatters = [
         figure(f"predicted {o.name}", lambda j=j: figures.predicted_and_measured(story, j))  # type: ignore[misc]
@@ -95,11 +100,13 @@ def report(
         score=score(story),
         closer=closer,
         policy=Markup(illustrations.policy([picture for _, picture in closer])),
-        cards=attempt("shortlist", lambda: [card(story, c, i) for i, c in listed[:most_cards]]) or [],
+        cards=attempt("shortlist", lambda: [card(story, c, i) for i, c in listed[:max_cards]]) or [],
         rows=attempt("table", lambda: [card(story, c, i, drawn=False) for i, c in listed]) or [],
         fronts=[Markup(front) for front in fronts],
         panels=[{"title": p.title, "picture": Markup(p.picture), "key": Markup(p.key)} for p in panels],
-        n_corpus=0 if story.corpus_latents is None else min(len(story.corpus_latents), maps.MOST_CORPUS),
+        n_corpus=0
+        if story.corpus_latents is None
+        else min(len(story.corpus_latents), latent_space_figures.MAX_CORPUS),
         funnel=figure("funnel", lambda: figures.stages(story)),
         quality=figure("surrogate quality", lambda: figures.surrogate_by_round(story)),
         scatters=scatters,
@@ -115,7 +122,7 @@ def report(
     return write_atomically(Path(out), lambda path: path.write_text(page, encoding="utf-8"))
 
 
-def headline(story: Story[D]) -> list[str]:
+def headline(story: ReportData[D]) -> list[str]:
     """The sentences that a hurried reader reads."""
     if not story.told:
         return ["Nothing was measured yet."]
@@ -145,7 +152,7 @@ def headline(story: Story[D]) -> list[str]:
     return sentences
 
 
-def tiles(story: Story[D]) -> list[Tile]:
+def tiles(story: ReportData[D]) -> list[Tile]:
     """The figures beside the headline."""
     told, found = score(story), _found(story)
     calls = story.state.n_calls
@@ -174,7 +181,7 @@ def tiles(story: Story[D]) -> list[Tile]:
     return made
 
 
-def card(story: Story[D], candidate: Candidate[D], place: int, *, drawn: bool = True) -> dict[str, Any]:
+def card(story: ReportData[D], candidate: Candidate[D], place: int, *, drawn: bool = True) -> dict[str, Any]:
     """A candidate as the page shows it."""
     picture = ""
     if drawn:
@@ -208,7 +215,7 @@ def rows_of(settings: Any, path: str = "") -> list[tuple[str, str]]:
     return [(path, "–" if settings in (None, "") else str(settings))]
 
 
-def _property(story: Story[D], candidate: Candidate[D], j: int) -> dict[str, str]:
+def _property(story: ReportData[D], candidate: Candidate[D], j: int) -> dict[str, str]:
     objective = story.objectives[j]
     mean = candidate.mean[j] if j < len(candidate.mean) else math.nan
     sd = candidate.sd[j] if j < len(candidate.sd) else math.nan
@@ -220,17 +227,17 @@ def _property(story: Story[D], candidate: Candidate[D], j: int) -> dict[str, str
     }
 
 
-def _found(story: Story[D]) -> float:
+def _found(story: ReportData[D]) -> float:
     """The score of the best design handed over; of all that was measured where there is none, or a front is sought."""
     return best_score(story, story.properties(story.told if story.is_pareto else story.shortlist or story.told))
 
 
-def _random(story: Story[D]) -> float:
+def _random(story: ReportData[D]) -> float:
     """The score of the random search after as many calls as the campaign made."""
     return best_score(story, story.properties(story.baseline[: max(1, story.state.n_calls)]))
 
 
-def _by_how_much(story: Story[D], found: float, other: float) -> str:
+def _by_how_much(story: ReportData[D], found: float, other: float) -> str:
     better = gain(story, found, other)
     if not math.isfinite(better):
         return ""

@@ -91,10 +91,10 @@ class HypervolumeImprovement(AcquisitionFunction):
     """
 
     def __init__(
-        self, landscape: Landscape, *, n_samples: int, most_baseline: int, place: Callable[[Tensor], Tensor]
+        self, landscape: Landscape, *, n_samples: int, n_baseline: int, place: Callable[[Tensor], Tensor]
     ) -> None:
         super().__init__(landscape.model)
-        self.baseline = landscape.X[front(landscape.U, most_baseline)]
+        self.baseline = landscape.X[pareto_front(landscape.U, n_baseline)]
         self.reference = reference_point(landscape.U)
         self.n_samples, self.place = n_samples, place
         self._inner: AcquisitionFunction | None = None
@@ -186,12 +186,12 @@ def density_alone(landscape: Landscape) -> AcquisitionFunction:
 
 
 def log_nehvi(
-    landscape: Landscape, *, density_weight: float = 0.0, n_samples: int = 32, most_baseline: int = 64
+    landscape: Landscape, *, density_weight: float = 0.0, n_samples: int = 32, n_baseline: int = 64
 ) -> AcquisitionFunction:
     """Logarithm of the noisy expected improvement of the hypervolume, for several objectives.
 
     The reference point is inferred from the measured front. The baseline is thinned to the front and the designs
-    nearest to it, at most `most_baseline`.
+    nearest to it, at most `n_baseline`.
 
     References:
         Daulton et al., Parallel Bayesian Optimization of Multiple Noisy Objectives (2021), arXiv:2105.08195.
@@ -202,7 +202,7 @@ def log_nehvi(
     return HypervolumeImprovement(
         landscape,
         n_samples=n_samples,
-        most_baseline=most_baseline,
+        n_baseline=n_baseline,
         place=_place(landscape, density_weight, unit=1.0),
     )
 
@@ -248,7 +248,7 @@ def reference_point(U: Tensor) -> Tensor:
     return infer_reference_point(U[is_non_dominated(U)], scale=0.1)
 
 
-def front(U: Tensor, most: int) -> Tensor:
+def pareto_front(U: Tensor, most: int) -> Tensor:
     """Positions of the best rows, at most `most`: front after front (for one objective: the best)."""
     score = ((U - U.mean(0)) / (U.std(0) if len(U) > 1 else torch.ones_like(U[0])).clamp_min(1e-12)).sum(1)
     order = score.argsort(descending=True)

@@ -10,7 +10,7 @@ import torch
 from botorch.generation.gen import gen_candidates_scipy
 from torch import Tensor
 
-from invdesign.core import Acquire, InvdesignError, Landscape, distinct
+from invdesign.core import Acquire, InvdesignError, Landscape, first_occurrences
 from invdesign.search.acquisition import log_ei, ucb
 from invdesign.search.cloud import elites, sobol_cloud
 
@@ -51,7 +51,7 @@ def maximize_acquisition(
         order = values.argsort(descending=True)
         count = n_starts // n_groups + (group < n_starts % n_groups)
         starts = torch.cat([order[: count // 2 + 1], _tempered(values, count)])
-        starts = starts[torch.tensor(distinct(map(str, starts.tolist())))][:count]
+        starts = starts[torch.tensor(first_occurrences(map(str, starts.tolist())))][:count]
         ends, _ = gen_candidates_scipy(
             cloud[starts].unsqueeze(1),
             acquisition,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.quasirandom import SobolEngine
 
 from invdesign.core import InvdesignError, Landscape
-from invdesign.search.acquisition import front
+from invdesign.search.acquisition import pareto_front
 from invdesign.search.paths import slerp
 
 
@@ -131,10 +131,10 @@ def elites(landscape: Landscape, k: int, *, is_boxed: bool = True, least: int = 
         low, high = landscape.bounds
         inside = ((low <= Z) & (high >= Z)).all(1).nonzero().squeeze(1)
         if len(inside) >= least:
-            return Z[inside][:k] if given is not None else Z[inside[front(landscape.U[inside], k)]]
+            return Z[inside][:k] if given is not None else Z[inside[pareto_front(landscape.U[inside], k)]]
     if given is not None:
         return given[:k]
-    return Z[front(landscape.U, k)] if len(Z) else Z
+    return Z[pareto_front(landscape.U, k)] if len(Z) else Z
 
 
 def _boxed(landscape: Landscape, Z: Tensor, is_boxed: bool) -> Tensor:

@@ -21,7 +21,7 @@ PROPOSERS = (
     partial(elite_paths, is_boxed=False),
     maximize_acquisition,
 )
-SHARES = (2.0, 4.0, 2.0, 1.0)
+PROPOSAL_WEIGHTS = (2.0, 4.0, 2.0, 1.0)
 ACQUIRE = partial(ucb, beta=(0.25, 9.0))
 
 
@@ -41,8 +41,8 @@ class Search:
             is searched are the decoded designs of the highest acquisition.
         shortlist: points of the pool that are considered jointly when the batch is chosen.
         min_distance: between the latents of two designs of a batch, in standard deviations of the corpus.
-        least_rank: rank correlation of the surrogate, on designs that it had not seen, below which it is not asked: the
-            density of real designs decides alone.
+        min_rank_correlation: rank correlation of the surrogate, on designs that it had not seen, below which it is not
+            used: the density of real designs decides alone.
     """
 
     propose: tuple[Propose, ...] = PROPOSERS
@@ -54,7 +54,7 @@ class Search:
     generations: int = 4
     shortlist: int = 500
     min_distance: float = 0.0
-    least_rank: float = -1.0
+    min_rank_correlation: float = -1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "propose", tuple(self.propose))
@@ -124,7 +124,7 @@ def proposals(search: Search, landscape: Landscape, n: int) -> tuple[Tensor, lis
 
 
 def _shares(propose: tuple[Propose, ...]) -> tuple[float, ...]:
-    return SHARES if propose == PROPOSERS else (1.0,) * len(propose)
+    return PROPOSAL_WEIGHTS if propose == PROPOSERS else (1.0,) * len(propose)
 
 
 def name_of(function: object) -> str:

@@ -19,8 +19,8 @@ class TrustRegion:
 
     Args:
         length: half-length of the box, in standard deviations of the corpus.
-        shortest: below it the region is exhausted, and a search starts anew elsewhere.
-        longest: it does not grow beyond.
+        min_length: below it the region is exhausted, and a search starts anew elsewhere.
+        max_length: it does not grow beyond.
         successes: rounds in a row that improved on the incumbent.
         failures: rounds in a row that did not.
         streak: successes in a row that double the length.
@@ -31,21 +31,21 @@ class TrustRegion:
     """
 
     length: float = 0.8
-    shortest: float = 0.5**7
-    longest: float = 1.6
+    min_length: float = 0.5**7
+    max_length: float = 1.6
     successes: int = 0
     failures: int = 0
     streak: int = 3
     patience: int = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.shortest <= self.longest:
+        if not 0 < self.min_length <= self.max_length:
             raise InvdesignError(
-                f"trust region: expected 0 < shortest <= longest, got {self.shortest!r} and {self.longest!r}"
+                f"trust region: expected 0 < min_length <= max_length, got {self.min_length!r} and {self.max_length!r}"
             )
-        if not 0 < self.length <= self.longest:
+        if not 0 < self.length <= self.max_length:
             raise InvdesignError(
-                f"trust region: length must lie in (0, longest = {self.longest!r}], got {self.length!r}"
+                f"trust region: length must lie in (0, max_length = {self.max_length!r}], got {self.length!r}"
             )
         if self.streak < 1 or self.patience < 1 or self.successes < 0 or self.failures < 0:
             raise InvdesignError(
@@ -55,8 +55,8 @@ class TrustRegion:
 
     @property
     def exhausted(self) -> bool:
-        """Whether the region has shrunk below its shortest length."""
-        return self.length < self.shortest
+        """Whether the region has shrunk below its min_length length."""
+        return self.length < self.min_length
 
     def after(self, *, improved: bool) -> TrustRegion:
         """The region after a round that improved on its incumbent, or did not (a barren round did not)."""
@@ -64,7 +64,7 @@ class TrustRegion:
             successes = self.successes + 1
             if successes < self.streak:
                 return replace(self, successes=successes, failures=0)
-            return replace(self, length=min(2 * self.length, self.longest), successes=0, failures=0)
+            return replace(self, length=min(2 * self.length, self.max_length), successes=0, failures=0)
         failures = self.failures + 1
         if failures < self.patience:
             return replace(self, successes=0, failures=failures)

@@ -10,13 +10,13 @@ from gpytorch.kernels import MaternKernel
 from torch import Tensor
 
 from invdesign.core import Array
-from invdesign.surrogate.closed import ClosedGP
 from invdesign.surrogate.fitting import subset
+from invdesign.surrogate.gp import ConditionedGP
 from invdesign.surrogate.kernels import MinMaxKernel
 
 
 def feasibility_surrogate(
-    X: Tensor, is_feasible: Tensor, d: int, *, noise: float = 0.25, most: int = 2000
+    X: Tensor, is_feasible: Tensor, d: int, *, noise: float = 0.25, max_points: int = 2000
 ) -> Callable[[Tensor], Tensor]:
     """Log-probability that a design at X is feasible, learnt from designs that were and were not.
 
@@ -29,7 +29,7 @@ def feasibility_surrogate(
         is_feasible: `n` booleans.
         d: number of latent columns.
         noise: variance of the labels; larger is more forgiving of a single failure.
-        most: a longer history is thinned to so many points.
+        max_points: a longer history is thinned to so many points.
 
     Returns:
         A function of `... x (d + f)` to log-probabilities `...`.
@@ -39,14 +39,14 @@ def feasibility_surrogate(
         return lambda x: torch.full(x.shape[:-1], math.log(share) if len(X) else 0.0, dtype=torch.float64)
     labels = torch.where(is_feasible, 1.0, -1.0).to(torch.float64)[:, None]
     rare = -labels if share > 0.5 else labels
-    keep = subset(rare, most)
+    keep = subset(rare, max_points)
     features = X[:, d:]
     if features.shape[1] and not bool((features < 0).any()):
-        model = ClosedGP(MinMaxKernel(tuple(range(d, X.shape[1]))), X[keep], labels[keep], noise=noise)
+        model = ConditionedGP(MinMaxKernel(tuple(range(d, X.shape[1]))), X[keep], labels[keep], noise=noise)
     else:
         kernel = MaternKernel(active_dims=tuple(range(d))).to(torch.float64)
         kernel.lengthscale = 0.7 * math.sqrt(d)
-        model = ClosedGP(kernel, X[keep], labels[keep], noise=noise)
+        model = ConditionedGP(kernel, X[keep], labels[keep], noise=noise)
     # At the prior (mean and variance of the labels) the probability must be the base rate.
     spread = float(model.scale)
     offset = math.sqrt(1 + noise) * spread * math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * share - 1.0)))

@@ -19,7 +19,7 @@ from gpytorch.priors import LogNormalPrior
 from torch import Tensor
 
 from invdesign.core import InvdesignError
-from invdesign.surrogate.closed import ClosedGP, IndependentGPs
+from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 
 Smoothness = Literal["matern", "rbf"]
 
@@ -43,21 +43,21 @@ def latent_kernel(d: int, *, kernel: Smoothness = "matern", ard: bool = True) ->
     return covariance
 
 
-def subset(U: Tensor, most: int) -> Tensor:
-    """Positions (ascending) of at most `most` rows: a third the best, a third the newest, the rest at random."""
+def subset(U: Tensor, max_points: int) -> Tensor:
+    """Positions (ascending) of at most `max_points` rows: a third the best, a third the newest, the rest at random."""
     n = len(U)
-    if n <= most:
+    if n <= max_points:
         return torch.arange(n)
     score = ((U - U.mean(0)) / U.std(0).clamp_min(1e-12)).sum(1)
     is_kept = torch.zeros(n, dtype=torch.bool)
-    is_kept[score.topk(most // 3).indices] = True
-    is_kept[n - most // 3 :] = True
+    is_kept[score.topk(max_points // 3).indices] = True
+    is_kept[n - max_points // 3 :] = True
     rest = (~is_kept).nonzero().squeeze(1)
-    is_kept[rest[torch.randperm(len(rest))[: most - int(is_kept.sum())]]] = True
+    is_kept[rest[torch.randperm(len(rest))[: max_points - int(is_kept.sum())]]] = True
     return is_kept.nonzero().squeeze(1)
 
 
-def each(U: Tensor, one: Callable[[Tensor], ClosedGP]) -> Model:
+def each(U: Tensor, one: Callable[[Tensor], ConditionedGP]) -> Model:
     """One process for each objective."""
     models = [one(U[:, j : j + 1]) for j in range(U.shape[1])]
     return models[0] if len(models) == 1 else IndependentGPs(models)
@@ -99,11 +99,11 @@ def hyperparameters(
 
 def fitted(
     covariance: Kernel, X: Tensor, u: Tensor, *, fit_points: int, max_steps: int, noise_floor: float
-) -> ClosedGP:
+) -> ConditionedGP:
     covariance, noise, mean = hyperparameters(
         covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor
     )
-    return ClosedGP(covariance, X, u, noise=noise, means=mean)
+    return ConditionedGP(covariance, X, u, noise=noise, means=mean)
 
 
 def read_off(mll: ExactMarginalLogLikelihood, *, noise_floor: float) -> tuple[Kernel, float, Tensor]:

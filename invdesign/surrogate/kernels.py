@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from invdesign.core import InvdesignError
 
-MOST_LEVELS = 24_000
+MAX_LEVELS = 24_000
 
 
 def sum_of_minima(A: Tensor, B: Tensor) -> Tensor:
@@ -25,7 +25,7 @@ def sum_of_minima(A: Tensor, B: Tensor) -> Tensor:
             return A.new_zeros(len(A), len(B))
         A, B, top = A[:, used], B[:, used], top[used]
         whole = bool((A.round() == A).all()) and bool((B.round() == B).all())
-        if whole and float(top.sum()) <= MOST_LEVELS:
+        if whole and float(top.sum()) <= MAX_LEVELS:
             columns = torch.repeat_interleave(torch.arange(len(top), device=A.device), top.long())
             level = torch.cat([torch.arange(1, int(t) + 1, device=A.device) for t in top.tolist()])
             return (_unary(A, columns, level) @ _unary(B, columns, level).mT).to(A.dtype)

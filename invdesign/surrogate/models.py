@@ -13,7 +13,6 @@ from botorch.models.model import Model
 from gpytorch.kernels import Kernel
 from torch import Tensor
 
-from invdesign.surrogate.closed import ClosedGP, IndependentGPs
 from invdesign.surrogate.fitting import (
     Smoothness,
     each,
@@ -25,6 +24,7 @@ from invdesign.surrogate.fitting import (
     scaled,
     subset,
 )
+from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 from invdesign.surrogate.kernels import DeepKernel, MinMaxKernel, check_counts
 
 
@@ -90,7 +90,7 @@ def sparse_gp(
         Titsias, Variational Learning of Inducing Variables in Sparse Gaussian Processes, AISTATS 2009.
     """
 
-    def one(u: Tensor) -> ClosedGP:
+    def one(u: Tensor) -> ConditionedGP:
         covariance, noise, mean = hyperparameters(
             latent_kernel(d, kernel=kernel, ard=ard),
             X,
@@ -100,7 +100,7 @@ def sparse_gp(
             noise_floor=noise_floor,
         )
         inducing = X[subset(u, n_inducing)] if len(X) > n_inducing else None
-        return ClosedGP(covariance, X, u, noise=noise, means=mean, inducing=inducing)
+        return ConditionedGP(covariance, X, u, noise=noise, means=mean, inducing=inducing)
 
     return each(U, one)
 
@@ -112,7 +112,7 @@ def tanimoto_gp(
     d: int,
     noise: float = 1e-4,
     is_fitted: bool = False,
-    most: int = 4000,
+    max_points: int = 4000,
     noise_floor: float = 1e-6,
 ) -> Model:
     """GP with the MinMax kernel on the features; the latents are not read.
@@ -126,7 +126,7 @@ def tanimoto_gp(
         d: number of latent columns.
         noise: variance of the noise in standardized utilities.
         is_fitted: choose the noise by marginal likelihood, on a grid, for each objective.
-        most: a longer history is thinned to so many points: the best, the newest, and random ones.
+        max_points: a longer history is thinned to so many points: the best, the newest, and random ones.
         noise_floor: smallest noise variance.
 
     References:
@@ -135,16 +135,16 @@ def tanimoto_gp(
     """
     check_counts(X[:, d:])
     covariance = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
-    keep = subset(U, most)
+    keep = subset(U, max_points)
     if not is_fitted:
-        model = ClosedGP(covariance, X[keep], U[keep], noise=max(noise, noise_floor))
+        model = ConditionedGP(covariance, X[keep], U[keep], noise=max(noise, noise_floor))
         covariance.forget()
         return model
     grid = [max(noise_floor, level) for level in (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)]
     part = subset(U, 1000)
-    fits = [ClosedGP(covariance, X[part], U[part], noise=level).log_marginal() for level in grid]
+    fits = [ConditionedGP(covariance, X[part], U[part], noise=level).log_marginal() for level in grid]
     chosen = torch.stack(fits).argmax(0).tolist()
-    models = [ClosedGP(covariance, X[keep], U[keep, j : j + 1], noise=grid[best]) for j, best in enumerate(chosen)]
+    models = [ConditionedGP(covariance, X[keep], U[keep, j : j + 1], noise=grid[best]) for j, best in enumerate(chosen)]
     covariance.forget()
     return models[0] if len(models) == 1 else IndependentGPs(models)
 
@@ -157,7 +157,7 @@ def joint_gp(
     combine: Literal["sum", "product"] = "sum",
     kernel: Smoothness = "matern",
     ard: bool = False,
-    most: int = 4000,
+    max_points: int = 4000,
     fit_points: int = 512,
     max_steps: int = 40,
     noise_floor: float = 1e-4,
@@ -167,12 +167,12 @@ def joint_gp(
     Args as in `exact_gp` and `tanimoto_gp`.
     """
     check_counts(X[:, d:])
-    keep = subset(U, most)
+    keep = subset(U, max_points)
     X, U = X[keep], U[keep]
     features = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
     latents = latent_kernel(d, kernel=kernel, ard=ard)
 
-    def one(u: Tensor) -> ClosedGP:
+    def one(u: Tensor) -> ConditionedGP:
         covariance = scaled(latents) + scaled(features) if combine == "sum" else scaled(latents * features)
         return fitted(covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
 
@@ -191,7 +191,7 @@ def deep_kernel_gp(
     learning_rate: float = 0.01,
     weight_decay: float = 1e-3,
     fit_points: int = 512,
-    most: int = 4000,
+    max_points: int = 4000,
     noise_floor: float = 1e-3,
 ) -> Model:
     """GP on what a small network makes of latents and features, both trained together on the marginal likelihood.
@@ -201,10 +201,10 @@ def deep_kernel_gp(
     References:
         Wilson et al., Deep Kernel Learning, AISTATS 2016, arXiv:1511.02222.
     """
-    keep = subset(U, most)
+    keep = subset(U, max_points)
     X, U = X[keep], U[keep]
 
-    def one(u: Tensor) -> ClosedGP:
+    def one(u: Tensor) -> ConditionedGP:
         base = latent_kernel(widths[-1], kernel="rbf", ard=False)
         covariance: Kernel = DeepKernel(base, d=d, n_inputs=X.shape[1], widths=widths)
         part = subset(u, min(fit_points, max(2, round(0.8 * len(u)))))
@@ -219,7 +219,7 @@ def deep_kernel_gp(
             optimizer.step()
         covariance, noise, mean = read_off(mll, noise_floor=noise_floor)
         rows = torch.arange(len(u))
-        return ClosedGP(covariance, X, u, noise=noise, means=mean, unseen=rows[~torch.isin(rows, part)])
+        return ConditionedGP(covariance, X, u, noise=noise, means=mean, unseen=rows[~torch.isin(rows, part)])
 
     return each(U, one)
 

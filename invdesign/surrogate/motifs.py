@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from invdesign.core import InvdesignError
-from invdesign.surrogate.closed import ClosedGP
 from invdesign.surrogate.fitting import each, subset
+from invdesign.surrogate.gp import ConditionedGP
 
 
 class RelevanceKernel(Kernel):
@@ -122,7 +122,7 @@ def motif_gp(
     letter_share: float = 0.05,
     whole_share: float = 0.2,
     noise: float = 1e-3,
-    most: int = 600,
+    max_points: int = 600,
     noise_floor: float = 1e-6,
 ) -> Model:
     """GP on which pairs of letters a sequence holds, and which letters where; it learns how much each of them counts.
@@ -141,7 +141,7 @@ def motif_gp(
         letter_share: see `RelevanceKernel`.
         whole_share: see `RelevanceKernel`.
         noise: variance of the noise, in standardized utilities.
-        most: a longer history is thinned to so many points: the best, the newest, and random ones.
+        max_points: a longer history is thinned to so many points: the best, the newest, and random ones.
         noise_floor: smallest noise variance.
 
     Raises:
@@ -156,26 +156,26 @@ def motif_gp(
             f"motif_gp reads one block of {letters} columns for each site, got {f} feature columns; set "
             "surrogate.letters to the size of the domain's alphabet, a gap included"
         )
-    keep = subset(U, most)
+    keep = subset(U, max_points)
     X, U, level = X[keep], U[keep], max(noise, noise_floor)
 
-    def one(u: Tensor) -> ClosedGP:
+    def one(u: Tensor) -> ConditionedGP:
         kernel = RelevanceKernel(
             f // letters, letters, start=d, reach=reach, letter_share=letter_share, whole_share=whole_share
         )
         held = kernel.dense(X)
         kernel.weigh(kernel.weight, X)
-        model = ClosedGP(kernel, X, u, noise=level, is_learnt=rounds > 0)
+        model = ConditionedGP(kernel, X, u, noise=level, is_learnt=rounds > 0)
         for _ in range(rounds):
             kernel.weigh(_relevance(held, kernel.weight, model), X)
-            model = ClosedGP(kernel, X, u, noise=level, is_learnt=True)
+            model = ConditionedGP(kernel, X, u, noise=level, is_learnt=True)
         return model
 
     return each(U, one)
 
 
 @torch.no_grad()
-def _relevance(held: Tensor, weight: Tensor, model: ClosedGP) -> Tensor:
+def _relevance(held: Tensor, weight: Tensor, model: ConditionedGP) -> Tensor:
     """Expected squares of the coefficients under the posterior: their means squared and their variances."""
     used = held.any(0).nonzero().squeeze(1)
     A, w = held[:, used], weight[used]

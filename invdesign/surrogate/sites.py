@@ -12,8 +12,8 @@ from gpytorch.priors import NormalPrior
 from torch import Tensor
 
 from invdesign.core import Array, InvdesignError
-from invdesign.surrogate.closed import ClosedGP
 from invdesign.surrogate.fitting import each, fitted, latent_kernel, scaled, subset
+from invdesign.surrogate.gp import ConditionedGP
 
 
 class SiteKernel(Kernel):
@@ -124,7 +124,7 @@ def site_gp(
     descriptors: Array | Callable[[], Array] | None = None,
     reach: int = 0,
     uses_latent: bool = False,
-    most: int = 1000,
+    max_points: int = 1000,
     fit_points: int = 400,
     max_steps: int = 40,
     noise_floor: float = 1e-4,
@@ -140,7 +140,7 @@ def site_gp(
             kernel on them.
         reach: largest distance of the letters in a pair; above 0 adds a kernel on gapped pairs.
         uses_latent: adds a Matern-5/2 kernel on the latents.
-        most: a longer history is thinned to so many points: the best, the newest, and random ones.
+        max_points: a longer history is thinned to so many points: the best, the newest, and random ones.
         fit_points: points that hyperparameters are fitted to.
         max_steps: of that fit.
         noise_floor: smallest noise variance.
@@ -170,9 +170,9 @@ def site_gp(
             kernel = kernel + scaled(latent_kernel(d, ard=False))
         return kernel
 
-    def one(u: Tensor) -> ClosedGP:
+    def one(u: Tensor) -> ConditionedGP:
         return fitted(covariance(), X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
 
-    keep = subset(U, most)
+    keep = subset(U, max_points)
     X, U = X[keep], U[keep]
     return each(U, one)

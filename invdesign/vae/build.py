@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from invdesign.core import Domain, InvdesignError
-from invdesign.vae.aligned import AlignedVAE
-from invdesign.vae.causal import Kind
-from invdesign.vae.sequence import SequenceVAE
+from invdesign.vae.models.aligned import AlignedVAE
+from invdesign.vae.models.causal import Kind
+from invdesign.vae.models.sequence import SequenceVAE
 
 
 def sequence_vae(
@@ -75,7 +75,7 @@ def aligned_vae(
     if vocabulary is None or not isinstance(length, int):
         raise InvdesignError(
             f"domain {domain.name!r} has no vocabulary, or its designs differ in length; fit it to a corpus of one "
-            "length (domain.length=fixed), or take the VAE that writes letter by letter (vae=sequences)"
+            "length (domain.length=fixed), or take the VAE that writes letter by letter (vae=sequences/default)"
         )
     return AlignedVAE(
         len(vocabulary),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,30 +14,17 @@ from safetensors.torch import save
 from torch import Tensor
 
 from invdesign.core import InvdesignError
+from invdesign.io.atomic import write_bytes
 from invdesign.vae.base import VAE
 
 FORMAT = 1
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside, sync, rename: after a crash there is the old file or the new one, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write tensors and JSON into one safetensors file that carries the checksum of both."""
     content = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     text = json.dumps(meta, sort_keys=True)
-    write_atomically(path, save(content, metadata={"meta": text, "sha256": _digest(content, text)}))
+    write_bytes(path, save(content, metadata={"meta": text, "sha256": _digest(content, text)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -85,8 +71,8 @@ def save_model(
         "architecture": vae.architecture(),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    write_atomically(folder / "model.safetensors", content)
-    write_atomically(folder / "model.json", json.dumps(card, indent=1, sort_keys=True).encode())
+    write_bytes(folder / "model.safetensors", content)
+    write_bytes(folder / "model.json", json.dumps(card, indent=1, sort_keys=True).encode())
 
 
 def load_model(folder: Path, build: Callable[[dict[str, Any]], VAE]) -> tuple[VAE, dict[str, Any], dict[str, Tensor]]:

@@ -19,26 +19,27 @@ import numpy as np
 import pandas as pd
 import torch
 
-from invdesign.campaign import Campaign, begin, run
+from invdesign.campaign import Campaign, initialize
+from invdesign.campaign import run
 from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import letters_of
-from invdesign.domains.sequences.corpus import aav, table
+from invdesign.domains.sequences.io.corpus import aav, table
 from invdesign.domains.sequences.descriptors import descriptors
-from invdesign.domains.sequences.edits import project, vary
-from invdesign.domains.sequences.measured import regression, trained
-from invdesign.domains.sequences.natural import naturalness
+from invdesign.domains.sequences.mutations import project_to_radius, mutate
+from invdesign.domains.sequences.oracles.regression_oracle import regression, trained
+from invdesign.domains.sequences.naturalness.naturalness import naturalness
 from invdesign.domains.sequences.validators import scope
-from invdesign.domains.sequences.wild_type import distance
-from invdesign.evaluate import in_process
+from invdesign.domains.sequences.wild_type.wild_type import distance
+from invdesign.execution.executors import in_process
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import posterior_sample
-from invdesign.search.edits import Edits
+from invdesign.search.mutations import MutationPolicy
 from invdesign.search.search import Search
 from invdesign.surrogate import site_gp
-from invdesign.surrogate.warps import quantile
+from invdesign.surrogate.outcome_transforms import quantile
 from invdesign.vae.build import aligned_vae
-from invdesign.vae.train import Recipe
+from invdesign.vae.training import Recipe
 
 WILD_TYPE = WildType("DEEEIRTTNPVATEQYGSVSTNLQRGNR", "AAV2", first=561)
 PROTEIN = letters_of("protein")
@@ -71,7 +72,7 @@ def proposed(path: Path, cache: Path, *, most: int, seed: int, budget: int) -> l
     told = partial(regression, path=path, column="score", cache=cache)
     load = partial(table, path, properties={"score": "score"}, wild_type=WILD_TYPE)
     usual = partial(naturalness, corpus=load, wild_type=WILD_TYPE, method="best", labels="score")
-    domain = Sequences(length="fixed", wild_type=WILD_TYPE, most_mutations=most)
+    domain = Sequences(length="fixed", wild_type=WILD_TYPE, max_mutations=most)
     some = np.random.default_rng(seed).permutation(len(corpus))[:99]
     starts = Corpus((WILD_TYPE.sequence, *(corpus.designs[i] for i in some)), name="starts", sha256=f"starts-{seed}")
     campaign = Campaign(
@@ -87,19 +88,19 @@ def proposed(path: Path, cache: Path, *, most: int, seed: int, budget: int) -> l
         seeds=lambda: starts,
         screens=[partial(scope, domain=domain)],
         surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
-        warp=quantile,
+        outcome_transform=quantile,
         search=Search(acquire=posterior_sample),
-        edits=Edits(partial(vary, domain=domain), distance, project, share=0.75, apart=2),
+        mutations=MutationPolicy(partial(mutate, domain=domain), distance, project, share=0.75, min_distance=2),
         n_seeds=100,
         batch=100,
         budget=budget,
-        least_percentile=1.0,
-        most_failures=1.0,
+        min_density_percentile=1.0,
+        max_failure_rate=1.0,
         seed=seed,
         name="aav",
     )
     space = prepare(domain, corpus, campaign.vae, cache=cache)
-    state = run(campaign, space, begin(campaign, space, corpus=starts), evaluate=in_process)
+    state = run(campaign, space, initialize(campaign, space, corpus=starts), evaluate=in_process)
     made = [c for c in state.history if c.status == "measured" and c.round]
     ranked = [made[i].design for i in np.argsort(-campaign.utilities(made)[:, 0], kind="stable")]
     return apart(ranked, 2)

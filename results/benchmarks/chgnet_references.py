@@ -19,15 +19,16 @@ import numpy as np
 from pymatgen.core import Element
 
 from invdesign.core import Corpus
-from invdesign.domains.crystals import Crystal, mlip
-from invdesign.domains.crystals.corpus import mp_20
+from invdesign.domains.crystals import Crystal
+from invdesign.domains.crystals.oracles import mlip
+from invdesign.domains.crystals.io.corpus import mp_20
 
 TARGET = "formation_energy_per_atom"
 # eV/atom: residuals beyond this weigh linearly.
 HUBER = 0.05
 ROUNDS = 50
 # Crystals of the training files that an element must be in.
-LEAST = 10
+MIN = 10
 
 
 def shares(designs: tuple[Crystal, ...], elements: list[str]) -> np.ndarray:
@@ -93,7 +94,7 @@ def main() -> None:
     is_known = np.isfinite(E)
     mu, sd = fitted(X[is_known], (E - corpus.properties[TARGET])[is_known])
     n = (X[is_known] > 0).sum(0)
-    kept = [row for row in zip(elements, mu, sd, n, strict=True) if row[3] >= LEAST]
+    kept = [row for row in zip(elements, mu, sd, n, strict=True) if row[3] >= MIN]
     with arguments.out.open("w", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["formula", "energy_per_atom", "standard_error", "n_crystals"])
@@ -110,8 +111,8 @@ def main() -> None:
         "train": errors(corpus, E, elements, mu),
         "test": errors(tested, E_test, elements, mu),
         "elements": len(kept),
-        "left_out": {e: int(k) for e, k in zip(elements, n, strict=True) if k < LEAST},
-        "largest_standard_error": float(max(sd[n >= LEAST])),
+        "left_out": {e: int(k) for e, k in zip(elements, n, strict=True) if k < MIN},
+        "largest_standard_error": float(max(sd[n >= MIN])),
     }
     if arguments.relaxed:
         rows_relaxed = np.random.default_rng(0).choice(len(tested), arguments.relaxed, replace=False)

@@ -28,17 +28,17 @@ from smact.screening import smact_validity
 
 from invdesign.core import Corpus
 from invdesign.domains.crystals import Crystal, Crystals
-from invdesign.domains.crystals.corpus import carbon_24, mp_20, perov_5
-from invdesign.domains.crystals.features import features
-from invdesign.domains.crystals.graph import least_distance
-from invdesign.domains.crystals.matching import firsts, is_known, rms
-from invdesign.domains.crystals.oracles import measured_table
-from invdesign.domains.crystals.symmetry import crystal_of, structure_of
-from invdesign.domains.crystals.vae import crystal_vae
+from invdesign.domains.crystals.io.corpus import carbon_24, mp_20, perov_5
+from invdesign.domains.crystals.model.features import features
+from invdesign.domains.crystals.model.graph import min_distance
+from invdesign.domains.crystals.symmetry.matching import firsts, is_known, rms
+from invdesign.domains.crystals.oracles.computed import measured_table
+from invdesign.domains.crystals.symmetry.canonical import crystal_of, structure_of
+from invdesign.domains.crystals.model.vae import crystal_vae
 from invdesign.latent.prepare import prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.surrogate import tanimoto_gp
-from invdesign.vae.train import Recipe
+from invdesign.vae.training import Recipe
 
 LOADERS = {"perov_5": perov_5, "mp_20": mp_20, "carbon_24": carbon_24}
 RECIPES = {
@@ -70,7 +70,7 @@ THRESHOLDS = (0.4392, 0.6120, 0.7365)
 
 def is_structural(crystal: Crystal) -> bool:
     """Least pair distance of 0.5 A at least, volume of 0.1 A^3 at least."""
-    return least_distance(crystal) >= 0.5 and structure_of(crystal).volume >= 0.1
+    return min_distance(crystal) >= 0.5 and structure_of(crystal).volume >= 0.1
 
 
 def is_compositional(crystal: Crystal) -> bool:
@@ -179,7 +179,7 @@ def optimization(
     name = TAUGHT["perov_5"][0]
     guide = _surrogate(corpus, name)
     judge = _surrogate(tested, name)
-    error = judge(corpus.designs)[0] - corpus.properties[name]
+    error = validate_answer(corpus.designs)[0] - corpus.properties[name]
     path = _ascend(space, tested.designs[:n_starts], lambda designs: np.add(*guide(designs)))
     heats = np.stack([_judged(designs, judge, tables, name) for designs in path])
     best = heats.min(0)
@@ -189,7 +189,7 @@ def optimization(
         "starts": n_starts,
         "starts_already": [float((heats[0] <= limit).mean()) for limit in THRESHOLDS],
         "judge_rmse": float(np.sqrt(np.mean(error**2))),
-        "judge_rank_correlation": float(spearmanr(judge(corpus.designs)[0], corpus.properties[name]).statistic),
+        "judge_rank_correlation": float(spearmanr(validate_answer(corpus.designs)[0], corpus.properties[name]).statistic),
         "best_not_in_training": float(1 - is_known(end, corpus.designs).mean()),
         "median_along": [float(np.median(row)) for row in heats],
     }
@@ -238,7 +238,7 @@ def _ascend(
 
 
 def _judged(designs: Sequence[Crystal], judge: Any, tables: Sequence[Path], name: str) -> np.ndarray:
-    heats = judge(designs)[0]
+    heats = validate_answer(designs)[0]
     for table in tables:
         measured = np.asarray(measured_table(designs, path=table, column=name)).ravel()
         heats = np.where(np.isfinite(measured), measured, heats)

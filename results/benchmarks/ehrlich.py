@@ -20,22 +20,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign, begin, run
+from invdesign.campaign import Campaign, initialize
+from invdesign.campaign import run
 from invdesign.core import Objective
 from invdesign.domains.sequences import Sequences
-from invdesign.domains.sequences.edits import project, vary
-from invdesign.domains.sequences.ehrlich import chain, ehrlich, letters
-from invdesign.domains.sequences.wild_type import distance
-from invdesign.evaluate import in_process
+from invdesign.domains.sequences.mutations import project_to_radius, mutate
+from invdesign.domains.sequences.oracles.ehrlich import chain, ehrlich, letters
+from invdesign.domains.sequences.wild_type.wild_type import distance
+from invdesign.execution.executors import in_process
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import ucb
 from invdesign.search.cloud import elite_paths, local_steps
-from invdesign.search.edits import Edits
+from invdesign.search.mutations import MutationPolicy
 from invdesign.search.search import Search
 from invdesign.surrogate import motif_gp, transition_feasibility
-from invdesign.surrogate.warps import log
+from invdesign.surrogate.outcome_transforms import log
 from invdesign.vae.build import sequence_vae
-from invdesign.vae.train import Recipe
+from invdesign.vae.training import Recipe
 
 # V, L, c, k, q; evaluations; the mean that is wanted there, and the published genetic algorithm's.
 FUNCTIONS = {
@@ -63,7 +64,7 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
         corpus=lambda: corpus,
         surrogate=partial(motif_gp, letters=n_letters),
         latent_surrogate=None,
-        warp=log,
+        outcome_transform=log,
         feasibility=partial(
             transition_feasibility,
             letters=n_letters,
@@ -77,8 +78,8 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
             generations=12,
             oversample=60,
         ),
-        edits=Edits(
-            partial(vary, domain=domain, crossed=0.2, shifted=0.1, pasted=0.15, moved=0.1),
+        mutations=MutationPolicy(
+            partial(mutate, domain=domain, crossed=0.2, shifted=0.1, pasted=0.15, moved=0.1),
             distance,
             project,
             share=0.85,
@@ -88,14 +89,14 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
         n_seeds=100,
         batch=50,
         budget=budget,
-        most_failures=1.0,
-        corpus_is_new=True,
+        max_failure_rate=1.0,
+        allow_corpus_designs=True,
         seed=seed,
         name=name,
     )
     with tempfile.TemporaryDirectory() as folder:
         space = prepare(campaign.domain, corpus, campaign.vae, cache=Path(folder))
-        state = begin(campaign, space, corpus=corpus)
+        state = initialize(campaign, space, corpus=corpus)
         # There is nothing beyond 1, so that a run that has found it may end.
         for spent in (*range(250, budget, 250), budget):
             state = run(replace(campaign, budget=spent), space, state, evaluate=in_process)

@@ -18,23 +18,24 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign, begin, run
+from invdesign.campaign import Campaign, initialize
+from invdesign.campaign import run
 from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.alphabet import letters_of
 from invdesign.domains.sequences.descriptors import descriptors
-from invdesign.domains.sequences.edits import vary
-from invdesign.domains.sequences.landscapes import sequence_table
-from invdesign.domains.sequences.wild_type import distance
-from invdesign.evaluate import in_process
+from invdesign.domains.sequences.mutations import mutate
+from invdesign.domains.sequences.oracles.lookup_oracles import sequence_table
+from invdesign.domains.sequences.wild_type.wild_type import distance
+from invdesign.execution.executors import in_process
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import posterior_sample
-from invdesign.search.edits import Edits
+from invdesign.search.mutations import MutationPolicy
 from invdesign.search.search import Search
 from invdesign.surrogate import site_gp
-from invdesign.surrogate.warps import log
+from invdesign.surrogate.outcome_transforms import log
 from invdesign.vae.build import sequence_vae
-from invdesign.vae.train import Recipe
+from invdesign.vae.training import Recipe
 
 BEST = 8.76196565571
 PROTEIN = letters_of("protein")
@@ -58,14 +59,14 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         vae=Recipe(partial(sequence_vae, d=16, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
         surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
-        warp=log,
+        outcome_transform=log,
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
-        edits=Edits(partial(vary, domain=domain), distance, share=0.75, most=4, n_parents=100),
+        mutations=MutationPolicy(partial(mutate, domain=domain), distance, share=0.75, max_radius=4, n_parents=100),
         n_seeds=96,
         batch=96,
         budget=480,
-        most_failures=1.0,
-        corpus_is_new=True,
+        max_failure_rate=1.0,
+        allow_corpus_designs=True,
         seed=seed,
         name="gb1",
     )
@@ -73,7 +74,7 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
     start = time.process_time()
     # Every seed of the campaign starts from variants of its own.
     seeds = library(3000, seed=1000 + seed)
-    state = run(campaign, space, begin(campaign, space, corpus=seeds), evaluate=in_process)
+    state = run(campaign, space, initialize(campaign, space, corpus=seeds), evaluate=in_process)
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
     best = np.maximum.accumulate(values) / BEST
     return {

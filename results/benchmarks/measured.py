@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.domains.sequences import files
-from invdesign.domains.sequences.measured import predicted, score, trained
-from invdesign.domains.sequences.regressors import Encoder, Recipe, fit_networks, fit_ridge
+from invdesign.domains.sequences.io import files
+from invdesign.domains.sequences.oracles.regression_oracle import predicted, score, trained
+from invdesign.domains.sequences.oracles.regressors import Encoder, Recipe, fit_networks, fit_ridge
 
 COLUMN = "score"
-MOST_TRAINED = 3
+MAX_TRAINED = 3
 
 
 def measure(path: Path, cache: Path) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def measure(path: Path, cache: Path) -> dict[str, Any]:
 def beyond(designs: tuple[str, ...], y: np.ndarray, wild_type: str) -> dict[str, Any]:
     """Trained on the variants of few mutations, how well those of more are foretold."""
     mutations = np.array([sum(a != b for a, b in zip(wild_type, design, strict=True)) for design in designs])
-    few, many = np.flatnonzero(mutations <= MOST_TRAINED), np.flatnonzero(mutations > MOST_TRAINED)
+    few, many = np.flatnonzero(mutations <= MAX_TRAINED), np.flatnonzero(mutations > MAX_TRAINED)
     known, new = [designs[i] for i in few], [designs[i] for i in many]
     encoder = Encoder.of(known)
     numbers, _ = encoder.numbers(known)
@@ -79,9 +79,9 @@ def table(found: dict[str, Any]) -> str:
         random = (one["variants"] - one["held_out"], f"a random tenth, {one['held_out']:,}", one["spread"], one)
         more = one["beyond"]
         n_more = more["ridge"]["n"] + more["ridge"]["n_unseen"]
-        far = (more["trained_on"], f"more than {MOST_TRAINED} mutations, {n_more:,}", more["spread"], more)
+        far = (more["trained_on"], f"more than {MAX_TRAINED} mutations, {n_more:,}", more["spread"], more)
         for n, what, spread, scores in (random, far):
-            fewest = f"{n:,}" if scores is one else f"{n:,} of at most {MOST_TRAINED} mutations"
+            fewest = f"{n:,}" if scores is one else f"{n:,} of at most {MAX_TRAINED} mutations"
             for model in ("ridge", "networks"):
                 s = scores[model]
                 lines.append(

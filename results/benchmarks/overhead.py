@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", type=int, default=[1000, 10000])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
-    corpus = zinc250k(arguments.corpus, cache=arguments.cache, at_most=max(arguments.sizes))
+    corpus = zinc250k(arguments.corpus, cache=arguments.cache, max_designs=max(arguments.sizes))
     campaign = Campaign(
         Molecules(),
         [Objective(TASK)],

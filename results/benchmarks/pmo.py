@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign import Campaign, Objective, Pretrained, begin, prepare, run
+from invdesign import Campaign, Objective, Pretrained, initialize, prepare, run
 from invdesign.core import round_seed
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.tasks import guacamol
-from invdesign.evaluate import in_process
+from invdesign.execution.executors import in_process
 
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
 # Measured with the published programs on this kind of machine, mean of 2 to 3 seeds.
@@ -74,12 +74,12 @@ def one(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, ba
         budget=budget,
         batch=batch,
         seed=seed,
-        corpus_is_new=True,
+        allow_corpus_designs=True,
         name=task,
     )
     space = prepare(campaign.domain, corpus, campaign.vae, cache=cache)
     start = time.process_time()
-    state = run(campaign, space, begin(campaign, space, corpus=corpus), evaluate=in_process)
+    state = run(campaign, space, initialize(campaign, space, corpus=corpus), evaluate=in_process)
     ours = summary([c.y[0] for c in state.history], budget)
     return {
         "task": task,

@@ -26,16 +26,16 @@ from torch import Tensor
 from invdesign.core import Corpus
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import letters_of
-from invdesign.domains.sequences.companions import pairwise, site_independent
-from invdesign.domains.sequences.corpus import AAV2, AVGFP, aav, gfp
+from invdesign.domains.sequences.naturalness.frequency_models import pairwise, site_independent
+from invdesign.domains.sequences.io.corpus import AAV2, AVGFP, aav, gfp
 from invdesign.domains.sequences.descriptors import descriptors
-from invdesign.domains.sequences.measured import predicted
-from invdesign.domains.sequences.regressors import Encoder, fit_ridge
+from invdesign.domains.sequences.oracles.regression_oracle import predicted
+from invdesign.domains.sequences.oracles.regressors import Encoder, fit_ridge
 from invdesign.surrogate import site_gp
 from invdesign.vae.base import VAE
 from invdesign.vae.build import aligned_vae, sequence_vae
-from invdesign.vae.naturalness import log_probability
-from invdesign.vae.train import Recipe, train
+from invdesign.vae.likelihood import log_probability
+from invdesign.vae.training import Recipe, train
 
 SETS: dict[str, tuple[Callable[..., Corpus[str]], str, WildType]] = {
     "gfp": (gfp, "gfp_full.csv.gz", AVGFP),
@@ -117,11 +117,11 @@ def measured(corpus: Corpus[str], wild_type: WildType, recipe: Recipe) -> Mappin
         "exact_if_wild_type": round(float((n_mutations == 0).float().mean()), 4),
         "nats": {"log_likelihood": round(last.log_likelihood, 3), "kl": round(last.kl, 1)},
         "cpu_seconds": round(spent),
-        "rank_correlation": ranking(corpus, wild_type, domain, training.vae, training.held_out),
+        "rank_correlation": rank(corpus, wild_type, domain, training.vae, training.held_out),
     }
 
 
-def ranking(
+def rank(
     corpus: Corpus[str], wild_type: WildType, domain: Sequences, vae: VAE, held_out: np.ndarray
 ) -> Mapping[str, float]:
     """Spearman's correlation with the measured values of the held-out variants, of scores and of regressions."""
@@ -151,7 +151,7 @@ def ranking(
         )
         u = torch.from_numpy((values - values.mean()) / values.std())[:, None]
         facts = descriptors(letters_of("protein"))
-        model = site_gp(X, u, d=vae.d, letters=20, descriptors=facts, uses_latent=uses_latent, most=N_GP)
+        model = site_gp(X, u, d=vae.d, letters=20, descriptors=facts, uses_latent=uses_latent, max_points=N_GP)
         with torch.no_grad():
             return model.posterior(X_new[:, None]).mean.reshape(-1).numpy()
 

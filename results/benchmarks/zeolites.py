@@ -22,14 +22,15 @@ from pymatgen.core import Structure
 from pymatgen.io.cif import CifParser
 
 from invdesign import InvdesignError
-from invdesign.domains.crystals import Crystal, Crystals, cif
-from invdesign.domains.crystals.files import corpus
-from invdesign.domains.crystals.frameworks import frameworks, new_net, structures
-from invdesign.domains.crystals.pores import Pores, pores
-from invdesign.domains.crystals.symmetry import crystal_of
-from invdesign.domains.crystals.topology import topology_of
-from invdesign.domains.crystals.vae import crystal_vae
-from invdesign.domains.crystals.zeolites import (
+from invdesign.domains.crystals import Crystal, Crystals
+from invdesign.domains.crystals.io import cif
+from invdesign.domains.crystals.io.files import corpus
+from invdesign.domains.crystals.zeolites.corpus import frameworks, new_net, structures
+from invdesign.domains.crystals.zeolites.pores import Pores, pores
+from invdesign.domains.crystals.symmetry.canonical import crystal_of
+from invdesign.domains.crystals.zeolites.topology import topology_of
+from invdesign.domains.crystals.model.vae import crystal_vae
+from invdesign.domains.crystals.zeolites.silica import (
     four_connected,
     framework_of,
     framework_residual,
@@ -37,7 +38,7 @@ from invdesign.domains.crystals.zeolites import (
     without_oxygen,
 )
 from invdesign.latent.prepare import prepare
-from invdesign.vae.train import Recipe
+from invdesign.vae.training import Recipe
 
 PARTS = ("table", "rebuilt", "map", "campaign")
 COLUMNS = {"included": "included_sphere", "free": "largest_diff_sphere"}
@@ -48,7 +49,7 @@ TUNED = (
     "SZR UEI UOS VET WEI ZON"
 )
 # As campaigns/zeolite_pore.yaml trains its map.
-MOST_ORBITS, STRAINED, RANDOM = 12, 5, 100
+MAX_ORBITS, STRAINED, RANDOM = 12, 5, 100
 # And its limits.
 AT_MOST, CLEARANCE = 0.025, 2.3
 RECIPE = Recipe(partial(crystal_vae), epochs=100, batch=64, beta=0.05, beta_warmup=0.2, held_out=400)
@@ -75,13 +76,13 @@ def main() -> None:
     table = arguments.pores or arguments.archive.parent / "zeolite_pores.csv"
     given = list(structures(arguments.archive))
     whole = [(name, s) for name, s in given if not isinstance(s, str)]
-    some = [(name, s) for name, s in whole if len(s) <= arguments.most_atoms][:: arguments.every]
+    some = [(name, s) for name, s in whole if len(s) <= arguments.max_atoms][:: arguments.every]
     true = {name: _pores(s) for name, s in some} if set(arguments.parts) - {"campaign"} else {}
     figures: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     figures |= {
         "frameworks": len(some),
         "interrupted": len(given) - len(whole),
-        "larger_left_out": sum(len(s) > arguments.most_atoms for _, s in whole),
+        "larger_left_out": sum(len(s) > arguments.max_atoms for _, s in whole),
     }
     if "table" in arguments.parts:
         figures["table_error"] = against_table(true, table)
@@ -142,12 +143,12 @@ def rebuilt(some: Named, true: dict[str, Pores]) -> dict[str, Any]:
 def through_the_map(some: Named, true: dict[str, Pores], archive: Path, cache: Path) -> dict[str, Any]:
     """A random fifth of the frameworks, encoded and decoded by a map that saw none of their nets in training."""
     designs = {name: crystal_of(without_oxygen(s)) for name, s in some}
-    designs = {name: design for name, design in designs.items() if len(design.orbits) <= MOST_ORBITS}
+    designs = {name: design for name, design in designs.items() if len(design.orbits) <= MAX_ORBITS}
     nets = {name: topology_of(design).key for name, design in designs.items()}
     names = sorted(designs)
     test = [names[i] for i in np.random.default_rng(0).permutation(len(names))[: len(names) // 5]]
     hidden = {nets[name] for name in test}
-    whole = frameworks(archive, most_orbits=MOST_ORBITS, strained=STRAINED, random=RANDOM, cache=cache)
+    whole = frameworks(archive, max_orbits=MAX_ORBITS, strained=STRAINED, random=RANDOM, cache=cache)
     learnt = corpus(
         tuple(design for design in whole.designs if topology_of(design).key not in hidden),
         name="four fifths of the frameworks",
@@ -163,7 +164,7 @@ def through_the_map(some: Named, true: dict[str, Pores], archive: Path, cache: P
         raw = space.decode(space.encode(chosen))
         found[label] = {
             "frameworks": len(names),
-            "can_be_written": sum(not reason for reason in space.domain.misfits(chosen)),
+            "can_be_written": sum(not reason for reason in space.domain.encoding_errors(chosen)),
             "as_decoded": _returned(names, chosen, raw, true),
             "settled": _returned(names, chosen, pulling.decode(space.encode(chosen)), true),
         }
@@ -176,7 +177,7 @@ def campaign(run: Path, archive: Path) -> dict[str, Any]:
     wholes = [CifParser.from_str(text).parse_structures(primitive=False)[0] for text in texts]
     measured = [_pores(s).free for s in wholes]
     designs = [crystal_of(s) for s in wholes]
-    strict = partial(framework_residual, at_most=AT_MOST, clearance=CLEARANCE)
+    strict = partial(framework_residual, max=AT_MOST, clearance=CLEARANCE)
     validators = (four_connected, strict, one_net, partial(new_net, path=archive))
     judged = zip(*(validator(designs) for validator in validators), strict=True)
     valid = [all(check.passed for check in checks) for checks in judged]

@@ -25,11 +25,11 @@ from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.oracles import qed, sa_score
 from invdesign.latent.density import prior
-from invdesign.latent.hints import hints
+from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.prepare import Pretrained, encoded, prepare, recipe_json, write_model
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.build import sequence_vae
-from invdesign.vae.train import Recipe, Training, split, train
+from invdesign.vae.training import Recipe, Training, split, train
 
 DOMAIN = Molecules(n_merges=800)
 # A large beta first lays like molecules side by side, a small one then sharpens reconstruction without moving them.
@@ -162,7 +162,7 @@ def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -
     batch = encoded(domain, corpus, cache=cache, progress=progress)
     torch.manual_seed(STAGES[0].seed)
     vae = sequence_vae(domain, d=64, n_properties=32, beam=2)
-    labels = hints(domain, corpus, 32, progress=progress)
+    labels = auxiliary_targets(domain, corpus, 32, progress=progress)
     for i, recipe in enumerate(STAGES):
         training = train(
             vae, batch, recipe, labels=labels, checkpoint=folder / f"stage{i}.safetensors", progress=progress

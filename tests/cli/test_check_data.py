@@ -1,4 +1,4 @@
-"""A file whose columns have names of their own is checked as corpus=table would read it."""
+"""A file whose columns have names of their own is checked as corpus=molecules/table would read it."""
 
 from __future__ import annotations
 

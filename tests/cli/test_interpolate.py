@@ -14,18 +14,19 @@ from typing import Any
 import pytest
 
 from invdesign.cli import main
-from invdesign.cli.between import design_of, say
 from invdesign.cli.main import _parse
+from invdesign.cli.terminal import print_interpolation
 from invdesign.core import InvdesignError, Objective
 from invdesign.domains.molecules import Molecules
+from invdesign.runs.interpolation import design_of
 
 SMALL = [
     "n_seeds=10",
     "batch=6",
     "budget=16",
     "baseline=false",
-    "screens=minimal",
-    "validators=minimal",
+    "screens=molecules/minimal",
+    "validators=molecules/minimal",
     "corpus.n=200",
     "vae.epochs=1",
     "vae.build.d=8",
@@ -65,8 +66,8 @@ def test_ends_may_look_like_settings_and_options_may_stand_before_the_campaign()
     arguments = _parse(["interpolate", "CC=O", "C=C", "--until", "-2.5", "demo", "--no-measure", "seed=1"])
     assert (arguments.first, arguments.last, arguments.campaign) == ("CC=O", "C=C", "demo")
     assert arguments.overrides == ["seed=1"] and arguments.until == -2.5 and not arguments.measure
-    arguments = _parse(["interpolate", "CC=O", "C=C", "vae=zinc250k"])
-    assert arguments.campaign is None and arguments.overrides == ["vae=zinc250k"]
+    arguments = _parse(["interpolate", "CC=O", "C=C", "vae=molecules/zinc250k"])
+    assert arguments.campaign is None and arguments.overrides == ["vae=molecules/zinc250k"]
 
 
 def test_what_makes_no_sense_is_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,7 +83,9 @@ def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[s
     step = {**known, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
     objectives: Any = SimpleNamespace(objectives=[Objective("y")])
     checks = {"all checks passed": "no", "check is_new": "failed", "detail of is_new": "known: periclase"}
-    say({"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}, objectives)
+    print_interpolation(
+        {"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}, objectives
+    )
     said = capsys.readouterr().out
     assert "design" in said and "MgO" in said and "space_group" not in said and "predicted" not in said
     assert "yes" in said and "periclase" in said

@@ -58,7 +58,7 @@ def test_options_may_stand_between_overrides() -> None:
 
     arguments = _parse(["run", "demo", "seed=1", "--json", "budget=5"])
     assert arguments.campaign == "demo" and arguments.overrides == ["seed=1", "budget=5"] and arguments.json
-    assert _parse(["sample", "vae=zinc250k"]).overrides == ["vae=zinc250k"]
+    assert _parse(["sample", "vae=molecules/zinc250k"]).overrides == ["vae=molecules/zinc250k"]
     with pytest.raises(SystemExit):
         _parse(["run", "demo", "--jsn"])
 

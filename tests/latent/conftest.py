@@ -14,9 +14,9 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus
 from invdesign.vae.build import sequence_vae
-from invdesign.vae.sequence import SequenceVAE
+from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
-from invdesign.vae.train import Recipe
+from invdesign.vae.training import Recipe
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Words:
     def is_same(self, first: str, second: str) -> bool:
         return first == second
 
-    def misfits(self, designs: Sequence[str]) -> list[str]:
+    def encoding_errors(self, designs: Sequence[str]) -> list[str]:
         return ["" for _ in designs]
 
     def to_batch(self, designs: Sequence[str]) -> Tensor:

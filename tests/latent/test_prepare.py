@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from invdesign.core import InvdesignError
-from invdesign.latent.hints import hints
+from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.vae.build import sequence_vae
 
@@ -53,15 +53,15 @@ def test_a_saved_map_needs_no_corpus(words, corpus, recipe, cache: Path) -> None
 def test_hints_are_properties_first_then_components_of_the_features(words, corpus) -> None:
     length = torch.tensor([float(len(w)) for w in corpus.designs]).double().numpy()
     measured = replace(corpus, properties={"length": length})
-    labels = hints(words, measured, 3)
+    labels = auxiliary_targets(words, measured, 3)
     assert labels is not None and labels.shape == (len(corpus), 3)
     torch.testing.assert_close(torch.corrcoef(labels[:, 1:].T), torch.eye(2), atol=1e-3, rtol=0)
     torch.testing.assert_close(labels.std(0, correction=0), torch.ones(3))
-    assert hints(words, corpus, 0) is None
+    assert auxiliary_targets(words, corpus, 0) is None
     with pytest.raises(InvdesignError, match="at least 2"):
-        hints(words, replace(corpus, properties={"a": length, "b": length}), 1)
+        auxiliary_targets(words, replace(corpus, properties={"a": length, "b": length}), 1)
     with pytest.raises(InvdesignError, match="4 features"):
-        hints(words, corpus, 9)
+        auxiliary_targets(words, corpus, 9)
 
 
 def test_a_recipe_without_a_corpus_and_a_model_that_is_not_there_are_refused(words, recipe) -> None:

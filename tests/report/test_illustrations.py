@@ -14,19 +14,19 @@ import torch
 
 from invdesign.campaign import State
 from invdesign.core import Candidate, Objective
-from invdesign.report import Story, report
+from invdesign.report import ReportData, report
 from invdesign.report.illustrations import POLICY, policy
 
 SCRIPT = "document.title = 'a < b'"
 WORDS = SimpleNamespace(name="words", label=str, draw=lambda word: "<svg></svg>")
 
 
-def story(**illustrate: Any) -> Story[str]:
+def story(**illustrate: Any) -> ReportData[str]:
     told = [
         Candidate(word, word, torch.zeros(2, dtype=torch.float64), round=1, y=(float(i),), status="measured")
         for i, word in enumerate(("ab", "abc"))
     ]
-    return Story(
+    return ReportData(
         "words", WORDS, (Objective("length", "cm"),), State(tuple(told)), shortlist=told[1:], illustrate=illustrate
     )
 

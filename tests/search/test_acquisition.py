@@ -11,10 +11,10 @@ from botorch.utils.multi_objective.pareto import is_non_dominated
 
 from invdesign.core import InvdesignError
 from invdesign.search.acquisition import (
-    front,
     log_ei,
     log_improvement,
     log_nehvi,
+    pareto_front,
     posterior_mean,
     posterior_sample,
     reference_point,
@@ -87,8 +87,8 @@ def test_hypervolume_improvement_is_larger_beyond_the_front_than_behind_it(build
 def test_the_reference_point_lies_below_the_front_and_the_best_rows_come_first():
     U = torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.2, 0.2], [-5.0, -5.0]]).double()
     assert bool((reference_point(U) <= 0).all())
-    assert set(front(U, 2).tolist()) == {0, 1} and front(U, 4)[-1] == 3
-    assert front(U[:, :1], 2).tolist() == [1, 2]
+    assert set(pareto_front(U, 2).tolist()) == {0, 1} and pareto_front(U, 4)[-1] == 3
+    assert pareto_front(U[:, :1], 2).tolist() == [1, 2]
 
 
 def test_the_hypervolume_of_random_directions_is_that_of_boxes():

@@ -10,7 +10,7 @@ from botorch.acquisition import UpperConfidenceBound
 from invdesign.core import InvdesignError
 from invdesign.search.acquisition import log_ei, log_nehvi, posterior_mean, posterior_sample, ucb
 from invdesign.search.select import merit, select
-from invdesign.surrogate import ClosedGP
+from invdesign.surrogate import ConditionedGP
 
 
 def standing(landscape, pool):
@@ -62,7 +62,9 @@ def test_believed_variances_are_those_of_a_process_that_was_told(build):
     picks, _ = select(landscape, pool, 2, acquire=partial(ucb, beta=4.0))
     old, first = landscape.model, pool[picks[:1]]
     mean = old.posterior(first).mean
-    told = ClosedGP(old.kernel, torch.cat([old.X, first]), torch.cat([old.U, mean]), noise=old.noise, means=old.means)
+    told = ConditionedGP(
+        old.kernel, torch.cat([old.X, first]), torch.cat([old.U, mean]), noise=old.noise, means=old.means
+    )
     told.shift, told.scale = old.shift, old.scale
     told._condition()
     posterior = told.posterior(pool[:, None])

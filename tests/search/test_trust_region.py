@@ -8,7 +8,7 @@ from invdesign.search.trust_region import TrustRegion
 
 
 def test_three_successes_in_a_row_double_the_length_up_to_the_longest():
-    region = TrustRegion(length=0.8, longest=1.2)
+    region = TrustRegion(length=0.8, max_length=1.2)
     for _ in range(2):
         region = region.after(improved=True)
     assert (region.length, region.successes) == (0.8, 2)
@@ -43,7 +43,7 @@ def test_weights_keep_the_volume_of_the_box():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"length": 2.0}, {"length": 0.0}, {"shortest": 2.0}, {"patience": 0}, {"failures": -1}]
+    "wrong", [{"length": 2.0}, {"length": 0.0}, {"min_length": 2.0}, {"patience": 0}, {"failures": -1}]
 )
 def test_a_region_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(InvdesignError, match="trust region"):

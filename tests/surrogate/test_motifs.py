@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invdesign.core import InvdesignError
-from invdesign.surrogate import assess, motif_gp
+from invdesign.surrogate import cross_validate, motif_gp
 from invdesign.surrogate.motifs import RelevanceKernel
 
 LETTERS = "ABCD"
@@ -94,7 +94,7 @@ def test_its_report_tells_noise_from_what_it_found_and_uses_up_no_random_numbers
     signal = (X @ torch.randn(X.shape[1], generator=torch.Generator().manual_seed(1), dtype=torch.float64))[:, None]
     noise = torch.randn(150, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     state = torch.get_rng_state()
-    found = [assess(fit(X, U, d=0), X, U, d=0, surrogate=fit) for U in (signal, noise)]
+    found = [cross_validate(fit(X, U, d=0), X, U, d=0, surrogate=fit) for U in (signal, noise)]
     assert torch.equal(state, torch.get_rng_state())
     assert [report.method for report in found] == ["held-out", "held-out"]
     assert found[0].rank_correlation[0] > 0.6 and abs(found[1].rank_correlation[0]) < 0.4

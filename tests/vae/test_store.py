@@ -9,7 +9,7 @@ import torch
 
 from invdesign.core import InvdesignError
 from invdesign.vae.base import VAE
-from invdesign.vae.sequence import SequenceVAE
+from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.store import load_model, read_tensors, save_model, write_tensors
 
 

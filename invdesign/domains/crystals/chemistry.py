@@ -14,7 +14,7 @@ from pymatgen.core import Composition, Element, Species, Structure
 
 from invdesign.core import Array, InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.symmetry import structure_of
+from invdesign.domains.crystals.symmetry.canonical import structure_of
 
 # What stands where an anion does; carbon, phosphorus and the semimetals are as often cations.
 ANIONS = frozenset(("H", "N", "O", "F", "S", "Cl", "Se", "Br", "I"))

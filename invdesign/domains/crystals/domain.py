@@ -13,23 +13,17 @@ from pymatgen.core import Composition
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError
-from invdesign.domains.crystals import (
-    batch,
-    cif,
-    crystal,
-    drawing,
-    features,
-    files,
-    matching,
-    prototypes,
-    symmetry,
-    writing,
-    zeolites,
-)
-from invdesign.domains.crystals.batch import Vocabulary
+from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.graph import least_distance
-from invdesign.domains.crystals.vae import CrystalVAE, crystal_vae
+from invdesign.domains.crystals.io import cif, files, writing
+from invdesign.domains.crystals.model import encoding, features
+from invdesign.domains.crystals.model.encoding import Vocabulary
+from invdesign.domains.crystals.model.graph import min_distance
+from invdesign.domains.crystals.model.vae import CrystalVAE, crystal_vae
+from invdesign.domains.crystals.output import drawing
+from invdesign.domains.crystals.prototypes import ionic
+from invdesign.domains.crystals.symmetry import canonical, matching
+from invdesign.domains.crystals.zeolites import silica
 
 
 @dataclass(frozen=True)
@@ -38,8 +32,8 @@ class Crystals:
 
     Args:
         symprec: distance (angstrom) at which two atoms of a file count as symmetric.
-        least_distance: angstrom; a decoded crystal with two atoms nearer than that is none.
-        most_atoms: a decoded crystal with more atoms in its conventional cell is none.
+        min_distance: angstrom; a decoded crystal with two atoms nearer than that is none.
+        max_atoms: a decoded crystal with more atoms in its conventional cell is none.
         frameworks: silica frameworks are known by their T sites: files lose their oxygens where they are read and get
             them where they are written; what is decoded settles, and is none where it makes no net (see `zeolites`).
         by_sites: crystals with the same elements on the same sites are one design, whatever their numbers: for oracles
@@ -48,8 +42,8 @@ class Crystals:
     """
 
     symprec: float = 0.1
-    least_distance: float = 0.7
-    most_atoms: int = 400
+    min_distance: float = 0.7
+    max_atoms: int = 400
     frameworks: bool = False
     by_sites: bool = False
     vocabulary: Vocabulary | None = None
@@ -64,7 +58,7 @@ class Crystals:
 
     def read(self, path: Path) -> Corpus[Crystal]:
         found = files.read(path, symprec=self.symprec)
-        return zeolites.bared(found) if self.frameworks else found
+        return silica.bared(found) if self.frameworks else found
 
     def write(
         self, designs: Sequence[Crystal], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
@@ -72,7 +66,7 @@ class Crystals:
         writing.write([self._whole(design) for design in designs], path, columns=columns)
 
     def key(self, design: Crystal) -> str:
-        return symmetry.occupation(design) if self.by_sites else symmetry.key(design)
+        return canonical.occupation(design) if self.by_sites else canonical.key(design)
 
     def is_same(self, first: Crystal, second: Crystal) -> bool:
         """Whether two crystals are one structure within the usual tolerances, as reconstructions are judged."""
@@ -81,7 +75,7 @@ class Crystals:
     def label(self, design: Crystal) -> str:
         whole = self._whole(design)
         symbol, *_ = cif.words(design.space_group)
-        kind = prototypes.prototype_of(whole)
+        kind = ionic.prototype_of(whole)
         return f"{_spoken(whole.formula)} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
 
     def to_text(self, design: Crystal) -> str:
@@ -93,13 +87,13 @@ class Crystals:
     def fit(self, designs: Sequence[Crystal]) -> Crystals:
         if not designs:
             raise InvdesignError("crystals: nothing to learn from; give a corpus of at least one crystal")
-        return replace(self, vocabulary=batch.learn(designs))
+        return replace(self, vocabulary=encoding.learn(designs))
 
     def state(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
             "symprec": self.symprec,
-            "least_distance": self.least_distance,
-            "most_atoms": self.most_atoms,
+            "min_distance": self.min_distance,
+            "max_atoms": self.max_atoms,
         }
         if self.frameworks:
             settings["frameworks"] = True
@@ -116,27 +110,27 @@ class Crystals:
     def model(self, architecture: Mapping[str, Any]) -> CrystalVAE:
         return crystal_vae(self, **architecture)
 
-    def misfits(self, designs: Sequence[Crystal]) -> list[str]:
+    def encoding_errors(self, designs: Sequence[Crystal]) -> list[str]:
         vocabulary = self.fitted()
-        return [vocabulary.misfit(design) for design in designs]
+        return [vocabulary.encoding_error(design) for design in designs]
 
     def to_batch(self, designs: Sequence[Crystal]) -> Tensor:
-        return batch.pack(self.fitted(), designs)
+        return encoding.pack(self.fitted(), designs)
 
     def from_batch(self, rows: Tensor) -> list[Crystal | None]:
-        found = batch.unpack(self.fitted(), rows)
+        found = encoding.unpack(self.fitted(), rows)
         able = [c if c is not None and self._can_be(c) else None for c in found]
-        return [zeolites.settled(c) if c is not None and self.frameworks else c for c in able]
+        return [silica.settled(c) if c is not None and self.frameworks else c for c in able]
 
     def features(self, designs: Sequence[Crystal]) -> Array:
         return features.features(designs)
 
     def describe(self, designs: Sequence[Crystal]) -> dict[str, list[Any]]:
         wholes = [self._whole(design) for design in designs]
-        structures = [symmetry.structure_of(whole) for whole in wholes]
+        structures = [canonical.structure_of(whole) for whole in wholes]
         return {
             "formula": [s.composition.reduced_formula for s in structures],
-            "prototype": [prototypes.prototype_of(whole) for whole in wholes],
+            "prototype": [ionic.prototype_of(whole) for whole in wholes],
             "space_group": [whole.space_group for whole in wholes],
             "n_atoms": [whole.n_atoms for whole in wholes],
             "density": [round(float(s.density), 4) for s in structures],
@@ -157,15 +151,15 @@ class Crystals:
         return self.vocabulary
 
     def _whole(self, design: Crystal) -> Crystal:
-        return zeolites.completed(design) if self.frameworks else design
+        return silica.completed(design) if self.frameworks else design
 
     def _can_be(self, design: Crystal) -> bool:
         """Whether the atoms of a decoded crystal are as many as its sites say, and apart."""
-        if design.n_atoms > self.most_atoms:
+        if design.n_atoms > self.max_atoms:
             return False
-        if len(symmetry.expand(design)[0]) != design.n_atoms:
+        if len(canonical.expand(design)[0]) != design.n_atoms:
             return False
-        return bool(np.isfinite(design.cell).all()) and least_distance(design) >= self.least_distance
+        return bool(np.isfinite(design.cell).all()) and min_distance(design) >= self.min_distance
 
 
 @cache

@@ -16,7 +16,6 @@ import spglib
 from pymatgen.core import Composition, Element, Structure
 
 from invdesign.core import Check, InvdesignError, Oracle
-from invdesign.domains.crystals import mlip
 from invdesign.domains.crystals.chemistry import (
     ELECTRONEGATIVITY,
     STRETCH,
@@ -28,7 +27,8 @@ from invdesign.domains.crystals.chemistry import (
 )
 from invdesign.domains.crystals.chemistry import dimensionality as bonded_directions
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.oracles import energy_above_hull
+from invdesign.domains.crystals.oracles import mlip
+from invdesign.domains.crystals.oracles.computed import energy_above_hull
 
 # Elements that one may want to do without. Radioactive: no stable nuclide (bismuth, nearly stable, is left in); costly:
 # above roughly 1,000 US dollars a kilogram as the metal.
@@ -41,51 +41,51 @@ FORBIDDEN = {
 # Distances are looked up no farther than this; a detail says "> 3 A" beyond.
 LOOK = 3.0
 
-Judge = Callable[[Crystal, Structure], tuple[bool, str]]
+CheckOne = Callable[[Crystal, Structure], tuple[bool, str]]
 
 
-def distances(designs: Sequence[Crystal], *, at_least: float = 0.5, volume: float = 0.1) -> list[Check]:
-    """Structural validity: no two atoms (or images of one) nearer than `at_least` angstrom, and a cell with a volume.
+def distances(designs: Sequence[Crystal], *, min: float = 0.5, volume: float = 0.1) -> list[Check]:
+    """Structural validity: no two atoms (or images of one) nearer than `min` angstrom, and a cell with a volume.
 
     Args:
         designs: `n` crystals.
-        at_least: the least distance that passes, angstrom.
+        min: the least distance that passes, angstrom.
         volume: the least volume of the cell, cubic angstrom.
 
     References:
         Court et al., J. Chem. Inf. Model. 2020, doi:10.1021/acs.jcim.0c00464; Xie et al., ICLR 2022, arXiv:2110.06197.
     """
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         if structure.volume < volume:
             return False, f"the cell has {structure.volume:.3g} Å³, at least {volume:g}"
-        reach = max(at_least, LOOK if structure.volume > 2 * len(structure) else at_least)
+        reach = LOOK if structure.volume > 2 * len(structure) and min < LOOK else min
         near = neighbours_in(structure, reach).length
         least = float(near.min()) if len(near) else math.inf
         shown = f"{least:.2f}" if len(near) else f"> {reach:g}"
-        return least >= at_least, f"least distance {shown} Å, at least {at_least:g}"
+        return least >= min, f"least distance {shown} Å, at least {min:g}"
 
-    return _each(designs, "distances", judge)
+    return _each(designs, "distances", check_one)
 
 
-def volume_per_atom(designs: Sequence[Crystal], *, at_least: float = 4.0, at_most: float = 100.0) -> list[Check]:
+def volume_per_atom(designs: Sequence[Crystal], *, min: float = 4.0, max: float = 100.0) -> list[Check]:
     """Volume per atom in cubic angstrom: diamond has 5.7, caesium 110."""
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         value = structure.volume / len(structure)
-        return at_least <= value <= at_most, f"{value:.3g} Å³ per atom, allowed {at_least:g} to {at_most:g}"
+        return min <= value <= max, f"{value:.3g} Å³ per atom, allowed {min:g} to {max:g}"
 
-    return _each(designs, "volume_per_atom", judge)
+    return _each(designs, "volume_per_atom", check_one)
 
 
-def density(designs: Sequence[Crystal], *, at_least: float = 0.3, at_most: float = 25.0) -> list[Check]:
+def density(designs: Sequence[Crystal], *, min: float = 0.3, max: float = 25.0) -> list[Check]:
     """Density in g/cm³: lithium has 0.53, osmium 22.6."""
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         value = float(structure.density)
-        return at_least <= value <= at_most, f"{value:.3g} g/cm³, allowed {at_least:g} to {at_most:g}"
+        return min <= value <= max, f"{value:.3g} g/cm³, allowed {min:g} to {max:g}"
 
-    return _each(designs, "density", judge)
+    return _each(designs, "density", check_one)
 
 
 def neutrality(
@@ -105,59 +105,60 @@ def neutrality(
         Davies et al., Chem 2016, doi:10.1016/j.chempr.2016.09.010.
     """
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         is_valid = _is_neutral(crystal.formula, oxidation_states_set, alloys)
         return is_valid, "" if is_valid else f"no neutral choice of oxidation states for {crystal.formula}"
 
     return [
         Check(check.name, check.passed, f"{check.detail} (set {oxidation_states_set})".strip())
-        for check in _each(designs, "neutrality", judge)
+        for check in _each(designs, "neutrality", check_one)
     ]
 
 
-def electronegativity_balance(designs: Sequence[Crystal], *, at_least: float = 0.0) -> list[Check]:
+def electronegativity_balance(designs: Sequence[Crystal], *, min: float = 0.0) -> list[Check]:
     """In the likeliest oxidation states every anion is more electronegative (Pauling) than every cation."""
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         states = oxidation_states(crystal.formula)
         if not states:
             return _without_charges(crystal)
         cations = {e: ELECTRONEGATIVITY[e] for e, q in states.items() if q > 0}
         anions = {e: ELECTRONEGATIVITY[e] for e, q in states.items() if q < 0}
-        c, a = max(cations, key=lambda e: cations[e]), min(anions, key=lambda e: anions[e])
+        c = sorted(cations, key=lambda e: -cations[e])[0]
+        a = sorted(anions, key=lambda e: anions[e])[0]
         margin = anions[a] - cations[c]
-        said = f"{a} {anions[a]:.2f} less {c} {cations[c]:.2f} is {margin:.2f}, at least {at_least:g}"
-        return margin >= at_least, said
+        said = f"{a} {anions[a]:.2f} less {c} {cations[c]:.2f} is {margin:.2f}, at least {min:g}"
+        return margin >= min, said
 
-    return _each(designs, "electronegativity_balance", judge)
+    return _each(designs, "electronegativity_balance", check_one)
 
 
-def formal_charges(designs: Sequence[Crystal], *, at_most: float = 4.0, alloys: bool = True) -> list[Check]:
+def formal_charges(designs: Sequence[Crystal], *, max: float = 4.0, alloys: bool = True) -> list[Check]:
     """No ion has a likeliest oxidation state beyond this, either way, and every anion a whole one.
 
     Highly charged cations share their electrons, and where anions of one element differ in charge, some of them do.
 
     Args:
         designs: `n` crystals.
-        at_most: largest oxidation state.
+        max: largest oxidation state.
         alloys: whether crystals without ions pass.
     """
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         states = oxidation_states(crystal.formula)
         if not states:
             passed, why = _without_charges(crystal)
             return passed and alloys, why
-        element, charge = max(states.items(), key=lambda item: abs(item[1]))
+        element, charge = sorted(states.items(), key=lambda item: -abs(item[1]))[0]
         for other, q in states.items():
             if q < 0 and abs(q - round(q)) > 1e-6:
                 return False, f"{other}{q:+.3g} is a mean of different charges"
-        return abs(charge) <= at_most, f"{element}{charge:+g}, at most {at_most:g}"
+        return abs(charge) <= max, f"{element}{charge:+g}, at most {max:g}"
 
-    return _each(designs, "formal_charges", judge)
+    return _each(designs, "formal_charges", check_one)
 
 
-def bond_valence(designs: Sequence[Crystal], *, at_most: float = 1.0) -> list[Check]:
+def bond_valence(designs: Sequence[Crystal], *, max: float = 1.0) -> list[Check]:
     """The global instability index: root mean square gap (valence units) of bond-valence sums from what is usual.
 
     Of 57 ionic crystals of the Materials Project half have less than 0.7, nine in ten less than 1.2. See
@@ -167,7 +168,7 @@ def bond_valence(designs: Sequence[Crystal], *, at_most: float = 1.0) -> list[Ch
         Salinas-Sanchez et al., J. Solid State Chem. 1992, doi:10.1016/0022-4596(92)90094-C.
     """
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         if not oxidation_states(crystal.formula):
             return _without_charges(crystal)
         found = bond_valence_sums(crystal)
@@ -177,24 +178,22 @@ def bond_valence(designs: Sequence[Crystal], *, at_most: float = 1.0) -> list[Ch
         gap = sums - expected
         index, worst = float(np.sqrt((gap**2).mean())), int(np.abs(gap).argmax())
         said = f"{species[worst]} has {sums[worst]:.2f}, usual {expected[worst]:.2f}"
-        return index <= at_most, f"instability {index:.2f}, at most {at_most:g}; {said}"
+        return index <= max, f"instability {index:.2f}, at most {max:g}; {said}"
 
-    return _each(designs, "bond_valence", judge)
+    return _each(designs, "bond_valence", check_one)
 
 
-def coordination(
-    designs: Sequence[Crystal], *, at_least: int = 1, at_most: int = 24, stretch: float = STRETCH
-) -> list[Check]:
+def coordination(designs: Sequence[Crystal], *, min: int = 1, max: int = 24, stretch: float = STRETCH) -> list[Check]:
     """Bonds of every atom: at most `stretch` times the sum of covalent radii, cations not bonded to each other."""
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         numbers = coordination_numbers(crystal, stretch=stretch)
-        strange = np.flatnonzero((numbers < at_least) | (numbers > at_most))
+        strange = np.flatnonzero((numbers < min) | (numbers > max))
         found = Counter((structure[int(i)].specie.symbol, int(numbers[i])) for i in strange)
         said = ", ".join(f"{e} with {n} bonds" for e, n in sorted(found))
-        return not found, f"{said}, allowed {at_least} to {at_most}" if found else ""
+        return not found, f"{said}, allowed {min} to {max}" if found else ""
 
-    return _each(designs, "coordination", judge)
+    return _each(designs, "coordination", check_one)
 
 
 def dimensionality(
@@ -202,17 +201,17 @@ def dimensionality(
 ) -> list[Check]:
     """How far bonds go on: 3 a net, 2 layers, 1 chains, 0 molecules; see `chemistry.dimensionality`."""
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         found = bonded_directions(crystal, stretch=stretch)
         return found in allowed, f"bonded in {found} directions, allowed {', '.join(map(str, allowed))}"
 
-    return _each(designs, "dimensionality", judge)
+    return _each(designs, "dimensionality", check_one)
 
 
 def space_group_found(designs: Sequence[Crystal], *, symprec: float = 0.1) -> list[Check]:
     """Spglib finds the space group that the design claims, at a distance of `symprec` angstrom."""
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         cell: Any = (structure.lattice.matrix, structure.frac_coords, [site.specie.Z for site in structure])
         found = None
         with warnings.catch_warnings(), contextlib.suppress(Exception):  # spglib raises its own kinds
@@ -223,15 +222,13 @@ def space_group_found(designs: Sequence[Crystal], *, symprec: float = 0.1) -> li
         said = f"found {found.international} ({found.number}), claimed {crystal.space_group}, at {symprec:g} Å"
         return int(found.number) == crystal.space_group, said
 
-    return _each(designs, "space_group_found", judge)
+    return _each(designs, "space_group_found", check_one)
 
 
-def n_elements(designs: Sequence[Crystal], *, at_least: int = 1, at_most: int = 6) -> list[Check]:
+def n_elements(designs: Sequence[Crystal], *, min: int = 1, max: int = 6) -> list[Check]:
     """How many elements there are."""
     counts = [len(design.counts) for design in designs]
-    return [
-        Check("n_elements", at_least <= n <= at_most, f"{n} elements, allowed {at_least} to {at_most}") for n in counts
-    ]
+    return [Check("n_elements", min <= n <= max, f"{n} elements, allowed {min} to {max}") for n in counts]
 
 
 def forbidden(
@@ -287,7 +284,7 @@ def relaxation(
         steps: at most so many; a relaxation that needs more fails.
     """
 
-    def judge(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
+    def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
         found = mlip.relaxed(crystal, model=model, device=device, force=force, steps=steps)
         if found is None:
             return False, "the potential has no answer: an atom without neighbours, or an element it does not know"
@@ -300,26 +297,24 @@ def relaxation(
             return False, f"not relaxed in {steps} steps: {said}"
         return is_near and abs(found.volume_change) <= volume_change, said
 
-    return _each(designs, "relaxation", judge)
+    return _each(designs, "relaxation", check_one)
 
 
-def near_hull(
-    designs: Sequence[Crystal], *, references: str | Path, energy: Oracle, at_most: float = 0.1
-) -> list[Check]:
+def near_hull(designs: Sequence[Crystal], *, references: str | Path, energy: Oracle, max: float = 0.1) -> list[Check]:
     """At most so far (eV/atom) above the convex hull of a user's phases; see `oracles.energy_above_hull`."""
     values = energy_above_hull(designs, references=references, energy=energy)
     return [
-        Check("near_hull", bool(value <= at_most), f"{value:.3f} eV/atom above the hull, at most {at_most:g}")
+        Check("near_hull", bool(value <= max), f"{value:.3f} eV/atom above the hull, at most {max:g}")
         for value in values
     ]
 
 
-def _each(designs: Sequence[Crystal], name: str, judge: Judge) -> list[Check]:
+def _each(designs: Sequence[Crystal], name: str, check_one: CheckOne) -> list[Check]:
     """One check per design; what cannot be built fails with the reason."""
     checks = []
     for design in designs:
         structure, reason = built(design)
-        passed, detail = (False, reason) if structure is None else judge(design, structure)
+        passed, detail = (False, reason) if structure is None else check_one(design, structure)
         checks.append(Check(name, bool(passed), detail))
     return checks
 

@@ -21,18 +21,18 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors
 
 from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
-from invdesign.domains import texts
 from invdesign.domains.molecules import files, grammar
 from invdesign.domains.molecules.smiles import parse
 from invdesign.domains.molecules.writing import replace_file
+from invdesign.io.corpora import make_corpus
 
 ZINC250K_URL = "https://raw.githubusercontent.com/wenhao-gao/mol_opt/2da631b/data/zinc.txt.gz"
 ZINC250K_SHA256 = "df0aa677c770f15c9943684d6600cba8e7076c67be6a090c12f24da3aaa55b70"
 
-MOST_DOWNLOAD = 50_000_000
-MOST_UNPACKED = 100_000_000
-MOST_RATIO = 50
-MOST_SLACK = 100_000
+MAX_DOWNLOAD = 50_000_000
+MAX_UNPACKED = 100_000_000
+MAX_RATIO = 50
+MAX_SLACK = 100_000
 CACHE_FORMAT = 1
 
 
@@ -75,7 +75,7 @@ def fragments(
         if mol is not None and low <= Descriptors.MolWt(mol) <= high:
             designs.setdefault(Chem.MolToSmiles(mol))
     progress("generating", n, n)
-    return texts.corpus(tuple(designs), name="fragments")
+    return make_corpus(tuple(designs), name="fragments")
 
 
 def table(
@@ -86,7 +86,7 @@ def table(
     weight_column: str | None = None,
     on_invalid: files.OnInvalid = "skip",
     salts: files.Salts = "keep",
-    at_most: int | None = None,
+    max_designs: int | None = None,
     cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
@@ -99,7 +99,7 @@ def table(
         weight_column: column of non-negative training weights.
         on_invalid: `"skip"` reports bad rows in `rejected`, `"error"` stops at the first.
         salts: keep molecules in several pieces, take the largest piece, or refuse them.
-        at_most: read no more than this many molecules.
+        max_designs: read no more than this many molecules.
         cache: folder for the parsed corpus, keyed by the content of the file and these options; parsing a quarter of
             a million molecules takes about 100 s, taking them from the cache about one.
         progress: called now and then with ("reading", rows done, lines of the file).
@@ -114,7 +114,7 @@ def table(
         "weight_column": weight_column,
         "on_invalid": on_invalid,
         "salts": salts,
-        "at_most": at_most,
+        "max_designs": max_designs,
     }
     if cache is None:
         return files.read(path, **options, progress=progress)
@@ -132,7 +132,7 @@ def table(
 def zinc250k(
     path: str | Path | None = None,
     *,
-    at_most: int | None = None,
+    max_designs: int | None = None,
     cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
@@ -140,7 +140,7 @@ def zinc250k(
 
     Args:
         path: a file with its SMILES, one a line (.smi, .txt, .gz); downloaded once and checked where not given.
-        at_most: read no more than this many molecules.
+        max_designs: read no more than this many molecules.
         cache: folder for the download and the parsed corpus; the user's cache folder where not given.
         progress: called now and then with ("reading", rows done, lines of the file).
 
@@ -153,7 +153,7 @@ def zinc250k(
     """
     folder = Path(cache) if cache is not None else platformdirs.user_cache_path("invdesign")
     source = Path(path) if path is not None else download_zinc250k(folder)
-    found = table(source, at_most=at_most, cache=folder, progress=progress)
+    found = table(source, max_designs=max_designs, cache=folder, progress=progress)
     return Corpus(
         designs=found.designs,
         rejected=found.rejected,
@@ -171,11 +171,11 @@ def download_zinc250k(folder: Path) -> Path:
     remedy = "give the file itself instead: corpus.path=/path/to/zinc250k.smi.gz"
     try:
         with urllib.request.urlopen(ZINC250K_URL, timeout=60) as answer:
-            packed = answer.read(MOST_DOWNLOAD + 1)
+            packed = answer.read(MAX_DOWNLOAD + 1)
     except (urllib.error.URLError, OSError) as error:
         raise InvdesignError(f"cannot download {ZINC250K_URL}: {error}; {remedy}") from error
-    if len(packed) > MOST_DOWNLOAD:
-        raise InvdesignError(f"{ZINC250K_URL} sent more than {MOST_DOWNLOAD:,} bytes; {remedy}")
+    if len(packed) > MAX_DOWNLOAD:
+        raise InvdesignError(f"{ZINC250K_URL} sent more than {MAX_DOWNLOAD:,} bytes; {remedy}")
     text = only_file(packed)
     found = hashlib.sha256(text).hexdigest()
     if found != ZINC250K_SHA256:
@@ -185,13 +185,13 @@ def download_zinc250k(folder: Path) -> Path:
     return place
 
 
-def only_file(packed: bytes, *, most: int = MOST_UNPACKED, ratio: int = MOST_RATIO) -> bytes:
+def only_file(packed: bytes, *, most: int = MAX_UNPACKED, ratio: int = MAX_RATIO) -> bytes:
     """The one plain file in a gzipped tar.
 
     Nothing is written, so no name can lead out of a folder; links, devices and further files are refused, and so is
     what unpacks to more than `most` bytes, or to `ratio` times its packed size and 100 kB.
     """
-    limit = min(most, max(MOST_SLACK, ratio * len(packed)))
+    limit = min(most, max(MAX_SLACK, ratio * len(packed)))
     try:
         with gzip.GzipFile(fileobj=BytesIO(packed)) as stream:
             raw = stream.read(limit + 1)
@@ -216,7 +216,7 @@ def _load(place: Path) -> Corpus[str] | None:
     try:
         state = json.loads(gzip.decompress(place.read_bytes()))
         weights = state["weights"]
-        found = texts.corpus(
+        found = make_corpus(
             tuple(state["designs"]),
             properties={name: np.array(values, dtype=float) for name, values in state["properties"].items()},
             weights=None if weights is None else np.array(weights, dtype=float),

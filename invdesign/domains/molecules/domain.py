@@ -15,7 +15,7 @@ from torch import Tensor
 from invdesign.core import Array, Corpus, InvdesignError
 from invdesign.domains.molecules import drawing, files, writing
 from invdesign.domains.molecules.smiles import (
-    LONGEST_TEXT,
+    MAX_TEXT_LENGTH,
     Representation,
     canonical,
     decode_selfies,
@@ -24,7 +24,7 @@ from invdesign.domains.molecules.smiles import (
     parse,
     tokenize_smiles,
 )
-from invdesign.vae.sequence import SequenceVAE
+from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 
 
@@ -116,8 +116,8 @@ class Molecules:
             raise InvdesignError("molecules: cannot learn a vocabulary from an empty corpus; check its rejected rows")
         sequences = [self._symbols(design)[0] for design in designs]
         vocabulary = learn_vocabulary(sequences, n_merges=self.n_merges)
-        longest = max(len(tokens) for tokens in vocabulary.tokenize(sequences)) + 1
-        return replace(self, vocabulary=vocabulary, length=min(longest, self.max_length))
+        max_length = max(len(tokens) for tokens in vocabulary.tokenize(sequences)) + 1
+        return replace(self, vocabulary=vocabulary, length=min(max_length, self.max_length))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -153,7 +153,7 @@ class Molecules:
     def is_same(self, first: str, second: str) -> bool:
         return self.key(first) == self.key(second)
 
-    def misfits(self, designs: Sequence[str]) -> list[str]:
+    def encoding_errors(self, designs: Sequence[str]) -> list[str]:
         return [self._misfit(design) for design in designs]
 
     def to_batch(self, designs: Sequence[str]) -> Tensor:
@@ -200,15 +200,15 @@ class Molecules:
         return self.vocabulary
 
     def _symbols(self, design: str) -> tuple[list[str], str]:
-        if len(design) > LONGEST_TEXT:
-            return [], f"{len(design):,} characters, more than {LONGEST_TEXT:,}"
+        if len(design) > MAX_TEXT_LENGTH:
+            return [], f"{len(design):,} characters, more than {MAX_TEXT_LENGTH:,}"
         if self.representation == "smiles":
             tokens = tokenize_smiles(design)
             return tokens, "" if "".join(tokens) == design else "text that no SMILES token covers"
         return encode_selfies(design)
 
     def _read_symbols(self, symbols: Sequence[str], text: str) -> str | None:
-        if len(text) > 4 * LONGEST_TEXT:
+        if len(text) > 4 * MAX_TEXT_LENGTH:
             return None
         smiles = decode_selfies(symbols) if self.representation == "selfies" else text
         return None if smiles is None else canonical(smiles)

@@ -14,7 +14,7 @@ from invdesign.core import InvdesignError
 from invdesign.domains.molecules.smiles import parse
 
 TILE = (260, 200)
-MOST_TILES = 200
+MAX_TILES = 200
 
 
 @contextmanager
@@ -45,12 +45,12 @@ def svg(design: str, *, width: int = TILE[0], height: int = TILE[1]) -> str:
 def grid(
     designs: Sequence[str], *, legends: Sequence[str] | None = None, n_columns: int = 5, png: bool = False
 ) -> bytes:
-    """A picture of many molecules, the first `MOST_TILES` of them.
+    """A picture of many molecules, the first `MAX_TILES` of them.
 
     Returns:
         An SVG or a PNG file as bytes.
     """
-    mols = [parse(design)[0] or Chem.Mol() for design in designs[:MOST_TILES]]
+    mols = [parse(design)[0] or Chem.Mol() for design in designs[:MAX_TILES]]
     words = list(legends[: len(mols)]) if legends is not None else [""] * len(mols)
     n_rows = max(1, -(-len(mols) // n_columns))
     size = (TILE[0] * n_columns, TILE[1] * n_rows, *TILE)

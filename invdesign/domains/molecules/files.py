@@ -17,7 +17,9 @@ from rdkit import Chem, rdBase
 
 from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.molecules.smiles import parse
-from invdesign.domains.texts import corpus, decode_text, plain_cell, unpacked
+from invdesign.io.cells import plain_cell
+from invdesign.io.corpora import make_corpus
+from invdesign.io.text_files import decode_text, read_bytes
 
 OnInvalid = Literal["skip", "error"]
 Salts = Literal["keep", "largest", "reject"]
@@ -28,8 +30,8 @@ READ = (*LINES, *TABLES, ".sdf")
 SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure", "mol")
 UNKNOWN_VALUES = ("", "nan", "na", "n/a", "none", "null", "-")
 
-MOST_BYTES = 200_000_000
-MOST_BLOCK = 1_000_000
+MAX_BYTES = 200_000_000
+MAX_BLOCK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ def read(
     weight_column: str | None = None,
     on_invalid: OnInvalid = "skip",
     salts: Salts = "keep",
-    at_most: int | None = None,
-    max_bytes: int = MOST_BYTES,
+    max_designs: int | None = None,
+    max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
 ) -> Corpus[str]:
     """Read molecules from a .smi, .txt, .csv, .tsv or .sdf file, plain or gzipped.
@@ -64,7 +66,7 @@ def read(
         on_invalid: `"skip"` reports a bad row among the corpus's rejections, `"error"` stops at the first;
             a repeated molecule is reported, never an error.
         salts: what becomes of a molecule in several pieces: kept as it is, its largest piece, or refused.
-        at_most: read no more than this many molecules.
+        max_designs: read no more than this many molecules.
         max_bytes: refuse files that are longer than this when unpacked.
         progress: called now and then with ("reading", rows done, lines of the file).
 
@@ -79,7 +81,7 @@ def read(
         raise InvdesignError(f"on_invalid must be 'skip' or 'error', got {on_invalid!r}")
     properties = dict(properties or {})
     columns = [*properties.values(), *([weight_column] if weight_column else [])]
-    text = decode_text(unpacked(path, max_bytes=max_bytes))
+    text = decode_text(read_bytes(path, max_bytes=max_bytes))
     n_lines = text.count("\n") + 1
     n_read = 0
     seen: dict[str, int] = {}
@@ -112,7 +114,7 @@ def read(
             values[name].append(numbers[column])
         if weight_column:
             weights.append(numbers[weight_column])
-        if at_most is not None and len(seen) >= at_most:
+        if max_designs is not None and len(seen) >= max_designs:
             break
     progress("reading", n_lines, n_lines)
     if not seen:
@@ -121,7 +123,7 @@ def read(
             f"{path}: expected molecules, found none in {n_read} rows{first}. Check the format "
             f"({', '.join(READ)}) and the SMILES column"
         )
-    return corpus(
+    return make_corpus(
         tuple(seen),
         properties={name: np.array(column) for name, column in values.items()},
         weights=np.array(weights) if weight_column else None,
@@ -204,8 +206,8 @@ def _sdf_rows(text: str) -> Iterator[Row]:
             continue
         title = block.split("\n", 1)[0].strip()
         head = block.split("M  END", 1)[0]
-        if len(block) > MOST_BLOCK:
-            yield Row(number, title, problem=f"a record of {len(block):,} characters, more than {MOST_BLOCK:,}")
+        if len(block) > MAX_BLOCK:
+            yield Row(number, title, problem=f"a record of {len(block):,} characters, more than {MAX_BLOCK:,}")
             continue
         if re.search(r"\b(nan|inf)", head.split("\n", 3)[-1], flags=re.IGNORECASE):
             yield Row(number, title, problem="coordinates that are not finite")

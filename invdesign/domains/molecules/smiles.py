@@ -11,9 +11,9 @@ from rdkit import Chem, rdBase
 
 Representation = Literal["selfies", "smiles"]
 
-LONGEST_TEXT = 2_000
-MOST_ATOMS = 500
-MOST_CHARGE = 4
+MAX_TEXT_LENGTH = 2_000
+MAX_ATOMS = 500
+MAX_CHARGE = 4
 
 _TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\(\d+\)|%\d\d|[A-Za-z]|\d|[-=#$:/\\.()~*@+?>]")
 
@@ -33,8 +33,8 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     text = text.strip()
     if not text:
         return None, "empty"
-    if len(text) > LONGEST_TEXT:
-        return None, f"{len(text):,} characters, more than {LONGEST_TEXT:,}"
+    if len(text) > MAX_TEXT_LENGTH:
+        return None, f"{len(text):,} characters, more than {MAX_TEXT_LENGTH:,}"
     if not text.isascii() or any(c.isspace() or c == "\0" for c in text):
         return (None, "characters that no SMILES has (white space, accents, or control characters)")
     with rdBase.BlockLogs():
@@ -43,13 +43,13 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
             return None, _problem(text)
     if mol.GetNumAtoms() == 0:
         return None, "no atoms"
-    if mol.GetNumAtoms() > MOST_ATOMS:
-        return None, f"{mol.GetNumAtoms()} heavy atoms, more than {MOST_ATOMS}"
+    if mol.GetNumAtoms() > MAX_ATOMS:
+        return None, f"{mol.GetNumAtoms()} heavy atoms, more than {MAX_ATOMS}"
     if "[" in text or "*" in text:
         for atom in mol.GetAtoms():
             if atom.GetAtomicNum() == 0:
                 return (None, "a wildcard atom (*): a query or an R-group, not a molecule")
-            if abs(atom.GetFormalCharge()) > MOST_CHARGE:
+            if abs(atom.GetFormalCharge()) > MAX_CHARGE:
                 return (None, f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}")
             if atom.GetAtomMapNum():
                 atom.SetAtomMapNum(0)

@@ -14,7 +14,7 @@ from rdkit import Chem
 
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import drawing
-from invdesign.domains.texts import safe_cell, written
+from invdesign.io.cells import cell_text, safe_cell
 
 WRITTEN = (".smi", ".csv", ".sdf", ".svg", ".png")
 
@@ -35,7 +35,7 @@ def write(designs: Sequence[str], path: Path | str, *, columns: Mapping[str, Seq
     for name, cells in columns.items():
         if len(cells) != len(designs):
             raise InvdesignError(f"column {name!r} has {len(cells)} values for {len(designs)} designs")
-    titles = [written(cell) for cell in next(iter(columns.values()))] if columns else None
+    titles = [cell_text(cell) for cell in next(iter(columns.values()))] if columns else None
     suffix = path.suffix.lower()
     if suffix == ".smi":
         lines = designs if titles is None else [f"{d}\t{_flat(t)}" for d, t in zip(designs, titles, strict=True)]
@@ -76,7 +76,7 @@ def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: S
         mol = drawing.conformer(design)
         mol.SetProp("_Name", _flat(titles[i]) if titles else f"design {i + 1}")
         tags = {"smiles": design, "conformer": mol.GetProp("conformer")}
-        tags |= {name: _flat(written(cells[i])) for name, cells in columns.items()}
+        tags |= {name: _flat(cell_text(cells[i])) for name, cells in columns.items()}
         lines = "".join(f">  <{re.sub(r'[<>]', '_', _flat(name))}>\n{value}\n\n" for name, value in tags.items())
         records.append(f"{Chem.MolToMolBlock(mol)}{lines}$$$$\n")
     return "".join(records)

@@ -13,16 +13,18 @@ import torch
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, InvdesignError
-from invdesign.domains.sequences import drawing, files, weights, writing
 from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_complement
-from invdesign.domains.sequences.scope import Scope
-from invdesign.domains.sequences.wild_type import SUBSTITUTION, WildType
-from invdesign.vae.aligned import AlignedVAE
-from invdesign.vae.sequence import SequenceVAE
+from invdesign.domains.sequences.io import files, writing
+from invdesign.domains.sequences.naturalness import weights
+from invdesign.domains.sequences.output import drawing
+from invdesign.domains.sequences.wild_type.design_constraints import Scope
+from invdesign.domains.sequences.wild_type.wild_type import SUBSTITUTION, WildType
+from invdesign.vae.models.aligned import AlignedVAE
+from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
-LEARNT = ("kind", "length", "longest", "gaps")
-LONGEST_LABEL = 60
+LEARNT = ("kind", "length", "max_length", "gaps")
+MAX_LABEL_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -36,29 +38,29 @@ class Sequences:
         kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
         length: letters of every design; `"fixed"` takes the wild type's, or the one that the corpus has. None where
             designs differ in length: then the end is a token that the VAE writes.
-        longest: letters of the longest design where lengths differ; `fit` lowers it to a tenth above the longest of the
-            corpus.
+        max_length: letters of the longest design where lengths differ; `fit` lowers it to a tenth above the longest of
+            the corpus.
         gaps: whether `-` is a letter, as in aligned families.
         wild_type: what positions and mutations are counted on.
         designable: number of each residue that may change, with the letters allowed there, empty for all.
         fixed: numbers of residues that must stay.
         forbidden: letters that a mutation may not bring in.
-        most_mutations: edits from the wild type that are allowed.
-        shortest: letters of the shortest design where lengths differ.
+        max_mutations: edits from the wild type that are allowed.
+        min_length: letters of the shortest design where lengths differ.
         both_strands: whether DNA is double: a strand and its reverse complement are one design, and cost one call.
         vocabulary: the tokens; set by `fit`.
     """
 
     kind: str = "protein"
     length: int | Literal["fixed"] | None = None
-    longest: int = 512
+    max_length: int = 512
     gaps: bool = False
     wild_type: WildType | None = None
     designable: Mapping[int, str] = field(default_factory=dict, hash=False)
     fixed: Sequence[int] = ()
     forbidden: str = ""
-    most_mutations: int | None = None
-    shortest: int = 1
+    max_mutations: int | None = None
+    min_length: int = 1
     both_strands: bool = False
     vocabulary: tuple[str, ...] | None = None
 
@@ -76,9 +78,10 @@ class Sequences:
             raise InvdesignError(f"sequences: length must be at least 1, got {self.length}")
         if self.both_strands and self.kind != "dna":
             raise InvdesignError(f"sequences: both_strands is for DNA, but kind is {self.kind!r}; leave it out")
-        if not 1 <= self.shortest <= self.longest:
+        if not 1 <= self.min_length <= self.max_length:
             raise InvdesignError(
-                f"sequences: lengths must run from 1 upwards, got shortest={self.shortest}, longest={self.longest}"
+                f"sequences: lengths must run from 1 upwards, got min_length={self.min_length}, "
+                f"max_length={self.max_length}"
             )
         assert self.scope  # its limits are checked where they are set
 
@@ -98,7 +101,7 @@ class Sequences:
     @property
     def row_length(self) -> int:
         """Tokens in a row: the letters, and the end where lengths differ."""
-        return self.length if isinstance(self.length, int) else self.longest + 1
+        return self.length if isinstance(self.length, int) else self.max_length + 1
 
     @cached_property
     def scope(self) -> Scope:
@@ -110,9 +113,9 @@ class Sequences:
             self.designable,
             self.fixed,
             self.forbidden,
-            self.most_mutations,
-            self.row_length if is_fixed else self.shortest,
-            self.row_length if is_fixed else self.longest,
+            self.max_mutations,
+            self.row_length if is_fixed else self.min_length,
+            self.row_length if is_fixed else self.max_length,
         )
 
     def read(
@@ -133,7 +136,7 @@ class Sequences:
             weight_column=weight_column,
             wild_type=self.wild_type,
             gaps=self.gaps,
-            longest=self.scope.longest,
+            max_length=self.scope.max_length,
             on_invalid=on_invalid,
         )
 
@@ -153,9 +156,9 @@ class Sequences:
         if self.wild_type is not None:
             mutations = self.wild_type.mutations(design)
             text = ";".join(mutations) or self.wild_type.name
-            if len(text) <= LONGEST_LABEL:
+            if len(text) <= MAX_LABEL_LENGTH:
                 return text
-        if len(design) <= LONGEST_LABEL:
+        if len(design) <= MAX_LABEL_LENGTH:
             return design
         return f"{design[:24]}...{design[-12:]} ({len(design)} letters)"
 
@@ -195,25 +198,27 @@ class Sequences:
                 "the corpus the kind (and the gaps) of the domain"
             )
         sizes = sorted(set(map(len, designs)))
-        length, longest = self.length, self.longest
+        length, max_length = self.length, self.max_length
         if length is None:
             own = 0 if self.wild_type is None else len(self.wild_type.sequence)
-            if sizes[-1] > longest:
+            if sizes[-1] > max_length:
                 raise InvdesignError(
-                    f"sequences: the corpus has designs of {sizes[-1]:,} letters, longest is {longest:,}; raise the "
-                    "domain's longest, or lower the corpus's"
+                    f"sequences: the corpus has designs of {sizes[-1]:,} letters, max_length is {max_length:,}; raise "
+                    "the "
+                    "domain's max_length, or lower the corpus's"
                 )
-            longest = min(longest, max(own, sizes[-1] + max(1, sizes[-1] // 10)))
+            max_length = min(max_length, max(own, sizes[-1] + max(1, sizes[-1] // 10)))
         elif len(sizes) > 1 or length not in ("fixed", sizes[0]):
             wanted = "one length" if length == "fixed" else f"{length} letters"
             raise InvdesignError(
                 f"sequences: expected designs of {wanted}, got {sizes[0]:,} to {sizes[-1]:,} letters; align the "
-                "corpus, leave out the others (corpus.shortest, corpus.longest), check the wild type, which gives the "
+                "corpus, leave out the others (corpus.min_length, corpus.max_length), check the wild type, which gives "
+                "the "
                 "length, or let lengths differ (domain.length=null)"
             )
         else:
             length = sizes[0]
-        return replace(self, length=length, longest=longest, vocabulary=(*SPECIAL, *self.letters))
+        return replace(self, length=length, max_length=max_length, vocabulary=(*SPECIAL, *self.letters))
 
     def state(self) -> dict[str, Any]:
         """What the model depends on; the limits of the design task are no part of it."""
@@ -236,7 +241,7 @@ class Sequences:
         kind = AlignedVAE if "n_filters" in settings else SequenceVAE
         return kind(settings.pop("n_tokens"), settings.pop("length"), **settings)
 
-    def misfits(self, designs: Sequence[str]) -> list[str]:
+    def encoding_errors(self, designs: Sequence[str]) -> list[str]:
         return [self._misfit(design) for design in designs]
 
     def to_batch(self, designs: Sequence[str]) -> Tensor:
@@ -263,9 +268,9 @@ class Sequences:
         return [self._restored(text.split("\0", 1)[0]) for text in texts]
 
     def features(self, designs: Sequence[str]) -> Array:
-        """One-hot letters, `n x (longest * n_letters)`, position by position; all zero behind the end."""
-        longest = self.length if isinstance(self.length, int) else self.longest
-        return weights.one_hot(designs, self.letters, longest).reshape(len(designs), -1).astype(np.float64)
+        """One-hot letters, `n x (max_length * n_letters)`, position by position; all zero behind the end."""
+        max_length = self.length if isinstance(self.length, int) else self.max_length
+        return weights.one_hot(designs, self.letters, max_length).reshape(len(designs), -1).astype(np.float64)
 
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
         """Mutations, length, and what an order form or a first look asks for; see `writing.described`."""
@@ -277,7 +282,7 @@ class Sequences:
     @cached_property
     def _bounds(self) -> Scope:
         """The scope without a budget: what a decoded design must keep."""
-        return replace(self.scope, most_mutations=None)
+        return replace(self.scope, max_mutations=None)
 
     def _fitted(self) -> tuple[str, ...]:
         if self.vocabulary is None:

@@ -7,9 +7,9 @@ import random
 from collections.abc import Callable
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
-from invdesign.domains import texts
+from invdesign.io.corpora import make_corpus
 
-SHORTEST, LONGEST = 5, 50
+MIN_LENGTH, MAX_LENGTH = 5, 50
 # Letters by what they do, with how often a rule takes each.
 OILY = {"L": 30, "I": 14, "V": 12, "F": 12, "A": 16, "W": 8, "M": 4, "Y": 4}
 BASIC = {"K": 55, "R": 35, "H": 10}
@@ -51,10 +51,10 @@ def peptides(*, n: int = 8000, seed: int = 0, progress: Progress = silent) -> Co
             progress("generating", len(found), n)
         made = rng.choices(patterns, weights=(50, 20, 18, 12))[0](rng)
         charge = sum(made.count(a) for a in "KR") - sum(made.count(a) for a in "DE")
-        if SHORTEST <= len(made) <= LONGEST and (charge > 0 or rng.random() < 0.05):
+        if MIN_LENGTH <= len(made) <= MAX_LENGTH and (charge > 0 or rng.random() < 0.05):
             found.setdefault(made)
     progress("generating", n, n)
-    return texts.corpus(tuple(found), name="peptides")
+    return make_corpus(tuple(found), name="peptides")
 
 
 def helix(rng: random.Random) -> str:

@@ -16,13 +16,13 @@ from rapidfuzz import process
 from rapidfuzz.distance import Hamming, Levenshtein
 
 from invdesign.core import Check, InvdesignError
-from invdesign.domains.generic import within
-from invdesign.domains.sequences import physics
 from invdesign.domains.sequences.alphabet import GAP
 from invdesign.domains.sequences.domain import Sequences
-from invdesign.domains.sequences.places import numbered, placed, said
-from invdesign.domains.sequences.scope import Scope
-from invdesign.domains.sequences.wild_type import WildType
+from invdesign.domains.sequences.oracles import physics
+from invdesign.domains.sequences.wild_type.design_constraints import Scope
+from invdesign.domains.sequences.wild_type.residue_numbering import numbered, placed, said
+from invdesign.domains.sequences.wild_type.wild_type import WildType
+from invdesign.domains.shared_validators import within
 
 Severity = Literal["high", "moderate"]
 Refuse = Literal["high", "any"]
@@ -47,14 +47,11 @@ def alphabet(designs: Sequence[str], *, domain: Sequences) -> list[Check]:
     return checks
 
 
-def length(designs: Sequence[str], *, at_least: int = 1, at_most: int | None = None) -> list[Check]:
+def length(designs: Sequence[str], *, min: int = 1, max: int | None = None) -> list[Check]:
     """The number of letters, gaps not counted."""
-    allowed = f"{at_least} to {at_most}" if at_most else f"{at_least} and more"
+    allowed = f"{min} to {max}" if max else f"{min} and more"
     sizes = [len(design) - design.count(GAP) for design in designs]
-    return [
-        Check("length", at_least <= n and (not at_most or n <= at_most), f"{n} letters, allowed {allowed}")
-        for n in sizes
-    ]
+    return [Check("length", min <= n and (not max or n <= max), f"{n} letters, allowed {allowed}") for n in sizes]
 
 
 def scope(designs: Sequence[str], *, domain: Sequences) -> list[Check]:
@@ -94,50 +91,51 @@ def cysteines(designs: Sequence[str], *, wild_type: WildType | None = None) -> l
     return checks
 
 
-def runs(designs: Sequence[str], *, at_most: int = 5, wild_type: WildType | None = None) -> list[Check]:
+def runs(designs: Sequence[str], *, max: int = 5, wild_type: WildType | None = None) -> list[Check]:
     """No letter more often than so many times in a row, unless the wild type has as long a run of it."""
-    pattern = re.compile(rf"(.)\1{{{at_most},}}")
+    pattern = re.compile(rf"(.)\1{{{max},}}")
     own: dict[str, int] = {}
     for match in pattern.finditer("" if wild_type is None else wild_type.sequence.replace(GAP, "")):
-        own[match[1]] = max(own.get(match[1], 0), len(match[0]))
+        letter, n = match[1], len(match[0])
+        own[letter] = n if n > own.get(letter, 0) else own[letter]
     checks = []
     for design in designs:
         found = [m for m in pattern.finditer(design.replace(GAP, "")) if len(m[0]) > own.get(m[1], 0)]
         labels = placed(design, wild_type).labels if found else ()
         detail = said(f"{len(m[0])} {m[1]} from {labels[m.start()]}" for m in found)
-        checks.append(Check("runs", not found, f"{detail}, at most {at_most}" if found else ""))
+        checks.append(Check("runs", not found, f"{detail}, at most {max}" if found else ""))
     return checks
 
 
-def isoelectric_point(designs: Sequence[str], *, low: float = 4.5, high: float = 11.0) -> list[Check]:
+def isoelectric_point(designs: Sequence[str], *, min: float = 4.5, max: float = 11.0) -> list[Check]:
     """The pH at which the protein has no net charge lies in a window."""
-    return within(_bare(designs), oracle=physics.isoelectric_point, name="isoelectric_point", low=low, high=high)
+    return within(_bare(designs), oracle=physics.isoelectric_point, name="isoelectric_point", min=min, max=max)
 
 
-def charge(designs: Sequence[str], *, low: float = -30.0, high: float = 30.0, ph: float = 7.4) -> list[Check]:
+def charge(designs: Sequence[str], *, min: float = -30.0, max: float = 30.0, ph: float = 7.4) -> list[Check]:
     """The net charge (elementary charges) at a pH lies in a window."""
-    return within(_bare(designs), oracle=partial(physics.charge, ph=ph), name="charge", low=low, high=high)
+    return within(_bare(designs), oracle=partial(physics.charge, ph=ph), name="charge", min=min, max=max)
 
 
-def gravy(designs: Sequence[str], *, low: float = -2.0, high: float = 1.0) -> list[Check]:
+def gravy(designs: Sequence[str], *, min: float = -2.0, max: float = 1.0) -> list[Check]:
     """The grand average of hydropathy lies in a window."""
-    return within(_bare(designs), oracle=physics.gravy, name="gravy", low=low, high=high)
+    return within(_bare(designs), oracle=physics.gravy, name="gravy", min=min, max=max)
 
 
-def instability(designs: Sequence[str], *, at_most: float = 40.0, wild_type: WildType | None = None) -> list[Check]:
+def instability(designs: Sequence[str], *, max: float = 40.0, wild_type: WildType | None = None) -> list[Check]:
     """The instability index is at most a threshold, or at most the wild type's where that is higher."""
     own = [] if wild_type is None else physics.instability(_bare([wild_type.sequence])).tolist()
-    most = max([at_most, *own])
-    return within(_bare(designs), oracle=physics.instability, name="instability", high=most)
+    highest = sorted([max, *own])[-1]
+    return within(_bare(designs), oracle=physics.instability, name="instability", max=highest)
 
 
-def apart(designs: Sequence[str], *, known: Collection[str], at_least: int = 2, against: str = "corpus") -> list[Check]:
+def apart(designs: Sequence[str], *, known: Collection[str], min: int = 2, against: str = "corpus") -> list[Check]:
     """The design is at least so many edits from each of those that are known: Hamming where lengths are equal.
 
     Args:
         designs: `n` designs.
         known: what is known; hundreds of thousands are fine.
-        at_least: the fewest edits that pass; 1 refuses the same designs only.
+        min: the fewest edits that pass; 1 refuses the same designs only.
         against: what is known; the checks are called `apart_<against>`.
     """
     by_length: dict[int, list[str]] = {}
@@ -145,16 +143,16 @@ def apart(designs: Sequence[str], *, known: Collection[str], at_least: int = 2, 
         by_length.setdefault(len(other), []).append(other)
     checks = []
     for design in designs:
-        found = _nearest(design, by_length, at_least - 1)
-        detail = f"at least {at_least} edits from the {against}"
+        found = _nearest(design, by_length, min - 1)
+        detail = f"at least {min} edits from the {against}"
         if found is not None:
-            detail = f"{found[1]} edits from {_short(found[0])} of the {against}, at least {at_least}"
+            detail = f"{found[1]} edits from {_short(found[0])} of the {against}, at least {min}"
         checks.append(Check(f"apart_{against}", found is None, detail))
     return checks
 
 
 def apart_from_file(
-    designs: Sequence[str], *, path: str | Path, domain: Sequences, at_least: int = 2, against: str | None = None
+    designs: Sequence[str], *, path: str | Path, domain: Sequences, min: int = 2, against: str | None = None
 ) -> list[Check]:
     """The design is at least so many edits from each of a file that the domain can read; the file is read once.
 
@@ -165,7 +163,7 @@ def apart_from_file(
     if not place.is_file():
         raise InvdesignError(f"cannot keep apart from {place}: no such file. Check the path")
     known = _designs(domain, place.resolve(), place.stat().st_mtime_ns)
-    return apart(designs, known=known, at_least=at_least, against=against or place.name.split(".")[0])
+    return apart(designs, known=known, min=min, against=against or place.name.split(".")[0])
 
 
 @lru_cache(maxsize=4)

@@ -1,13 +1,12 @@
 """Crystals that the tests of this room share."""
 
-from pathlib import Path
-
+import paths
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from invdesign.domains.crystals.symmetry import crystal_of
+from invdesign.domains.crystals.symmetry.canonical import crystal_of
 
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "crystals"
+SHARED = paths.SHARED / "crystals"
 
 
 @pytest.fixture(scope="session")

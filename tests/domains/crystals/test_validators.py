@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import chemistry, validators
-from invdesign.domains.crystals.symmetry import crystal_of
+from invdesign.domains.crystals.symmetry.canonical import crystal_of
 
 
 def scaled(name, factor):
@@ -29,25 +29,25 @@ def as_element(name, **renamed):
     ("check", "options", "passes", "fails", "said"),
     [
         (validators.distances, {}, crystal("NaCl"), scaled("NaCl", 0.17), "least distance 0.48 Å, at least 0.5"),
-        (validators.distances, {"at_least": 2.9}, crystal("CsCl"), crystal("NaCl"), "2.82 Å, at least 2.9"),
+        (validators.distances, {"min": 2.9}, crystal("CsCl"), crystal("NaCl"), "2.82 Å, at least 2.9"),
         (validators.distances, {}, crystal("CsCl"), scaled("CsCl", 0.1), "0.0701 Å³"),
         (validators.volume_per_atom, {}, crystal("NaCl"), scaled("NaCl", 2), "179 Å³ per atom, allowed 4 to 100"),
-        (validators.density, {"at_least": 2}, crystal("NaCl"), crystal("Ar"), "1.77 g/cm³, allowed 2 to 25"),
+        (validators.density, {"min": 2}, crystal("NaCl"), crystal("Ar"), "1.77 g/cm³, allowed 2 to 25"),
         (validators.neutrality, {}, crystal("NaCl"), as_element("TiO2", Ti="Na"), "for NaO2 (set smact14)"),
         (validators.neutrality, {"alloys": False}, crystal("MgO"), as_element("NaCl", Na="Mg", Cl="Ca"), "CaMg"),
         (validators.electronegativity_balance, {}, crystal("Cu"), as_element("NaCl", Na="He"), "no neutral"),
-        (validators.electronegativity_balance, {"at_least": 2.2}, crystal("NaCl"), crystal("TiO2"), "1.90"),
+        (validators.electronegativity_balance, {"min": 2.2}, crystal("NaCl"), crystal("TiO2"), "1.90"),
         (validators.formal_charges, {}, crystal("TiO2"), as_element("TiO2", Ti="W", O="N"), "W+6"),
         (validators.formal_charges, {}, crystal("SrTiO3"), as_element("SrTiO3", O="N"), "N-1.67 is a mean"),
         (validators.formal_charges, {"alloys": False}, crystal("NaCl"), crystal("Cu"), "no ions"),
-        (validators.formal_charges, {"at_most": 1}, crystal("Cu"), crystal("TiO2"), "Ti+4, at most 1"),
+        (validators.formal_charges, {"max": 1}, crystal("Cu"), crystal("TiO2"), "Ti+4, at most 1"),
         (validators.bond_valence, {}, crystal("NaCl"), scaled("NaCl", 0.8), "instability"),
         (validators.coordination, {}, crystal("TiO2"), scaled("TiO2", 2), "O with 0 bonds, Ti with 0 bonds"),
-        (validators.coordination, {"at_most": 6}, crystal("NaCl"), crystal("CsCl"), "Cl with 8 bonds"),
+        (validators.coordination, {"max": 6}, crystal("NaCl"), crystal("CsCl"), "Cl with 8 bonds"),
         (validators.dimensionality, {}, crystal("MgO"), crystal("MoS2"), "bonded in 2 directions, allowed 3"),
         (validators.dimensionality, {"allowed": [1, 2]}, crystal("MoS2"), crystal("Ar"), "in 0 directions"),
         (validators.space_group_found, {}, crystal("TiO2"), as_element("NaCl", Na="Cl"), "Pm-3m (221), claimed 225"),
-        (validators.n_elements, {"at_least": 2}, crystal("NaCl"), crystal("Cu"), "1 elements"),
+        (validators.n_elements, {"min": 2}, crystal("NaCl"), crystal("Cu"), "1 elements"),
         (validators.forbidden, {}, crystal("NaCl"), as_element("NaCl", Na="Tc"), "Tc (radioactive)"),
         (validators.forbidden, {"lists": ["toxic"], "others": ["Na"]}, crystal("Cu"), crystal("NaCl"), "Na (forb"),
     ],

@@ -1,13 +1,12 @@
 """Molecules that the tests of this room share."""
 
-from pathlib import Path
-
+import paths
 import pytest
 
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import fragments
 
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "molecules"
+SHARED = paths.SHARED / "molecules"
 
 
 @pytest.fixture(scope="session")

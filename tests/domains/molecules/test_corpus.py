@@ -16,7 +16,7 @@ from invdesign.domains.molecules.corpus import ZINC250K_SHA256, fragments, only_
 from invdesign.domains.molecules.grammar import molecule
 from invdesign.domains.molecules.motifs import found_motifs
 from invdesign.domains.molecules.smiles import canonical
-from invdesign.domains.texts import unpacked
+from invdesign.io.text_files import read_bytes
 
 
 def test_the_built_in_corpus_is_the_same_every_time(built_in):
@@ -60,18 +60,18 @@ def test_impossible_demands_on_the_built_in_corpus_are_refused():
 
 
 def test_zinc250k_is_read_from_a_given_file_and_again_from_the_cache(zinc_file, tmp_path):
-    corpus = zinc250k(zinc_file, at_most=300, cache=tmp_path)
+    corpus = zinc250k(zinc_file, max_designs=300, cache=tmp_path)
     assert len(corpus) == 300 and corpus.name == "zinc250k"
     assert corpus.designs[1] == "C[C@@H]1CC(Nc2cncc(-c3nncn3C)c2)C[C@@H](C)C1"
     cached = list(tmp_path.glob("*.json.gz"))
     assert len(cached) == 1
-    again = zinc250k(zinc_file, at_most=300, cache=tmp_path)
+    again = zinc250k(zinc_file, max_designs=300, cache=tmp_path)
     assert again.designs == corpus.designs and again.sha256 == corpus.sha256
-    assert zinc250k(zinc_file, at_most=200, cache=tmp_path).sha256 != corpus.sha256
+    assert zinc250k(zinc_file, max_designs=200, cache=tmp_path).sha256 != corpus.sha256
 
 
 def test_the_pinned_checksum_is_that_of_the_file(zinc_file):
-    assert hashlib.sha256(unpacked(zinc_file)).hexdigest() == ZINC250K_SHA256
+    assert hashlib.sha256(read_bytes(zinc_file)).hexdigest() == ZINC250K_SHA256
 
 
 def test_a_damaged_cache_is_made_again(tmp_path):

@@ -21,7 +21,7 @@ def test_a_corpus_goes_through_the_batch_and_back(fitted, built_in):
     batch = fitted.to_batch(built_in.designs)
     assert batch.shape == (600, fitted.length) and batch.dtype == torch.int64
     assert fitted.from_batch(batch) == list(built_in.designs)
-    assert fitted.misfits(built_in.designs) == [""] * 600
+    assert fitted.encoding_errors(built_in.designs) == [""] * 600
 
 
 def test_the_state_of_a_domain_survives_json(fitted, built_in):
@@ -53,7 +53,7 @@ def test_selfies_without_special_tokens_always_decode(built_in):
 
 def test_misfits_say_why(built_in):
     domain = Molecules().fit(built_in.designs)
-    unknown, long, hypervalent, odd = domain.misfits(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
+    unknown, long, hypervalent, odd = domain.encoding_errors(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
     assert "[Se]" in unknown
     assert "tokens" in long
     assert "SELFIES" in hypervalent

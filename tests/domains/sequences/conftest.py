@@ -1,14 +1,13 @@
 """Sequences that the tests of this room share."""
 
-from pathlib import Path
-
+import paths
 import pytest
 from hypothesis import strategies as st
 
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import LETTERS
 
-SHARED = Path(__file__).parents[4] / "shared" / "data" / "sequences"
+SHARED = paths.SHARED / "sequences"
 WILD_TYPE = WildType("MKTAYIAK", name="short", first=5)
 
 proteins = st.text(LETTERS["protein"], min_size=1, max_size=40)

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invdesign.core import InvdesignError
-from invdesign.domains.generic import novel_to_file
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import LETTERS
+from invdesign.domains.shared_validators import novel_to_file
 from invdesign.testing import check_domain
 from invdesign.vae.build import aligned_vae, sequence_vae
 
 WILD_TYPE = WildType("MKTAYIAK", name="short", first=5)
-FREE = Sequences(longest=30).fit(["A" * 30])
+FREE = Sequences(max_length=30).fit(["A" * 30])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ FREE = Sequences(longest=30).fit(["A" * 30])
         (Sequences("rna"), ["AUG", "A"]),
         (Sequences("XYZ01", length=3), ["XYZ", "Z01"]),
         (Sequences(length="fixed", wild_type=WILD_TYPE, designable={6: "", 7: "AG"}), ["MKTAYIAK", "MWGAYIAK"]),
-        (Sequences(wild_type=WILD_TYPE, most_mutations=2), ["MKTAYIAK", "MKTAYIA", "MKTTAYIAKK"]),
+        (Sequences(wild_type=WILD_TYPE, max_mutations=2), ["MKTAYIAK", "MKTAYIA", "MKTTAYIAKK"]),
     ],
     ids=str,
 )
@@ -37,21 +37,21 @@ def test_sequences_of_any_kind_are_a_domain(domain, designs):
 
 @given(st.lists(st.text(LETTERS["protein"], min_size=1, max_size=30), min_size=1, max_size=5))
 def test_designs_go_through_the_batch_and_back(designs):
-    assert FREE.misfits(designs) == [""] * len(designs)
+    assert FREE.encoding_errors(designs) == [""] * len(designs)
     assert FREE.from_batch(FREE.to_batch(designs)) == designs
 
 
 @given(st.lists(st.text(min_size=0, max_size=50), min_size=1, max_size=5))
 def test_no_text_breaks_the_batch_and_what_does_not_come_back_is_a_misfit(texts):
     back = FREE.from_batch(FREE.to_batch(texts))
-    for text, misfit, found in zip(texts, FREE.misfits(texts), back, strict=True):
-        assert misfit or found == text
+    for text, encoding_error, found in zip(texts, FREE.encoding_errors(texts), back, strict=True):
+        assert encoding_error or found == text
 
 
 @given(st.lists(st.lists(st.integers(0, 22), min_size=31, max_size=31), min_size=1, max_size=4))
 def test_any_row_of_tokens_is_a_design_or_none(rows):
     for design in FREE.from_batch(torch.tensor(rows)):
-        assert design is None or FREE.misfits([design]) == [""]
+        assert design is None or FREE.encoding_errors([design]) == [""]
 
 
 def test_the_end_is_written_where_lengths_differ_and_not_where_they_do_not(variants):
@@ -66,9 +66,7 @@ def test_the_end_is_written_where_lengths_differ_and_not_where_they_do_not(varia
 
 
 def test_what_is_decoded_keeps_within_the_limits_but_for_the_budget():
-    domain = Sequences(
-        length="fixed", wild_type=WILD_TYPE, designable={6: "", 7: "AG"}, most_mutations=1, forbidden="C"
-    )
+    domain = Sequences(length="fixed", wild_type=WILD_TYPE, designable={6: "", 7: "AG"}, max_mutations=1, forbidden="C")
     domain = domain.fit([WILD_TYPE.sequence])
     free = Sequences(length=8).fit([WILD_TYPE.sequence])
     # K6W and T7G are allowed, two of them are one too many; M5A and K6C are not allowed at all.
@@ -77,23 +75,23 @@ def test_what_is_decoded_keeps_within_the_limits_but_for_the_budget():
         "MKTAYIAK",
         "MKTAYIAK",
     ]
-    assert domain.misfits(["MWGAYIAK", "AKTAYIAK"]) == ["", "not allowed: M5A"]
-    without = Sequences(forbidden="C", longest=9).fit(["AAAA"])
+    assert domain.encoding_errors(["MWGAYIAK", "AKTAYIAK"]) == ["", "not allowed: M5A"]
+    without = Sequences(forbidden="C", max_length=9).fit(["AAAA"])
     assert without.from_batch(FREE.to_batch(["ACA", "ADA"])) == [None, "ADA"]
 
 
 def test_fit_learns_the_length_and_leaves_room_for_a_tenth_more():
     assert Sequences(length="fixed").fit(["ACD", "ACE"]).length == 3
-    assert Sequences().fit(["A" * 50]).longest == 55
-    assert Sequences(longest=52).fit(["A" * 50]).row_length == 53
-    assert Sequences().fit(["A" * 3]).longest == 4
+    assert Sequences().fit(["A" * 50]).max_length == 55
+    assert Sequences(max_length=52).fit(["A" * 50]).row_length == 53
+    assert Sequences().fit(["A" * 3]).max_length == 4
 
 
 def test_a_corpus_that_the_domain_cannot_hold_is_refused():
     with pytest.raises(InvdesignError, match="3 to 4 letters"):
         Sequences(length="fixed").fit(["ACD", "ACDE"])
-    with pytest.raises(InvdesignError, match="raise the domain's longest"):
-        Sequences(longest=5).fit(["ACDEFG"])
+    with pytest.raises(InvdesignError, match="raise the domain's max_length"):
+        Sequences(max_length=5).fit(["ACDEFG"])
     with pytest.raises(InvdesignError, match="letters 'E', 'F'"):
         Sequences("dna").fit(["ACEF"])
     with pytest.raises(InvdesignError, match="nothing to learn"):
@@ -107,7 +105,7 @@ def test_wrong_settings_are_refused():
         ({"kind": "prot"}, "neither one of"),
         ({"length": 5, "wild_type": WILD_TYPE}, "wild type has 8"),
         ({"length": 0}, "at least 1"),
-        ({"shortest": 9, "longest": 8}, "shortest=9"),
+        ({"min_length": 9, "max_length": 8}, "min_length=9"),
         ({"fixed": [1], "wild_type": WILD_TYPE}, "no residue 1"),
         ({"designable": {5: ""}}, "set wild_type"),
     ):
@@ -154,7 +152,7 @@ def test_people_call_a_design_by_its_mutations_where_they_are_few(variants):
 
 
 def test_features_are_one_hot_letters_and_as_wide_before_the_corpus_is_known():
-    domain = Sequences("dna", longest=3)
+    domain = Sequences("dna", max_length=3)
     expected = np.zeros((3, 12))
     expected[0, [0, 5, 10]] = expected[1, 3] = 1
     assert np.array_equal(domain.features(["ACG", "T", ""]), expected)

@@ -1,23 +1,22 @@
 """What the checks of sequences refuse, and that they say where."""
 
-from pathlib import Path
-
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import CONF
 
 from invdesign import testing
 from invdesign.core import InvdesignError
-from invdesign.domains.sequences import Sequences, WildType, dna_validators, validators
-from invdesign.domains.sequences.vendors import ANY, Vendor
+from invdesign.domains.sequences import Sequences, WildType, validators
+from invdesign.domains.sequences.dna import dna_validators
+from invdesign.domains.sequences.dna.vendors import ANY, Vendor
 
-CONF = Path(__file__).parents[3] / "conf"
 # Residues 2 to 11; an NG of its own at 5, an odd number of cysteines, a run of six.
 NATIVE = WildType("AKLNGCTTTTTTW", "native", first=2)
 PROTEINS = ["AKLNGCTTTTTTW", "AKLNGCTTTTTTA", "MKV", "AKL-NGC", "GIGKFLHSAKKFGKAFVGEIMNS"]
 DNA = ["ACGT" * 20, "GAATTC", "A" * 60, "GGTCTCA" * 20]
-FREE = Vendor("none", gc=(0, 100), window_gc=(0, 100), longest_run=None, longest_repeat=None, sites=())
+FREE = Vendor("none", gc=(0, 100), window_gc=(0, 100), max_run=None, max_repeat=None, sites=())
 
 proteins = st.text("ACDEFGHIKLMNPQRSTVWY-", max_size=40)
 dna = st.text("ACGT", min_size=1, max_size=80)
@@ -46,12 +45,12 @@ def test_many_findings_are_counted():
 
 
 def test_a_length_counts_letters_and_no_gaps():
-    assert only(validators.length(["AC-D"], at_least=4)) == (False, "3 letters, allowed 4 and more")
-    assert only(validators.length(["AC-D"], at_most=3)) == (True, "3 letters, allowed 1 to 3")
+    assert only(validators.length(["AC-D"], min=4)) == (False, "3 letters, allowed 4 and more")
+    assert only(validators.length(["AC-D"], max=3)) == (True, "3 letters, allowed 1 to 3")
 
 
 def test_a_fixed_residue_that_changed_is_said_first_and_loudly():
-    task = Sequences(wild_type=NATIVE, fixed=(3,), forbidden="C", most_mutations=2)
+    task = Sequences(wild_type=NATIVE, fixed=(3,), forbidden="C", max_mutations=2)
     assert only(validators.scope(["AKLNGCTTTTTTA"], domain=task)) == (True, "")
     passed, detail = only(validators.scope(["ARLNGCTTTTTTC"], domain=task))
     assert not passed and detail.startswith("fixed residues changed: K3R; not allowed: K3R, W14C")
@@ -113,7 +112,7 @@ def test_properties_lie_in_windows():
     # Hydropathies of Kyte and Doolittle: I 4.5, R -4.5.
     assert not only(validators.isoelectric_point(["DDDDEEEE"]))[0] and only(validators.isoelectric_point(["AG"]))[0]
     assert only(validators.gravy(["III"])) == (False, "4.5, allowed -2 to 1")
-    assert only(validators.gravy(["I-R"], high=2)) == (True, "0, allowed -2 to 2")
+    assert only(validators.gravy(["I-R"], max=2)) == (True, "0, allowed -2 to 2")
     assert not only(validators.charge(["K" * 40]))[0] and only(validators.charge(["K" * 10]))[0]
     assert not only(validators.charge(["AXA"]))[0]
 
@@ -127,24 +126,24 @@ def test_the_instability_index_may_be_as_high_as_the_wild_types():
 
 def test_designs_stay_apart_from_what_is_known_by_hamming_or_levenshtein(tmp_path):
     known = ["ACDEFG", "KLMNPQRS"]
-    checks = validators.apart(["ACDEFG", "ACDEFH", "ACDHHG", "ACDEFGH", "WWWWWW"], known=known, at_least=2)
+    checks = validators.apart(["ACDEFG", "ACDEFH", "ACDHHG", "ACDEFGH", "WWWWWW"], known=known, min=2)
     assert [c.passed for c in checks] == [False, False, True, False, True]
     assert checks[1].detail == "1 edits from ACDEFG of the corpus, at least 2" and checks[0].name == "apart_corpus"
     file = tmp_path / "own.fasta"
     file.write_text(">a\nACDEFG\n")
     assert only(validators.apart_from_file(["ACDEFH"], path=file, domain=Sequences()))[0] is False
-    assert validators.apart_from_file(["A"], path=file, domain=Sequences(), at_least=1)[0].name == "apart_own"
+    assert validators.apart_from_file(["A"], path=file, domain=Sequences(), min=1)[0].name == "apart_own"
     with pytest.raises(InvdesignError, match="no such file"):
         validators.apart_from_file(["A"], path=tmp_path / "none.fasta", domain=Sequences())
 
 
 @given(st.lists(st.text("ACD", min_size=1, max_size=5), min_size=1, max_size=8), st.text("ACD", min_size=1, max_size=5))
 def test_apart_agrees_with_every_distance_counted_by_itself(known, design):
-    from invdesign.domains.sequences.wild_type import distance
+    from invdesign.domains.sequences.wild_type.wild_type import distance
 
     nearest = min(distance(other, design) for other in known)
-    for at_least in (1, 2, 3):
-        assert only(validators.apart([design], known=known, at_least=at_least))[0] == (nearest >= at_least)
+    for limit in (1, 2, 3):
+        assert only(validators.apart([design], known=known, min=limit))[0] == (nearest >= limit)
 
 
 @given(proteins)
@@ -247,7 +246,7 @@ def test_hairpins_and_sites_are_the_same_on_the_other_strand(text):
 def test_the_profiles_of_vendors_are_dated_and_what_their_names_say(name):
     vendor = profile(name)
     assert vendor.name == name and vendor.date
-    limits = ("gc", "window", "window_gc", "longest_run", "longest_repeat", "sites")
+    limits = ("gc", "window", "window_gc", "max_run", "max_repeat", "sites")
     if name == "none":
         assert all(check.passed for text in DNA for check in dna_validators.orderable(text, vendor=vendor))
     else:

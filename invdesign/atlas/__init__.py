@@ -1,0 +1,1 @@
+"""Views of a latent space: projections to the plane."""

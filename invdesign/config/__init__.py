@@ -1,0 +1,1 @@
+"""Configuration: composition with Hydra, validation, instantiation, shipped files, YAML safety."""

@@ -1,0 +1,134 @@
+"""Objectives, and the utilities that a search maximizes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from invdesign.core.errors import InvdesignError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Array = npt.NDArray[np.float64]
+Goal = Literal["maximize", "minimize"] | float | tuple[float, float]
+Combine = Literal["pareto", "weighted", "geometric"]
+Values = TypeVar("Values", "Array", "Tensor")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One property to be designed for."""
+
+    name: str
+    """Name of the property that the oracle measures, e.g. `"logp"`."""
+    unit: str = ""
+    """Unit of the property, shown wherever its values are; empty for a plain number."""
+    goal: Goal = "maximize"
+    """`"maximize"`, `"minimize"`, a target value, or a window `(low, high)` to stay in."""
+    weight: float = 1.0
+    """Weight in a weighted or geometric combination."""
+    worst: float | None = None
+    """Value (in the property's unit) of desirability 0, needed by `combine="geometric"`. For a target or a window, the
+    tolerated distance from it."""
+    best: float | None = None
+    """Value of desirability 1; not used for a target or a window."""
+
+    def __post_init__(self) -> None:
+        goal = self.goal
+        where = f"objective {self.name!r}"
+        if isinstance(goal, str):
+            if goal not in ("maximize", "minimize"):
+                raise InvdesignError(
+                    f"{where}: goal must be 'maximize', 'minimize', a number or a window [low, high], got {goal!r}"
+                )
+        elif isinstance(goal, Sequence):
+            if len(goal) != 2 or not float(goal[0]) < float(goal[1]):
+                raise InvdesignError(f"{where}: a window must be [low, high] with low < high, got {goal!r}")
+            object.__setattr__(self, "goal", (float(goal[0]), float(goal[1])))
+        elif not math.isfinite(goal):
+            raise InvdesignError(f"{where}: the target must be finite, got {goal!r}")
+        if not self.weight > 0:
+            raise InvdesignError(f"{where}: weight must be positive, got {self.weight!r}")
+
+    def utility(self, y: Values) -> Values:
+        """Return the utility of property values: more is better.
+
+        This is the only place where a sign is flipped. `y` for a maximum, `-y` for a minimum, `-|y - target|` for a
+        target, and minus the distance to the window for a window.
+
+        Args:
+            y: Property values in their unit; an array or a tensor of any shape.
+        """
+        goal = self.goal
+        if goal == "maximize":
+            return y
+        if goal == "minimize":
+            return -y
+        if isinstance(goal, tuple):
+            low, high = goal
+            return -((low - y).clip(0) + (y - high).clip(0))
+        return -abs(y - goal)
+
+    def desirability(self, y: Values) -> Values:
+        """Return the utility scaled to 0 at `worst` and 1 at `best`, clipped.
+
+        Args:
+            y: Property values in their unit; an array or a tensor of any shape.
+
+        Raises:
+            InvdesignError: The values that count 0 and 1 are not set.
+
+        References:
+            Derringer and Suich, J. Qual. Technol. 1980, doi:10.1080/00224065.1980.11980968.
+        """
+        if isinstance(self.goal, str):
+            if self.worst is None or self.best is None:
+                raise InvdesignError(
+                    f"objective {self.name!r}: combine='geometric' needs worst and best, the values of desirability 0 "
+                    "and 1; set both"
+                )
+            return ((y - self.worst) / (self.best - self.worst)).clip(0, 1)
+        if not self.worst:
+            raise InvdesignError(
+                f"objective {self.name!r}: combine='geometric' needs worst, the distance from the goal of desirability "
+                "0; set it"
+            )
+        return (1 + self.utility(y) / self.worst).clip(0, 1)
+
+
+def utilities(objectives: Sequence[Objective], Y: Array, *, combine: Combine = "pareto") -> Array:
+    """Return the utilities that a search maximizes.
+
+    Args:
+        objectives: `m` objectives.
+        Y: `n x m` properties in their units; NaN where not measured.
+        combine: Keep the objectives apart (`"pareto"`), add them weighted, or take the weighted geometric mean of
+            their desirabilities.
+
+    Returns:
+        `n x m` for `"pareto"`, else `n x 1`. NaN in a row's property is NaN in its combination.
+
+    Example:
+        >>> import numpy as np
+        >>> utilities([Objective("logp", goal=2.0)], np.array([[1.5], [4.0]])).ravel().tolist()
+        [-0.5, -2.0]
+    """
+    Y = np.asarray(Y, dtype=np.float64).reshape(-1, len(objectives))
+    if combine == "geometric":
+        weights = np.array([o.weight for o in objectives])
+        weights = weights / weights.sum()
+        scaled = np.stack([o.desirability(Y[:, j]) for j, o in enumerate(objectives)], axis=1)
+        with np.errstate(divide="ignore"):
+            combined: Array = np.exp((np.log(scaled) * weights).sum(axis=1, keepdims=True))
+        return combined
+    U = np.stack([o.utility(Y[:, j]) for j, o in enumerate(objectives)], axis=1)
+    if combine == "weighted":
+        total: Array = (U * np.array([o.weight for o in objectives])).sum(axis=1, keepdims=True)
+        return total
+    return U

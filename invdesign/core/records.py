@@ -1,0 +1,166 @@
+"""Records that travel between the layers: all frozen.
+
+Shapes: `n` designs, `q` proposals, `d` latent dimensions, `f` features, `m` objectives.
+`D` is a design (one object in its domain's own form), `B` a batch of designs as tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from botorch.models.model import Model
+    from torch import Tensor
+
+D = TypeVar("D")
+B = TypeVar("B")
+
+Array = npt.NDArray[np.float64]
+Status = Literal["pending", "measured", "failed", "timeout", "crashed", "invalid"]
+FAILED: tuple[Status, ...] = ("failed", "timeout", "crashed", "invalid")
+"""Statuses of a measurement that ended without a value."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of a validator or a screen for one design."""
+
+    name: str
+    """Name of the check."""
+    passed: bool
+    """Whether the design passed."""
+    detail: str = ""
+    """Reason or value, for people."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Result of measuring one design."""
+
+    y: tuple[float, ...]
+    """The `m` properties in their units; NaN where there is no value, never 0 for a failure."""
+    status: Status = "measured"
+    """How the measurement ended."""
+    reason: str = ""
+    """Why it failed."""
+    seconds: float = 0.0
+    """Duration of the oracle call [s]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate(Generic[D]):
+    """A design with its latent, its measurement and its checks."""
+
+    design: D
+    """The design itself."""
+    key: str
+    """Canonical identity: two designs with one key are the same thing."""
+    z: Tensor
+    """Latent mean of the design (`d`, standardized, float64); never the proposal that it was decoded from."""
+    round: int = 0
+    """Round that proposed it; 0 for a seed design."""
+    origin: str = "seed"
+    """Name of the proposer, `"seed"`, `"given"` (came measured), or `"told"` (made in place of another design)."""
+    parents: tuple[str, ...] = ()
+    """Keys of the measured designs nearest to its proposal."""
+    region: int = 0
+    """Index of its trust region."""
+    y: tuple[float, ...] = ()
+    """The `m` properties in their units, NaN where not measured; empty while pending."""
+    mean: tuple[float, ...] = ()
+    """The `m` properties that the surrogate predicted when the design was selected; empty for a seed design."""
+    sd: tuple[float, ...] = ()
+    """Standard deviations of those predictions."""
+    acquisition: float = math.nan
+    """Acquisition value at selection."""
+    log_density: float = math.nan
+    """log p(z) of real designs at its latent."""
+    percentile: float = math.nan
+    """Percentage (0 to 100) of the corpus with a lower log-density."""
+    status: Status = "pending"
+    """State of its measurement."""
+    reason: str = ""
+    """Why the measurement failed."""
+    checks: tuple[Check, ...] = ()
+    """Results of screens and validators."""
+
+    def with_outcome(self, outcome: Outcome) -> Candidate[D]:
+        """Return the candidate with its measurement."""
+        return replace(self, y=outcome.y, status=outcome.status, reason=outcome.reason)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether every check passed."""
+        return all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A row of input that was rejected."""
+
+    row: int
+    """Number of the row in the file, from 1."""
+    text: str
+    """Content of the row."""
+    reason: str
+    """Why it was rejected."""
+    remedy: str = ""
+    """What would help."""
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus(Generic[D]):
+    """Designs that exist: what a VAE is trained on, and what a campaign starts from."""
+
+    designs: tuple[D, ...]
+    """`n` distinct, canonical designs."""
+    properties: Mapping[str, Array] = field(default_factory=dict)
+    """Measured properties by name, each of length `n`, NaN where unknown."""
+    weights: Array | None = None
+    """`n` sampling weights for training, or None for equal ones."""
+    rejected: tuple[Rejection, ...] = ()
+    """Rows of the file that were rejected."""
+    name: str = "corpus"
+    """Name, for people."""
+    sha256: str = ""
+    """Checksum of the content: the key of every cache."""
+
+    def __len__(self) -> int:
+        return len(self.designs)
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """What a search reads of one trust region: surrogate, density, box and measured designs."""
+
+    model: Model
+    """Fitted BoTorch model of the utilities; reads `X = [z | features]`, `... x q x (d + f)`."""
+    latent_model: Model
+    """Fitted BoTorch model that reads `z` alone; the same object where `f` is 0 or unused."""
+    density: Callable[[Tensor], Tensor]
+    """Differentiable log p(z), `... x d -> ...`."""
+    bounds: Tensor
+    """`2 x d`, the box of the trust region."""
+    center: Tensor
+    """`d`, latent of the incumbent."""
+    X: Tensor
+    """`n x (d + f)` inputs of the measured designs."""
+    U: Tensor
+    """`n x m` utilities of the measured designs, more is better."""
+    d: int
+    """Number of leading columns of `X` that are latents."""
+    feasibility: Callable[[Tensor], Tensor] | None = None
+    """Log-probability that a design at `X` can be made and measured; None where nothing failed."""
+    elites: Tensor | None = None
+    """`k x d` latents around which designs are proposed, best first; None for the best measured ones."""
+
+    @property
+    def Z(self) -> Tensor:  # noqa: N802
+        """`n x d` latents of the measured designs."""
+        return self.X[:, : self.d]

@@ -1,0 +1,1 @@
+"""Crystal files: CIF and other formats, tables, corpora, writers."""

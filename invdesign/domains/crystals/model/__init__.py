@@ -1,0 +1,1 @@
+"""The crystal VAE: graph encoding, layers, descriptors."""

@@ -1,0 +1,1 @@
+"""Oracles of crystals: computed properties and machine-learned potentials."""

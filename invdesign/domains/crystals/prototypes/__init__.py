@@ -1,0 +1,1 @@
+"""Prototype structures decorated with ions: radii, bond lengths, the built-in corpus."""

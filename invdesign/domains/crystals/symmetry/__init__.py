@@ -1,0 +1,1 @@
+"""Space-group symmetry: Wyckoff positions, canonical descriptions, structure matching."""

@@ -1,0 +1,1 @@
+"""Silica frameworks: nets, geometry optimization, pores, adsorption."""

@@ -1,0 +1,1 @@
+"""DNA synthesis: codon optimization, vendor limits and their validators."""

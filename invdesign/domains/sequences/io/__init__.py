@@ -1,0 +1,1 @@
+"""Sequence files: FASTA and other formats, tables, corpora, writers."""

@@ -1,0 +1,1 @@
+"""Naturalness of sequences: site-independent, pairwise and VAE likelihoods."""

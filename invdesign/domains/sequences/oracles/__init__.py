@@ -1,0 +1,1 @@
+"""Oracles of sequences: physics, lookup tables, regressions, Ehrlich functions."""

@@ -1,0 +1,1 @@
+"""Output for people: order files, plates, figures."""

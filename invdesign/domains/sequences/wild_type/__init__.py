@@ -1,0 +1,1 @@
+"""Wild types: residue numbering, mutations, design constraints."""

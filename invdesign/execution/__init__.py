@@ -1,0 +1,1 @@
+"""Execution of oracles: in this process, in worker processes, or on any executor."""

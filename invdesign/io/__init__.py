@@ -1,0 +1,1 @@
+"""Files: atomic writes, tables with rejected rows, spreadsheet-safe cells."""

@@ -1,0 +1,53 @@
+"""Cells of tables that no spreadsheet takes for a formula."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def cell_text(value: Any) -> str:
+    """Return a value as text: exact for numbers, empty for None and NaN.
+
+    Example:
+        >>> cell_text(0.1), cell_text(None), cell_text("-MKV")
+        ('0.1', '', '-MKV')
+    """
+    if value is None or value != value:
+        return ""
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def safe_cell(value: Any) -> str:
+    """Return a value as the text of a cell; text that could start a formula is preceded by an apostrophe.
+
+    Numbers stay what they are, also negative ones and those given as text; NaN and None become empty. The same rule
+    holds for every table that is written: candidate lists, domain files, order files.
+
+    Args:
+        value: Any value.
+
+    References:
+        OWASP, CSV injection, https://owasp.org/www-community/attacks/CSV_Injection.
+
+    Example:
+        >>> safe_cell("=1+1"), safe_cell("-MKV"), safe_cell("-5"), safe_cell(float("nan"))
+        ("'=1+1", "'-MKV", '-5', '')
+    """
+    text = cell_text(value)
+    is_formula = text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text) and not isinstance(value, float)
+    return f"'{text}" if is_formula or text.startswith("'") else text
+
+
+def plain_cell(text: str) -> str:
+    """Return the text that `safe_cell` was given; a cell of another origin is returned as it is.
+
+    Example:
+        >>> plain_cell(safe_cell("-MKV")), plain_cell("'tis")
+        ('-MKV', "'tis")
+    """
+    is_quoted = len(text) > 1 and text[0] == "'" and text[1] in (*FORMULA_STARTS, "'")
+    return text[1:] if is_quoted else text

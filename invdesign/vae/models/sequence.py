@@ -1,0 +1,271 @@
+"""Room of VAEs: sequences of tokens (SMILES, SELFIES, protein, DNA) to latents and back."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributions import Normal
+
+from invdesign.core import InvdesignError
+from invdesign.vae.base import VAE
+from invdesign.vae.models.causal import Cache, Kind, causal
+from invdesign.vae.tokens import END, PAD, UNKNOWN
+
+# Nats by which an unfinished sequence may trail a finished one.
+MARGIN = 6.0
+
+
+class SequenceVAE(VAE):
+    """A sequence is the sum of its tokens; to write it, the decoder takes away what it has written.
+
+    Every token, read in the context of those before it, adds a `d`-vector to the posterior mean. Since this code is
+    causal, the decoder can compute it for what it has already written, and at every step it reads the remainder
+    `z - (sum so far)`: what is left to say. Such a decoder need not learn to remember, and it reconstructs after
+    minutes of training where plain recurrent decoders take hours.
+
+    In the shared dimensions a token adds the same wherever it stands, like a count of fragments: these are smooth, and
+    the property head reads them. In the others it adds through a matrix of its position, with weights that fall at
+    first, so that early tokens stand out and later ones emerge as the earlier are taken away (a sparse superposition
+    code): these keep the order.
+
+    Args:
+        n_tokens: size of the vocabulary.
+        length: longest sequence, its end token included.
+        d: latent dimensions.
+        encoder: what reads the context of a token: the two tokens before it (`"window"`), those that convolutions
+            reach, or all of them.
+        decoder: what writes the next token from the remainder and the tokens written.
+        embedding: width of a token's vector.
+        width: hidden units.
+        depth: layers of a convolutional, recurrent or transformer network.
+        anchors: position matrices that are learnt; more positions than this are interpolated between them.
+        fall: how much, in powers of e, the first position outweighs the last to begin with.
+        n_shared: latent dimensions that do not depend on position; by default half of `d`.
+        n_properties: outputs of the property head; 0 for none.
+        token_dropout: share of the written tokens hidden from the decoder in training.
+        input_dropout: share of the tokens hidden from the encoder in training; the decoder must guess them from the
+            rest.
+        beam: sequences that `generate` keeps beside each other; 1 takes the likeliest token at every step.
+
+    References:
+        Joseph and Barron, Sparse Superposition Codes, arXiv:1006.3780; Bowman et al., Generating Sentences from a
+        Continuous Space (token dropout), arXiv:1511.06349.
+    """
+
+    def __init__(
+        self,
+        n_tokens: int,
+        length: int,
+        *,
+        d: int = 64,
+        encoder: Kind = "window",
+        decoder: Kind = "recurrent",
+        embedding: int = 128,
+        width: int = 256,
+        depth: int = 1,
+        anchors: int = 64,
+        fall: float = 4.5,
+        n_shared: int | None = None,
+        n_properties: int = 0,
+        token_dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        beam: int = 1,
+    ) -> None:
+        super().__init__()
+        if n_tokens <= UNKNOWN or length < 2 or d < 1:
+            raise InvdesignError(
+                f"sequence model: needs more than 3 tokens, a length of 2 and a latent dimension, "
+                f"got n_tokens={n_tokens}, length={length}, d={d}"
+            )
+        if n_shared is not None and not 0 <= n_shared <= d:
+            raise InvdesignError(f"sequence model: n_shared must lie between 0 and d={d}, got {n_shared}")
+        self.n_tokens, self.length, self.d = n_tokens, length, d
+        self.encoder, self.decoder, self.embedding = encoder, decoder, embedding
+        self.width, self.depth, self.n_properties = width, depth, n_properties
+        self.token_dropout, self.input_dropout, self.beam = token_dropout, input_dropout, beam
+        self.n_shared = d // 2 if n_shared is None else n_shared
+        self.anchors, self.fall = min(anchors, length), fall
+
+        self.embed = nn.Embedding(n_tokens, embedding)
+        self.read = causal(encoder, embedding, width, depth=depth, length=length)
+        n_read = embedding + width
+        # Weights fall so that the power of all positions together is one.
+        weight = torch.exp(-fall * torch.linspace(0, 1, self.anchors))
+        weight = weight / weight.square().sum().sqrt() * math.sqrt(self.anchors / length)
+        n_placed = d - self.n_shared
+        self.place = nn.Parameter(torch.randn(self.anchors, n_read, n_placed) * n_read**-0.5 * weight[:, None, None])
+        self.share = nn.Parameter(torch.randn(n_read, self.n_shared) * n_read**-0.5 * (3 / length) ** 0.5)
+        self.center = nn.Parameter(torch.zeros(d))
+        self.log_sd = nn.Linear(d, d)
+        nn.init.normal_(self.log_sd.weight, 0, 1e-3)
+        nn.init.constant_(self.log_sd.bias, -1.5)
+
+        self.match = nn.Parameter(torch.randn(self.anchors, d, embedding) * d**-0.5)
+        self.write = causal(decoder, 2 * embedding, width, depth=depth, length=length)
+        self.from_hidden = nn.Linear(width, embedding)
+        self.from_match = nn.Linear(embedding, embedding)
+        self.out = nn.Linear(embedding, n_tokens)
+        nn.init.normal_(self.out.weight, 0, embedding**-0.5)
+        nn.init.zeros_(self.out.bias)
+        self.hint = nn.Linear(self.n_shared or d, n_properties) if n_properties else None
+        self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
+
+    def architecture(self) -> dict[str, Any]:
+        sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
+        others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
+        return {name: getattr(self, name) for name in (*sizes, *others)}
+
+    def with_properties(self, n: int) -> SequenceVAE:
+        vae = copy.deepcopy(self)
+        vae.n_properties = n
+        vae.hint = nn.Linear(self.n_shared or self.d, n) if n else None
+        return vae
+
+    def sizes(self, x: Tensor) -> Tensor:
+        return (x != PAD).sum(1)
+
+    def posterior(self, x: Tensor) -> Normal:
+        return self._posterior(self._parts(self._trim(x)))
+
+    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+        x = self._trim(x)
+        return self._rate(x, z, self._parts(x))
+
+    def forward(self, x: Tensor) -> tuple[Normal, Tensor, Tensor]:
+        x = self._trim(x)
+        parts = self._parts(x)
+        seen = parts
+        if self.training and self.input_dropout:
+            is_hidden = (torch.rand(x.shape, device=x.device) < self.input_dropout) & (x != PAD)
+            seen = self._parts(x.masked_fill(is_hidden, UNKNOWN))
+        posterior = self._posterior(seen)
+        z = posterior.rsample()
+        return posterior, z, self._rate(x, z, parts)
+
+    def predict(self, z: Tensor) -> Tensor | None:
+        return None if self.hint is None else self.hint(z[..., : self.n_shared or self.d])
+
+    def logits(self, x: Tensor, z: Tensor) -> Tensor:
+        """Log-odds of every token at every step, given the true tokens before it: `n x steps x n_tokens`."""
+        x = self._trim(x)
+        return self._logits(x, z, self._parts(x))
+
+    @torch.no_grad()
+    def generate(self, z: Tensor) -> Tensor:
+        """The sequences that the decoder writes at `z` (`n x d`): `n x length` token numbers, padded after the end.
+
+        With a beam, the likeliest of the sequences kept is not simply taken: of a right one nothing is left to say, so
+        each is also rated by how far its own posterior mean is from `z`, in posterior standard deviations.
+        """
+        n, k, device = len(z), self.beam, z.device
+        z = z.to(self.center.dtype)
+        written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=device)
+        rated = torch.full((n, k), -torch.inf, device=device)
+        rated[:, 0] = 0
+        place, match = self._place(), self._match()
+        rows = torch.arange(n, device=device)
+        left = (z - self.center).repeat_interleave(k, dim=0)
+        last = torch.full((n * k, 1), END, device=device)
+        ended = torch.zeros(n * k, dtype=torch.bool, device=device)
+        reading: Cache = ()
+        writing: Cache = ()
+        for step in range(self.length if n else 0):
+            embedded = self.embed(last)
+            if step:
+                context, reading = self.read(embedded, reading)
+                left = left - torch.cat([embedded, context], dim=2)[:, 0] @ place[step - 1]
+            matched = left @ match[step]
+            hidden, writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), writing)
+            scores = self.out(self.from_hidden(hidden[:, 0]) + self.from_match(matched))
+            norm = scores.logsumexp(1, keepdim=True)
+            scores[:, [PAD, UNKNOWN]] = -torch.inf
+            gain, token = scores.topk(min(k, self.n_tokens))
+            gain = gain - norm
+            # A sequence that has ended stays as it is.
+            gain[ended] = -torch.inf
+            gain[ended, 0], token[ended, 0] = 0, PAD
+            width = gain.shape[1]
+            best, chosen = (rated[rows][..., None] + gain.view(len(rows), k, width)).flatten(1).topk(k)
+            parent, token = chosen // width, token.view(len(rows), -1).gather(1, chosen)
+            history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
+            history[:, :, step] = token
+            written[rows] = history
+            beams = torch.arange(len(rows), device=device)[:, None] * k + parent
+            ended = ended[beams] | (history[:, :, step] == END)
+            # What is far behind a sequence that has ended is given up.
+            done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
+            beaten = ~ended & (best < done - MARGIN)
+            rated[rows] = best.masked_fill(beaten, -torch.inf)
+            ended = ended | beaten
+            going = (~ended).any(1).nonzero()[:, 0]
+            if not len(going):
+                break
+            # Rows that have ended leave the batch once they are many.
+            if len(going) > 0.7 * len(rows):
+                going = torch.arange(len(rows), device=device)
+            rows, kept = rows[going], beams[going].flatten()
+            last, ended, left = history[going, :, step].view(-1, 1), ended[going].flatten(), left[kept]
+            reading = _keep(reading, kept, self.encoder)
+            writing = _keep(writing, kept, self.decoder)
+        if k > 1 and n:
+            mean = self._parts(written.view(n * k, -1)).sum(1).view(n, k, -1) + self.center
+            off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
+            rated = rated - 0.5 * off.square().sum(2)
+        return written[torch.arange(n, device=device), rated.argmax(1)]
+
+    def _trim(self, x: Tensor) -> Tensor:
+        used = int((x != PAD).sum(1).max()) if len(x) else 0
+        return x[:, : max(used, 1)]
+
+    def _place(self) -> Tensor:
+        """The matrix of every position: `length x n_read x d`; the shared dimensions come first."""
+        placed = torch.einsum("la,acd->lcd", self.spread, self.place)
+        return torch.cat([self.share.expand(self.length, -1, -1), placed], dim=2)
+
+    def _match(self) -> Tensor:
+        return torch.einsum("la,ade->lde", self.spread, self.match)
+
+    def _parts(self, x: Tensor) -> Tensor:
+        """What each token adds to the posterior mean: `n x steps x d`."""
+        embedded = self.embed(x)
+        context, _ = self.read(embedded)
+        read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
+        return torch.bmm(read.transpose(0, 1), self._place()[: x.shape[1]]).transpose(0, 1)
+
+    def _posterior(self, parts: Tensor) -> Normal:
+        mean = (parts.sum(1) + self.center).float()
+        return Normal(mean, self.log_sd(mean.detach()).float().clamp(-6, 2).exp(), validate_args=False)
+
+    def _logits(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
+        said = F.pad(parts[:, :-1].cumsum(1), (0, 0, 1, 0))
+        left = (z - self.center)[:, None] - said
+        matched = torch.bmm(left.transpose(0, 1), self._match()[: x.shape[1]]).transpose(0, 1)
+        before = F.pad(x[:, :-1], (1, 0), value=END)
+        if self.training and self.token_dropout:
+            hidden_tokens = torch.rand(before.shape, device=x.device) < self.token_dropout
+            before = before.masked_fill(hidden_tokens, UNKNOWN)
+        hidden, _ = self.write(torch.cat([self.embed(before), matched], dim=2))
+        return self.out(self.from_hidden(hidden) + self.from_match(matched))
+
+    def _rate(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
+        logits = self._logits(x, z, parts).float()
+        lost = F.cross_entropy(logits.flatten(0, 1), x.flatten(), ignore_index=PAD, reduction="none")
+        return -lost.view(x.shape).sum(1)
+
+
+def _interpolation(length: int, anchors: int) -> Tensor:
+    """Weights (`length x anchors`) of the anchors at each position, linear between neighbours."""
+    if anchors == 1:
+        return torch.ones(length, 1)
+    at = torch.linspace(0, anchors - 1, length)
+    return (1 - (at[:, None] - torch.arange(anchors)).abs()).clamp(min=0)
+
+
+def _keep(cache: Cache, rows: Tensor, kind: Kind) -> Cache:
+    # A recurrent state has its layers before its rows.
+    return tuple(kept[:, rows] if kind == "recurrent" else kept[rows] for kept in cache)

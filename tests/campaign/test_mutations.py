@@ -1,0 +1,113 @@
+"""Proposals made of designs, and what a surrogate that knows nothing is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from toy import Grid, GridSpace, bump, campaign, corpus
+
+from invdesign.campaign import Campaign, initialize, run
+from invdesign.campaign.pool import apply_screens, decode_screen_encode
+from invdesign.core import Array, Check
+from invdesign.execution.executors import in_process
+from invdesign.search.cloud import local_steps
+from invdesign.search.mutations import MutationPolicy
+
+Point = tuple[int, ...]
+
+
+def apart(first: Point, second: Point) -> int:
+    return sum(abs(a - b) for a, b in zip(first, second, strict=True))
+
+
+def step(parents: Sequence[Point], n: int, *, radius: int) -> list[Point]:
+    """One coordinate of a parent moved by at most the radius."""
+    found = []
+    for i in range(n):
+        point = list(parents[i % len(parents)])
+        point[int(torch.randint(len(point), ()))] += int(torch.randint(-radius, radius + 1, ()))
+        found.append(tuple(point))
+    return found
+
+
+def pulled(space: Any, Z: torch.Tensor, designs: Sequence[Any], center: Point, radius: int) -> list[Any]:
+    """Whatever is farther away than the radius becomes the center's neighbour."""
+    return [d if d is None or apart(d, center) <= radius else (center[0] + 1, *center[1:]) for d in designs]
+
+
+def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
+    space: Any = GridSpace(parts.domain)  # type: ignore[arg-type]
+    return run(parts, space, initialize(parts, space, corpus=corpus()), evaluate=in_process)
+
+
+def test_designs_are_bred_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
+    parts = replace(campaign(), mutations=MutationPolicy(step, apart, pulled, share=0.5, max_radius=3))
+    state = finished(parts)
+    origins = {c.origin for c in state.history}
+    assert "step" in origins and len(origins) > 2
+    by_key = {c.key: c for c in state.history}
+    assert all(c.parents and set(c.parents) <= set(by_key) for c in state.history if c.origin == "step")
+    best = max(c.y[0] for c in state.history if c.status == "measured")
+    assert best > 0.9 * float(bump([(13, -7)])[0])
+
+
+def test_a_batch_keeps_its_designs_apart() -> None:
+    parts = replace(campaign(), mutations=MutationPolicy(step, apart, share=1.0, max_radius=6, min_distance=3))
+    state = finished(parts)
+    last = [c.design for c in state.history if c.round == 1]
+    assert all(apart(a, b) >= 3 for i, a in enumerate(last) for b in last[:i])
+
+
+def test_where_the_surrogate_knows_nothing_the_density_leads_and_the_record_says_so() -> None:
+    parts = campaign()
+    state = finished(replace(parts, search=replace(parts.search, min_rank_correlation=1.1)))
+    assert any("the density of real designs leads" in note for record in state.records for note in record.notes)
+    assert not any("density of real designs leads" in note for r in finished(parts).records for note in r.notes)
+
+
+class Described(Grid):
+    """The grid, with the points themselves as features."""
+
+    def features(self, designs: Sequence[Point]) -> Array:
+        return np.array(designs, dtype=float)
+
+
+def test_where_no_proposer_climbs_there_need_be_no_surrogate_of_the_latents() -> None:
+    parts = replace(campaign(), domain=Described(), latent_surrogate=None)
+    state = finished(replace(parts, search=replace(parts.search, propose=(local_steps,), shares=())))
+    assert "local_steps" in {c.origin for c in state.history}
+
+
+def test_designs_that_the_map_cannot_encode_are_dropped_and_the_others_keep_their_places() -> None:
+    class Narrow(Grid):
+        def encoding_errors(self, designs: Sequence[Point]) -> list[str]:
+            return ["too far" if max(map(abs, design)) > 3 else "" for design in designs]
+
+    space: Any = GridSpace(Narrow())
+    pool = decode_screen_encode(
+        space, torch.zeros(1, 2, dtype=torch.float64), is_known=lambda _: False, made=[(9, 9), (2, 1), (1, 1)]
+    )
+    assert pool.designs == ((0, 0), (2, 1), (1, 1)) and pool.source == (0, 2, 3)
+    assert pool.funnel.proposed == 4 and pool.funnel.decoded == 3
+
+
+def test_a_later_screen_sees_what_the_earlier_ones_let_through() -> None:
+    seen: list[Point] = []
+
+    def even(designs: Sequence[Point]) -> list[Check]:
+        return [Check("even", design[0] % 2 == 0, "odd") for design in designs]
+
+    def noted(designs: Sequence[Point]) -> list[Check]:
+        seen.extend(designs)
+        return [Check("noted", True) for _ in designs]
+
+    kept = apply_screens([even, noted], [(0, 0), (1, 0), (2, 0)])
+    assert seen == [(0, 0), (2, 0)]
+    assert [(i, [check.name for check in checks]) for i, checks in kept] == [
+        (0, ["even", "noted"]),
+        (2, ["even", "noted"]),
+    ]

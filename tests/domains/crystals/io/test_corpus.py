@@ -1,0 +1,118 @@
+"""Corpora of crystals from given files, their checksums and their cache."""
+
+import gzip
+import hashlib
+
+import numpy as np
+import pytest
+
+from invdesign import testing
+from invdesign.config import compose, instantiate
+from invdesign.core import InvdesignError
+from invdesign.domains.crystals.io import corpus as corpora
+from invdesign.domains.crystals.io.corpus import carbon_24, mp_20, perov_5, table
+from invdesign.domains.crystals.io.writing import write
+from invdesign.io.text_files import read_bytes
+
+LOADERS = {"perov_5": perov_5, "carbon_24": carbon_24, "mp_20": mp_20}
+FILES = {
+    "perov_5": ["perov_5_train", "perov_5_test"],
+    "carbon_24": ["carbon_24_train"],
+    "mp_20": ["mp_20_train", "mp_20_pilot_train", "mp_20_test"],
+}
+
+
+def test_the_pinned_checksums_are_those_of_the_files(data):
+    for name, files in FILES.items():
+        pinned = getattr(corpora, name.upper())
+        for file in files:
+            digest = hashlib.sha256(read_bytes(data / f"{file}.csv.gz")).hexdigest()
+            assert pinned[digest].startswith(f"{file}.csv.gz")
+        assert len(pinned) == len(files)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_a_benchmark_is_read_from_given_files_with_its_properties(data, name):
+    paths = [data / f"{file}.csv.gz" for file in FILES[name][:2]]
+    corpus = LOADERS[name](paths, max_designs=5)
+    assert len(corpus) == 5 and corpus.name == name
+    assert all(len(values) == 5 and np.isfinite(values).all() for values in corpus.properties.values())
+    assert len(corpus.properties) == {"perov_5": 4, "carbon_24": 1, "mp_20": 3}[name]
+
+
+def test_the_first_perovskite_has_the_heat_that_its_row_says(data):
+    corpus = perov_5(data / "perov_5_train.csv.gz", max_designs=1)
+    assert corpus.designs[0].counts == {"Cu": 1, "Cd": 1, "N": 3}
+    np.testing.assert_allclose(corpus.properties["heat_ref"], 2.709152583232041)
+
+
+@pytest.mark.parametrize("name", LOADERS)
+def test_without_its_file_a_benchmark_says_what_to_fetch_and_from_where(tmp_path, name):
+    with pytest.raises(InvdesignError, match=rf"{name}: no file is given; fetch {FILES[name][0]}.* from https://"):
+        LOADERS[name]()
+    with pytest.raises(InvdesignError, match="no such file"):
+        LOADERS[name](tmp_path / "no.csv")
+
+
+def test_another_file_than_the_benchmark_s_is_refused_unless_it_is_meant(tmp_path, crystals):
+    path = tmp_path / "perov_5_train.csv"
+    heats = {"heat_ref": [0.5, 1.5], "heat_all": [1, 2], "dir_gap": [0, 0], "ind_gap": [0, 0]}
+    write(crystals[:2], path, columns=heats)
+    with pytest.raises(InvdesignError, match="is_pinned"):
+        perov_5(path)
+    corpus = perov_5(path, is_pinned=False)
+    assert corpus.designs == crystals[:2] and corpus.properties["heat_ref"].tolist() == [0.5, 1.5]
+
+
+def test_several_files_are_one_corpus_without_repeats(tmp_path, crystals):
+    write(crystals[:3], tmp_path / "a.csv", columns={"y": [1, 2, 3]})
+    write(crystals[2:], tmp_path / "b.csv", columns={"y": [30, 4]})
+    corpus = table([tmp_path / "a.csv", tmp_path / "b.csv"], properties={"y": "y"})
+    assert corpus.designs == crystals and corpus.properties["y"].tolist() == [1, 2, 3, 4]
+    (rejection,) = corpus.rejected
+    assert rejection.row == 2 and rejection.text.startswith("b.csv: ")
+    assert rejection.reason == "the same crystal as row 4 of a.csv"
+    with pytest.raises(InvdesignError, match="at least one file"):
+        table([])
+
+
+def test_a_damaged_cache_is_made_again_and_a_changed_file_is_read_again(tmp_path, crystals):
+    path, cache = tmp_path / "mine.csv", tmp_path / "cache"
+    write(crystals, path, columns={"y": [1.0, np.nan, 3.0, 4.0]})
+    first = table(path, properties={"y": "y"}, cache=cache)
+    (cached,) = cache.glob("*.json.gz")
+    tampered = gzip.compress(gzip.decompress(cached.read_bytes()).replace(b"Zn", b"Cd"))
+    for damage in (b"", b"not gzip", cached.read_bytes()[:40], tampered):
+        cached.write_bytes(damage)
+        again = table(path, properties={"y": "y"}, cache=cache)
+        assert again.designs == first.designs and again.sha256 == first.sha256
+        np.testing.assert_array_equal(again.properties["y"], [1, np.nan, 3, 4])
+    write(crystals[:2], path, columns={"y": [1.0, 2.0]})
+    assert len(table(path, properties={"y": "y"}, cache=cache)) == 2
+    assert len(list(cache.glob("*.json.gz"))) == 2
+
+
+def test_what_is_cached_is_not_parsed_again(tmp_path, crystals, monkeypatch):
+    write(crystals, tmp_path / "mine.cif")
+    first = table(tmp_path / "mine.cif", cache=tmp_path)
+    monkeypatch.setattr(corpora.files, "read", None)
+    assert table(tmp_path / "mine.cif", cache=tmp_path).designs == first.designs
+
+
+@pytest.mark.parametrize("choice", ["perov_5", "carbon_24", "mp_20", "table"])
+def test_every_choice_of_the_configuration_keeps_the_contract_of_a_corpus(choice, tmp_path, crystals):
+    path = tmp_path / "x.csv"
+    columns = ("heat_ref", "heat_all", "dir_gap", "ind_gap", "energy_per_atom", "formation_energy_per_atom")
+    write(crystals, path, columns={name: [0.0] * 4 for name in (*columns, "band_gap", "e_above_hull")})
+    more = [f"corpus.path={path}", "corpus.workers=1"]
+    composed = compose.compose(
+        None,
+        [
+            "base=crystals",
+            f"corpus=crystals/{choice}",
+            *more,
+            *(["corpus.is_pinned=false"] if choice != "table" else []),
+        ],
+    )
+    said = instantiate.refuse({"corpus": composed.values["corpus"]}, composed.where)
+    testing.check_corpus(instantiate.part(said["corpus"], composed.where, ("corpus",)))

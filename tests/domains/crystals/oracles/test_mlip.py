@@ -1,0 +1,131 @@
+"""What CHGNet says of crystals, and the equation of state by itself."""
+
+import importlib.util
+import math
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from known_crystals import crystal
+
+from invdesign.core import InvdesignError
+from invdesign.domains.crystals import validators
+from invdesign.domains.crystals.oracles import computed, mlip
+from invdesign.execution.executors import process_pool
+
+needs_chgnet = pytest.mark.skipif(
+    importlib.util.find_spec("chgnet") is None, reason="the extra `mlip` (chgnet) is not installed"
+)
+FLAT = replace(crystal("NaCl"), cell=(5.0, 5.0, 5.0, 30.0, 30.0, 120.0))
+
+
+def birch(V, *, E0, V0, B, slope):
+    """Birch's equation as it is printed (eV, cubic angstrom; B in GPa)."""
+    s = (V0 / V) ** (2 / 3) - 1
+    return E0 + 9 * V0 * B / mlip.GPA / 16 * (s**3 * slope + s**2 * (6 - 4 * (V0 / V) ** (2 / 3)))
+
+
+@pytest.mark.parametrize(("B", "slope"), [(24.0, 5.0), (442.0, 3.6), (160.0, 4.0)])
+def test_the_equation_of_state_gives_back_its_bulk_modulus(B, slope):
+    V = np.linspace(56, 64, 7)
+    assert mlip.birch_murnaghan(V, birch(V, E0=-13.7, V0=60.5, B=B, slope=slope)) == pytest.approx(B, rel=1e-6)
+
+
+def test_no_minimum_among_the_volumes_is_no_bulk_modulus():
+    V = np.linspace(56, 64, 7)
+    assert math.isnan(mlip.birch_murnaghan(V, birch(V, E0=0, V0=70.0, B=100.0, slope=4.0)))
+    assert math.isnan(mlip.birch_murnaghan(V, -((V - 60.0) ** 2)))
+    assert math.isnan(mlip.birch_murnaghan(V, np.full(7, np.nan)))
+
+
+def test_settings_of_the_bulk_modulus_are_checked():
+    with pytest.raises(InvdesignError, match="at least 4 points"):
+        mlip.bulk_modulus([crystal("NaCl")], points=3)
+
+
+@needs_chgnet
+def test_energies_are_per_atom_and_do_not_depend_on_company():
+    together = mlip.energy_per_atom([crystal("MgO"), FLAT, crystal("NaCl")])
+    assert np.isnan(together[1])
+    np.testing.assert_allclose(mlip.energy_per_atom([crystal("MgO")]), together[:1], rtol=1e-5)
+    assert together[0] == pytest.approx(-6.0, abs=0.5), "PBE with corrections: -5.98 eV/atom"
+    assert mlip.energy_per_atom([]).shape == (0,)
+
+
+@needs_chgnet
+def test_an_atom_without_neighbours_or_parameters_has_no_energy():
+    a, *angles = 20.0, 90.0, 90.0, 90.0
+    lonely = replace(crystal("Ar"), cell=(a, a, a, *angles))
+    heavy = replace(crystal("Cu"), orbits=tuple(replace(o, element="Cm") for o in crystal("Cu").orbits))
+    mlip.relaxed(crystal("MgO"))
+    assert np.isnan(mlip.energy_per_atom([lonely, heavy])).all(), "whatever was relaxed before"
+    assert np.isnan(mlip.relaxed_energy([lonely])).all()
+    assert not validators.relaxation([lonely])[0].passed
+
+
+@needs_chgnet
+def test_a_relaxation_lowers_the_energy_and_says_how_far_it_went():
+    a, *rest = crystal("MgO").cell
+    wide = replace(crystal("MgO"), cell=(1.06 * a, 1.06 * a, 1.06 * a, *rest[2:]))
+    found = mlip.relaxed(wide)
+    assert found.is_converged and found.n_steps > 1
+    assert found.energy_change < -0.01 and found.displacement < 1e-3
+    assert found.structure.volume == pytest.approx(4.25**3 / 4, rel=0.03)
+    assert found.volume_change == pytest.approx(found.structure.volume * 4 / wide.cell[0] ** 3 - 1)
+    unrelaxed = mlip.energy_per_atom([wide])[0]
+    assert mlip.relaxed_energy([wide])[0] == pytest.approx(unrelaxed + found.energy_change, abs=1e-4)
+    assert mlip.relaxed(wide) is found, "an oracle and a validator relax a design once"
+
+    far, near = validators.relaxation([wide, crystal("MgO")], volume_change=0.1)
+    assert near.passed and not far.passed
+    assert "volume -1" in far.detail and "eV/atom" in far.detail
+
+
+@needs_chgnet
+def test_a_relaxation_that_runs_out_of_steps_fails():
+    (check,) = validators.relaxation([crystal("TiO2")], steps=1, force=1e-4)
+    assert not check.passed and "not relaxed in 1 steps" in check.detail
+    assert np.isnan(mlip.relaxed_energy([crystal("TiO2")], steps=1, force=1e-4, must_converge=True)).all()
+
+
+@needs_chgnet
+def test_magnesia_is_stiffer_than_salt():
+    salt, magnesia, flat = mlip.bulk_modulus([crystal("NaCl"), crystal("MgO"), FLAT])
+    assert salt == pytest.approx(24, rel=0.25) and magnesia == pytest.approx(155, rel=0.25)
+    assert np.isnan(flat)
+
+
+@needs_chgnet
+def test_a_hull_takes_energies_of_the_same_potential(tmp_path):
+    path = tmp_path / "phases.csv"
+    mlip.write_references([crystal("TiO2"), crystal("anatase"), crystal("Cu")], path)
+    with path.open("a") as file:
+        file.write("Ti,-7.8\nO2,-5\n")
+    energies = mlip.energy_per_atom([crystal("TiO2"), crystal("anatase")])
+    above = computed.energy_above_hull([crystal("anatase")], references=path, energy=mlip.energy_per_atom)
+    assert above[0] == pytest.approx(energies[1] - energies.min(), abs=1e-5)
+    assert computed.formation_energy([crystal("Cu")], references=path, energy=mlip.energy_per_atom)[0] == pytest.approx(
+        0, abs=1e-5
+    )
+
+
+def test_the_elements_that_ship_are_those_of_one_set_of_weights():
+    for energy in (mlip.energy_per_atom, partial(mlip.relaxed_energy, steps=50), partial(mlip.energy_per_atom)):
+        assert mlip.own_references(energy).is_file()
+    with pytest.raises(InvdesignError, match="another method"):
+        mlip.own_references(partial(mlip.energy_per_atom, model="r2scan"))
+
+
+@needs_chgnet
+def test_formation_energies_need_no_references_of_the_users():
+    # The Materials Project: -2.11 and -3.03 eV/atom.
+    values = computed.formation_energy([crystal("NaCl"), crystal("MgO")], energy=mlip.energy_per_atom)
+    np.testing.assert_allclose(values, [-2.11, -3.03], atol=0.08)
+
+
+@needs_chgnet
+def test_the_potential_is_loaded_where_it_is_called():
+    (outcome,) = dict(process_pool(mlip.energy_per_atom, [crystal("NaCl")], workers=1, timeout=120)).values()
+    assert outcome.status == "measured", outcome
+    assert outcome.y[0] == pytest.approx(mlip.energy_per_atom([crystal("NaCl")])[0], abs=1e-5)

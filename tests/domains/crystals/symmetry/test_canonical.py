@@ -1,0 +1,101 @@
+"""A crystal's description and key do not depend on how its structure is written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
+
+from invdesign.core import InvdesignError
+from invdesign.domains.crystals import Crystals
+from invdesign.domains.crystals.crystal import from_text, to_text
+from invdesign.domains.crystals.symmetry.canonical import canonical, crystal_of, expand, key, structure_of
+
+
+def rock_salt(a: float = 5.64, *, anion: str = "Cl") -> Structure:
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), ["Na", anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def wurtzite() -> Structure:
+    return Structure.from_spacegroup(
+        "P6_3mc", Lattice.hexagonal(3.25, 5.21), ["Zn", "O"], [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.382]]
+    )
+
+
+def rutile() -> Structure:
+    return Structure.from_spacegroup(
+        "P4_2/mnm", Lattice.tetragonal(4.59, 2.96), ["Ti", "O"], [[0, 0, 0], [0.305, 0.305, 0]]
+    )
+
+
+def rewritten(structure: Structure, seed: int) -> Structure:
+    """The same crystal with another cell, origin, orientation and order of atoms."""
+    rng = np.random.default_rng(seed)
+    other = structure.copy()
+    other.translate_sites(range(len(other)), rng.random(3))
+    other.make_supercell([[1, 1, 0], [0, 1, 0], [0, 0, 1]])
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.sign(np.linalg.det(turn))
+    order = rng.permutation(len(other))
+    return Structure(other.lattice.matrix @ turn.T, [other[i].specie for i in order], other.frac_coords[order])
+
+
+@pytest.mark.parametrize("build", [rock_salt, wurtzite, rutile])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_writing_a_crystal_in_another_way_changes_nothing(build, seed):
+    crystal = crystal_of(build())
+    other = crystal_of(rewritten(build(), seed))
+    assert key(other) == key(crystal)
+    assert other.space_group == crystal.space_group
+    assert [(o.element, o.letter) for o in other.orbits] == [(o.element, o.letter) for o in crystal.orbits]
+    assert np.allclose([o.position for o in other.orbits], [o.position for o in crystal.orbits], atol=1e-4)
+
+
+def test_what_differs_has_another_key():
+    keys = [key(crystal_of(s)) for s in (rock_salt(), rock_salt(5.70), rock_salt(anion="Br"), wurtzite(), rutile())]
+    assert len(set(keys)) == 5
+
+
+@pytest.mark.parametrize("build", [rock_salt, wurtzite, rutile])
+def test_a_description_is_the_structure(build):
+    crystal = crystal_of(build())
+    assert StructureMatcher().fit(structure_of(crystal), build())
+    assert len(expand(crystal)[0]) == crystal.n_atoms
+    assert canonical(crystal) == crystal
+    assert from_text(to_text(crystal)) == crystal
+
+
+def test_the_two_descriptions_of_rock_salt_are_one():
+    swapped = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Cl", "Na"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    assert crystal_of(swapped) == crystal_of(rock_salt())
+
+
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (Structure(Lattice.cubic(4), ["Na", "Na"], [[0, 0, 0], [0, 0, 0.001]]), "within 0.05 A"),
+        (Structure(Lattice.cubic(4), ["Na"], [[0, 0, np.nan]]), "NaN"),
+        (Structure(Lattice.cubic(4), [{"Na": 0.5}], [[0, 0, 0]]), "partial"),
+        (Structure(Lattice.cubic(4), ["X"], [[0, 0, 0]]), "unknown element"),
+    ],
+)
+def test_what_is_no_crystal_is_refused_with_a_reason(broken, says):
+    with pytest.raises(InvdesignError, match=says):
+        crystal_of(broken)
+
+
+def test_text_that_is_no_crystal_is_refused():
+    with pytest.raises(InvdesignError, match="is no crystal"):
+        from_text("{}")
+
+
+def test_crystals_by_sites_are_one_design_where_only_numbers_differ() -> None:
+    small, large, other = (
+        crystal_of(Structure.from_spacegroup(225, Lattice.cubic(a), [cation, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+        for a, cation in ((5.5, "Na"), (5.7, "Na"), (5.7, "K"))
+    )
+    by_sites, by_numbers = Crystals(by_sites=True), Crystals()
+    assert by_sites.key(small) == by_sites.key(large) != by_sites.key(other)
+    assert by_numbers.key(small) != by_numbers.key(large)
+    assert by_sites.restore(by_numbers.state()).by_sites

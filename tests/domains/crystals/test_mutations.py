@@ -1,0 +1,63 @@
+"""Crystals made of crystals: what is replaced, how the cell follows, and what counts as an edit."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from pymatgen.core import Lattice, Structure
+
+from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.mutations import distance, mutate, replaced
+from invdesign.domains.crystals.prototypes.ionic import ionic
+from invdesign.domains.crystals.symmetry.canonical import crystal_of, key
+
+
+def rock_salt(cation: str, anion: str, a: float) -> Crystal:
+    return crystal_of(Structure.from_spacegroup(225, Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]))
+
+
+@pytest.fixture(scope="module")
+def parents() -> list[Crystal]:
+    return list(ionic(30, seed=3).designs)
+
+
+def test_a_replaced_element_stands_on_the_same_sites_in_a_cell_as_much_longer_as_its_bonds() -> None:
+    # Cordero's radii in angstrom: Na 1.66, K 2.03, Cl 1.02.
+    made = replaced(rock_salt("Na", "Cl", 5.6), {"Na": "K", "Cl": "Cl"})
+    assert made.formula == "ClK" and made.space_group == 225
+    assert made.cell[0] == pytest.approx(5.6 * (2.03 + 1.02) / (1.66 + 1.02), abs=1e-4)
+    strained = replaced(rock_salt("Na", "Cl", 5.6), {"Na": "Na", "Cl": "Cl"}, strain=0.1)
+    assert strained.cell[0] == pytest.approx(5.6 * math.exp(0.1), abs=1e-4)
+
+
+def test_elements_that_change_places_there_and_back_give_the_crystal_again(parents: list[Crystal]) -> None:
+    for parent in parents[:10]:
+        first, second = sorted(parent.counts)[:2]
+        swap = {**{e: e for e in parent.counts}, first: second, second: first}
+        back = replaced(replaced(parent, swap), swap)
+        assert back.formula == parent.formula and np.allclose(back.cell, parent.cell, atol=1e-3)
+
+
+def test_distance_counts_elements_on_other_sites_and_no_change_of_numbers() -> None:
+    salt = rock_salt("Na", "Cl", 5.6)
+    assert distance(salt, rock_salt("Na", "Cl", 5.9)) == 0 and key(salt) != key(rock_salt("Na", "Cl", 5.9))
+    assert distance(salt, rock_salt("K", "Cl", 5.6)) == distance(rock_salt("K", "Cl", 5.6), salt) == 1
+    assert distance(salt, rock_salt("Mg", "O", 4.2)) == 2
+
+
+def test_variations_keep_space_group_and_stoichiometry_and_stay_within_the_radius(parents: list[Crystal]) -> None:
+    torch.manual_seed(0)
+    kinds = {(p.space_group, tuple(sorted(p.counts.values()))) for p in parents}
+    made = mutate(parents, 200, radius=1, exchanged=0.0)
+    assert {(c.space_group, tuple(sorted(c.counts.values()))) for c in made} <= kinds
+    shared = [max(len(set(c.counts) & set(p.counts)) - len(p.counts) for p in parents) for c in made]
+    assert min(shared) >= -1
+    assert len({key(c) for c in made}) > 150
+
+
+def test_only_elements_that_are_given_come_in_from_outside(parents: list[Crystal]) -> None:
+    torch.manual_seed(0)
+    known = {e for p in parents for e in p.counts}
+    made = mutate(parents, 100, radius=3, elements=["Na", "K"])
+    assert {e for c in made for e in c.counts} <= known | {"Na", "K"}

@@ -1,0 +1,206 @@
+"""Sequences from files: what can be used, and why the rest cannot."""
+
+import gzip
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invdesign.core import InvdesignError
+from invdesign.domains.sequences import Sequences, WildType
+from invdesign.domains.sequences.io.files import read
+from invdesign.domains.sequences.io.writing import write
+
+GENBANK = """LOCUS       PLASMID                   24 bp    DNA     linear   SYN 01-JAN-2024
+ACCESSION   PLASMID
+VERSION     PLASMID
+FEATURES             Location/Qualifiers
+     CDS             1..12
+                     /gene="tiny"
+     CDS             13..24
+                     /label="written"
+                     /translation="MW"
+ORIGIN
+        1 atgaaagttt aaatgtggta ataa
+//
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def made(name, text):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return made
+
+
+def reasons(corpus):
+    return {rejection.row: rejection.reason for rejection in corpus.rejected}
+
+
+def test_records_of_fasta_are_joined_over_lines(file):
+    text = "; an old comment\n>one first\r\nMKV\nA C\n\n>two\nMKW\n"
+    for path in (file("a.fasta", text), file("a.fa.gz", gzip.compress(text.encode()))):
+        found = read(path)
+        assert found.designs == ("MKVAC", "MKW") and found.name == "a" and not found.rejected
+
+
+def test_each_record_that_cannot_be_used_is_named_with_its_reason(file):
+    million = "A" * 1_000_000
+    records = ["MKV", "MXKV", "MK-V", "MK*V", "", "MKV", million, "MUK", "M1K", "MKW*", "mkl"]
+    found = read(file("a.fasta", "".join(f">r{i}\n{r}\n" for i, r in enumerate(records, start=1))))
+    assert found.designs == ("MKV", "MKW", "MKL")
+    said = reasons(found)
+    assert "'X' at 2 (an unknown residue)" in said[2]
+    assert "'-' at 3 (a gap)" in said[3]
+    assert "'*' at 3 (a stop)" in said[4]
+    assert said[5] == "no letters"
+    assert said[6] == "the same sequence as row 1"
+    assert said[7] == "1,000,000 letters, more than 512"
+    assert "selenocysteine" in said[8] and "'1' at 2" in said[9]
+    assert said[10] == "repaired: the stop at its end left out" and said[11] == "repaired: lower case made capital"
+    assert all(rejection.remedy for rejection in found.rejected)
+    assert found.rejected[0].text == "r2: MXKV" and max(len(r.text) for r in found.rejected) <= 200
+
+
+def test_every_letter_that_is_none_of_the_alphabet_is_counted(file):
+    found = read(file("a.fasta", ">ok\nACGT\n>n\nANNRU\n"), kind="dna")
+    assert (
+        reasons(found)[2] == "4 letters that are none of dna: 'N' at 2 (any base), 'R' at 4, 'U' at 5 (a base of RNA)"
+    )
+    assert "kind: rna" in found.rejected[0].remedy
+
+
+def test_a_table_gives_sequences_and_properties_by_name(file):
+    text = "id;Sequence;activity;w\n1;MKV;1,5;1\n2;MKW;;2\n3;MKL;2.5;-1\n4;MKI;3\n5;MKA;0.5;0\n"
+    found = read(file("a.csv", text), properties={"a": "activity"}, weight_column="w")
+    assert found.designs == ("MKW", "MKA")
+    assert math.isnan(found.properties["a"][0]) and found.properties["a"][1] == 0.5 and found.weights.tolist() == [2, 0]
+    assert reasons(found).keys() == {2, 4, 5} and "expected a number" in reasons(found)[2]
+    with pytest.raises(InvdesignError, match="nearest: 'activity'"):
+        read(file("b.csv", text), properties={"a": "activty"})
+    with pytest.raises(InvdesignError, match="sequence_column"):
+        read(file("c.csv", "x,y\nMKV,1\n"))
+    assert read(file("d.tsv", "x\ty\nMKV\t1\n"), sequence_column="x").designs == ("MKV",)
+
+
+def test_variants_may_be_lists_of_mutations(file):
+    wild_type = WildType("MKTAYIAK", first=5)
+    text = "mutant,y\nK6W;T7G,1\nK6W:A8D,2\nWT,3\nK7W,4\nK6W;K6A,5\n,6\nK6*,7\nT7G/K6W,8\n"
+    found = read(file("a.csv", text), wild_type=wild_type, properties={"y": "y"})
+    assert found.designs == ("MWGAYIAK", "MWTDYIAK", "MKTAYIAK") and found.properties["y"].tolist() == [1, 2, 3]
+    said = reasons(found)
+    assert "residue 7 of 'wild type' is T, not K" in said[5] and said[6] == "two mutations of one residue"
+    assert "empty list" in said[7] and "a stop" in said[8] and said[9] == "the same sequence as row 2"
+    assert read(file("b.csv", "m,y\nK6W,1\n"), mutations="m", wild_type=wild_type).designs == ("MWTAYIAK",)
+    with pytest.raises(InvdesignError, match="without a wild type"):
+        read(file("c.csv", "m,y\nK6W,1\n"), mutations="m")
+
+
+def test_the_columns_of_an_alignment_stay_and_insertions_are_dropped_kept_or_refused(file):
+    path = file("a.a2m", ">query\nMK-V\n>one\nMKaaWV\n>two\nM..-AL\n")
+    assert read(path, gaps=True).designs == ("MK-V", "MKWV", "M-AL")
+    assert read(path, gaps="drop", insertions="keep").designs == ("MKV", "MKAAWV", "MAL")
+    refused = read(path, gaps=True, insertions="reject")
+    assert reasons(refused)[2] == "2 insertions (lower case)"
+    assert reasons(read(path))[1].startswith("1 letter that is none of protein: '-' at 3")
+    # An A2M that goes by the name of FASTA is not taken for soft masking.
+    assert "as in an A2M file" in reasons(read(file("b.fasta", ">a\nMKV\n>b\nMk-V\n")))[2]
+
+
+def test_genbank_gives_whole_sequences_or_translated_genes(file):
+    path = file("a.gb", GENBANK)
+    assert read(path, kind="dna").designs == ("ATGAAAGTTTAAATGTGGTAATAA",)
+    found = read(path, records="cds")
+    assert found.designs == ("MKV", "MW")
+    with pytest.raises(InvdesignError, match="no coding sequences"):
+        read(file("b.gb", GENBANK.replace("CDS ", "gene")), records="cds")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.fasta", "MKV\nMKW\n", "call the file .txt"),
+        ("a.fasta", "", "not FASTA"),
+        ("a.fasta", ">only a name\n", "found none in 1 rows; the first was row 1: no letters"),
+        ("a.gb", "LOCUS nonsense", "GenBank"),
+        ("a.gb", "what is this", "no records of GenBank"),
+        ("a.docx", "MKV", "expected a file that ends in"),
+        ("a.fasta.gz", b"\x1f\x8bnot gzip", "cannot read"),
+        ("a.csv", "", "found none in 0 rows"),
+        ("a.fasta", ">dna\n" + "ACGT" * 20, "say kind: dna"),
+    ],
+)
+def test_a_file_that_is_malformed_is_refused_with_a_remedy(file, name, text, said):
+    with pytest.raises(InvdesignError, match=said):
+        read(file(name, text))
+
+
+def test_missing_files_and_wrong_choices_are_refused(file, tmp_path):
+    with pytest.raises(InvdesignError, match="cannot read"):
+        read(tmp_path / "none.fasta")
+    path = file("a.fasta", ">a\nMKV\n>b\nMXV\n")
+    for settings_, said in (
+        ({"gaps": "keep"}, "gaps must be"),
+        ({"insertions": "no"}, "insertions must be"),
+        ({"on_invalid": "stop"}, "on_invalid must be"),
+        ({"on_invalid": "error"}, "row 2"),
+        ({"properties": {"y": "y"}}, "no columns"),
+        ({"max_bytes": 3}, "more than 3 bytes"),
+    ):
+        with pytest.raises(InvdesignError, match=said):
+            read(path, **settings_)
+
+
+@given(st.binary(max_size=300), st.sampled_from(["a.fasta", "a.a3m", "a.csv", "a.tsv", "a.gb", "a.txt"]))
+@settings(max_examples=60, deadline=None)
+def test_no_content_does_worse_than_a_refusal(tmp_path_factory, data, name):
+    path = tmp_path_factory.mktemp("any") / name
+    path.write_bytes(data)
+    try:
+        found = read(path, gaps=True)
+    except InvdesignError:
+        return
+    assert all(set(design) <= set("ACDEFGHIKLMNPQRSTVWY-") for design in found.designs)
+
+
+def test_fasta_tells_identifiers_without_spaces_mutations_and_predictions(tmp_path):
+    wild_type = WildType("MKTAYIAK", first=5)
+    columns = {
+        "id": ["best one-001", "best one-001"],
+        "predicted bright": [3.14159265, 2.0],
+        "sd of predicted bright": [0.2, float("nan")],
+        "round": [1, 2],
+    }
+    path = tmp_path / "a.fasta"
+    write(["MWGAYIAK", "MKTAYIAK"], path, columns=columns, wild_type=wild_type)
+    assert path.read_text().split("\n")[:3] == [
+        ">best_one-001 mutations=K6W;T7G predicted_bright=3.14159 sd_of_predicted_bright=0.2",
+        "MWGAYIAK",
+        ">best_one-001-002 mutations=none predicted_bright=2",
+    ]
+
+
+def test_tables_and_pictures_are_written_and_tables_read_again(tmp_path):
+    domain = Sequences(gaps=True)
+    columns = {"=name": ["+1", None], "y": [0.1 + 0.2, 1.0]}
+    domain.write(["-MKV", "MKWA"], tmp_path / "a.csv", columns=columns)
+    assert (tmp_path / "a.csv").read_text() == "sequence,'=name,y\n'-MKV,+1,0.30000000000000004\nMKWA,,1.0\n"
+    found = domain.read(tmp_path / "a.csv", properties={"y": "y"})
+    assert found.designs == ("-MKV", "MKWA") and found.properties["y"].tolist() == [0.1 + 0.2, 1.0]
+    domain.write(["MKV"], tmp_path / "a.svg")
+    assert (tmp_path / "a.svg").read_text().count("<svg") == 2
+    with pytest.raises(InvdesignError, match="expected one of"):
+        domain.write(["MKV"], tmp_path / "a.pdf")
+    with pytest.raises(InvdesignError, match="2 values for 1"):
+        domain.write(["MKV"], tmp_path / "a.csv", columns=columns)
+
+
+def test_lines_wrap_at_sixty_letters(tmp_path):
+    path = tmp_path / "a.fasta"
+    write(["MK" * 65], path)
+    assert [len(line) for line in path.read_text().split("\n")] == [11, 60, 60, 10, 0]
+    assert read(path).designs == ("MK" * 65,)

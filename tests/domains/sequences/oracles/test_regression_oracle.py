@@ -1,0 +1,120 @@
+"""Regressions of measured variants: by hand, what they learn, what they cannot tell of, and their cache."""
+
+import json
+
+import numpy as np
+import pytest
+
+from invdesign.core import InvdesignError
+from invdesign.domains.sequences.oracles.regression_oracle import predicted, regression, score, trained
+from invdesign.domains.sequences.oracles.regressors import Encoder, Recipe, fit_networks, fit_ridge
+from invdesign.testing import check_oracle
+
+QUICK = Recipe(members=2, width=16, depth=1, epochs=30, batch=64, learning_rate=1e-2)
+
+
+def variants(n=400, seed=0):
+    """Designs of six letters; A at the first place adds 2, and C at the second and third only together 3."""
+    rng = np.random.default_rng(seed)
+    designs = sorted({"".join(row) for row in rng.choice(list("ACDE"), size=(n, 6), p=[0.4, 0.3, 0.2, 0.1])})
+    y = [2.0 * (d[0] == "A") + 3.0 * (d[1:3] == "CC") for d in designs]
+    return designs, np.array(y)
+
+
+@pytest.fixture
+def table(tmp_path):
+    designs, y = variants()
+    path = tmp_path / "variants.csv"
+    path.write_text("sequence,y\n" + "".join(f"{d},{v}\n" for d, v in zip(designs, y, strict=True)))
+    return path
+
+
+def never(stage, done, total):
+    raise AssertionError("it was trained again")
+
+
+def test_designs_are_what_tells_them_from_the_commonest_letters():
+    encoder = Encoder.of(["ACD", "ACE", "AC", "ACD", "DCD"])
+    assert encoder.common == "ACD"
+    assert encoder.pairs == ((0, "D"), (2, " "), (2, "E"))
+    numbers, is_known = encoder.numbers(["ACD", "DCE", "AC", "AAA", "ACDE", "A\N{GREEK SMALL LETTER ALPHA}D", ""])
+    np.testing.assert_array_equal(is_known, [True, True, True, False, False, False, False])
+    np.testing.assert_array_equal(numbers[:3], [[0, 0], [1, 3], [2, 0]])
+
+
+def test_ridge_finds_additive_effects():
+    designs, _ = variants()
+    y = np.array([1.0 + 2 * (d[0] == "A") - 3 * (d[4] == "D") for d in designs])
+    encoder = Encoder.of(designs)
+    numbers, _ = encoder.numbers(designs)
+    model = fit_ridge(numbers, y, len(encoder.pairs), alpha=1e-6)
+    np.testing.assert_allclose(predicted(encoder, model, ["AAAADA", "CAAAAA"]), [0, 1], atol=1e-4)
+    chosen = fit_ridge(numbers, y, len(encoder.pairs))
+    np.testing.assert_allclose(predicted(encoder, chosen, ["AAAADA", "CAAAAA"]), [0, 1], atol=0.05)
+
+
+def test_networks_learn_what_is_not_additive_and_the_same_every_time():
+    designs, y = variants()
+    encoder = Encoder.of(designs)
+    numbers, _ = encoder.numbers(designs)
+    model = fit_networks(numbers, y, len(encoder.pairs), QUICK)
+    other, wanted = variants(seed=1)
+    found = score(predicted(encoder, model, other), wanted)
+    additive = score(predicted(encoder, fit_ridge(numbers, y, len(encoder.pairs)), other), wanted)
+    assert found.rmse < 0.8 * additive.rmse
+    again = fit_networks(numbers, y, len(encoder.pairs), QUICK)
+    np.testing.assert_array_equal(predicted(encoder, again, other), predicted(encoder, model, other))
+    with pytest.raises(InvdesignError, match="the same"):
+        fit_networks(numbers, np.ones(len(y)), len(encoder.pairs), QUICK)
+
+
+def test_scores_by_hand():
+    found = score(np.array([1.0, 2.0, np.nan, 4.0]), np.array([1.0, 3.0, 9.0, 2.0]))
+    assert (found.n, found.n_unseen) == (3, 1)
+    assert found.spearman == pytest.approx(0.5)
+    assert found.rmse == pytest.approx(np.sqrt(5 / 3))
+    assert score(np.ones(3), np.arange(3.0)).spearman == 0
+
+
+def test_a_regression_is_trained_once_and_says_how_good_it_is(table, tmp_path):
+    given = {"column": "y", "recipe": QUICK, "cache": tmp_path / "cache"}
+    first = trained(table, progress=lambda *_: None, **given)
+    assert first.report.chosen == "networks" and first.report.held_out == first.report.variants // 10
+    assert first.report.networks.rmse < first.report.ridge.rmse
+    again = trained(table, progress=never, **given)
+    designs = [*variants(seed=2)[0][:40], "AAAAAV"]
+    np.testing.assert_array_equal(again.predict(designs), first.predict(designs))
+    assert again.report == first.report and np.isnan(again.predict(designs)[-1])
+    (said,) = (tmp_path / "cache").glob("*.json")
+    assert json.loads(said.read_text())["networks"]["rmse"] == first.report.networks.rmse
+    table.write_text(table.read_text() + "AAAAAW,1\n")
+    with pytest.raises(AssertionError, match="trained again"):
+        trained(table, progress=never, **given)
+
+
+def test_the_oracle_is_the_regression(tmp_path, capsys):
+    # Additive values, so that ridge is chosen and stored.
+    designs, _ = variants(n=80)
+    path = tmp_path / "few.csv"
+    path.write_text("seq,y\n" + "".join(f"{d},{d.count('A')}\n" for d in designs) + "EEEEED,\n")
+
+    def oracle(some):
+        return regression(some, path=path, column="y", cache=tmp_path / "cache")
+
+    assert oracle([]).shape == (0,)
+    assert "training a regression" in capsys.readouterr().err
+    check_oracle(oracle, [*designs[:5], "AAAAAV", "A" * 7, "", "aaaaaa"], m=1)
+    assert trained(path, column="y", cache=tmp_path / "cache").report.chosen == "ridge"
+    assert trained(path, column="y", cache=tmp_path / "cache", progress=never).report.chosen == "ridge"
+    np.testing.assert_allclose(oracle(designs), [d.count("A") for d in designs], atol=0.1)
+
+
+def test_tables_that_cannot_be_learnt_from_are_refused(table, tmp_path):
+    few = tmp_path / "few.csv"
+    few.write_text("sequence,y\nACD,1\nACE,\n")
+    with pytest.raises(InvdesignError, match=r"1 variants .* at least 30"):
+        trained(few, column="y", cache=tmp_path)
+    with pytest.raises(InvdesignError, match="no such file"):
+        trained(tmp_path / "none.csv", column="y", cache=tmp_path)
+    with pytest.raises(InvdesignError, match="no column 'z'"):
+        trained(table, column="z", cache=tmp_path)

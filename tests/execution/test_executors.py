@@ -1,0 +1,171 @@
+"""Oracles that behave and oracles that do not, in process, in a pool of processes, and on executors."""
+
+from __future__ import annotations
+
+import math
+import sys
+import textwrap
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+
+import pytest
+
+from invdesign.core import InvdesignError, Outcome
+from invdesign.execution.executors import in_process, on_executor, process_pool, validate_answer, waiting
+
+ORACLES = '''
+import os, signal, time
+
+def length(designs):
+    return [len(d) for d in designs]
+
+def two(designs, scale=1.0):
+    return [[len(d) * scale, -len(d)] for d in designs]
+
+def stranger(designs):
+    """Measures, raises, hangs, dies or answers nonsense, as the design says."""
+    answers = []
+    for design in designs:
+        if design == "raise":
+            raise ValueError("no such thing")
+        if design == "hang":
+            time.sleep(60)
+        if design == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answers.append({"nan": float("nan"), "inf": float("inf")}.get(design, len(design)))
+    return answers
+'''
+
+
+@pytest.fixture(scope="module")
+def oracles(tmp_path_factory):
+    """A module that worker processes can import too."""
+    folder = tmp_path_factory.mktemp("oracles")
+    (folder / "strange_oracles.py").write_text(textwrap.dedent(ORACLES))
+    sys.path.insert(0, str(folder))
+    import strange_oracles
+
+    yield strange_oracles
+    sys.path.remove(str(folder))
+    del sys.modules["strange_oracles"]
+
+
+def statuses(outcomes) -> list[str]:
+    return [outcome.status for _, outcome in sorted(outcomes, key=lambda item: item[0])]
+
+
+def test_one_vectorised_call_measures_all_designs():
+    sizes = []
+
+    def oracle(designs):
+        sizes.append(len(designs))
+        return [len(d) for d in designs]
+
+    outcomes = dict(in_process(oracle, ["a", "bb", "ccc"]))
+    assert sizes == [3]
+    assert [outcomes[i].y for i in range(3)] == [(1.0,), (2.0,), (3.0,)]
+
+
+def test_chunks_bound_the_size_of_a_call():
+    sizes = []
+
+    def oracle(designs):
+        sizes.append(len(designs))
+        return [0.0] * len(designs)
+
+    assert len(list(in_process(oracle, list("abcde"), chunk=2))) == 5
+    assert sizes == [2, 2, 1]
+
+
+def test_no_designs_make_no_calls(oracles):
+    for place in (in_process, process_pool, partial(on_executor, executor=ThreadPoolExecutor)):
+        assert list(place(oracles.stranger, [])) == []
+
+
+def test_in_process_a_design_that_raises_leaves_the_others_measured(oracles):
+    outcomes = dict(in_process(oracles.stranger, ["a", "raise", "nan", "inf", "bb"]))
+    assert statuses(outcomes.items()) == ["measured", "failed", "invalid", "invalid", "measured"]
+    assert outcomes[1].reason == "ValueError: no such thing"
+    assert "value 1 is nan" in outcomes[2].reason
+
+
+def test_an_oracle_that_drops_rows_is_asked_one_by_one():
+    outcomes = dict(in_process(lambda designs: [len(d) for d in designs if d != "bad"], ["a", "bad", "cc"]))
+    assert statuses(outcomes.items()) == ["measured", "invalid", "measured"]
+    assert "shape (0,)" in outcomes[1].reason
+
+
+def test_ctrl_c_is_not_an_outcome():
+    def oracle(designs):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(in_process(oracle, ["a"]))
+
+
+def test_several_outputs_are_kept_apart_and_a_partial_row_is_invalid_unless_allowed():
+    answer = [[1.0, 2.0], [3.0, math.nan]]
+    strict, lenient = validate_answer(answer, 2, 2), validate_answer(answer, 2, 2, True)
+    assert strict[0] == Outcome((1.0, 2.0))
+    assert strict[1].status == "invalid" and strict[1].y[0] == 3.0 and math.isnan(strict[1].y[1])
+    assert lenient[1].status == "measured"
+    assert validate_answer([[math.nan, math.nan]], 1, 2, True)[0].status == "invalid"
+
+
+@pytest.mark.parametrize("answer", [None, "text", [1.0], [[1.0], [2.0, 3.0]], [[[1.0]], [[2.0]]], [[], []]])
+def test_an_answer_of_the_wrong_shape_is_invalid_and_says_what_was_due(answer):
+    outcomes = validate_answer(answer, 2, 1)
+    assert [o.status for o in outcomes] == ["invalid", "invalid"]
+    assert "2" in outcomes[0].reason and math.isnan(outcomes[0].y[0])
+
+
+def test_the_width_of_an_answer_must_be_the_number_of_objectives():
+    assert (
+        validate_answer([[1.0, 2.0]], 1, 3)[0].reason == "the oracle answered shape (1, 2) where 1 x 3 values were due"
+    )
+
+
+def test_a_process_pool_survives_raises_hangs_and_crashes(oracles):
+    designs = ["a", "raise", "hang", "die", "nan", "bb"]
+    outcomes = dict(process_pool(oracles.stranger, designs, workers=2, timeout=1.5, chunk=3))
+    assert statuses(outcomes.items()) == ["measured", "failed", "timeout", "crashed", "invalid", "measured"]
+    assert outcomes[3].reason == "the worker process died (SIGKILL)"
+    assert outcomes[5].y == (2.0,)
+
+
+def test_a_partial_travels_to_the_pool_with_its_arguments(oracles):
+    outcomes = dict(process_pool(partial(oracles.two, scale=3.0), ["a", "bb"], workers=1, n_outputs=2))
+    assert [outcomes[i].y for i in range(2)] == [(3.0, -1.0), (6.0, -2.0)]
+
+
+def test_an_oracle_that_cannot_travel_is_refused_before_any_call():
+    with pytest.raises(InvdesignError, match="imported by name"):
+        list(process_pool(lambda designs: [0.0], ["a"]))
+
+
+def test_threads_measure_and_a_late_call_is_given_up(oracles):
+    words = []
+
+    def slow(designs):
+        import time
+
+        time.sleep(2.0 if designs[0] == "slow" else 0.0)
+        return [1.0]
+
+    with ThreadPoolExecutor(2) as executor:
+        outcomes = dict(
+            on_executor(slow, ["a", "slow"], executor=executor, timeout=0.4, progress=lambda *w: words.append(w[0]))
+        )
+    assert statuses(outcomes.items()) == ["measured", "timeout"]
+    assert any(word.startswith("waiting for 1 oracle call, oldest 0:0") for word in words)
+
+
+def test_an_executor_that_breaks_is_made_anew_for_the_designs_it_took_along(oracles):
+    make = partial(ProcessPoolExecutor, max_workers=1)
+    outcomes = on_executor(oracles.stranger, ["a", "die", "bb"], executor=make)
+    assert statuses(outcomes) == ["measured", "crashed", "measured"]
+
+
+def test_waiting_tells_the_age_of_the_oldest_call():
+    assert waiting(3, 252.4) == "waiting for 3 oracle calls, oldest 4:12"
+    assert waiting(1, 3700) == "waiting for 1 oracle call, oldest 1:01:40"

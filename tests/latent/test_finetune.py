@@ -1,0 +1,45 @@
+"""Tuning: better designs weigh more, the map is drawn anew, and the old one stays as it was."""
+
+import numpy as np
+import pytest
+import torch
+
+from invdesign.core import InvdesignError
+from invdesign.latent.finetune import finetune, rank_weights
+from invdesign.latent.prepare import prepare
+
+
+def test_the_weights_of_ranks_are_those_of_the_formula() -> None:
+    # N = 3 and k = 1 give 1/3, 1/4, 1/5 for ranks 0, 1, 2; the failure is last.
+    weights = rank_weights(np.array([1.0, 5.0, np.nan]), k=1.0)
+    expected = np.array([1 / 4, 1 / 3, 1 / 5])
+    np.testing.assert_allclose(weights, expected / expected.sum())
+
+
+def test_a_tuned_space_is_standardized_hints_at_utilities_and_leaves_the_old_one_alone(
+    words, corpus, recipe, cache
+) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    before = {name: value.clone() for name, value in space.vae.state_dict().items()}
+    designs = corpus.designs[::8]
+    utilities = np.array([w.count("a") for w in designs], dtype=float)
+    utilities[0] = np.nan
+    tuned = finetune(
+        space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, share=0.8, n_replay=150, seed=5
+    )
+    torch.testing.assert_close(tuned.sample.mean(0), torch.zeros(8, dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(tuned.sample.std(0), torch.ones(8, dtype=torch.float64), atol=1e-6, rtol=0)
+    hinted = tuned.predict(tuned.encode(designs[1:]))
+    assert hinted is not None
+    assert np.corrcoef(hinted[:, 0].numpy(), utilities[1:])[0, 1] > 0.5
+    assert all(torch.equal(before[name], value) for name, value in space.vae.state_dict().items())
+    again = finetune(
+        space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, share=0.8, n_replay=150, seed=5
+    )
+    assert torch.equal(again.encode(designs[:9]), tuned.encode(designs[:9]))
+
+
+def test_tuning_on_nothing_measured_is_refused(words, corpus, recipe, cache) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    with pytest.raises(InvdesignError, match="one utility per design"):
+        finetune(space, corpus.designs[:2], np.array([np.nan, np.nan]))

@@ -1,0 +1,304 @@
+"""Every choice of every group of conf/ satisfies the contract of its kind; the YAML file registers a plug-in."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from known_crystals import crystal, structure
+from paths import SHARED
+
+from invdesign import testing
+from invdesign.config import compose, instantiate
+from invdesign.core import InvdesignError
+from invdesign.domains.molecules.oracles import tpsa
+
+DESIGNS = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "CN1CCC[C@H]1c1cccnc1", "O=C(O)c1ccccc1OC(C)=O"]
+CRYSTALS = ("NaCl", "SrTiO3", "TiO2", "Cu")
+# DNA; its letters are letters of proteins too.
+SEQUENCES = ["ACGTACGGATCTTGCAAGTC", "ACGTACGGATCTTGCAAGTA", "TTGACAGCTAGCTCAGTCCT", "GGATCCAATGCGTAACCGTA"]
+WILD_TYPE = f"{{_target_: invdesign.domains.sequences.WildType, sequence: {SEQUENCES[0]}, first: 5}}"
+OF_DNA = tuple(f"sequences/{name}" for name in ("dna", "genes", "dna_gp", "gc_content", "melting_temperature", "six6"))
+EXTRAS = {
+    "invdesign.domains.crystals.oracles.mlip.": "chgnet",
+    "invdesign.domains.crystals.output.deliverables.relaxed_cells": "chgnet",
+    "invdesign.domains.crystals.zeolites.pores.": "pyzeo",
+}
+NEEDS = {
+    ("oracle", "molecules/similarity"): ["oracle.similarity.reference=CCO"],
+    ("oracle", "molecules/smarts"): ["oracle.smarts.smarts='[OX2H]'"],
+    ("oracle", "molecules/guacamol"): ["oracle.guacamol.task=osimertinib_mpo"],
+    ("oracle", "crystals/hull"): ["oracle.hull.references=phases.csv"],
+    ("oracle", "crystals/formation_energy"): ["oracle.formation_energy.references=phases.csv"],
+    ("oracle", "crystals/table"): ["oracle.table.path=crystals.csv", "oracle.table.column=y"],
+    ("oracle", "sequences/table"): ["oracle.table.path=sequences.csv", "oracle.table.column=y"],
+    ("oracle", "sequences/regression"): [
+        "oracle.regression.path=mutants.csv",
+        "oracle.regression.column=y",
+        "oracle.regression.cache=regressions",
+    ],
+    ("oracle", "sequences/gb1"): ["oracle.gb1.path=variants.csv"],
+    ("oracle", "sequences/six6"): ["oracle.six6.path=strands.txt"],
+    ("oracle", "sequences/naturalness"): [
+        f"domain.wild_type={WILD_TYPE}",
+        "corpus=sequences/library",
+        "corpus.wild_type=${domain.wild_type}",
+        "corpus.n=50",
+    ],
+    ("deliverables", "sequences/variants"): [f"domain.wild_type={WILD_TYPE}"],
+}
+GROUPS = compose.groups()
+
+
+def choices(group: str) -> list[str]:
+    return GROUPS.get(group, [])
+
+
+@cache
+def rocks() -> tuple[Any, ...]:
+    return tuple(crystal(name) for name in CRYSTALS)
+
+
+def targets_of(node: Any) -> list[str]:
+    """Everything that a part of a configuration names."""
+    inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    here = [node["_target_"]] if isinstance(node, dict) and "_target_" in node else []
+    return [*here, *(target for part in inner for target in targets_of(part))]
+
+
+def designs_for(node: Any) -> Sequence[Any]:
+    """Designs of the domain that a part belongs to; skips where a part needs an extra that is not installed."""
+    named = targets_of(node)
+    for start, package in EXTRAS.items():
+        if any(target.startswith(start) for target in named) and importlib.util.find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
+    if any(target.startswith("invdesign.domains.sequences.") for target in named):
+        return SEQUENCES
+    return rocks() if any(target.startswith("invdesign.domains.crystals.") for target in named) else DESIGNS
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the choices of NEEDS read."""
+    monkeypatch.chdir(tmp_path)
+    elements = ("Na", "Cl", "Sr", "Ti", "O", "Cu")
+    Path("phases.csv").write_text("formula,energy_per_atom\n" + "".join(f"{e},-2\n" for e in elements))
+    rows = [f'"{structure(name).to(fmt="cif")}",{i}\n' for i, name in enumerate(CRYSTALS[:-1])]
+    Path("crystals.csv").write_text("cif,y\n" + "".join(rows))
+    lines = [f"{design},{i}\n" for i, design in enumerate(SEQUENCES[:-1])]
+    Path("sequences.csv").write_text("sequence,y\n" + "".join(lines))
+    mutants = [f"{SEQUENCES[0][:i]}{a}{SEQUENCES[0][i + 1 :]},{i}\n" for i in range(20) for a in "DE"]
+    Path("mutants.csv").write_text("sequence,y\n" + "".join(mutants))
+    Path("variants.csv").write_text("variant,fitness\n" + "".join(lines))
+    Path("strands.txt").write_text("8-mer\t8-mer\tE-score\n" + "".join(f"{d}\t{d}\t0.1\n" for d in SEQUENCES[:-1]))
+
+
+def domain_of(choice: str) -> str:
+    """Return the preset of a choice: `crystals/ewald` belongs to crystals, `auto` to every domain."""
+    head, slash, _ = choice.partition("/")
+    return head if slash else "molecules"
+
+
+def values(group: str, choice: str, *more: str) -> tuple[dict[str, Any], Any]:
+    """What a choice says, if it is safe; sequences may refer to the settings of their domain."""
+    words = [f"base={domain_of(choice)}", f"{group}={choice}", *NEEDS.get((group, choice), []), *more]
+    if group != "domain" and domain_of(choice) == "sequences":
+        words.insert(1, "domain=dna" if choice in OF_DNA else "domain=protein")
+    composed = compose.compose(None, words)
+    said = {key: composed.values[key] for key in (group, "objectives")}
+    return instantiate.refuse(said, composed.where, allowed=["my_oracle"]), composed.where
+
+
+def part(group: str, choice: str, *more: str) -> Any:
+    node, where = values(group, choice, *more)
+    return instantiate.part(node[group], where, (group,))
+
+
+@pytest.mark.parametrize("choice", [c for c in choices("oracle") if c not in ("callable", "molecules/table")])
+@pytest.mark.usefixtures("files")
+def test_every_oracle_keeps_its_contract_and_names_its_objective(choice: str) -> None:
+    node, where = values("oracle", choice)
+    assert list(node["oracle"]) == list(node["objectives"]) == [choice.split("/")[-1]]
+    designs = designs_for(node)
+    name = choice.split("/")[-1]
+    testing.check_oracle(instantiate.part(node["oracle"][name], where, ("oracle", name)), designs, m=1)
+
+
+def test_a_table_is_an_oracle(tmp_path: Path) -> None:
+    file = tmp_path / "measured.csv"
+    file.write_text("smiles,y\n" + "".join(f"{smiles},{i}\n" for i, smiles in enumerate(DESIGNS[:-1])))
+    node, where = values("oracle", "molecules/table", f"oracle.table.path={file}", "oracle.table.columns=[y]")
+    testing.check_oracle(instantiate.part(node["oracle"]["table"], where, ("oracle",)), DESIGNS, m=1)
+
+
+def test_a_function_of_the_users_is_an_oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_oracle.py").write_text("def score(designs, *, k=1):\n    return [k * len(d) for d in designs]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    node, where = values("oracle", "callable", "oracle.score.function=my_oracle:score", "oracle.score.k=2")
+    oracle = instantiate.part(node["oracle"]["score"], where, ("oracle",))
+    testing.check_oracle(oracle, DESIGNS, m=1)
+    assert list(oracle(["CC"])) == [4]
+
+
+@pytest.mark.parametrize(("group", "choice"), [(g, c) for g in ("screens", "validators") for c in choices(g)])
+def test_every_validator_keeps_its_contract(group: str, choice: str) -> None:
+    node, where = values(group, choice)
+    designs = designs_for(node[group])
+    for name, validator in node[group].items():
+        testing.check_validator(instantiate.part(validator, where, (group, name)), designs)
+
+
+@pytest.mark.parametrize(
+    ("group", "choice", "name"),
+    [(g, c, n) for g in ("deliverables", "figures") for c in choices(g) for n in values(g, c)[0][g]],
+)
+def test_every_deliverable_and_every_figure_keeps_its_contract(group: str, choice: str, name: str) -> None:
+    node, where = values(group, choice)
+    designs = designs_for(node[group])
+    check = testing.check_deliver if group == "deliverables" else testing.check_illustrate
+    check(instantiate.part(node[group][name], where, (group, name)), designs)
+
+
+def test_a_function_of_the_users_is_a_deliverable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_plates.py").write_text(
+        "def plate(candidates, folder, *, wells=96):\n"
+        "    (folder / 'plate.csv').write_text('\\n'.join(c.design for c in candidates[:wells]))\n"
+        "    return ['plate.csv']\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    composed = compose.compose(None, ["deliverables.plates.function=my_plates:plate", "deliverables.plates.wells=4"])
+    with pytest.raises(InvdesignError, match="add --allow my_plates"):
+        instantiate.refuse(composed.values, composed.where)
+    made = instantiate.build(composed.values, composed.where, name="mine", allowed=["my_plates"]).campaign
+    testing.check_deliver(made.deliverables["plates"], DESIGNS)
+
+
+@pytest.mark.parametrize("choice", choices("search"))
+def test_every_search_keeps_its_contract(choice: str) -> None:
+    testing.check_search(part("search", choice), m=2 if choice == "hypervolume" else 1)
+
+
+@pytest.mark.parametrize("choice", choices("density"))
+def test_every_density_keeps_its_contract(choice: str) -> None:
+    testing.check_density(part("density", choice))
+
+
+@pytest.mark.parametrize("choice", choices("surrogate"))
+def test_every_surrogate_keeps_its_contract(choice: str) -> None:
+    # Surrogates of letters read whole sites: 2 of 20 letters, or 10 of 4.
+    of_letters = ("sequences/protein_gp", "sequences/dna_gp", "sequences/motif_gp")
+    f = 0 if choice in ("exact_gp", "sparse_gp", "deep_kernel_gp") else 40 if choice in of_letters else 5
+    testing.check_surrogate(part("surrogate", choice), f=f)
+
+
+@pytest.mark.parametrize("choice", choices("mutations"))
+def test_all_edits_answer_as_many_designs_as_asked_by_torchs_generator_alone(choice: str) -> None:
+    node, where = values("mutations", choice)
+    policy = instantiate.part(node["mutations"], where, ("mutations",))
+    designs, made = designs_for(node["mutations"]), []
+    for _ in range(2):
+        torch.manual_seed(1)
+        made.append(list(policy.mutate(designs, 20, radius=3)))
+    assert len(made[0]) == 20 and made[0] == made[1]
+    assert all(policy.distance(first, first) == 0 for first in designs)
+    assert all(policy.distance(a, b) == policy.distance(b, a) for a in designs for b in made[0])
+
+
+@pytest.mark.parametrize("choice", choices("outcome_transform"))
+def test_every_warp_and_its_inverse_keep_the_order(choice: str) -> None:
+    u = torch.tensor([-1.0, -1.0, 0.5, 0.5, 2.0, 3.0, 10.0], dtype=torch.float64)
+    warped = part("outcome_transform", choice)(u)
+    assert warped.u.shape == u.shape and bool((warped.u.diff() >= 0).all())
+    assert bool((warped.inverse(warped.u).diff() >= -1e-9).all())
+
+
+@pytest.mark.parametrize("choice", choices("feasibility"))
+def test_every_feasibility_answers_log_probabilities(choice: str) -> None:
+    torch.manual_seed(0)
+    X = torch.cat([torch.randn(24, 3), torch.eye(20)[torch.randint(20, (24, 2))].flatten(1)], 1).double()
+    values = part("feasibility", choice)(X, X[:, 0] > 0, d=3)(X.view(2, 12, -1))
+    assert values.shape == (2, 12) and bool((values <= 1e-9).all())
+
+
+@pytest.mark.parametrize("choice", choices("domain"))
+def test_every_domain_keeps_its_contract(choice: str) -> None:
+    node, _ = values("domain", choice)
+    domain, designs = part("domain", choice), designs_for(node["domain"])
+    texts = [text.replace("T", "U") for text in SEQUENCES] if choice == "rna" else designs
+    is_text = designs is DESIGNS or designs is SEQUENCES
+    testing.check_domain(domain, [domain.from_text(text) for text in texts] if is_text else designs)
+
+
+@pytest.mark.parametrize(
+    "choice", ["molecules/builtin", "sequences/peptides", "sequences/ehrlich", "sequences/ehrlich_mutants"]
+)
+def test_a_builtin_corpus_keeps_its_contract(choice: str) -> None:
+    testing.check_corpus(part("corpus", choice, "corpus.n=50"))
+
+
+def test_a_library_of_a_wild_type_keeps_the_contract_of_a_corpus() -> None:
+    said = [f"domain.wild_type={WILD_TYPE}", "corpus.wild_type=${domain.wild_type}", "corpus.n=50"]
+    testing.check_corpus(part("corpus", "sequences/library", *said))
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [
+        ("sequences/gfp", "gfp_full.csv.gz"),
+        ("sequences/aav", "aav.csv.gz"),
+        ("sequences/gb1", "gb1_4site.csv.gz"),
+        ("sequences/six6", "SIX6_REF_R1_8mers.txt.gz"),
+    ],
+)
+def test_a_measured_set_of_sequences_keeps_its_contract_from_a_given_file(choice: str, name: str) -> None:
+    file = SHARED / "sequences" / name
+    if not file.is_file():
+        pytest.skip("the data folder beside the checkout is not there")
+    testing.check_corpus(part("corpus", choice, f"corpus.path={file}", "corpus.max_designs=500"))
+
+
+def test_a_file_of_sequences_keeps_the_contract_of_a_corpus(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("sequence,y\n" + "".join(f"{design},{i}\n" for i, design in enumerate(SEQUENCES)))
+    testing.check_corpus(
+        part("corpus", "sequences/table", f"corpus.path={file}", "corpus.properties={y: y}", "corpus.theta=0.2")
+    )
+
+
+def test_zinc250k_keeps_its_contract_from_a_given_file(tmp_path: Path) -> None:
+    file = SHARED / "molecules" / "zinc250k.smi.gz"
+    if not file.is_file():
+        pytest.skip("the data folder beside the checkout is not there")
+    testing.check_corpus(
+        part("corpus", "molecules/zinc250k", f"corpus.path={file}", "corpus.max_designs=50", f"corpus.cache={tmp_path}")
+    )
+
+
+@pytest.mark.parametrize("group", ["corpus", "seeds"])
+def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("smiles,logs\n" + "".join(f"{smiles},{i}\n" for i, smiles in enumerate(DESIGNS)))
+    testing.check_corpus(part(group, "molecules/table", f"{group}.path={file}", f"{group}.properties={{logs: logs}}"))
+
+
+@pytest.mark.parametrize("choice", [c for c in choices("vae") if c != "folder"])
+def test_every_vae_keeps_its_contract(choice: str) -> None:
+    recipe = part("vae", choice)
+    if not hasattr(recipe, "build"):
+        pytest.skip("a model that is trained already; the tests of the map look at it")
+    node, _ = values("vae", choice)
+    designs = SEQUENCES if domain_of(choice) == "sequences" else designs_for(node["vae"])
+    name = "molecules" if designs is DESIGNS else "protein" if designs is SEQUENCES else "crystals"
+    domain = part("domain", name, *(["domain.length=fixed"] if choice == "sequences/aligned" else [])).fit(designs)
+    testing.check_vae(recipe.build(domain), domain.to_batch(designs))
+
+
+@pytest.mark.parametrize("choice", choices("executor"))
+def test_every_executor_yields_the_outcome_of_every_design(choice: str) -> None:
+    outcomes = dict(part("executor", choice)(tpsa, DESIGNS[:2]))
+    assert {i: o.y for i, o in outcomes.items()} == {i: (float(y),) for i, y in enumerate(tpsa(DESIGNS[:2]))}
