@@ -1,7 +1,7 @@
 """Outcome transforms: order-preserving transforms of utilities that make them fit for a Gaussian process.
 
-An outcome transform maps the `n` utilities of one objective to a `TransformedUtility`. It is fitted in every round, never
-changes the order of designs, and the search works in its scale.
+An outcome transform maps the `n` utilities of one objective to a `TransformedUtility`. It is fitted in every round,
+never changes the order of designs, and the search works in its scale.
 """
 
 from __future__ import annotations

@@ -110,9 +110,9 @@ def test_a_logo_needs_places_in_common():
 def test_edits_count_from_the_wild_type_or_the_nearest_seed():
     told = [candidate("MKLVA"), candidate("MRLVG"), candidate("MRLVA", round=1)]
     from_native = edits(told[1:], told, (), wild_type=NATIVE)
-    assert "median 1.5, 1 to 2 edits" in from_native["MutationPolicy from my native"]
-    assert "1 to 1 edits" in from_native["MutationPolicy between the designs of the shortlist"]
-    assert "median 1, 1 to 1 edits" in edits(told[2:], told, ())["MutationPolicy from the nearest seed"]
+    assert "median 1.5, 1 to 2 edits" in from_native["Edits from my native"]
+    assert "1 to 1 edits" in from_native["Edits between the designs of the shortlist"]
+    assert "median 1, 1 to 1 edits" in edits(told[2:], told, ())["Edits from the nearest seed"]
 
 
 def test_the_caption_says_which_score_ranks_best():
