@@ -1,8 +1,8 @@
-"""`python -m invdesign`: the same door as the console script."""
+"""`python -m invdesign`: the same commands as the console script."""
 
 import sys
 
-from invdesign.cli import main
+from invdesign.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,15 +1,31 @@
-"""A toy domain for the hall's tests: designs are points of an integer grid, and the map is exact."""
+"""A toy domain for the tests of campaigns: designs are points of an integer grid, and the latent space is exact."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign
-from invdesign.core import Array, Corpus, Objective
+from invdesign.campaign import (
+    Campaign,
+    Engine,
+    Filters,
+    Finetuning,
+    Limits,
+    Output,
+    Seeding,
+    State,
+    Surrogates,
+    Task,
+    initialize,
+    make_engine,
+    start,
+)
+from invdesign.core import Array, Corpus, EncodingShape, Objective
+from invdesign.latent.geometry import Euclidean
 from invdesign.search import acquisition, propose
 from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
@@ -21,17 +37,45 @@ SCALE = 10.0
 
 @dataclass(frozen=True)
 class Grid:
-    """Points of Z^d; everything beyond 30 steps from the origin is no design."""
+    """Points of Z^d; a point more than 30 steps from the origin is no design."""
 
     name: str = "grid"
 
     def key(self, design: Point) -> str:
         return ",".join(map(str, design))
 
-    def features(self, designs: Sequence[Point]) -> Array:
-        return np.zeros((len(designs), 0))
+    def to_text(self, design: Point) -> str:
+        return self.key(design)
 
-    def encoding_errors(self, designs: Sequence[Point]) -> list[str]:
+    def from_text(self, text: str) -> Point:
+        return tuple(int(word) for word in text.split(","))
+
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def fit(self, designs: Sequence[Point]) -> GridEncoding:
+        return GridEncoding()
+
+    def restore(self, state: Mapping[str, Any]) -> GridEncoding:
+        return GridEncoding()
+
+
+@dataclass(frozen=True)
+class GridEncoding:
+    """Points as rows of numbers."""
+
+    shape: EncodingShape = field(default_factory=lambda: EncodingShape(2))
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def encode(self, designs: Sequence[Point]) -> torch.Tensor:
+        return torch.tensor(designs, dtype=torch.float32)
+
+    def decode(self, batch: torch.Tensor) -> list[Point | None]:
+        return [tuple(int(v) for v in row) for row in batch.round().tolist()]
+
+    def errors(self, designs: Sequence[Point]) -> list[str]:
         return [""] * len(designs)
 
 
@@ -42,6 +86,8 @@ class GridSpace:
     domain: Grid
     d: int = 2
     scale: float = SCALE
+    encoding: GridEncoding = field(default_factory=GridEncoding)
+    geometry: Euclidean = field(default_factory=Euclidean)
 
     def encode(self, designs: Sequence[Point]) -> torch.Tensor:
         return torch.tensor(designs, dtype=torch.float64).reshape(-1, self.d) / self.scale
@@ -61,7 +107,7 @@ class GridSpace:
 
 
 def bump(designs: Sequence[Point]) -> Array:
-    """A smooth hill whose top is at (13, -7); it fails right of 25."""
+    """Return a smooth hill whose top is at (13, -7); it fails right of 25."""
     P = np.array(designs, dtype=float).reshape(-1, 2)
     y = np.exp(-((P - np.array([13, -7])) ** 2).sum(1) / 200)
     y[P[:, 0] > 25] = np.nan
@@ -75,7 +121,7 @@ def corpus(n: int = 40) -> Corpus[Point]:
 
 
 def campaign(**changes: object) -> Campaign[Point, torch.Tensor]:
-    """A small campaign on the grid; every argument may be replaced."""
+    """Return a small campaign on the grid; any field of the campaign or of one of its records may be changed."""
     search = Search(
         propose=(propose.sobol_cloud, propose.local_steps),
         shares=(1.0, 1.0),
@@ -83,16 +129,39 @@ def campaign(**changes: object) -> Campaign[Point, torch.Tensor]:
         trust_region=TrustRegion(),
         oversample=10,
     )
-    parts: dict[str, object] = {
-        "domain": Grid(),
-        "objectives": [Objective("height")],
-        "oracle": bump,
-        "vae": None,
-        "corpus": corpus,
-        "search": search,
-        "surrogate": exact_gp,
-        "n_seeds": 10,
-        "batch": 5,
-        "budget": 50,
-    }
-    return Campaign(**{**parts, **changes})  # type: ignore[arg-type]
+    parts = Campaign(
+        Grid(),
+        Task([Objective("height")], bump),
+        None,  # type: ignore[arg-type]
+        corpus=corpus,
+        search=search,
+        seeding=Seeding(n_seeds=10),
+        surrogates=Surrogates(surrogate=exact_gp),
+        limits=Limits(batch=5, budget=50),
+        filters=Filters(),
+        finetuning=Finetuning(),
+        output=Output(),
+    )
+    return changed(parts, **changes)
+
+
+def changed(parts: Campaign[Any, Any], **changes: object) -> Campaign[Any, Any]:
+    """Return a campaign with changed fields, whichever record they belong to."""
+    for record in fields(parts):
+        value = getattr(parts, record.name)
+        if is_dataclass(value) and record.name not in ("domain", "search", "mutations", "vae"):
+            own = {name: changes.pop(name) for name in [f.name for f in fields(value)] if name in changes}
+            if own:
+                parts = replace(parts, **{record.name: replace(value, **own)})  # type: ignore[type-var]
+    return replace(parts, **changes)  # type: ignore[arg-type]
+
+
+def engine(parts: Campaign[Any, Any], known: Corpus[Point] | None = None) -> Engine[Point, torch.Tensor]:
+    """Return a campaign on the grid bound to its latent space."""
+    space: Any = GridSpace(parts.domain)  # type: ignore[arg-type]
+    return make_engine(parts, space, known)
+
+
+def begun(bound: Engine[Point, torch.Tensor], recorder: Any = None) -> State[Point]:
+    """Return the state after the seed designs were drawn."""
+    return start(bound, initialize(bound, corpus()), recorder)

@@ -1,40 +1,69 @@
-"""The hall in which the domain wing and the search wing meet: a campaign's parts, its memory, its rounds."""
+"""Campaigns: definition, state, and the steps of a round."""
 
 from invdesign.campaign.ask import ask
-from invdesign.campaign.definition import Campaign, Recorder, Region, RoundRecord, State
-from invdesign.campaign.interpolation import Interpolation, Step, interpolate
-from invdesign.campaign.loop import (
-    count_failures,
-    initialize,
-    rank_shortlist,
-    run,
-    shortlist,
-    tell,
-    validate_candidates,
+from invdesign.campaign.definition import (
+    Campaign,
+    Filters,
+    Finetuning,
+    Limits,
+    Output,
+    Seeding,
+    Surrogates,
+    Task,
 )
+from invdesign.campaign.engine import Engine, make_engine
+from invdesign.campaign.initialize import initialize
+from invdesign.campaign.interpolation import Interpolation, Step, interpolate
+from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
-from invdesign.campaign.regions import pareto_front, rank
+from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
+from invdesign.campaign.state import (
+    BatchSelected,
+    OutcomeRecorded,
+    Recorder,
+    Region,
+    Retrained,
+    RoundEnded,
+    RoundRecord,
+    State,
+    apply,
+)
+from invdesign.campaign.tell import tell
 
 __all__ = [
+    "BatchSelected",
     "Campaign",
+    "Engine",
+    "Filters",
+    "Finetuning",
     "Funnel",
     "Interpolation",
+    "Limits",
+    "OutcomeRecorded",
+    "Output",
     "Pool",
     "Recorder",
     "Region",
+    "Retrained",
+    "RoundEnded",
     "RoundRecord",
+    "Seeding",
     "State",
     "Step",
+    "Surrogates",
+    "Task",
+    "apply",
     "ask",
+    "close_round",
     "count_failures",
     "decode_screen_encode",
     "initialize",
     "interpolate",
-    "pareto_front",
-    "rank",
+    "make_engine",
     "rank_shortlist",
     "run",
     "shortlist",
+    "start",
     "tell",
     "validate_candidates",
 ]

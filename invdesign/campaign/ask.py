@@ -1,4 +1,4 @@
-"""One round's question: survey what is known, propose, align, and pick the batch to be measured."""
+"""Selection of the next batch, in five steps: fit, propose, decode and screen, score and select, record."""
 
 from __future__ import annotations
 
@@ -12,210 +12,271 @@ from typing import Generic
 import torch
 from torch import Tensor
 
-from invdesign.campaign.definition import Campaign, RoundRecord, State
+from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, join_pools
-from invdesign.campaign.regions import members, rank
-from invdesign.campaign.round_model import RoundModel, center_of, fit_surrogates
-from invdesign.core import Array, B, Candidate, D, Landscape, Progress, first_occurrences, round_seed, silent
-from invdesign.latent.space import LatentSpace
+from invdesign.campaign.regions import members
+from invdesign.campaign.round_model import RoundModel, fit_surrogates, incumbent, predict_properties
+from invdesign.campaign.state import BatchSelected, RoundRecord, State
+from invdesign.core import (
+    B,
+    Candidate,
+    D,
+    Landscape,
+    Progress,
+    first_occurrences,
+    rank,
+    round_seed,
+    silent,
+)
 from invdesign.search.acquisition import density_alone
-from invdesign.search.mutations import ProjectToRadius
+from invdesign.search.mutations import MutationPolicy, ProjectToRadius
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
 from invdesign.search.select import merit, select
 
 N_ELITES = 100
+"""Designs of the highest acquisition around which the next generation is proposed."""
 
 
 def ask(
-    campaign: Campaign[D, B],
-    space: LatentSpace[D, B],
-    state: State[D],
-    *,
-    known: frozenset[str] = frozenset(),
-    features: dict[str, Array] | None = None,
-    progress: Progress = silent,
-) -> State[D]:
-    """Open the next round: the state with a batch of pending designs and the round's record.
+    engine: Engine[D, B], state: State[D], *, n: int | None = None, progress: Progress = silent
+) -> BatchSelected[D]:
+    """Select the next batch.
 
     Args:
-        campaign: the parts.
-        space: the map.
-        state: what is known; designs still pending are never asked again.
-        known: keys that must not be proposed, besides those of the history.
-        features: remembers between rounds what was computed of a design, by key.
-        progress: called with `(stage, done, total)`.
+        engine: The campaign bound to its latent space.
+        state: What is known. Designs that are measured or pending are not proposed again; the surrogates are
+            conditioned on the pending ones.
+        n: Number of designs; by default the batch size, or what is left of the budget.
+        progress: Called with `(stage, done, total)`.
 
     Returns:
-        The new state; its last record says how the proposals fared. A barren round has nothing pending.
+        The candidates with the record of the round; no candidates where all proposals were filtered.
     """
-    features = {} if features is None else features
-    number = state.round + 1
-    n = max(0, min(campaign.batch, campaign.budget - state.n_calls))
-    taken = frozenset(c.key for c in (*state.history, *state.pending))
-    if campaign.allow_corpus_designs:
-        known = frozenset()
-    watch = _Watch()
+    campaign, number = engine.campaign, state.round + 1
+    left = campaign.limits.budget - state.n_calls
+    n = max(0, min(campaign.limits.batch if n is None else n, left))
+    timer = _Timer()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(round_seed(campaign.seed, number))
-        with watch("fit"):
-            seen = fit_surrogates(campaign, space, state, features)
-        campaign, doubts = _gated(campaign, seen)
-        asked: list[Candidate[D]] = []
-        funnel = Funnel()
-        shares = _shares(n, max(1, len(state.regions)))
+        with timer("fit"):
+            model = fit_surrogates(engine, state)
+        search, gate_notes = _gate(campaign.search, model)
+        excluded = set(engine.excluded).union(c.key for c in (*state.history, *state.pending))
+        selections: list[_Selection[D]] = []
+        shares = _split(n, max(1, len(state.regions)))
         for index, share in enumerate(shares):
-            progress(f"round {number}", index, len(shares))
-            busy = taken | known | {c.key for c in asked}
-            batch, passed = _ask_region(
-                campaign,
-                space,
-                state,
-                seen,
-                index,
-                share,
-                is_known=busy.__contains__,
-                watch=watch,
-            )
-            asked += batch
-            funnel = funnel + passed
-        progress(f"round {number}", len(shares), len(shares))
+            progress(f"round {number}: proposing", index, len(shares))
+            region = _Region(engine, state, model, search, index, share, timer)
+            selection = region.select(excluded.__contains__)
+            selections.append(selection)
+            excluded.update(selection.pool.keys[i] for i in selection.rows)
+        progress(f"round {number}: proposing", len(shares), len(shares))
+        with timer("predict"):
+            candidates = _candidates(engine, state, model, selections)
+    funnel = sum((s.funnel for s in selections), Funnel())
     record = RoundRecord(
         number,
         funnel=funnel,
-        fallback_level=seen.fitted.fallback_level if seen.fitted else "none",
-        surrogate=seen.report,
-        seconds=watch.seconds,
-        notes=(*seen.notes, *doubts, *(("barren: no new design came through the sieves",) if not asked else ())),
+        fallback_level=model.fitted.fallback_level if model.fitted else "none",
+        surrogate=model.report,
+        seconds=timer.seconds,
+        notes=(*model.notes, *gate_notes, *(() if candidates else (_empty_note(funnel),))),
     )
-    return replace(state, pending=state.pending + tuple(asked), round=number, records=(*state.records, record))
+    return BatchSelected(tuple(candidates), record)
 
 
-def _gated(campaign: Campaign[D, B], seen: RoundModel) -> tuple[Campaign[D, B], tuple[str, ...]]:
-    """The campaign of this round, and why its surrogate is not asked where it knows nothing."""
-    ranks = seen.report.rank_correlation if seen.report else ()
-    least = campaign.search.min_rank_correlation
-    if campaign.search.acquire is None or not ranks or max(ranks) >= least:
-        return campaign, ()
-    said = ", ".join(f"{rank:.2f}" for rank in ranks)
-    note = f"the surrogate knows nothing (rank correlation {said}, below {least:g}): the density of real designs leads"
-    return replace(campaign, search=replace(campaign.search, acquire=density_alone)), (note,)
+def _gate(search: Search, model: RoundModel) -> tuple[Search, tuple[str, ...]]:
+    """Return the search of this round: where the surrogate ranks no better than its limit, the density decides."""
+    correlations = model.report.rank_correlation if model.report else ()
+    limit = search.min_rank_correlation
+    if search.acquire is None or not correlations or max(correlations) >= limit:
+        return search, ()
+    shown = ", ".join(f"{value:.2f}" for value in correlations)
+    note = (
+        f"the rank correlation of the surrogate on held-out designs is {shown}, below {limit:g}: candidates are "
+        "selected by the density of real designs"
+    )
+    return replace(search, acquire=density_alone), (note,)
 
 
-def _ask_region(
-    campaign: Campaign[D, B],
-    space: LatentSpace[D, B],
-    state: State[D],
-    seen: RoundModel,
-    index: int,
-    n: int,
-    *,
-    is_known: Callable[[str], bool],
-    watch: _Watch,
-) -> tuple[list[Candidate[D]], Funnel]:
-    """The share of the batch that one trust region asks for."""
-    search, edits = campaign.search, campaign.mutations
-    landscape = _landscape(campaign, space, state, seen, index)
-    nearby = _Nearby.of(campaign, state, index) if edits and landscape is not None else None
-    pools: list[Pool[D]] = []
-    origins: list[str] = []
-    inner, elites = landscape, nearby.parents if nearby else []
-    best: list[int] = []
-    n_before = 0
-    for count in _shares(search.oversample * n, search.generations if landscape else 1):
-        n_made = round(edits.share * count) if edits and nearby else 0
-        with watch("propose"):
-            proposals, names = _propose(search, inner, count - n_made, space)
-            made = edits.mutate(elites, n_made, radius=nearby.radius) if edits and nearby and n_made else ()
-        with watch("align"):
-            found = decode_screen_encode(
-                space,
+def _empty_note(funnel: Funnel) -> str:
+    n_known, n_screened = funnel.unique - funnel.novel, funnel.novel - funnel.screened
+    return (
+        f"no new candidates in this round: of {funnel.proposed:,} proposals {funnel.proposed - funnel.decoded:,} "
+        f"decoded to no design, {funnel.decoded - funnel.unique:,} were repeats, {n_known:,} known and "
+        f"{n_screened:,} screened out"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Selection(Generic[D]):
+    """The part of the batch that one trust region contributes."""
+
+    region: int
+    pool: Pool[D]
+    rows: list[int]
+    origins: list[str]
+    values: list[float]
+
+    @property
+    def funnel(self) -> Funnel:
+        return replace(self.pool.funnel, selected=len(self.rows))
+
+
+class _Region(Generic[D, B]):
+    """Proposals, pool and selection of one trust region."""
+
+    def __init__(
+        self,
+        engine: Engine[D, B],
+        state: State[D],
+        model: RoundModel,
+        search: Search,
+        index: int,
+        n: int,
+        timer: _Timer,
+    ) -> None:
+        self.engine, self.state, self.search, self.index, self.n, self.timer = engine, state, search, index, n, timer
+        self.landscape = _landscape(engine, state, model, index)
+        policy = engine.campaign.mutations
+        self.nearby = _Nearby.of(engine, state, policy, index) if policy and self.landscape is not None else None
+
+    def select(self, is_excluded: Callable[[str], bool]) -> _Selection[D]:
+        """Grow a pool over several generations, and select this region's share of the batch."""
+        pools: list[Pool[D]] = []
+        origins: list[str] = []
+        around = self.landscape
+        parents = self.nearby.parents if self.nearby else []
+        best: list[int] = []
+        n_before = 0
+        for count in _split(self.search.oversample * self.n, self.search.generations if self.landscape else 1):
+            pool, names = self._generation(around, parents, count, is_excluded)
+            pools.append(pool)
+            origins += names
+            with self.timer("score"):
+                pool = join_pools(pools)
+                best = _best_rows(self.search, self.landscape, pool, [*best, *range(n_before, len(pool))])
+                n_before = len(pool)
+                around = replace(self.landscape, elites=pool.Z[best]) if self.landscape and best else self.landscape
+                if self.nearby:
+                    parents = self.nearby.parents_with([pool.designs[i] for i in best])
+        pool = join_pools(pools)
+        with self.timer("select"):
+            rows, values = self._pick(pool)
+        return _Selection(self.index, pool, rows, [origins[pool.source[i]] for i in rows], values)
+
+    def _generation(
+        self, around: Landscape | None, parents: list[D], n: int, is_excluded: Callable[[str], bool]
+    ) -> tuple[Pool[D], list[str]]:
+        """Return the pool of one generation of proposals, and the name of the proposer of each."""
+        campaign, latent_space, nearby = self.engine.campaign, self.engine.latent_space, self.nearby
+        n_mutated = round(nearby.policy.share * n) if nearby else 0
+        with self.timer("propose"):
+            if around is None:
+                # Nothing is measured, or the search uses no surrogate: draws from the aggregate posterior.
+                proposals, names = latent_space.draw(n - n_mutated), ["draws"] * (n - n_mutated)
+            else:
+                proposals, names = search_proposals(self.search, around, n - n_mutated)
+            mutated = nearby.mutate(parents, n_mutated) if nearby and n_mutated else []
+        with self.timer("decode"):
+            pool = decode_screen_encode(
+                latent_space,
                 proposals,
-                is_known=is_known,
-                screens=campaign.screens,
-                min_density_percentile=campaign.min_density_percentile,
-                use_features=campaign.use_features and landscape is not None,
-                made=made,
-                settle=nearby.settle(edits.project, space) if edits and nearby and edits.project else None,
+                is_excluded=is_excluded,
+                screens=campaign.filters.screens,
+                min_density_percentile=campaign.filters.min_density_percentile,
+                use_features=campaign.surrogates.use_features and self.landscape is not None,
+                mutated=mutated,
+                project=nearby.projection(latent_space) if nearby else None,
             )
-        pools.append(found)
-        origins += [*names, *([name_of(edits.mutate)] * len(made) if edits else ())]
-        with watch("score"):
-            pool = join_pools(pools)
-            best = _best(search, landscape, pool, [*best, *range(n_before, len(pool))])
-            n_before = len(pool)
-            inner = replace(landscape, elites=pool.Z[best]) if landscape and len(best) else landscape
-            if edits and nearby:
-                elites = [*(pool.designs[i] for i in best[: edits.n_parents]), *nearby.parents][: 2 * edits.n_parents]
-    pool = join_pools(pools)
-    with watch("select"):
-        picked, values = _pick(campaign, landscape, pool, n)
-        mean, sd = seen.predict(campaign, pool.X[picked])
-    parents = _parents(state, pool.proposals[picked])
-    batch = [
-        Candidate(
-            pool.designs[i],
-            pool.keys[i],
-            pool.Z[i],
-            round=state.round + 1,
-            origin=origins[pool.source[i]],
-            parents=parents[row],
-            region=index,
-            mean=tuple(mean[row]),
-            sd=tuple(sd[row]),
-            acquisition=values[row],
-            log_density=float(pool.log_density[i]),
-            percentile=float(pool.percentile[i]),
-            checks=pool.checks[i],
+        return pool, [*names, *([nearby.name] * len(mutated) if nearby else ())]
+
+    def _pick(self, pool: Pool[D]) -> tuple[list[int], list[float]]:
+        """Return the rows of the pool to measure, and their acquisition values; in order of proposal without one."""
+        n = min(self.n, len(pool))
+        if n == 0 or self.landscape is None or self.search.acquire is None:
+            return list(range(n)), [math.nan] * n
+        policy = self.engine.campaign.mutations
+
+        def is_apart(i: int, j: int) -> bool:
+            return policy is None or policy.distance(pool.designs[i], pool.designs[j]) >= policy.min_distance
+
+        rows, values = select(
+            self.landscape,
+            pool.X,
+            n,
+            acquire=self.search.acquire,
+            shortlist=self.search.shortlist,
+            min_distance=self.search.min_distance,
+            is_apart=is_apart if policy and policy.min_distance > 0 else None,
         )
-        for row, i in enumerate(picked)
-    ]
-    return batch, replace(pool.funnel, asked=len(batch))
-
-
-def _landscape(
-    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], seen: RoundModel, index: int
-) -> Landscape | None:
-    center = center_of(campaign, state, index) if state.regions else None
-    if center is None:
-        whole = torch.stack([seen.X[:, : space.d].amin(0), seen.X[:, : space.d].amax(0)]) if len(seen.X) else None
-        return None if whole is None else seen.landscape(whole.mean(0), whole, space.log_density)
-    return seen.landscape(center, state.regions[index].trust.bounds(center), space.log_density)
+        return rows.tolist(), values.tolist()
 
 
 @dataclass(frozen=True, eq=False)
 class _Nearby(Generic[D]):
-    """What a trust region is in the space of designs: its best ones, its incumbent first, and a radius in edits."""
+    """A trust region in the space of designs: its best designs, the incumbent first, and a radius in edits."""
 
+    policy: MutationPolicy
     parents: list[D]
     radius: int
 
     @classmethod
-    def of(cls, campaign: Campaign[D, B], state: State[D], index: int) -> _Nearby[D] | None:
-        """The region's own best designs, the best of the other regions, and of all; None while nothing is known."""
-        assert campaign.mutations is not None
-        n = campaign.mutations.n_parents
-        held = [members(state, i) for i in range(len(state.regions))]
-        own = held[index : index + 1]
-        shares = [(n - n // 4, own), (max(1, n // (4 * max(1, len(held)))), held), (n, [list(state.history)])]
-        ranked = [
-            group[i] for share, groups in shares for group in groups for i in rank(campaign.utilities(group))[:share]
+    def of(cls, engine: Engine[D, B], state: State[D], policy: MutationPolicy, index: int) -> _Nearby[D] | None:
+        """Return the region's own best designs, the best of the other regions, and of all; None without any."""
+        n = policy.n_parents
+        groups = [members(state, i) for i in range(len(state.regions))]
+        shares = [
+            (n - n // 4, groups[index : index + 1]),
+            (max(1, n // (4 * max(1, len(groups)))), groups),
+            (n, [list(state.history)]),
         ]
-        trust = state.regions[index].trust if state.regions else None
+        ranked: list[Candidate[D]] = []
+        for share, part in shares:
+            for group in part:
+                ranked += [group[i] for i in rank(engine.campaign.utilities(group))[:share]]
         rows = first_occurrences(c.key for c in ranked)[:n]
-        return cls([ranked[i].design for i in rows], campaign.mutations.radius(trust)) if rows else None
+        trust = state.regions[index].trust if state.regions else None
+        return cls(policy, [ranked[i].design for i in rows], policy.radius(trust)) if rows else None
 
-    def settle(
-        self, project: ProjectToRadius, space: LatentSpace[D, B]
-    ) -> Callable[[Tensor, list[D | None]], list[D | None]]:
-        return lambda Z, designs: project(space, Z, designs, self.parents[0], self.radius)
+    @property
+    def name(self) -> str:
+        return name_of(self.policy.mutate)
+
+    def mutate(self, parents: Sequence[D], n: int) -> Sequence[D]:
+        return self.policy.mutate(parents, n, radius=self.radius)
+
+    def parents_with(self, best: Sequence[D]) -> list[D]:
+        """Return the parents of the next generation: designs of the highest acquisition, then the best measured."""
+        n = self.policy.n_parents
+        return [*best[:n], *self.parents][: 2 * n]
+
+    def projection(self, latent_space: object) -> Callable[[Tensor, list[D | None]], list[D | None]] | None:
+        """Return what brings decoded designs into the radius around the incumbent; None where the policy has none."""
+        project: ProjectToRadius | None = self.policy.project
+        if project is None:
+            return None
+        return lambda Z, designs: project(latent_space, Z, designs, self.parents[0], self.radius)
 
 
-def _best(search: Search, landscape: Landscape | None, pool: Pool[D], rows: Sequence[int]) -> list[int]:
-    """The rows of the highest acquisition: the next generation is bred from them.
+def _landscape(engine: Engine[D, B], state: State[D], model: RoundModel, index: int) -> Landscape | None:
+    """Return the landscape of a trust region; of the whole history where there are no regions."""
+    log_density = engine.latent_space.log_density
+    center = incumbent(engine, state, index) if state.regions else None
+    if center is not None:
+        return model.landscape(center, state.regions[index].trust.bounds(center), log_density)
+    if not len(model.X):
+        return None
+    Z = model.X[:, : engine.latent_space.d]
+    box = torch.stack([Z.amin(0), Z.amax(0)])
+    return model.landscape(box.mean(0), box, log_density)
 
-    Acquisition maximization is a search of its own, and what it climbs is worth measuring, not measured. The rows are
-    the best ones so far and those of this generation: what fell behind once is not looked at again.
+
+def _best_rows(search: Search, landscape: Landscape | None, pool: Pool[D], rows: Sequence[int]) -> list[int]:
+    """Return the rows of the highest acquisition: the next generation is proposed around them.
+
+    `rows` are the best rows so far and those of this generation; others are not scored again.
     """
     if landscape is None or search.acquire is None or not len(rows):
         return []
@@ -223,55 +284,53 @@ def _best(search: Search, landscape: Landscape | None, pool: Pool[D], rows: Sequ
     return [rows[i] for i in values.argsort(descending=True)[:N_ELITES].tolist()]
 
 
-def _propose(search: Search, landscape: Landscape | None, n: int, space: LatentSpace[D, B]) -> tuple[Tensor, list[str]]:
-    """`n x d` latent points from all proposers by their shares, and the name of the proposer of each.
-
-    Without a landscape (nothing measured, or a search that asks no surrogate) they are draws from where designs are.
-    """
-    if landscape is None:
-        return space.draw(n), ["draws"] * n
-    return search_proposals(search, landscape, n)
-
-
-def _pick(
-    campaign: Campaign[D, B], landscape: Landscape | None, pool: Pool[D], n: int
-) -> tuple[list[int], list[float]]:
-    """Which designs of the pool to measure, and the acquisition values; in order of proposal without a landscape."""
-    search, edits = campaign.search, campaign.mutations
-    n = min(n, len(pool))
-    if n == 0 or landscape is None or search.acquire is None:
-        return list(range(n)), [math.nan] * n
-
-    def is_apart(i: int, j: int) -> bool:
-        return edits is None or edits.distance(pool.designs[i], pool.designs[j]) >= edits.min_distance
-
-    picked, values = select(
-        landscape,
-        pool.X,
-        n,
-        acquire=search.acquire,
-        shortlist=search.shortlist,
-        min_distance=search.min_distance,
-        is_apart=is_apart if edits and edits.min_distance > 0 else None,
-    )
-    return picked.tolist(), values.tolist()
+def _candidates(
+    engine: Engine[D, B], state: State[D], model: RoundModel, selections: Sequence[_Selection[D]]
+) -> list[Candidate[D]]:
+    """Return the selected designs as candidates, with predictions and parents."""
+    X = torch.cat([s.pool.X[s.rows] for s in selections if s.rows]) if any(s.rows for s in selections) else model.X[:0]
+    mean, sd = predict_properties(engine, model, X)
+    candidates: list[Candidate[D]] = []
+    for selection in selections:
+        pool = selection.pool
+        parents = _parents(engine, state, pool.proposals[selection.rows])
+        for i, origin, value, keys in zip(selection.rows, selection.origins, selection.values, parents, strict=True):
+            row = len(candidates)
+            candidates.append(
+                Candidate(
+                    pool.designs[i],
+                    pool.keys[i],
+                    pool.Z[i],
+                    round=state.round + 1,
+                    origin=origin,
+                    parents=keys,
+                    region=selection.region,
+                    mean=tuple(mean[row]),
+                    sd=tuple(sd[row]),
+                    acquisition=value,
+                    log_density=float(pool.log_density[i]),
+                    percentile=float(pool.percentile[i]),
+                    checks=pool.checks[i],
+                )
+            )
+    return candidates
 
 
-def _parents(state: State[D], proposals: Tensor) -> list[tuple[str, ...]]:
-    """The key of the measured design nearest to each proposal."""
+def _parents(engine: Engine[D, B], state: State[D], proposals: Tensor) -> list[tuple[str, ...]]:
+    """Return the key of the measured design nearest to each proposal."""
     measured = [c for c in state.history if c.status == "measured"]
     if not measured or not len(proposals):
         return [()] * len(proposals)
-    nearest = torch.cdist(proposals, torch.stack([c.z for c in measured])).argmin(1)
-    return [(measured[int(i)].key,) for i in nearest]
+    distances = engine.latent_space.geometry.distance(proposals, torch.stack([c.z for c in measured]))
+    return [(measured[int(i)].key,) for i in distances.argmin(1)]
 
 
-def _shares(n: int, n_parts: int) -> list[int]:
-    """`n` split as evenly as whole numbers allow."""
+def _split(n: int, n_parts: int) -> list[int]:
+    """Return `n` split as evenly as whole numbers allow."""
     return [n // n_parts + (i < n % n_parts) for i in range(n_parts)]
 
 
-class _Watch:
+class _Timer:
     """Seconds spent per stage."""
 
     def __init__(self) -> None:

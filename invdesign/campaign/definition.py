@@ -1,4 +1,4 @@
-"""The parts of a campaign and its memory, as values."""
+"""The definition of a campaign, as values."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 import numpy as np
 from torch import Tensor
 
-from invdesign.campaign.pool import Funnel
 from invdesign.core import (
     Array,
     B,
@@ -35,165 +34,190 @@ from invdesign.latent.prepare import Pretrained
 from invdesign.latent.space import LatentSpace
 from invdesign.search.mutations import MutationPolicy
 from invdesign.search.search import Search
-from invdesign.search.trust_region import TrustRegion
-from invdesign.surrogate import SurrogateReport, TransformedUtility, auto, feasibility_surrogate, no_transform
+from invdesign.surrogate import TransformedUtility, auto, feasibility_surrogate, no_transform
 from invdesign.vae.training import Recipe
 
 
 @dataclass(frozen=True, eq=False)
-class Campaign(Generic[D, B]):
-    """The parts of a campaign; a value, nothing in it runs until it is asked to.
+class Task:
+    """What is designed for: properties, where they should go, and how they are measured."""
 
-    Args:
-        domain: what the designs are.
-        objectives: `m` properties and where they should go.
-        oracle: measures them, `(designs) -> n x m`.
-        vae: how the map is made: a recipe to train, or a shipped model.
-        corpus: loads the designs that exist; None where a shipped model brings all that is needed.
-        seeds: loads what the campaign starts from; by default designs of the corpus, those with measured objectives
-            as they are, else `n_seeds` drawn at random and measured.
-        density: fits log p(z) of real designs.
-        surrogate: fits the utilities on `[z | features]`.
-        latent_surrogate: fits the utilities on the latents alone, for proposers that climb a gradient in z; None where
-            none of them does and the surrogate reads features: it is half the time of a round.
-        outcome_transform: transforms the utilities of each objective before surrogates are fitted.
-        feasibility: fits, to designs that could and could not be measured, the log-probability that another one can,
-            `(X, is_feasible, *, d) -> function`.
-        search: where to look, and what is good.
-        mutations: proposals made of designs beside those made of latents, and the trust region's radius in edits.
-        screens: cheap checks before the oracle; a design that fails one is never measured.
-        validators: checks before export; a design that fails one is never shortlisted.
-        combine: how several objectives become utilities (see `core.utilities`).
-        n_seeds: designs drawn from the corpus to start from.
-        screen_seeds: whether those drawn must pass the screens. Those that do not teach the surrogate too, but where
-            the best of them fail, the trust region starts where nothing can be asked.
-        batch: designs per round.
-        budget: oracle calls in all, those on seeds too.
-        n_shortlist: candidates to hand over.
-        min_density_percentile: density percentile below which a proposal counts as a void's and is dropped.
-        use_features: whether surrogates read the domain's features beside the latent.
-        allow_corpus_designs: whether designs of the corpus may be proposed.
-        baseline: whether the report measures a random search at the same budget.
-        finetune: fine-tunes the latent space on the history, `(space, designs, utilities, *, seed) -> space`.
-        finetune_every: rounds between tunings; 0 for never.
-        max_failure_rate: share of failed oracle calls at which the campaign stops.
-        max_empty_rounds: consecutive rounds without a new design at which it stops.
-        deliverables: write further files of every export, each into a folder of its name.
-        figures: draw what the report shows beside its own figures.
-        seed: of every random number.
-        name: shown to people.
-    """
-
-    domain: Domain[D, B]
     objectives: Sequence[Objective]
+    """`m` properties."""
     oracle: Oracle
-    vae: Recipe | Pretrained
-    corpus: Callable[[], Corpus[D]] | None = None
-    seeds: Callable[[], Corpus[D]] | None = None
-    density: FitDensity = mixture
-    surrogate: FitSurrogate = auto
-    latent_surrogate: FitSurrogate | None = auto
-    outcome_transform: Callable[[Tensor], TransformedUtility] = no_transform
-    feasibility: Callable[..., Callable[[Tensor], Tensor]] = feasibility_surrogate
-    search: Search = field(default_factory=Search)
-    mutations: MutationPolicy | None = None
-    screens: Sequence[Validator] = ()
-    validators: Sequence[Validator] = ()
+    """Measures them, `(designs) -> n x m`."""
     combine: Combine = "pareto"
-    n_seeds: int = 100
-    screen_seeds: bool = False
-    batch: int = 50
-    budget: int = 1000
-    n_shortlist: int = 20
-    min_density_percentile: float = 0.0
-    use_features: bool = True
-    allow_corpus_designs: bool = False
-    baseline: bool = True
-    finetune: Callable[..., LatentSpace[D, B]] | None = None
-    finetune_every: int = 0
-    max_failure_rate: float = 0.5
-    max_empty_rounds: int = 10
-    deliverables: Mapping[str, Deliver] = field(default_factory=dict)
-    figures: Mapping[str, Illustrate] = field(default_factory=dict)
-    seed: int = 0
-    name: str = "campaign"
+    """How several objectives become utilities; see `core.objectives.utilities`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objectives", tuple(self.objectives))
         names = [objective.name for objective in self.objectives]
         if not names or len(set(names)) < len(names):
-            raise InvdesignError(f"campaign {self.name!r}: objectives need distinct names, at least one; got {names}")
-        for count in ("batch", "budget", "n_seeds", "n_shortlist", "max_empty_rounds"):
-            if getattr(self, count) < 1:
-                raise InvdesignError(
-                    f"campaign {self.name!r}: {count} must be at least 1, got {getattr(self, count)}; "
-                    f"set {count}=1 or more"
-                )
-        for deliverable in self.deliverables:
-            if not re.fullmatch(r"[A-Za-z0-9_-]+", deliverable):
-                raise InvdesignError(
-                    f"campaign {self.name!r}: the deliverable {deliverable!r} names a folder; use letters, digits, "
-                    "_ and - only"
-                )
-
-    def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
-        """`n x m` (or `n x 1` when combined) utilities; NaN where unmeasured."""
-        m = len(self.objectives)
-        Y = [c.y if c.status == "measured" else (math.nan,) * m for c in candidates]
-        return utilities(self.objectives, np.array(Y, dtype=np.float64).reshape(-1, m), combine=self.combine)
-
-
-@dataclass(frozen=True)
-class Region:
-    """A trust region, the key of the design that it grew from, and the round in which it did."""
-
-    trust: TrustRegion
-    root: str
-    born: int = 0
-
-
-@dataclass(frozen=True)
-class RoundRecord:
-    """What happened in a round, as numbers and words that survive in JSON."""
-
-    round: int
-    funnel: Funnel = field(default_factory=Funnel)
-    n_measured: int = 0
-    n_failed: int = 0
-    best: float = math.nan
-    lengths: tuple[float, ...] = ()
-    is_improved: tuple[bool, ...] = ()
-    fallback_level: str = ""
-    surrogate: SurrogateReport | None = None
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    is_finetuned: bool = False
+            raise InvdesignError(
+                f"objectives: expected at least one, of distinct names, got {names}. Rename or add one"
+            )
 
 
 @dataclass(frozen=True, eq=False)
-class State(Generic[D]):
-    """The memory of a campaign: saving it is saving the campaign.
+class Seeding(Generic[D]):
+    """Designs that a campaign starts from."""
 
-    `pending` holds the open round in the order in which it was asked; those measured already carry their outcome and
-    enter `history` together when the round closes, so that the order of arrival changes nothing.
+    seeds: Callable[[], Corpus[D]] | None = None
+    """Loads the seed designs; by default designs of the corpus. Those with measured objectives are used as they are;
+    without any, `n_seeds` are drawn at random and measured."""
+    n_seeds: int = 100
+    """Number of designs drawn from the corpus."""
+    screen_seeds: bool = False
+    """Whether designs drawn from the corpus must pass the screens. The surrogate learns from designs that fail them
+    too, but where the best of them fail, the trust region starts where nothing can be proposed."""
+
+    def __post_init__(self) -> None:
+        check_at_least_one(self, "n_seeds")
+
+
+@dataclass(frozen=True, eq=False)
+class Surrogates:
+    """Models of utility and feasibility."""
+
+    surrogate: FitSurrogate = auto
+    """Fits the utilities on `[z | features]`."""
+    latent_surrogate: FitSurrogate | None = auto
+    """Fits the utilities on the latents alone, for proposers that follow a gradient in z. None where no proposer does
+    and the surrogate reads features: the fit takes half the time of a round."""
+    outcome_transform: Callable[[Tensor], TransformedUtility] = no_transform
+    """Transforms the utilities of each objective before surrogates are fitted."""
+    feasibility: Callable[..., Callable[[Tensor], Tensor]] = feasibility_surrogate
+    """Fits the log-probability that a design can be measured, `(X, is_feasible, *, d) -> function`."""
+    use_features: bool = True
+    """Whether surrogates read the encoding's features beside the latent."""
+
+
+@dataclass(frozen=True, eq=False)
+class Filters:
+    """Conditions on designs before they are measured, and before they are shortlisted."""
+
+    screens: Sequence[Validator] = ()
+    """Cheap checks before the oracle; a design that fails one is never measured."""
+    validators: Sequence[Validator] = ()
+    """Checks before export; a design that fails one is never shortlisted."""
+    min_density_percentile: float = 0.0
+    """Density percentile (0 to 100) below which a proposal is dropped."""
+    allow_corpus_designs: bool = False
+    """Whether designs of the corpus may be proposed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Size of a campaign, and when it stops early."""
+
+    budget: int = 1000
+    """Oracle calls in all, those on seed designs included."""
+    batch: int = 50
+    """Designs per round."""
+    max_failure_rate: float = 0.5
+    """Fraction of failed oracle calls above which the campaign stops."""
+    max_empty_rounds: int = 10
+    """Consecutive rounds without a new candidate after which it stops."""
+
+    def __post_init__(self) -> None:
+        check_at_least_one(self, "budget", "batch", "max_empty_rounds")
+
+
+@dataclass(frozen=True, eq=False)
+class Finetuning:
+    """Fine-tuning of the VAE during the campaign."""
+
+    finetune: Callable[..., LatentSpace[Any, Any]] | None = None
+    """Fine-tunes on the history, `(latent_space, designs, utilities, *, seed) -> latent_space`; None for never."""
+    finetune_every: int = 0
+    """Rounds between fine-tunings; 0 for never."""
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """What is written at the end."""
+
+    n_shortlist: int = 20
+    """Largest number of candidates to hand over."""
+    baseline: bool = False
+    """Whether a random search is measured at the same budget and shown in the report; it doubles the oracle calls."""
+    deliverables: Mapping[str, Deliver] = field(default_factory=dict)
+    """Write further files of every export, each into a folder of its name."""
+    figures: Mapping[str, Illustrate] = field(default_factory=dict)
+    """Draw further figures of the report."""
+
+    def __post_init__(self) -> None:
+        check_at_least_one(self, "n_shortlist")
+        for name in self.deliverables:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise InvdesignError(
+                    f"deliverables: expected names of letters, digits, _ and -, for each is a folder, got {name!r}. "
+                    "Rename it"
+                )
+
+
+@dataclass(frozen=True, eq=False)
+class Campaign(Generic[D, B]):
+    """A campaign: the task and all that decides how it is solved. A value; nothing runs until it is run.
+
+    Example:
+        >>> from invdesign.domains.molecules import Molecules
+        >>> from invdesign.domains.molecules.oracles import qed
+        >>> campaign = Campaign(Molecules(), Task([Objective("qed")], qed), Pretrained("zinc250k"))
+        >>> campaign.limits.budget
+        1000
     """
 
-    history: tuple[Candidate[D], ...] = ()
-    pending: tuple[Candidate[D], ...] = ()
-    regions: tuple[Region, ...] = ()
-    round: int = 0
-    records: tuple[RoundRecord, ...] = ()
+    domain: Domain[D, B]
+    """Kind of the designs."""
+    task: Task
+    """Objectives and oracle."""
+    vae: Recipe | Pretrained
+    """How the latent space is made: a recipe to train a VAE, or a trained model."""
+    corpus: Callable[[], Corpus[D]] | None = None
+    """Loads the designs that exist; None where a trained model is enough."""
+    density: FitDensity = mixture
+    """Fits log p(z) of real designs."""
+    seeding: Seeding[D] = field(default_factory=Seeding)
+    """Designs to start from."""
+    surrogates: Surrogates = field(default_factory=Surrogates)
+    """Models of utility and feasibility."""
+    search: Search = field(default_factory=Search)
+    """Proposals, acquisition and trust regions."""
+    mutations: MutationPolicy | None = None
+    """Proposals made by mutation of designs, beside those decoded from latents."""
+    filters: Filters = field(default_factory=Filters)
+    """Screens, validators and limits on proposals."""
+    limits: Limits = field(default_factory=Limits)
+    """Budget, batch size, and when to stop early."""
+    finetuning: Finetuning = field(default_factory=Finetuning)
+    """Fine-tuning of the VAE."""
+    output: Output = field(default_factory=Output)
+    """Shortlist, deliverables, figures, baseline."""
+    seed: int = 0
+    """Seed of the search. All its random numbers are derived from it by round and use (`core.round_seed`). Corpus, VAE,
+    density and oracle have seeds of their own, since they decide what is cached between campaigns."""
+    name: str = "campaign"
+    """Name, for people."""
 
     @property
-    def n_calls(self) -> int:
-        """Oracle calls spent: every distinct design sent, failures too; what came measured is free."""
-        return sum(c.origin != "given" for c in (*self.history, *self.pending))
+    def objectives(self) -> tuple[Objective, ...]:
+        """The `m` objectives of the task."""
+        return tuple(self.task.objectives)
+
+    def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return `n x m` utilities (`n x 1` when combined) of candidates; NaN where not measured."""
+        m = len(self.task.objectives)
+        Y = [c.y if c.status == "measured" else (math.nan,) * m for c in candidates]
+        return utilities(self.task.objectives, np.array(Y, dtype=np.float64).reshape(-1, m), combine=self.task.combine)
 
 
-class Recorder(Protocol):
-    """Where a running campaign is written down; each call returns when what it was told is durable."""
+def check_at_least_one(record: object, *names: str) -> None:
+    """Check that counts of a record are at least 1.
 
-    def asked(self, state: State[Any]) -> None: ...
-    def told(self, candidate: Candidate[Any]) -> None: ...
-    def closed(self, state: State[Any]) -> None: ...
-    def tuned(self, space: LatentSpace[Any, Any], state: State[Any]) -> None: ...
+    Raises:
+        InvdesignError: One is not.
+    """
+    for name in names:
+        if getattr(record, name) < 1:
+            raise InvdesignError(f"{name}: expected at least 1, got {getattr(record, name)}. Set {name}=1 or more")

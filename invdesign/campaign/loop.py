@@ -1,262 +1,204 @@
-"""The loop of a campaign: begin, ask, measure, tell, and at the end the shortlist."""
+"""The loop of a campaign: ask, measure, tell, until the budget is spent."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import time
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from invdesign.campaign.ask import ask
-from invdesign.campaign.definition import Campaign, Recorder, RoundRecord, State
-from invdesign.campaign.pool import apply_screens, run_checks
-from invdesign.campaign.regions import FAILED, close_round, rank
-from invdesign.core import (
-    Array,
-    B,
-    Candidate,
-    Corpus,
-    D,
-    Evaluate,
-    InvdesignError,
-    Outcome,
-    Progress,
-    round_seed,
-    silent,
-)
+from invdesign.campaign.engine import Engine
+from invdesign.campaign.regions import end_round
+from invdesign.campaign.state import BatchSelected, OutcomeRecorded, Recorder, Retrained, State, apply
+from invdesign.core import FAILED, B, D, Evaluate, InvdesignError, Progress, rank, round_seed, silent
 from invdesign.latent.space import LatentSpace
 
-
-def initialize(campaign: Campaign[D, B], space: LatentSpace[D, B], *, corpus: Corpus[D] | None) -> State[D]:
-    """The state before the first round: designs that came measured are history, the other seeds are pending.
-
-    Raises:
-        InvdesignError: there is nothing to start from.
-    """
-    names = [objective.name for objective in campaign.objectives]
-    source = campaign.seeds() if campaign.seeds else corpus
-    if source is None or not len(source):
-        raise InvdesignError(
-            f"campaign {campaign.name!r} has nothing to start from: give it a corpus, "
-            "or seeds=molecules/table with a file of designs"
-        )
-    has_all = all(name in source.properties for name in names)
-    Y = np.stack([source.properties[name] for name in names], axis=1) if has_all else None
-    is_given = Y is not None and bool(np.isfinite(Y).all(axis=1).any())
-    rows, values, notes = _given(campaign, source, Y) if Y is not None and is_given else _drawn(campaign, source)
-    designs = [source.designs[i] for i in rows]
-    Z = space.encode(designs)
-    log_density = space.log_density(Z)
-    percentile = space.percentile(log_density)
-    candidates = tuple(
-        Candidate(
-            design,
-            campaign.domain.key(design),
-            Z[row],
-            origin="given" if is_given else "seed",
-            y=values[row],
-            status="measured" if is_given else "pending",
-            log_density=float(log_density[row]),
-            percentile=float(percentile[row]),
-        )
-        for row, design in enumerate(designs)
-    )
-    return close_round(campaign, State(pending=candidates, records=(RoundRecord(0, notes=notes),)))
-
-
-Start = tuple[list[int], list[tuple[float, ...]], tuple[str, ...]]
-
-
-def _given(campaign: Campaign[D, B], source: Corpus[D], Y: Array) -> Start:
-    """Rows of designs that came measured, each key once, with their values, and what is to be said of that.
-
-    A corpus may hold a design several times where the campaign's domain tells less apart than its loader: then the
-    mean of its values counts.
-    """
-    groups: dict[str, list[int]] = {}
-    for i in np.flatnonzero(np.isfinite(Y).all(axis=1)).tolist():
-        groups.setdefault(campaign.domain.key(source.designs[i]), []).append(i)
-    n_more = sum(map(len, groups.values())) - len(groups)
-    notes = (f"{n_more} measurements of a design that was given already: their mean counts",) if n_more else ()
-    return [rows[0] for rows in groups.values()], [tuple(Y[rows].mean(0).tolist()) for rows in groups.values()], notes
-
-
-def _drawn(campaign: Campaign[D, B], source: Corpus[D]) -> Start:
-    """Rows of a corpus to start from: drawn at random, repeats replaced by others.
-
-    So are those that a screen refuses, where `screen_seeds` says so; seeds that were given are taken as they are.
-
-    Raises:
-        InvdesignError: no design of the corpus passes the screens.
-    """
-    draw = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
-    n = min(campaign.n_seeds, campaign.budget, len(source))
-    batch = draw.choice(len(source), size=n, replace=False)
-    rest = draw.permutation(np.setdiff1d(np.arange(len(source)), batch))
-    screens = () if campaign.seeds or not campaign.screen_seeds else campaign.screens
-    chosen: dict[str, int] = {}
-    while len(batch) and len(chosen) < n:
-        for row, _ in apply_screens(screens, [source.designs[j] for j in batch]):
-            chosen.setdefault(campaign.domain.key(source.designs[batch[row]]), int(batch[row]))
-        batch, rest = rest[:n], rest[n:]
-    if not chosen:
-        raise InvdesignError(
-            f"campaign {campaign.name!r}: none of {len(source):,} designs of the corpus passes the screens; "
-            f"of the first ones {_refusals(campaign, source)}; loosen them, or set screen_seeds=false"
-        )
-    rows = sorted(list(chosen.values())[:n])
-    is_short = len(rows) < n
-    notes = (f"{len(rows)} of {n} seeds: no other design of the corpus passes the screens",) if is_short else ()
-    return rows, [()] * len(rows), notes
-
-
-def _refusals(campaign: Campaign[D, B], source: Corpus[D], most: int = 100) -> str:
-    """How many of the first designs each screen refuses, for people."""
-    findings = run_checks(campaign.screens, source.designs[:most])
-    counts = Counter(check.name for checks in findings for check in checks if not check.passed)
-    return ", ".join(f"{name} refuses {n} of {len(findings)}" for name, n in counts.most_common())
-
-
-def tell(state: State[D], outcomes: Mapping[str, Outcome]) -> State[D]:
-    """Write outcomes to the pending designs, by key.
-
-    Raises:
-        InvdesignError: a key is not pending.
-    """
-    unknown = set(outcomes) - {c.key for c in state.pending}
-    if unknown:
-        raise InvdesignError(f"told of designs that are not pending: {sorted(unknown)[:3]}; ask for them first")
-    told = tuple(c.with_outcome(outcomes[c.key]) if c.key in outcomes else c for c in state.pending)
-    return replace(state, pending=told)
+MIN_CALLS_TO_STOP = 20
+"""Oracle calls before the failure rate can stop a campaign."""
 
 
 def run(
-    campaign: Campaign[D, B],
-    space: LatentSpace[D, B],
+    engine: Engine[D, B],
     state: State[D],
     *,
     evaluate: Evaluate,
-    memory: Recorder | None = None,
-    known: frozenset[str] = frozenset(),
+    recorder: Recorder | None = None,
     progress: Progress = silent,
 ) -> State[D]:
-    """Ask, measure and learn until the budget is spent.
+    """Ask, measure and tell until the budget is spent.
 
     Args:
-        campaign: the parts.
-        space: the trained map.
-        state: where to go on from (`begin` for a new campaign).
-        evaluate: where oracles run; yields `(index, outcome)` as they finish.
-        memory: writes each step down before the next one is taken.
-        known: keys never to be proposed (the corpus).
-        progress: called with `(stage, done, total)`.
+        engine: The campaign bound to its latent space.
+        state: Where to continue; for a new campaign `apply(State(), initialize(engine, corpus))`.
+        evaluate: Runs the oracle; yields `(index, outcome)` as calls finish.
+        recorder: Records each event before the next step is taken.
+        progress: Called with `(stage, done, total)`.
 
     Returns:
         The final state.
 
     Raises:
-        InvdesignError: oracle calls fail more often than `max_failure_rate`.
+        InvdesignError: Oracle calls fail more often than `limits.max_failure_rate`.
     """
-    features: dict[str, Array] = {}
+    campaign, limits = engine.campaign, engine.campaign.limits
+    line = _ProgressLine(engine)
     while True:
-        open_designs = [c for c in state.pending if c.status == "pending"]
-        for index, outcome in evaluate(campaign.oracle, [c.design for c in open_designs]) if open_designs else ():
-            candidate = open_designs[index].with_outcome(outcome)
-            if memory:
-                memory.told(candidate)
-            state = tell(state, {candidate.key: outcome})
-            progress("measured", state.n_calls - sum(c.status == "pending" for c in state.pending), campaign.budget)
+        waiting = state.open
+        for index, outcome in evaluate(campaign.task.oracle, [c.design for c in waiting]) if waiting else ():
+            event: OutcomeRecorded[D] = OutcomeRecorded(waiting[index].key, outcome)
+            if recorder:
+                recorder.on_outcome(event)
+            state = apply(state, event)
+            progress(line.text(state), state.n_calls - len(state.open), limits.budget)
         if state.pending:
-            state = close_round(campaign, state)
-            if memory:
-                memory.closed(state)
-            _stop_on_failures(campaign, state)
-        if _is_tuning_due(campaign, state):
-            space, state = finetune_latent_space(campaign, space, state)
-            if memory:
-                memory.tuned(space, state)
-        if state.n_calls >= campaign.budget or _is_barren(campaign, state):
+            state = close_round(engine, state, recorder)
+            _stop_on_failures(engine, state)
+        engine, state = finetune_if_due(engine, state, recorder)
+        if state.n_calls >= limits.budget or _is_empty(engine, state):
             return state
-        state = ask(campaign, space, state, known=known, features=features, progress=progress)
-        if not state.pending:
-            state = close_round(campaign, state)
-        if memory:
-            memory.asked(state)
+        batch = ask(engine, state, progress=progress)
+        if recorder:
+            recorder.on_batch(batch)
+        state = apply(state, batch)
+        if not batch.candidates:
+            state = close_round(engine, state, recorder)
 
 
-def _is_tuning_due(campaign: Campaign[D, B], state: State[D]) -> bool:
-    """After every `finetune_every` rounds, once: a run that was killed after it must not tune again."""
-    is_turn = campaign.finetune is not None and campaign.finetune_every > 0 and state.round > 0
-    return is_turn and state.round % campaign.finetune_every == 0 and not state.records[-1].is_finetuned
+def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | None = None) -> State[D]:
+    """Return the state of a new campaign after round 0 was selected; a round 0 that came measured is ended.
+
+    Args:
+        engine: The campaign bound to its latent space.
+        batch: Round 0, from `initialize`.
+        recorder: Records the events.
+    """
+    if recorder:
+        recorder.on_batch(batch)
+    state: State[D] = apply(State(), batch)
+    return close_round(engine, state, recorder)
 
 
-def _is_barren(campaign: Campaign[D, B], state: State[D]) -> bool:
-    last = state.records[-campaign.max_empty_rounds :]
-    return len(last) == campaign.max_empty_rounds and all(r.round > 0 and r.funnel.asked == 0 for r in last)
-
-
-def _stop_on_failures(campaign: Campaign[D, B], state: State[D]) -> None:
-    failed = [c for c in state.history if c.status in FAILED]
-    asked = sum(c.origin != "given" for c in state.history)
-    if asked >= 20 and len(failed) > campaign.max_failure_rate * asked:
-        raise InvdesignError(
-            f"{len(failed)} of {asked} oracle calls failed, more than max_failure_rate={campaign.max_failure_rate}; "
-            f"the last reason was: {failed[-1].reason or failed[-1].status}. Mend the oracle, or raise "
-            "max_failure_rate, "
-            "and run the same command again: nothing measured is lost"
-        )
+def close_round(engine: Engine[D, B], state: State[D], recorder: Recorder | None = None) -> State[D]:
+    """Return the state after a round whose designs are all measured; one with pending designs is returned as it is."""
+    if state.open:
+        return state
+    event = end_round(engine, state)
+    if recorder:
+        recorder.on_round_end(event)
+    return apply(state, event)
 
 
 def finetune_latent_space(
-    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D]
-) -> tuple[LatentSpace[D, B], State[D]]:
-    """Tune the map on what was learnt and encode the history again: one history, so one re-encoding."""
-    assert campaign.finetune is not None
+    engine: Engine[D, B], state: State[D], recorder: Recorder | None = None
+) -> tuple[Engine[D, B], State[D]]:
+    """Fine-tune the VAE on the history, and encode the history again."""
+    campaign = engine.campaign
+    assert campaign.finetuning.finetune is not None
     designs = [c.design for c in state.history]
     U = campaign.utilities(state.history)
-    merit = np.full(len(designs), np.nan)
-    order = rank(U)
-    merit[order] = -np.arange(len(order))
-    space = campaign.finetune(
-        space, designs, merit if U.shape[1] > 1 else U[:, 0], seed=round_seed(campaign.seed, state.round, "tune")
-    )
-    Z = space.encode(designs)
-    log_density = space.log_density(Z)
-    percentile = space.percentile(log_density)
-    history = tuple(
-        replace(c, z=Z[i], log_density=float(log_density[i]), percentile=float(percentile[i]))
-        for i, c in enumerate(state.history)
-    )
-    records = (*state.records[:-1], replace(state.records[-1], is_finetuned=True))
-    return space, replace(state, history=history, records=records)
+    merit = U[:, 0]
+    if U.shape[1] > 1:
+        merit = np.full(len(designs), np.nan)
+        order = rank(U)
+        merit[order] = -np.arange(len(order))
+    seed = round_seed(campaign.seed, state.round, "tune")
+    latent_space: LatentSpace[D, B] = campaign.finetuning.finetune(engine.latent_space, designs, merit, seed=seed)
+    Z = latent_space.encode(designs)
+    log_density = latent_space.log_density(Z)
+    percentile = latent_space.percentile(log_density)
+    latents: dict[str, tuple[Tensor, float, float]] = {
+        c.key: (Z[i], float(log_density[i]), float(percentile[i])) for i, c in enumerate(state.history)
+    }
+    event = Retrained(latents)
+    if recorder:
+        recorder.on_retrain(event, latent_space)
+    return engine.with_latent_space(latent_space), apply(state, event)
 
 
-def shortlist(campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()) -> list[Candidate[D]]:
-    """The best measured designs that pass every validator, best first, each with its checks.
+def finetune_if_due(
+    engine: Engine[D, B], state: State[D], recorder: Recorder | None = None
+) -> tuple[Engine[D, B], State[D]]:
+    """Fine-tune where the campaign does so after this round and has not yet."""
+    return finetune_latent_space(engine, state, recorder) if _is_finetuning_due(engine, state) else (engine, state)
 
-    Seeds and designs of the corpus are not candidates: what exists needs no designing. Where the campaign may propose
-    designs of the corpus (`allow_corpus_designs`), they are.
+
+def _is_finetuning_due(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether the VAE is to be fine-tuned now: once after every `finetune_every` rounds, also when resumed."""
+    finetuning = engine.campaign.finetuning
+    is_turn = finetuning.finetune is not None and finetuning.finetune_every > 0 and state.round > 0
+    return is_turn and state.round % finetuning.finetune_every == 0 and not state.records[-1].is_finetuned
+
+
+def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether the last rounds brought no new candidate."""
+    limit = engine.campaign.limits.max_empty_rounds
+    last = state.records[-limit:]
+    return len(last) == limit and all(r.round > 0 and r.funnel.selected == 0 for r in last)
+
+
+def _stop_on_failures(engine: Engine[Any, Any], state: State[Any]) -> None:
+    failed = [c for c in state.history if c.status in FAILED]
+    n_calls = sum(c.origin != "given" for c in state.history)
+    limit = engine.campaign.limits.max_failure_rate
+    if n_calls >= MIN_CALLS_TO_STOP and len(failed) > limit * n_calls:
+        raise InvdesignError(
+            f"oracle: expected at most max_failure_rate={limit} of the calls to fail, got {len(failed)} of {n_calls}; "
+            f"the last reason was: {failed[-1].reason or failed[-1].status}. Correct the oracle or raise max_failure_rate, "
+            "and run the same command again: no measurement is lost"
+        )
+
+
+@dataclass
+class _ProgressLine:
+    """Text of a progress line: round, calls, best value and its gain, time left."""
+
+    engine: Engine[Any, Any]
+    started: float = field(default_factory=time.monotonic)
+    first_calls: int | None = None
+
+    def text(self, state: State[Any]) -> str:
+        limits = self.engine.campaign.limits
+        n_done = state.n_calls - len(state.open)
+        if self.first_calls is None:
+            self.first_calls = n_done - 1
+        n_left = max(0, limits.budget - state.n_calls)
+        n_rounds = state.round + -(-n_left // limits.batch)
+        parts = [f"round {state.round}/{n_rounds}", f"{n_done:,} of {limits.budget:,} calls"]
+        best = _best_property(self.engine, state)
+        if best is not None:
+            parts.append(best)
+        seconds = (time.monotonic() - self.started) / max(1, n_done - self.first_calls) * (limits.budget - n_done)
+        if state.round > 0 and n_done < limits.budget:
+            parts.append(f"about {format_duration(seconds)} left")
+        return " · ".join(parts)
+
+
+def _best_property(engine: Engine[Any, Any], state: State[Any]) -> str | None:
+    """Return `best VALUE (+GAIN)`: the best utility's property, and its gain in the open round."""
+    campaign = engine.campaign
+    before, now = campaign.utilities(state.history), campaign.utilities((*state.history, *state.pending))
+    if not np.isfinite(now[:, 0]).any():
+        return None
+    row = int(np.nanargmax(now[:, 0]))
+    candidate = (*state.history, *state.pending)[row]
+    is_single = now.shape[1] == len(campaign.objectives)
+    value = candidate.y[0] if is_single else float(now[row, 0])
+    gain = ""
+    if len(before) and np.isfinite(before[:, 0]).any():
+        difference = float(now[row, 0]) - float(np.nanmax(before[:, 0]))
+        gain = f" (+{difference:.3g})" if difference > 0 else ""
+    return f"best {value:.4g}{gain}"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration for people.
+
+    Example:
+        >>> format_duration(42), format_duration(130), format_duration(7800)
+        ('1 min', '2 min', '2 h 10 min')
     """
-    return rank_shortlist(campaign, validate_candidates(campaign, state, known=known))
-
-
-def rank_shortlist(campaign: Campaign[D, B], found: Sequence[Candidate[D]]) -> list[Candidate[D]]:
-    """The shortlist among designs that `checked` answered."""
-    valid = [c for c in found if c.is_valid]
-    return [valid[i] for i in rank(campaign.utilities(valid))[: campaign.n_shortlist]] if valid else []
-
-
-def validate_candidates(
-    campaign: Campaign[D, B], state: State[D], *, known: frozenset[str] = frozenset()
-) -> list[Candidate[D]]:
-    """Every measured design that the campaign made itself, with the findings of all validators."""
-    known = frozenset() if campaign.allow_corpus_designs else known
-    found = [c for c in state.history if c.round > 0 and c.status == "measured" and c.key not in known]
-    findings = run_checks(campaign.validators, [c.design for c in found])
-    return [replace(c, checks=c.checks + checks) for c, checks in zip(found, findings, strict=True)]
-
-
-def count_failures(found: Sequence[Candidate[D]]) -> dict[str, int]:
-    """How many designs each check refuses, the strictest first; a design may fail several."""
-    return dict(Counter(check.name for c in found for check in c.checks if not check.passed).most_common())
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

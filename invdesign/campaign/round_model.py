@@ -1,50 +1,69 @@
-"""What a round knows: the history as surrogate inputs, the surrogates, the landscape of each trust region."""
+"""The surrogates of a round, and the landscape of each trust region."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from invdesign.campaign.definition import Campaign, State
-from invdesign.campaign.regions import FAILED, members, pareto_front
-from invdesign.core import Array, B, Candidate, D, Landscape
-from invdesign.latent.space import LatentSpace
+from invdesign.campaign.engine import Engine
+from invdesign.campaign.regions import members
+from invdesign.campaign.state import State
+from invdesign.core import FAILED, B, Candidate, D, Landscape, pareto_front
 from invdesign.search.acquisition import marginals
 from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit
+from invdesign.surrogate.fantasies import condition_on_pending
 
 MIN_FAILURES = 5
+"""Failed measurements from which the feasibility model is fitted."""
 
 
 @dataclass(frozen=True, eq=False)
 class RoundModel:
-    """The measured designs (`n`), what the surrogates learnt from them, and what can be told of new designs.
-
-    `fitted` is None where the search needs no surrogate or the history is too small for one.
-    """
+    """Surrogates fitted on the measured designs (`n`)."""
 
     X: Tensor
+    """`n x (d + f)` inputs."""
     U: Tensor
+    """`n x m` transformed utilities."""
     Y: Tensor
+    """`n x m` properties in their units."""
     d: int
+    """Latent dimensions."""
     fitted: Fit | None = None
+    """Surrogate of the utilities on `[z | features]`; None where the search needs none or the history is too small."""
     fitted_latent: Fit | None = None
+    """Surrogate of the utilities on the latents alone."""
     feasibility: Callable[[Tensor], Tensor] | None = None
+    """Log-probability that a design can be measured; None while few measurements failed."""
     report: SurrogateReport | None = None
-    notes: tuple[str, ...] = ()
-    warped: tuple[TransformedUtility, ...] = ()
+    """Cross-validation of the surrogate."""
+    transforms: tuple[TransformedUtility, ...] = ()
+    """Outcome transform of each utility."""
+    pending: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64))
+    """`k x (d + f)` inputs of pending designs, at which the surrogates are conditioned on their own means."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on the fit."""
+        return self.fitted.notes if self.fitted else ()
 
     def landscape(self, center: Tensor, bounds: Tensor, density: Callable[[Tensor], Tensor]) -> Landscape | None:
-        """The landscape around a center, or None where there is no surrogate to make one of."""
+        """Return the landscape around a center, or None without a surrogate."""
         if self.fitted is None or self.fitted.model is None:
             return None
         latent = self.fitted_latent or self.fitted
+        model, latent_model = self.fitted.model, latent.model or self.fitted.model
+        if len(self.pending):
+            is_shared = latent_model is model
+            model = condition_on_pending(model, self.pending)
+            latent_model = model if is_shared else condition_on_pending(latent_model, self.pending[:, : self.d])
         return Landscape(
-            model=self.fitted.model,
-            latent_model=latent.model or self.fitted.model,
+            model=model,
+            latent_model=latent_model,
             density=density,
             bounds=bounds,
             center=center,
@@ -54,94 +73,83 @@ class RoundModel:
             feasibility=self.feasibility,
         )
 
-    def predict(self, campaign: Campaign[D, B], X: Tensor) -> tuple[list[list[float]], list[list[float]]]:
-        """Mean and standard deviation of the `m` properties, in their units, at `X`; empty rows without a surrogate.
 
-        Where every utility is a property or its negative, the search's own surrogate answers; else the properties
-        get one of their own.
-        """
-        if self.fitted is None or self.fitted.model is None or not len(X):
-            return [[] for _ in X], [[] for _ in X]
-        goals = [objective.goal for objective in campaign.objectives]
-        is_plain = self.U.shape[1] == len(goals) and all(isinstance(goal, str) for goal in goals)
-        model = self.fitted.model if is_plain else fit(campaign.surrogate, self.X, self.Y, d=self.d).model
-        if model is None:
-            return [[] for _ in X], [[] for _ in X]
-        with torch.no_grad():
-            means, variances = marginals(model, X)
-        mean, sd = means.reshape(len(X), -1), variances.reshape(len(X), -1).clamp_min(0).sqrt()
-        if is_plain:
-            ends = [self._back(w) for w in (mean - sd, mean, mean + sd)]
-            mean, sd = ends[1], (ends[2] - ends[0]) / 2
-            sign = torch.tensor([-1.0 if goal == "minimize" else 1.0 for goal in goals], dtype=mean.dtype)
-            mean = mean * sign
-        return mean.tolist(), sd.tolist()
-
-    def _back(self, w: Tensor) -> Tensor:
-        """TransformedUtility utilities (`n x m`) in their unit."""
-        return torch.stack([warp.inverse(w[:, j]) for j, warp in enumerate(self.warped)], 1) if self.warped else w
-
-
-def fit_surrogates(
-    campaign: Campaign[D, B], space: LatentSpace[D, B], state: State[D], features: dict[str, Array]
-) -> RoundModel:
-    """Fit the surrogates on the history.
+def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
+    """Fit the surrogates of a round on the history.
 
     Args:
-        campaign: the parts.
-        space: the map.
-        state: its history is what is known.
-        features: remembers between rounds what was computed of a design, by key.
+        engine: The campaign bound to its latent space.
+        state: Its history is fitted; its pending designs are conditioned on.
     """
+    campaign, d = engine.campaign, engine.latent_space.d
+    surrogates = campaign.surrogates
     U = campaign.utilities(state.history)
-    is_known = np.asarray(np.isfinite(U).all(axis=1))
-    measured = [c for c, ok in zip(state.history, is_known, strict=True) if ok]
-    d = space.d
+    is_measured = np.asarray(np.isfinite(U).all(axis=1))
+    measured = [c for c, ok in zip(state.history, is_measured, strict=True) if ok]
     if not measured or campaign.search.acquire is None:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
-    X = surrogate_inputs(campaign, measured, features)
-    warped = tuple(campaign.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_known].T)
-    known = torch.stack([warp.u for warp in warped], 1)
+    X = engine.inputs(measured)
+    transforms = tuple(surrogates.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_measured].T)
+    transformed = torch.stack([transform.u for transform in transforms], 1)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit(campaign.surrogate, X, known, d=d)
-    climbed = campaign.latent_surrogate if X.shape[1] > d else None
-    fitted_latent = fit(climbed, X[:, :d], known, d=d) if climbed else None
-    report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=campaign.surrogate)
-    feasibility = _feasibility(campaign, state, d, features)
-    return RoundModel(X, known, Y, d, fitted, fitted_latent, feasibility, report, fitted.notes, warped)
+    fitted = fit(surrogates.surrogate, X, transformed, d=d)
+    latent_surrogate = surrogates.latent_surrogate if X.shape[1] > d else None
+    fitted_latent = fit(latent_surrogate, X[:, :d], transformed, d=d) if latent_surrogate else None
+    report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
+    feasibility = _fit_feasibility(engine, state)
+    waiting = state.open
+    pending = engine.inputs(waiting) if waiting else X[:0]
+    return RoundModel(X, transformed, Y, d, fitted, fitted_latent, feasibility, report, transforms, pending)
 
 
-def surrogate_inputs(
-    campaign: Campaign[D, B], candidates: Sequence[Candidate[D]], features: dict[str, Array]
-) -> Tensor:
-    """`n x (d + f)` surrogate inputs of known designs; `features` remembers by key what was computed before."""
-    Z = torch.stack([c.z for c in candidates])
-    if not campaign.use_features:
-        return Z
-    new = [c for c in candidates if c.key not in features]
-    if new:
-        for c, row in zip(new, campaign.domain.features([c.design for c in new]), strict=True):
-            features[c.key] = np.asarray(row, dtype=np.float32)
-    block = np.stack([features[c.key] for c in candidates]).astype(np.float64)
-    return torch.cat([Z, torch.from_numpy(block)], dim=1)
+def predict_properties(
+    engine: Engine[D, B], model: RoundModel, X: Tensor
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Return mean and standard deviation of the `m` properties, in their units, at `X`; empty rows without a surrogate.
+
+    Where every utility is a property or its negative, the search's own surrogate predicts. A target, a window or a
+    combination cannot be inverted: then the properties are fitted themselves, once.
+    """
+    nothing: list[list[float]] = [[] for _ in X]
+    if model.fitted is None or model.fitted.model is None or not len(X):
+        return nothing, nothing
+    goals = [objective.goal for objective in engine.campaign.objectives]
+    is_invertible = model.U.shape[1] == len(goals) and all(isinstance(goal, str) for goal in goals)
+    surrogate = model.fitted.model
+    if not is_invertible:
+        refitted = fit(engine.campaign.surrogates.surrogate, model.X, model.Y, d=model.d).model
+        if refitted is None:
+            return nothing, nothing
+        surrogate = refitted
+    with torch.no_grad():
+        means, variances = marginals(surrogate, X)
+    mean, sd = means.reshape(len(X), -1), variances.reshape(len(X), -1).clamp_min(0).sqrt()
+    if is_invertible:
+        low, middle, high = (_invert(model.transforms, w) for w in (mean - sd, mean, mean + sd))
+        sign = torch.tensor([-1.0 if goal == "minimize" else 1.0 for goal in goals], dtype=mean.dtype)
+        mean, sd = middle * sign, (high - low) / 2
+    return mean.tolist(), sd.tolist()
 
 
-def center_of(campaign: Campaign[D, B], state: State[D], index: int) -> Tensor | None:
-    """The incumbent of a trust region; for several objectives a random member of its Pareto front."""
+def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | None:
+    """Return the latent of the incumbent of a trust region; of several objectives a random member of its front."""
     own = members(state, index)
-    best = pareto_front(campaign.utilities(own))
+    best = pareto_front(engine.campaign.utilities(own))
     if not best:
         return None
     return own[best[int(torch.randint(len(best), ()))]].z
 
 
-def _feasibility(
-    campaign: Campaign[D, B], state: State[D], d: int, features: dict[str, Array]
-) -> Callable[[Tensor], Tensor] | None:
-    """What failures teach of where designs can be measured at all; None while there are few of them."""
-    settled = [c for c in state.history if c.status == "measured" or c.status in FAILED]
-    is_feasible = torch.tensor([c.status == "measured" for c in settled])
+def _invert(transforms: Sequence[TransformedUtility], w: Tensor) -> Tensor:
+    """Return transformed utilities (`n x m`) in their unit."""
+    return torch.stack([transform.inverse(w[:, j]) for j, transform in enumerate(transforms)], 1) if transforms else w
+
+
+def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor], Tensor] | None:
+    """Return the log-probability that a design can be measured; None while few measurements failed."""
+    finished: list[Candidate[D]] = [c for c in state.history if c.status == "measured" or c.status in FAILED]
+    is_feasible = torch.tensor([c.status == "measured" for c in finished])
     if (~is_feasible).sum() < MIN_FAILURES:
         return None
-    return campaign.feasibility(surrogate_inputs(campaign, settled, features), is_feasible, d=d)
+    return engine.campaign.surrogates.feasibility(engine.inputs(finished), is_feasible, d=engine.latent_space.d)

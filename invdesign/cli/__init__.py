@@ -1,5 +1,6 @@
-"""The door: the commands, and the only room where Hydra and OmegaConf are known."""
+"""The commands: argument parsing and printing; nothing else prints."""
 
 from invdesign.cli.main import main
+from invdesign.cli.terminal import progress
 
-__all__ = ["main"]
+__all__ = ["main", "progress"]

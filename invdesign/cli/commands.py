@@ -1,333 +1,478 @@
-"""What each command does; the heavy rooms are imported when a command needs them."""
+"""The commands: each parses its arguments, calls the application, and prints. Heavy modules are imported when needed."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from invdesign.cli import terminal
-from invdesign.config import compose, instantiate, targets, validation
-from invdesign.core import Corpus, InvdesignError
+from invdesign.config import compose, explain, instantiate
+from invdesign.core.errors import InvdesignError
 from invdesign.runs import folders
+
+if TYPE_CHECKING:
+    from invdesign.campaign import Campaign
+    from invdesign.core import Corpus
+    from invdesign.latent.space import LatentSpace
+    from invdesign.runs import CampaignRun, Resources
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A composed and instantiated configuration."""
+
+    composed: compose.Composed
+    parts: instantiate.Parts
+    name: str
+
+    @property
+    def campaign(self) -> Campaign[Any, Any]:
+        campaign: Campaign[Any, Any] = self.parts.campaign
+        return campaign
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """`invdesign run`: one campaign, or every job of a sweep."""
+    """Run one campaign, or every run of a sweep."""
     if arguments.multirun and arguments.resume:
-        raise InvdesignError("-m and --resume exclude each other: resume one run at a time")
-    jobs = compose.sweep(arguments.overrides) if arguments.multirun else [arguments.overrides]
+        raise InvdesignError("-m and --resume exclude each other. Resume one run at a time")
+    sweep = compose.sweep(arguments.overrides) if arguments.multirun else [arguments.overrides]
     summaries = []
-    for number, job in enumerate(jobs, start=1):
-        if len(jobs) > 1:
-            print(f"job {number} of {len(jobs)}: {' '.join(job)}", file=sys.stderr)
-        summaries.append(_run_one(arguments, job))
-    if arguments.json:
+    for number, overrides in enumerate(sweep, start=1):
+        if len(sweep) > 1:
+            print(f"run {number} of {len(sweep)}: {' '.join(overrides)}", file=sys.stderr)
+        summary = _run_one(arguments, overrides)
+        if summary is not None:
+            summaries.append(summary)
+    if arguments.json and summaries:
         print(json.dumps(summaries if arguments.multirun else summaries[0], indent=1))
-    raise_if_deliverables_failed(
-        {summary["run"]: summary["failures"] for summary in summaries if summary.get("failures")}
-    )
+    _raise_if_deliverables_failed({s["run"]: s["failures"] for s in summaries if s["failures"]})
     return 0
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """`invdesign train`: the map only."""
-    from invdesign.runs import latent_spaces, stages
+    """Train the VAE of a campaign, or load it from the cache, and print its diagnosis."""
+    from invdesign.runs import latent_spaces
 
-    parts, _ = _parts(arguments, arguments.overrides)
-    cache = stages.cache_folder(arguments.cache)
+    loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        corpus = stages.load_corpus(parts.campaign, cache, progress)
-        space = latent_spaces.make(parts.campaign, corpus, cache, progress)
-    copied = latent_spaces.copy(parts.campaign, corpus, cache, Path(arguments.out)) if arguments.out else None
+        resources = _resources(arguments, loaded.parts.evaluate, progress)
+        corpus, latent_space = _latent_space(loaded.campaign, resources)
+    copied = None
+    if arguments.out:
+        copied = latent_spaces.copy_model(loaded.campaign, corpus, resources.cache, Path(arguments.out))
     if arguments.json:
-        print(json.dumps({**space.card, "folder": str(copied) if copied else None}, indent=1))
+        print(json.dumps({**latent_space.card, "folder": str(copied) if copied else None}, indent=1))
     else:
-        terminal.card(space.card)
+        terminal.print_model_card(latent_space.card)
         if copied:
             print(f"saved in {copied}; use it with vae=folder vae.folder={copied}")
     return 0
 
 
 def encode(arguments: argparse.Namespace) -> int:
-    """`invdesign encode`: a table of latents."""
+    """Write the latents and densities of the designs of a file into a table."""
+    from invdesign.io.design_files import read_designs
     from invdesign.io.tables import write_table
-    from invdesign.runs import latent_spaces, stages
 
-    parts, _ = _parts(arguments, arguments.overrides)
-    cache = stages.cache_folder(arguments.cache)
+    loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        corpus = stages.load_corpus(parts.campaign, cache, progress)
-        space = latent_spaces.make(parts.campaign, corpus, cache, progress)
-        given = space.domain.read(Path(arguments.input))
-        Z = space.encode(given.designs)
-        log_density = space.log_density(Z)
-    columns: dict[str, Any] = {"design": [space.domain.to_text(design) for design in given.designs]}
+        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
+        given = read_designs(loaded.campaign.domain, Path(arguments.input))
+        Z = latent_space.encode(given.designs)
+        log_density = latent_space.log_density(Z)
+    columns: dict[str, Any] = {"design": [latent_space.domain.to_text(design) for design in given.designs]}
     columns["log_density"] = log_density.tolist()
-    columns["percentile"] = space.percentile(log_density).tolist()
-    columns |= {f"z{j}": Z[:, j].tolist() for j in range(space.d)}
+    columns["percentile"] = latent_space.percentile(log_density).tolist()
+    columns |= {f"z{j}": Z[:, j].tolist() for j in range(latent_space.d)}
     path = write_table(columns, Path(arguments.out))
-    _say(arguments, {"file": str(path), "designs": len(given), "rejected": len(given.rejected), "d": space.d})
+    facts = {"file": str(path), "designs": len(given), "rejected": len(given.rejected), "d": latent_space.d}
+    _print_facts(arguments, facts)
     return 0
 
 
 def sample(arguments: argparse.Namespace) -> int:
-    """`invdesign sample`: draws from where real designs lie on the map, decoded."""
-    from invdesign.runs import latent_spaces, stages
+    """Print or write designs decoded from draws of the aggregate posterior."""
+    from invdesign.io.design_files import write_designs
+    from invdesign.runs.latent_spaces import draw_designs
 
     if arguments.n < 1:
         raise InvdesignError(f"sample: -n must be at least 1, got {arguments.n}")
-    parts, _ = _parts(arguments, arguments.overrides)
-    cache = stages.cache_folder(arguments.cache)
+    loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        corpus = stages.load_corpus(parts.campaign, cache, progress)
-        space = latent_spaces.make(parts.campaign, corpus, cache, progress)
-        designs = latent_spaces.draw(space, arguments.n, seed=parts.campaign.seed)
-    texts = [space.domain.to_text(design) for design in designs]
+        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
+        designs = draw_designs(latent_space, arguments.n, seed=loaded.campaign.seed)
     if arguments.out:
-        space.domain.write(designs, Path(arguments.out))
-        _say(arguments, {"file": arguments.out, "drawn": arguments.n, "distinct": len(designs)})
-    else:
-        print(json.dumps(texts, indent=1) if arguments.json else "\n".join(texts))
+        write_designs(latent_space.domain, designs, Path(arguments.out))
+        _print_facts(arguments, {"file": arguments.out, "drawn": arguments.n, "distinct": len(designs)})
+        return 0
+    texts = [latent_space.domain.to_text(design) for design in designs]
+    print(json.dumps(texts, indent=1) if arguments.json else "\n".join(texts))
     return 0
 
 
 def interpolate(arguments: argparse.Namespace) -> int:
-    """`invdesign interpolate`: the designs on a path through latent space between two."""
+    """Print and write the designs on a path through latent space between two designs."""
     if arguments.steps < 2:
         raise InvdesignError(f"interpolate: --steps must be at least 2, for the two ends, got {arguments.steps}")
     if arguments.run and (arguments.campaign or arguments.overrides):
-        raise InvdesignError("interpolate: --run takes the campaign of the run; leave CAMPAIGN and KEY=VALUE out")
-    from invdesign.campaign import interpolate as walk_between
-    from invdesign.runs import interpolation, stages
+        raise InvdesignError("interpolate: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out")
+    from invdesign.campaign import interpolate as between
+    from invdesign.runs import interpolation as paths
 
-    plan = _plan_of(arguments) if arguments.run else None
-    if plan:
-        parts, settings, home = plan.parts, plan.settings, plan.run.folder
-    else:
-        parts, composed = _parts(arguments, arguments.overrides)
-        settings, home = composed.values, Path(arguments.results) / parts.campaign.name
-    first, last = (interpolation.design_of(parts.campaign.domain, text) for text in (arguments.first, arguments.last))
     with terminal.progress() as progress:
-        known = interpolation.known(
-            parts.campaign, stages.cache_folder(arguments.cache), progress, run=plan and plan.run
-        )
-        options = {"n_outputs": len(parts.campaign.objectives), "progress": progress}
-        walk = walk_between(
-            parts.campaign,
-            known.space,
-            first,
-            last,
+        if arguments.run:
+            opened = _open_run(arguments, progress)
+            resources, home, settings = opened.resources, opened.folder, opened.config.config
+            surroundings = paths.of_run(opened)
+        else:
+            loaded = _load(arguments, arguments.overrides)
+            resources = _resources(arguments, loaded.parts.evaluate, progress)
+            home, settings = Path(arguments.results) / loaded.name, loaded.composed.values
+            surroundings = paths.of_campaign(loaded.campaign, resources)
+        engine = surroundings.engine
+        domain = engine.campaign.domain
+        options = {"n_outputs": len(engine.campaign.objectives), "progress": progress}
+        found = between(
+            engine,
+            paths.read_design(domain, arguments.first),
+            paths.read_design(domain, arguments.last),
             shape=arguments.path,
             n=arguments.steps,
-            history=known.history,
-            evaluate=instantiate.bound(parts.evaluate, options) if arguments.measure else None,
+            history=surroundings.history,
+            evaluate=instantiate.bind(resources.evaluate, options) if arguments.measure else None,
             until=arguments.until,
         )
     folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    answer = interpolation.write(walk, parts.campaign, known.space, folder, settings=settings)
+    facts = paths.write_interpolation(found, engine, folder, settings=settings, command=_command_line())
     if arguments.json:
-        print(json.dumps(answer, indent=1, allow_nan=False))
+        print(json.dumps(facts, indent=1, allow_nan=False))
     else:
-        terminal.print_interpolation(answer, parts.campaign)
+        terminal.print_interpolation(facts, engine.campaign.objectives)
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
-    """`invdesign export`: the lists of a run, from its ledger."""
-    from invdesign.campaign import rank_shortlist
-    from invdesign.ledger import Ledger
-    from invdesign.runs import stages
-
-    plan = _plan_of(arguments)
-    with Ledger.open(plan.run.folder / folders.LEDGER, plan.campaign.domain, read_only=True) as ledger:
-        found = stages.judged(plan, ledger)
-        folder = Path(arguments.out) if arguments.out else plan.run.folder
-        written = stages.write_lists(plan, ledger, found, folder)
+    """Write the lists of a run."""
+    with _open_run(arguments) as opened:
+        written = opened.export(arguments.out)
+        n_candidates = len(opened.shortlist())
+        folder = str(opened.folder)
     for warning in written.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     files = [str(path) for path in (*written.files, *written.folders)]
-    _say(arguments, {"candidates": len(rank_shortlist(plan.campaign, found)), "files": files})
-    raise_if_deliverables_failed({str(plan.run.folder): written.failures} if written.failures else {})
+    _print_facts(arguments, {"candidates": n_candidates, "files": files})
+    _raise_if_deliverables_failed({folder: written.failures} if written.failures else {})
     return 0
 
 
 def report(arguments: argparse.Namespace) -> int:
-    """`invdesign report`: the page of a run, from its ledger."""
-    from invdesign.ledger import Ledger
-    from invdesign.runs import stages
-
-    plan = _plan_of(arguments)
-    with Ledger.open(plan.run.folder / folders.LEDGER, plan.campaign.domain, read_only=True) as ledger:
-        found = stages.judged(plan, ledger)
-        out = Path(arguments.out) if arguments.out else None
-        path = stages.write_report(plan, ledger, found, out=out)
-    _say(arguments, {"file": str(path)})
+    """Write the report of a run."""
+    with _open_run(arguments) as opened:
+        path = opened.report(arguments.out)
+    _print_facts(arguments, {"file": str(path)})
     return 0
 
 
+def options(arguments: argparse.Namespace) -> int:
+    """Print groups, the choices of a group, or the parameters of a choice."""
+    from invdesign.config.reference import markdown
+
+    if arguments.markdown:
+        print(markdown(), end="")
+        return 0
+    given = arguments.group or ""
+    groups = compose.groups(arguments.config_dir)
+    if not given:
+        rows = [{"group": group, "choices": ", ".join(names)} for group, names in groups.items()]
+        _print_rows(arguments, "groups: invdesign options GROUP lists their choices", rows)
+        top = [vars(option) for option in explain.top_level()]
+        _print_rows(arguments, "settings of a campaign that belong to no group", top)
+        return 0
+    group = next((name for name in sorted(groups, key=len, reverse=True) if f"{given}/".startswith(f"{name}/")), given)
+    choice = given[len(group) + 1 :]
+    if not choice or choice in explain_domains():
+        found = explain.choices(group, arguments.config_dir)
+        rows = [{"choice": name, "what it is": text} for name, text in found.items() if name.startswith(choice)]
+        _print_rows(arguments, f"choices of {group}", rows)
+        return 0
+    rows = [vars(option) for option in explain.options(group, choice, arguments.config_dir)]
+    _print_rows(arguments, f"settings of {group}={choice}", rows)
+    return 0
+
+
+def explain_domains() -> tuple[str, ...]:
+    """Return the names that stand for all choices of a domain in a group."""
+    return compose.DOMAINS
+
+
 def check_data(arguments: argparse.Namespace) -> int:
-    """`invdesign check-data`: which rows of a file can be used; 1 where some cannot."""
+    """Print which rows of a file can be used; return 1 where some cannot."""
     found = _read(arguments)
-    values_known = {name: int(np.isfinite(values).sum()) for name, values in found.properties.items()}
+    n_values = {name: int((values == values).sum()) for name, values in found.properties.items()}
     rows = [vars(rejection) for rejection in found.rejected]
-    n_kept = sum(row["remedy"].startswith("kept") for row in rows)
-    n_lost, repaired = len(rows) - n_kept, f"; {n_kept:,} were repaired" if n_kept else ""
+    n_repaired = sum(row["remedy"].startswith("kept") for row in rows)
+    n_lost = len(rows) - n_repaired
     if arguments.rejected:
         from invdesign.io.tables import write_table
 
         names = ("row", "text", "reason", "remedy")
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
     if arguments.json:
-        print(
-            json.dumps(
-                {
-                    "file": arguments.file,
-                    "designs": len(found),
-                    "properties": values_known,
-                    "sha256": found.sha256,
-                    "rejected": rows,
-                },
-                indent=1,
-            )
-        )
-    else:
-        print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
-        for name, n_known in values_known.items():
-            print(f"  {name}: {n_known:,} values known")
-        for row in rows[:20]:
-            print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
-        if len(rows) > 20:
-            print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
+        facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
+        print(json.dumps({**facts, "rejected": rows}, indent=1))
+        return 1 if n_lost else 0
+    repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
+    print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
+    for name, n in n_values.items():
+        print(f"  {name}: {n:,} values")
+    for row in rows[:20]:
+        print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
+    if len(rows) > 20:
+        print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
     return 1 if n_lost else 0
 
 
+def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any] | None:
+    """Run or resume one campaign and print its summary; with --show-config print the configuration instead."""
+    if arguments.resume and arguments.campaign is None and not overrides:
+        with terminal.progress() as progress:
+            opened = _open_run(arguments, progress, folder=arguments.resume, read_only=False)
+            return _carry_out(arguments, opened, is_resumed=True)
+    composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    user_folders = _user_folders(arguments.campaign)
+    checked = instantiate.check(composed.values, composed.where, allowed=arguments.allow, folders=user_folders)
+    settings = explain.explain(checked, composed)
+    if arguments.show_config:
+        if arguments.json:
+            print(json.dumps(explain.settings_json(settings), indent=1))
+        else:
+            print(explain.settings_text(settings))
+        return None
+    name = str(composed.values.get("name", composed.name))
+    folder = _run_folder(arguments, name, composed.values)
+    config = folders.RunConfig(
+        name,
+        composed.values,
+        _command_line(),
+        arguments.campaign,
+        tuple(arguments.allow),
+        explain.settings_json(settings),
+    )
+    from invdesign.runs import CampaignRun
+
+    parts = instantiate.build(
+        composed.values, composed.where, name=name, allowed=arguments.allow, folders=user_folders
+    )
+    with terminal.progress() as progress:
+        opened = CampaignRun.open(
+            folder.path,
+            parts.campaign,
+            config=config,
+            resources=_resources(arguments, parts.evaluate, progress),
+            accept_changes=arguments.accept_changes,
+        )
+        return _carry_out(arguments, opened, is_resumed=folder.is_resumed)
+
+
+def _run_folder(arguments: argparse.Namespace, name: str, values: Mapping[str, Any]) -> folders.RunFolder:
+    if arguments.resume:
+        return folders.existing(arguments.resume)
+    return folders.find_or_make(Path(arguments.results), name, values, fresh=arguments.fresh)
+
+
+def _carry_out(
+    arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, is_resumed: bool
+) -> dict[str, Any]:
+    """Run a campaign to its end, then write its lists and its report; after Ctrl-C too."""
+    with opened:
+        print(f"{'resuming' if is_resumed else 'run'} {opened.folder}", file=sys.stderr)
+        problem = "" if opened.status().is_finished else instantiate.try_oracle(opened.campaign.task.oracle)
+        if problem:
+            print(f"warning: {problem}", file=sys.stderr)
+        try:
+            opened.run()
+        except BaseException:
+            if opened.state.records:
+                so_far = _write_out(opened)
+                print(f"so far: {', '.join(so_far['files'])}", file=sys.stderr)
+            raise
+        summary = _write_out(opened)
+        folders.finish(opened.folder, summary)
+    if not arguments.json:
+        terminal.print_summary(summary)
+    return summary
+
+
+def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
+    """Write lists and report; a report that fails is a warning. Return the summary as JSON."""
+    from invdesign.campaign import count_failures
+
+    opened.note_corpus_designs()
+    written = opened.export()
+    page = None
+    try:
+        page = opened.report()
+    except Exception as error:  # the lists and the ledger are complete without it
+        print(
+            f"warning: no report ({type(error).__name__}: {error}). Try: invdesign report {opened.folder}",
+            file=sys.stderr,
+        )
+    status = opened.status()
+    files = [*written.files, *written.folders, *([page] if page else [])]
+    return {
+        "run": str(opened.folder),
+        "rounds": status.round,
+        "calls": status.n_calls,
+        "best": opened.best_utility(),
+        "shortlist": opened.shortlist().rows(),
+        "failed_checks": count_failures(opened.validated()),
+        "files": [str(path) for path in files],
+        "warnings": list(written.warnings),
+        "failures": list(written.failures),
+    }
+
+
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
-    """The designs of a file; where columns are named, as corpus=<domain>/table reads them.
+    """Return the designs of a file; where columns are named, as `corpus=<domain>/table` reads them.
 
     Raises:
-        InvdesignError: the domain reads no such columns.
+        InvdesignError: The domain reads no such columns.
     """
+    from invdesign.io.design_files import read_designs
+
     composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
     values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
-    domain = instantiate.part(values["domain"], composed.where, ("domain",))
+    domain = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
     if not (arguments.column or arguments.property or arguments.weight_column):
-        return cast("Corpus[Any]", domain.read(Path(arguments.file)))
-    target = f"{values['domain']['_target_'].rpartition('.')[0]}.corpus.table"
-    known, _ = validation.parameters(targets.resolve(target))
-    own = [name for name in known if name.endswith("_column") and name != "weight_column"]
+        return read_designs(domain, Path(arguments.file))
+    return _read_columns(arguments, domain.name)
+
+
+def _read_columns(arguments: argparse.Namespace, domain: str) -> Corpus[Any]:
+    """Return the designs of named columns of a table."""
+    from invdesign.config.parts import functions_of
+    from invdesign.config.signatures import signature
+
+    target = functions_of("corpus", domain).get("table", "")
+    known = signature(target)
+    assert known is not None
+    own = [name for name in known.parameters if name.endswith("_column") and name != "weight_column"]
     pairs = [text.partition("=") for text in arguments.property]
-    asked = {
+    given = {
         "--column": (own[0] if len(own) == 1 else "column", arguments.column),
         "--property": ("properties", {name: column or name for name, _, column in pairs}),
         "--weight-column": ("weight_column", arguments.weight_column),
     }
-    for option, (name, value) in asked.items():
-        if value and name not in known:
-            raise InvdesignError(f"check-data: {domain.name} have no {option}; leave it out")
-    settings = {name: value for name, value in asked.values() if value}
+    for option, (name, value) in given.items():
+        if value and name not in known.parameters:
+            raise InvdesignError(f"check-data: {domain} have no {option}. Leave it out")
+    settings = {name: value for name, value in given.values() if value}
     node = {"_target_": target, "_partial_": True, "path": arguments.file, **settings}
-    return cast("Corpus[Any]", instantiate.part(node, lambda keys: "command line", ("corpus",))())
+    load = instantiate.instantiate(instantiate.part(node, lambda keys: "command line", ("corpus",)))
+    corpus: Corpus[Any] = load()
+    return corpus
 
 
-def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any]:
-    if arguments.resume:
-        begun = folders.existing(arguments.resume)
-        if arguments.campaign is None and not overrides:
-            return _carry_out(arguments, _plan_of(argparse.Namespace(**{**vars(arguments), "run": arguments.resume})))
+def _load(arguments: argparse.Namespace, overrides: list[str]) -> _Loaded:
+    """Compose and instantiate a campaign."""
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
-    if arguments.show_config:
-        print(compose.to_yaml(composed.values), end="")
-        return {"config": composed.values}
     name = str(composed.values.get("name", composed.name))
     parts = instantiate.build(
-        composed.values, composed.where, name=name, allowed=arguments.allow, folders=_folders(arguments.campaign)
-    )
-    results = Path(arguments.results)
-    chosen = begun if arguments.resume else folders.find_or_make(results, name, composed.values, fresh=arguments.fresh)
-    folders.write_config(chosen, name, composed.values, campaign=arguments.campaign, allow=arguments.allow)
-    return _carry_out(arguments, _plan(arguments, chosen, parts, composed.values))
-
-
-def _carry_out(arguments: argparse.Namespace, plan: Any) -> dict[str, Any]:
-    from invdesign.runs import stages
-
-    print(f"{'resuming' if plan.run.is_resumed else 'run'} {plan.run.folder}", file=sys.stderr)
-    with terminal.progress() as progress:
-        summary = stages.carry_out(plan, progress=progress, accept_changes=arguments.accept_changes)
-    if not arguments.json:
-        terminal.summary(summary)
-    return summary
-
-
-def _parts(arguments: argparse.Namespace, overrides: list[str]) -> tuple[instantiate.Parts, compose.Composed]:
-    composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
-    folders = _folders(arguments.campaign)
-    name = str(composed.values.get("name", composed.name))
-    return instantiate.build(
-        composed.values, composed.where, name=name, allowed=arguments.allow, folders=folders
-    ), composed
-
-
-def _plan_of(arguments: argparse.Namespace) -> Any:
-    """The plan of a run that was begun before, from what it wrote down first."""
-    begun = folders.existing(arguments.run)
-    content = folders.read_config(begun)
-    place = str(begun.folder / folders.CONFIG)
-    parts = instantiate.build(
-        content["config"],
-        lambda keys: f"{place}: {'.'.join(keys)}",
-        name=content["name"],
+        composed.values,
+        composed.where,
+        name=name,
         allowed=arguments.allow,
-        folders=_folders(content.get("campaign")),
+        folders=_user_folders(arguments.campaign),
     )
-    return _plan(arguments, begun, parts, content["config"])
+    return _Loaded(composed, parts, name)
 
 
-def _plan(
-    arguments: argparse.Namespace, chosen: folders.Run, parts: instantiate.Parts, settings: dict[str, Any]
-) -> Any:
-    from invdesign.runs import stages
+def _latent_space(
+    campaign: Campaign[Any, Any], resources: Resources
+) -> tuple[Corpus[Any] | None, LatentSpace[Any, Any]]:
+    """Load the corpus of a campaign, and train or load its latent space."""
+    from invdesign.runs.latent_spaces import prepare_latent_space
 
-    command = str(folders.read_config(chosen).get("command", ""))
-    return stages.Plan(chosen, parts, settings, command, stages.cache_folder(arguments.cache))
+    options = {"cache": resources.cache, "progress": resources.progress}
+    corpus = instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
+    return corpus, prepare_latent_space(campaign, corpus, resources.cache, resources.progress)
 
 
-def _folders(campaign: str | None) -> list[Path]:
-    """Where the user's own modules are looked for: beside the campaign's file, then where the command was typed."""
+def _open_run(
+    arguments: argparse.Namespace, progress: Any = None, *, folder: str | None = None, read_only: bool = True
+) -> CampaignRun[Any, Any]:
+    """Open the run of a command with its stored configuration."""
+    from invdesign.core import silent
+    from invdesign.runs import CampaignRun, Resources
+
+    resources = Resources(progress=progress or silent)
+    if arguments.cache:
+        resources = Resources(Path(arguments.cache), progress=progress or silent)
+    accept = getattr(arguments, "accept_changes", False)
+    return CampaignRun.open(
+        folder or arguments.run,
+        resources=resources,
+        allow=arguments.allow,
+        accept_changes=accept,
+        read_only=read_only,
+    )
+
+
+def _resources(arguments: argparse.Namespace, evaluate: Any, progress: Any) -> Resources:
+    from invdesign.runs import Resources
+
+    if arguments.cache:
+        return Resources(Path(arguments.cache), evaluate, progress)
+    return Resources(evaluate=evaluate, progress=progress)
+
+
+def _user_folders(campaign: str | None) -> list[Path]:
+    """Return the folders of the user's modules: that of the campaign's file, then the current one."""
     beside = [compose.campaign_file(campaign).parent] if campaign else []
     return [*beside, Path.cwd()]
 
 
-def raise_if_deliverables_failed(failed: Mapping[str, Sequence[str]]) -> None:
-    """End badly where deliverables of runs failed, by the runs' folders; all else was written before.
+def _raise_if_deliverables_failed(failed: Mapping[str, Sequence[str]]) -> None:
+    """Raise an error where deliverables of runs failed; all else is written.
 
     Raises:
-        InvdesignError: some failed; the message names each.
+        InvdesignError: Some failed; the message names each.
     """
     if failed:
         raise InvdesignError(
             "; ".join(
-                f"{folder}: all is written but these deliverables: {'; '.join(reasons)}; mend what they name, then: "
-                f"invdesign export {folder} (to change a setting of theirs run the campaign with --resume {folder} "
+                f"{folder}: all is written but these deliverables: {'; '.join(reasons)}. Correct what they name, then: "
+                f"invdesign export {folder} (to change one of their settings run the campaign with --resume {folder} "
                 "deliverables.NAME.SETTING=... --accept-changes)"
                 for folder, reasons in failed.items()
             )
         )
 
 
-def _say(arguments: argparse.Namespace, answer: dict[str, Any]) -> None:
+def _print_facts(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     if arguments.json:
-        print(json.dumps(answer, indent=1))
+        print(json.dumps(facts, indent=1))
         return
-    for key, value in answer.items():
+    for key, value in facts.items():
         print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
+
+
+def _print_rows(arguments: argparse.Namespace, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    if arguments.json:
+        print(json.dumps(list(rows), indent=1))
+    elif rows:
+        terminal.table(title, rows)
+
+
+def _command_line() -> str:
+    return shlex.join(["invdesign", *sys.argv[1:]])
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -338,5 +483,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "interpolate": interpolate,
     "export": export,
     "report": report,
+    "options": options,
     "check-data": check_data,
 }

@@ -1,4 +1,4 @@
-"""The commands' grammar, exit codes and signals; nothing heavy is imported before a command is chosen."""
+"""Arguments, exit codes and signals of the commands; nothing heavy is imported before a command is chosen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ examples:
   invdesign run osimertinib budget=500 search=thompson   a shipped campaign with changes
   invdesign run demo -m seed=0,1,2                       three runs
   invdesign run mine.yaml --allow my_oracles             with a function of your own as the oracle
-The same command again resumes an interrupted run.
+  invdesign options oracle                               what can be chosen, and every setting of a choice
+The same command resumes an interrupted run.
 """
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when done, 2 for input that the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+        0 when done, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = _parse(sys.argv[1:] if argv is None else list(argv))
     before = signal.signal(signal.SIGTERM, _terminated)
@@ -50,14 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM; handled as Ctrl-C is, and told apart by the exit code."""
+    """SIGTERM; handled like Ctrl-C, with another exit code."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The grammar of all commands."""
+    """Return the parser of all commands."""
     top = argparse.ArgumentParser(
         prog="invdesign",
-        description="Inverse design through a learned latent space: train a map of what exists, search it, export.",
+        description="Inverse design through a learned latent space: train a VAE, search its latent space, export candidates.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,53 +67,65 @@ def parser() -> argparse.ArgumentParser:
 
     run = _campaign_command(commands, "run", "run a campaign, or resume one")
     run.add_argument("-m", "--multirun", action="store_true", help="run every combination of KEY=A,B,C")
-    run.add_argument("--resume", metavar="RUN", help="go on with this run folder (without CAMPAIGN: as it was begun)")
-    run.add_argument("--accept-changes", action="store_true", help="resume though settings differ; it is recorded")
-    run.add_argument("--fresh", action="store_true", help="begin a new run even where an unfinished one could go on")
-    run.add_argument("--show-config", action="store_true", help="print the composed configuration and stop")
+    run.add_argument("--resume", metavar="RUN", help="resume this run folder (default: with its stored configuration)")
+    run.add_argument("--accept-changes", action="store_true", help="resume although settings differ; the change is recorded")
+    run.add_argument("--fresh", action="store_true", help="start a new run even where an unfinished one could be resumed")
+    run.add_argument("--show-config", action="store_true", help="print every setting with its value and origin, and stop")
 
     train = _campaign_command(commands, "train", "train the campaign's VAE only, and print its diagnosis")
-    train.add_argument("--out", metavar="FOLDER", help="save the model there (it is cached in any case)")
+    train.add_argument("--out", metavar="FOLDER", help="copy the model into this new folder (it is cached in any case)")
 
-    encode = _campaign_command(commands, "encode", "latents of the designs of a file")
+    encode = _campaign_command(commands, "encode", "write the latents of the designs of a file")
     encode.add_argument("--input", metavar="FILE", required=True, help="designs in a format of the domain")
     encode.add_argument("--out", metavar="FILE", required=True, help="table to write (.csv)")
 
-    sample = _campaign_command(commands, "sample", "designs drawn from the campaign's latent space")
-    sample.add_argument("-n", type=int, default=100, help="how many latents to draw (default 100)")
+    sample = _campaign_command(commands, "sample", "draw designs from the campaign's latent space")
+    sample.add_argument("-n", type=int, default=100, help="number of latents to draw (default 100)")
     sample.add_argument("--out", metavar="FILE", help="file to write, in a format of the domain (default: print)")
 
     ends = (
         ("first", "A", "a file (its first design), FILE:N (its N-th), or the text of a design"),
-        ("last", "B", "alike"),
+        ("last", "B", "as A"),
     )
-    between = _campaign_command(commands, "interpolate", "the designs on a path through latent space from A to B", ends)
+    between = _campaign_command(commands, "interpolate", "find the designs on a path through latent space from A to B", ends)
     between.add_argument(
         "--path",
         choices=("density", "spherical", "straight"),
         default="density",
         help="along the density of real designs (default), a great circle, or a line",
     )
-    between.add_argument("--steps", type=int, default=11, metavar="N", help="places on it, both ends too (default 11)")
+    between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, both ends included (default 11)")
     between.add_argument(
         "--until", type=float, metavar="VALUE", help="stop where the first objective reaches or crosses this value"
     )
     between.add_argument(
         "--measure", action=argparse.BooleanOptionalAction, default=True, help="call the campaign's oracle (default)"
     )
-    between.add_argument("--run", metavar="RUN", help="take campaign, map and measured designs from this run instead")
+    between.add_argument("--run", metavar="RUN", help="use the campaign, the latent space and the measured designs of this run")
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
     export = commands.add_parser(
-        "export", help="candidate lists, deliverables and the manifest of a run", description="Write a run's lists."
+        "export", help="write candidate lists, deliverables and the manifest of a run", description="Write the lists of a run."
     )
     _run_arguments(export)
     export.add_argument("--out", metavar="FOLDER", help="default: the run's own folder")
-    report = commands.add_parser("report", help="the HTML report of a run", description="Write a run's report.")
+    report = commands.add_parser("report", help="write the HTML report of a run", description="Write the report of a run.")
     _run_arguments(report)
     report.add_argument("--out", metavar="FILE", help="default: report.html in the run's folder")
 
-    check = commands.add_parser("check-data", help="say which rows of a file can be used", description="Check a file.")
+    options = commands.add_parser(
+        "options",
+        help="list groups, choices and settings",
+        description="List groups, the choices of a group, or the settings of a choice.",
+    )
+    options.add_argument("group", nargs="?", metavar="GROUP[/CHOICE]", help="e.g. oracle, or oracle/crystals/ewald")
+    options.add_argument(
+        "--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups"
+    )
+    options.add_argument("--markdown", action="store_true", help="print the reference of all options")
+    options.add_argument("--json", action="store_true", help="print JSON")
+
+    check = commands.add_parser("check-data", help="list which rows of a file can be used", description="Check a file.")
     check.add_argument("file", metavar="FILE")
     check.add_argument("--domain", default="molecules", help="a choice of the group domain (default molecules)")
     check.add_argument(
@@ -128,7 +141,7 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--weight-column", metavar="NAME", help="the column of training weights")
     check.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups")
     check.add_argument("--rejected", metavar="FILE", help="write the refused rows there (.csv)")
-    check.add_argument("--json", action="store_true", help="answer in JSON")
+    check.add_argument("--json", action="store_true", help="print JSON")
 
     complete = commands.add_parser("completion", help="print tab completion for a shell", description="Tab completion.")
     complete.add_argument("shell", choices=("bash", "zsh", "fish"))
@@ -138,7 +151,7 @@ def parser() -> argparse.ArgumentParser:
 def _campaign_command(
     commands: Any, name: str, about: str, before: Sequence[tuple[str, str, str]] = ()
 ) -> argparse.ArgumentParser:
-    """The grammar of a command on a campaign; what stands `before` it has a name, a word and a meaning."""
+    """Return the parser of a command on a campaign; arguments `before` it have a name, a word and a meaning."""
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES
     )
@@ -158,7 +171,7 @@ def _campaign_command(
     command.add_argument(
         "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
     )
-    command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+    command.add_argument("--json", action="store_true", help="print JSON on standard output")
     return command
 
 
@@ -170,7 +183,7 @@ def _run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
     )
-    command.add_argument("--json", action="store_true", help="answer in JSON on standard output")
+    command.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

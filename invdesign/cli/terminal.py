@@ -1,4 +1,4 @@
-"""What the terminal shows while work goes on: live bars where there is one, plain lines where there is none."""
+"""Terminal output: progress as bars or plain lines, tables and summaries."""
 
 from __future__ import annotations
 
@@ -14,17 +14,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from invdesign.campaign import Campaign
-from invdesign.core import Progress as Report
+    from invdesign.core import Objective
+    from invdesign.core import Progress as Report
 
 SECONDS_BETWEEN_LINES = 5.0
+SEPARATOR = " · "
+"""Separates the parts of a stage that names its own counts, which are then not printed again."""
 
 
 @contextmanager
 def progress() -> Iterator[Report]:
-    """A progress callback `(stage, done, total)`, on standard error."""
+    """Provide a progress callback `(stage, done, total)`: bars on a terminal or in a notebook, else plain lines."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not (console.is_terminal or console.is_jupyter):
         yield _Lines()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -33,7 +35,7 @@ def progress() -> Iterator[Report]:
 
 
 class _Lines:
-    """One line per stage when it begins and ends, and now and then between."""
+    """One line when a stage starts and ends, and every few seconds between."""
 
     def __init__(self) -> None:
         self._stage = ""
@@ -48,11 +50,12 @@ class _Lines:
             self._stage, self._since = family, now
         if (is_new and not is_done) or (is_done and now - self._since > 1) or now - self._at > SECONDS_BETWEEN_LINES:
             self._at = now
-            print(f"{stage}: {done:,} of {total:,}", file=sys.stderr, flush=True)
+            counts = "" if SEPARATOR in stage else f": {done:,} of {total:,}"
+            print(f"{stage}{counts}", file=sys.stderr, flush=True)
 
 
 class _Bars:
-    """One bar per kind of stage."""
+    """One bar for each kind of stage."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -66,74 +69,79 @@ class _Bars:
 
 
 def _family(stage: str) -> str:
-    """The stage without its numbers: `round 3` and `round 4` share a line, and so do all waits."""
-    return "oracle" if stage.startswith("waiting for") else stage.rstrip("0123456789 ")
+    """Return a stage without its numbers: all rounds share a line, and so do all waits."""
+    if "waiting for" in stage:
+        return "oracle"
+    head = stage.split(SEPARATOR)[0]
+    words = [word for word in head.split() if not any(character.isdigit() for character in word)]
+    return " ".join(words) + (SEPARATOR if SEPARATOR in stage else "")
 
 
-def card(facts: Mapping[str, Any]) -> None:
-    """Print what is known of a model: its data, and what it can and cannot do."""
-    corpus, found = facts.get("corpus", {}), facts.get("diagnosis", {})
+def print_model_card(card: Mapping[str, Any]) -> None:
+    """Print what is known of a model: its data, and its diagnosis."""
+    corpus, diagnosis = card.get("corpus", {}), card.get("diagnosis", {})
     print(f"trained on {corpus.get('designs', 0):,} designs of {corpus.get('name', 'an unknown corpus')}")
-    for key, value in found.items():
+    for key, value in diagnosis.items():
         if isinstance(value, int | float):
             text = f"{value:.1%}" if isinstance(value, float) and 0 <= value <= 1 else f"{value:g}"
             print(f"  {key.replace('_', ' ')}: {text}")
-    for warning in found.get("warnings", ()):
+    for warning in diagnosis.get("warnings", ()):
         print(f"warning: {warning}")
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows with the same headings, at least one, on standard output; what is unknown is left empty."""
+    """Print rows with the same headings, at least one, on standard output; unknown values are empty."""
     shown = Table(title=title, title_justify="left")
     for heading in rows[0]:
-        shown.add_column(heading, overflow="fold", justify="left" if heading == "design" else "right")
+        is_text = all(row[heading] is None or isinstance(row[heading], str) for row in rows)
+        shown.add_column(heading, overflow="fold", justify="left" if is_text else "right")
     for row in rows:
         cells = ("" if value is None else value if isinstance(value, str) else f"{value:.4g}" for value in row.values())
         shown.add_row(*map(escape, cells))
     Console().print(shown)
 
 
-def summary(facts: Mapping[str, Any], *, most: int = 10) -> None:
-    """Print what a run found, on standard output: the best of its shortlist and where its files lie."""
+def print_summary(summary: Mapping[str, Any], *, max_rows: int = 10) -> None:
+    """Print the result of a run: the best of its shortlist, the failed checks, and its files."""
     console = Console()
-    found = facts["shortlist"]
-    if found:
-        table(f"best {min(most, len(found))} of {len(found)} candidates", found[:most])
+    candidates = summary["shortlist"]
+    if candidates:
+        table(f"best {min(max_rows, len(candidates))} of {len(candidates)} candidates", candidates[:max_rows])
     else:
         console.print("no measured design passed every validator")
-    if facts["refused"]:
-        said = ", ".join(f"{name} {n}" for name, n in facts["refused"].items())
-        console.print(f"measured designs refused by checks (one may fail several): {said}", markup=False)
-    for warning in facts["warnings"]:
+    if summary["failed_checks"]:
+        counts = ", ".join(f"{name} {n}" for name, n in summary["failed_checks"].items())
+        console.print(f"measured designs that failed checks (one may fail several): {counts}", markup=False)
+    for warning in summary["warnings"]:
         console.print(f"warning: {warning}", markup=False)
-    console.print(f"{facts['calls']:,} oracle calls in {facts['rounds']} rounds", markup=False)
-    for path in facts["files"]:
+    console.print(f"{summary['calls']:,} oracle calls in {summary['rounds']} rounds", markup=False)
+    for path in summary["files"]:
         console.print(path, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_interpolation(answer: Mapping[str, Any], campaign: Campaign[Any, Any]) -> None:
+def print_interpolation(facts: Mapping[str, Any], objectives: Sequence[Objective]) -> None:
     """Print the steps, the notes and the files of an interpolation."""
     headings = ["step", "label", "density percentile [%]", "distance to proposal", "all checks passed"]
-    for objective in campaign.objectives:
+    for objective in objectives:
         unit = f" [{objective.unit}]" if objective.unit else ""
         headings[2:2] = [f"measured {objective.name}{unit}", f"predicted {objective.name}{unit}"]
-    # What an earlier step found too is not said again; the table on disk has every step.
-    distinct = [row for row in answer["steps"] if row.get("repeated") != "yes"]
-    rows = [{heading: row[heading] for heading in headings} | _failed(row) for row in distinct]
-    known = [heading for heading in headings if any(row[heading] is not None for row in rows)]
-    names = {"label": "design"}
-    title = f"{sum(row['label'] is not None for row in rows)} designs on {len(answer['steps'])} steps"
+    # A design that an earlier step found is not printed again; the table on disk has every step.
+    distinct = [row for row in facts["steps"] if row.get("repeated") != "yes"]
+    rows = [{heading: row[heading] for heading in headings} | _failed_checks(row) for row in distinct]
+    shown = [heading for heading in headings if any(row[heading] is not None for row in rows)]
+    title = f"{sum(row['label'] is not None for row in rows)} designs on {len(facts['steps'])} steps"
     rows = [row if row["label"] is not None else row | {"label": "nothing decoded"} for row in rows]
-    table(title, [{names.get(heading, heading): row[heading] for heading in known} for row in rows])
-    if answer["met"] is not None:
-        print(f"the target was met at step {answer['met']}")
-    for note in answer["notes"]:
+    names = {"label": "design"}
+    table(title, [{names.get(heading, heading): row[heading] for heading in shown} for row in rows])
+    if facts["met"] is not None:
+        print(f"the target was reached at step {facts['met']}")
+    for note in facts["notes"]:
         print(f"warning: {note}")
-    for path in answer["files"]:
+    for path in facts["files"]:
         print(path)
 
 
-def _failed(row: Mapping[str, Any]) -> dict[str, str]:
-    """What is said of checks: for each that failed the reason, and its name where it gives none."""
+def _failed_checks(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the details of the checks that failed, or their names where they give none."""
     names = [heading.removeprefix("check ") for heading, cell in row.items() if cell == "failed"]
     return {"all checks passed": "; ".join(row[f"detail of {name}"] or name for name in names)} if names else {}

@@ -1,4 +1,4 @@
-"""From a campaign's file and overrides to one plain mapping, through Hydra; every file passes `yamls` first."""
+"""Composition of a campaign's configuration with Hydra, through its public interface."""
 
 from __future__ import annotations
 
@@ -11,64 +11,82 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hydra
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-from hydra._internal.sources_registry import SourcesRegistry
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, MissingConfigException
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
-from hydra.types import RunMode
-from hydra.version import setbase
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from invdesign.config import yaml_safety
 from invdesign.config.shipped_paths import shipped
-from invdesign.core import InvdesignError
+from invdesign.core.errors import InvdesignError
 
-BASE = "campaign"
-_loaded: ContextVar[dict[str, Path] | None] = ContextVar("files read while composing, by configuration", default=None)
+DEFAULT = "campaign"
+"""Name of the configuration of a command without a campaign file."""
+DOMAINS = ("molecules", "crystals", "sequences")
+"""Folders of a group that hold the choices of one domain; they are not part of a key."""
+
+
+@dataclass(frozen=True)
+class _Composition:
+    """Folders of the composition that is under way, and the files that it loaded."""
+
+    folders: tuple[Path, ...]
+    loaded: dict[str, Path]
+
+
+_current: ContextVar[_Composition | None] = ContextVar("composition under way", default=None)
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A composed configuration: plain values, and where each of them came from.
-
-    Args:
-        name: the stem of the campaign's file.
-        values: nested mappings, lists and plain values; interpolations resolved.
-        files: the files it was composed from with the package of each; a later one overrides those before.
-        overrides: what the command line changed.
-    """
+    """A composed configuration: plain values, and where each of them comes from."""
 
     name: str
+    """Stem of the campaign's file."""
     values: dict[str, Any]
-    files: dict[Path, str]
+    """Nested mappings, lists and plain values; interpolations are resolved."""
+    files: tuple[tuple[Path, str], ...]
+    """Files it was composed from, each with its package; an earlier one wins."""
     overrides: tuple[str, ...]
+    """Changes by the command line."""
 
     def where(self, keys: Sequence[str]) -> str:
-        """`file:line` of a key, or the override that set it."""
+        """Return `file:line` of a key, or the override that set it."""
+        return self.origin(keys) or (self.where(keys[:-1]) if keys else self.name)
+
+    def origin(self, keys: Sequence[str]) -> str:
+        """Return `file:line` of a key, or the override that set it; an empty string where nothing sets it."""
         dotted = ".".join(keys)
         for override in reversed(self.overrides):
             key = override.lstrip("+~").split("=", 1)[0].split("@")[0].replace("/", ".")
-            if dotted == key or dotted.startswith(f"{key}."):
+            if "=" in override and not self._is_choice(key) and (dotted == key or dotted.startswith(f"{key}.")):
                 return f"command line ({override})"
-        for path, package in reversed(self.files.items()):
+        for path, package in self.files:
             prefix = package.split(".") if package else []
             if list(keys[: len(prefix)]) != prefix:
                 continue
             line = yaml_safety.line_of(path.read_text(encoding="utf-8-sig"), keys[len(prefix) :])
             if line is not None:
                 return f"{path}:{line}"
-        return self.where(keys[:-1]) if keys else self.name
+        return ""
+
+    def _is_choice(self, key: str) -> bool:
+        """Return whether an override chose a file of a group: then the file is the origin of what it sets."""
+        folders = {path.parent for path, _ in self.files}
+        return any(folder.name == key.split(".")[-1] or folder.parent.name == key for folder in folders)
 
 
-class _Folder(ConfigSource):
-    """A folder of configurations that passes every file through `yamls` before Hydra sees it."""
+class SafeFolder(ConfigSource):
+    """A folder of configurations that passes every file through `yaml_safety` before Hydra loads it."""
 
     def __init__(self, provider: str, path: str) -> None:
         super().__init__(provider, path)
@@ -76,9 +94,15 @@ class _Folder(ConfigSource):
 
     @staticmethod
     def scheme() -> str:
-        return "folder"
+        """Return the scheme of the search path, `safe://`."""
+        return "safe"
 
     def load_config(self, config_path: str) -> ConfigResult:
+        """Load a configuration.
+
+        Raises:
+            InvdesignError: The file is unsafe, is no mapping, or configures Hydra itself.
+        """
         path = self._inside(self._normalize_file_name(config_path))
         if path is None or not path.is_file():
             raise ConfigLoadError(f"Config not found: {config_path}")
@@ -91,47 +115,61 @@ class _Folder(ConfigSource):
             raise InvdesignError(f"{path}: expected `key: value` lines, got a list or a single value")
         if "hydra" in config:
             raise InvdesignError(
-                f"{path}:{yaml_safety.line_of(text, ['hydra'])}: Hydra itself is not configured here; remove `hydra:`, "
+                f"{path}:{yaml_safety.line_of(text, ['hydra'])}: Hydra itself is not configured here. Remove `hydra:`, "
                 "and name folders of your own groups with --config-dir"
             )
         header = self._get_header_dict(text[:512])
         if (header["package"] or "").startswith("hydra"):
-            raise InvdesignError(f"{path}:1: a configuration must not enter Hydra's own (@package {header['package']})")
-        loaded = _loaded.get()
-        if loaded is not None:
-            loaded[config_path.removesuffix(".yaml")] = path
+            raise InvdesignError(f"{path}:1: the package {header['package']} is Hydra's own. Choose another one")
+        current = _current.get()
+        if current is not None:
+            current.loaded.setdefault(config_path.removesuffix(".yaml"), path)
         return ConfigResult(config=config, path=self.full_path(), provider=self.provider, header=header)
 
     def available(self) -> bool:
+        """Return whether the folder exists."""
         return self.root.is_dir()
 
     def is_group(self, config_path: str) -> bool:
+        """Return whether a path is a folder in it."""
         path = self._inside(config_path)
         return path is not None and path.is_dir()
 
     def is_config(self, config_path: str) -> bool:
+        """Return whether a path is a configuration in it."""
         path = self._inside(self._normalize_file_name(config_path))
         return path is not None and path.is_file()
 
     def list(self, config_path: str, results_filter: ObjectType | None) -> list[str]:
+        """Return the groups and configurations of a folder in it."""
         folder = self._inside(config_path)
         found = sorted(folder.iterdir()) if folder is not None and folder.is_dir() else []
-        groups = [p.name for p in found if p.is_dir() and not p.name.startswith((".", "_"))]
+        folders = [p.name for p in found if p.is_dir() and not p.name.startswith((".", "_"))]
         configs = [p.stem for p in found if p.suffix == ".yaml" and p.is_file()]
         if results_filter is None:
-            return sorted({*groups, *configs})
-        return groups if results_filter == ObjectType.GROUP else configs
+            return sorted({*folders, *configs})
+        return folders if results_filter == ObjectType.GROUP else configs
 
     def _inside(self, config_path: str) -> Path | None:
         parts = Path(config_path).parts
         return None if ".." in parts or Path(config_path).is_absolute() else self.root / config_path
 
 
+class CampaignSearchPath(SearchPathPlugin):
+    """Adds the folders of the composition under way to Hydra's search path."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append the folders, each as a `SafeFolder`."""
+        current = _current.get()
+        for number, folder in enumerate(current.folders if current else ()):
+            search_path.append(provider=f"invdesign-{number}", path=f"safe://{folder}")
+
+
 def campaign_file(name: str) -> Path:
-    """The file of a campaign, by its path or by the name of a shipped one.
+    """Return the file of a campaign, by its path or by the name of a shipped one.
 
     Raises:
-        InvdesignError: there is none.
+        InvdesignError: There is none.
     """
     path = Path(name)
     if path.is_file():
@@ -142,65 +180,67 @@ def campaign_file(name: str) -> Path:
         return named
     known = sorted(p.stem for p in folder.glob("*.yaml"))
     close = difflib.get_close_matches(path.stem, known, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"shipped campaigns are {', '.join(known)}"
-    raise InvdesignError(f"{name}: no such campaign file; {hint}")
+    hint = f"Did you mean {close[0]}?" if close else f"Shipped campaigns are {', '.join(known)}"
+    raise InvdesignError(f"{name}: expected a campaign file or the name of a shipped campaign. {hint}")
 
 
 def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs: Sequence[str] = ()) -> Composed:
-    """Compose a campaign's configuration.
+    """Compose the configuration of a campaign.
 
     Groups are looked for beside the campaign's file, then in `config_dirs`, then among the shipped ones.
 
     Args:
-        campaign: its file or the name of a shipped one; None for the base alone.
-        overrides: Hydra's grammar; a plain `key=value` needs no `+` for keys that no file states.
-        config_dirs: folders of the user's own groups.
+        campaign: Its file or the name of a shipped one; None for the default configuration.
+        overrides: Changes in Hydra's grammar; `key=value` needs no `+` for keys that no file sets.
+        config_dirs: Folders of the user's own groups.
 
     Raises:
-        InvdesignError: a file is refused, or Hydra cannot compose: the message names the file and the nearest choice.
+        InvdesignError: A file is refused, or Hydra cannot compose; the message names the file and the nearest choice.
     """
-    loader, name = _loader(campaign, config_dirs)
-    loaded: dict[str, Path] = {}
-    token = _loaded.set(loaded)
+    folders, name = _folders(campaign, config_dirs)
+    composition = _Composition(tuple(folders), {})
+    token = _current.set(composition)
+    _register()
     try:
-        ready = [_ready(o, loader) for o in _parsed(overrides)]
+        prepared = [_prepare(override, folders) for override in _parse_all(overrides)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            config = loader.load_configuration(name, ready, run_mode=RunMode.RUN, from_shell=True)
-        OmegaConf.set_struct(config, False)
-        config.pop("hydra", None)
-        order = loader.compute_defaults_list(name, ready, RunMode.RUN).defaults
+            GlobalHydra.instance().clear()
+            with hydra.initialize(config_path=None, version_base="1.3"):
+                config = hydra.compose(name, prepared)
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingConfigException as error:
-        raise InvdesignError(_missing(error)) from error
+        raise InvdesignError(_missing(error, folders)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        raise InvdesignError(_plain(error, loader, list(loaded.values()))) from error
+        raise InvdesignError(_explain(error, folders, list(composition.loaded.values()))) from error
     finally:
-        _loaded.reset(token)
+        _current.reset(token)
     assert isinstance(values, dict)
-    files = {loaded[d.config_path]: d.package or "" for d in order if d.config_path in loaded}
     plain: dict[str, Any] = {str(key): value for key, value in values.items()}
-    return Composed(name, plain, files, tuple(overrides))
+    return Composed(name, plain, _packages(composition, name, plain), tuple(overrides))
 
 
 def sweep(overrides: Sequence[str]) -> list[list[str]]:
-    """The overrides of each job of a multirun: the product of all `key=a,b,c` and `key=range(...)`."""
-    jobs: list[list[str]] = [[]]
-    for override in _parsed(overrides):
+    """Return the overrides of each run of a sweep: the product of all `key=a,b,c` and `key=range(...)`.
+
+    Raises:
+        InvdesignError: An override sweeps over something else than a list of values.
+
+    Example:
+        >>> sweep(["seed=0,1", "budget=100"])
+        [['seed=0', 'budget=100'], ['seed=1', 'budget=100']]
+    """
+    runs: list[list[str]] = [[]]
+    for override in _parse_all(overrides):
         line = override.input_line or ""
         choices = [line]
         if override.is_sweep_override():
             if not override.is_discrete_sweep():
-                raise InvdesignError(f"{line}: only lists of values are swept, as in seed=0,1,2 or seed=range(0,3)")
+                raise InvdesignError(f"{line}: expected a list of values, as in seed=0,1,2 or seed=range(0,3)")
             head = line.split("=", 1)[0]
             choices = [f"{head}={value}" for value in override.sweep_string_iterator()]
-        jobs = [[*job, choice] for job in jobs for choice in choices]
-    return jobs
-
-
-def to_yaml(values: dict[str, Any]) -> str:
-    """Return a configuration as YAML."""
-    return OmegaConf.to_yaml(values)
+        runs = [[*run, choice] for run in runs for choice in choices]
+    return runs
 
 
 def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -208,35 +248,56 @@ def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for folder in [*map(Path, config_dirs), shipped("conf")]:
         for path in folder.glob("*/**/*.yaml"):
-            group, *rest = path.relative_to(folder).with_suffix("").parts
-            found.setdefault(group, set()).add("/".join(rest))
+            parts = list(path.relative_to(folder).with_suffix("").parts)
+            n = next((i for i, part in enumerate(parts[:-1]) if part in DOMAINS), len(parts) - 1)
+            found.setdefault("/".join(parts[:n]), set()).add("/".join(parts[n:]))
     return {group: sorted(choices) for group, choices in sorted(found.items())}
 
 
-def _loader(campaign: str | None, config_dirs: Sequence[str]) -> tuple[ConfigLoaderImpl, str]:
-    setbase("1.3")
-    Plugins.instance()
-    SourcesRegistry.instance().register(_Folder)
-    path = ConfigSearchPathImpl()
-    path.append("hydra", "pkg://hydra.conf")
-    name = BASE
+def to_yaml(values: dict[str, Any]) -> str:
+    """Return a configuration as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(values))
+
+
+def _register() -> None:
+    for plugin in (SafeFolder, CampaignSearchPath):
+        Plugins.instance().register(plugin)
+
+
+def _folders(campaign: str | None, config_dirs: Sequence[str]) -> tuple[list[Path], str]:
+    """Return the folders that are searched, and the name of the primary configuration."""
+    folders: list[Path] = []
+    name = DEFAULT
     if campaign is not None:
         file = campaign_file(campaign)
         name = file.stem
-        path.append("main", f"folder://{file.parent}")
+        folders.append(file.parent)
     for folder in config_dirs:
         if not Path(folder).is_dir():
-            raise InvdesignError(f"--config-dir {folder}: no such folder")
-        path.append("user", f"folder://{Path(folder).resolve()}")
-    path.append("invdesign", f"folder://{shipped('conf')}")
-    path.append("schema", "structured://")
-    return ConfigLoaderImpl(config_search_path=path), name
+            raise InvdesignError(f"--config-dir {folder}: no such folder. Check the path")
+        folders.append(Path(folder).resolve())
+    folders.append(shipped("conf"))
+    return folders, name
 
 
-def _parsed(overrides: Sequence[str]) -> list[Override]:
+def _packages(composition: _Composition, name: str, values: dict[str, Any]) -> tuple[tuple[Path, str], ...]:
+    """Return the loaded files, each with its package: the campaign first, then the preset, then the choices."""
+    ranked = sorted(composition.loaded, key=lambda path: (path != name, not path.startswith("base/")))
+    return tuple((composition.loaded[path], _package(path, composition.loaded[path])) for path in ranked)
+
+
+def _package(config_path: str, path: Path) -> str:
+    """Return the package of a configuration: that of its header, else its group."""
+    header = re.match(r"\s*#\s*@package\s+(\S+)", path.read_text(encoding="utf-8-sig"))
+    if header:
+        return "" if header[1] == "_global_" else header[1]
+    return ".".join(part for part in config_path.split("/")[:-1] if part not in DOMAINS)
+
+
+def _parse_all(overrides: Sequence[str]) -> list[Override]:
     for override in overrides:
         if override.lstrip("+~").startswith("hydra"):
-            raise InvdesignError(f"{override}: Hydra itself is not configured here; see invdesign run --help")
+            raise InvdesignError(f"{override}: Hydra itself is not configured here. See invdesign run --help")
         yaml_safety.check_text(override, "command line")
     return [_parse(override) for override in overrides]
 
@@ -248,44 +309,64 @@ def _parse(override: str) -> Override:
             return OverridesParser.create().parse_override(override)
     except HydraException as error:
         problem = str(error).strip().splitlines()[0]
-    raise InvdesignError(f"override {override!r}: expected key=value, group=choice, or ~key; got {problem}")
+    raise InvdesignError(f"override {override!r}: expected key=value, group=choice, or ~key, got {problem}")
 
 
-def _ready(override: Override, loader: ConfigLoaderImpl) -> str:
-    """The override for Hydra: a value is added where no file states it, for `schema` knows what keys there are."""
+def _prepare(override: Override, folders: Sequence[Path]) -> str:
+    """Return an override for Hydra: a value is added where no file sets it; validation knows which keys exist."""
     line = override.input_line or ""
     if override.is_sweep_override():
-        raise InvdesignError(f"{line}: several values are a sweep; add -m, or write a list as [a,b]")
-    is_plain, is_group = not line.startswith(("+", "~")), loader.repository.group_exists(override.key_or_group)
+        raise InvdesignError(f"{line}: expected one value, got several. Add -m for a sweep, or write a list as [a,b]")
+    is_plain = not line.startswith(("+", "~"))
+    key = override.key_or_group
+    is_group = any((folder / key).is_dir() for folder in folders)
     if is_group and is_plain and override.value() is None:
-        return f"~{override.key_or_group}"
+        return f"~{key}"
+    if is_plain and not is_group and "/" in key:
+        raise InvdesignError(f"{line}: no group {key!r}{_nearest_group(key, folders)}")
     return f"++{line}" if is_plain and not is_group else line
 
 
-def _missing(error: MissingConfigException) -> str:
+def _group_names(folders: Sequence[Path]) -> list[str]:
+    names = {name for folder in folders[-1:] for name in groups() if folder}
+    names |= {p.name for folder in folders[:-1] for p in folder.iterdir() if p.is_dir() and any(p.glob("*.yaml"))}
+    return sorted(names)
+
+
+def _nearest_group(word: str, folders: Sequence[Path]) -> str:
+    names = _group_names(folders)
+    close = difflib.get_close_matches(word, names, n=1)
+    return f". Did you mean {close[0]!r}?" if close else f". The groups are {', '.join(names)}"
+
+
+def _missing(error: MissingConfigException, folders: Sequence[Path]) -> str:
+    """Return a message on a choice that does not exist, with the nearest one of all domains."""
     wanted = (error.missing_cfg_file or "").removesuffix(".yaml")
     group, _, choice = wanted.rpartition("/")
-    options = [o for o in (error.options or []) if isinstance(o, str)]
-    close = difflib.get_close_matches(choice, options, n=1, cutoff=0.4)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    listed = f"choices: {', '.join(options)}" if options else "name folders of your own groups with --config-dir"
-    return f"no choice {choice!r} in group {group or 'of campaigns'!r}; {hint}{listed}"
+    head = group
+    while head and head.rpartition("/")[2] in DOMAINS:
+        head, _, domain = head.rpartition("/")
+        choice = f"{domain}/{choice}"
+    own = {p.stem for folder in folders[:-1] for p in (folder / head).glob("*.yaml")} if head else set()
+    options = sorted({*groups().get(head, []), *own})
+    by_last = {option.rpartition("/")[2]: option for option in options}
+    last = choice.rpartition("/")[2]
+    close = difflib.get_close_matches(choice, options, n=1, cutoff=0.6)
+    close = close or [by_last[name] for name in difflib.get_close_matches(last, by_last, n=1, cutoff=0.4)]
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    listed = f"Choices: {', '.join(options)}" if options else "Name folders of your own groups with --config-dir"
+    return f"no choice {choice!r} in group {head or 'of campaigns'!r}. {hint}{listed}"
 
 
-def _plain(error: Exception, loader: ConfigLoaderImpl, files: list[Path]) -> str:
-    """Hydra's complaint in one line with the nearest group; and the file, where one says what it complains of."""
+def _explain(error: Exception, folders: Sequence[Path], files: list[Path]) -> str:
+    """Return Hydra's complaint in one line, with the nearest group and the file where one contains the word."""
     text = str(error.__cause__ or error) if not str(error).strip() else str(error)
-    key = getattr(error, "full_key", None)
     if isinstance(error, MissingMandatoryValue):
-        return f"{key} must be given: write it in the campaign's file, or add {key}=... to the command"
+        key = getattr(error, "full_key", None)
+        return f"{key} must be given. Write it in the campaign's file, or add {key}=... to the command"
     text = " ".join(line.strip() for line in text.splitlines() if not line.startswith(("    full_key", "    object")))
     wrong = re.search(r"[Cc]ould not override '([^'@]+)", text)
     if not wrong:
         return f"configuration: {text}"
-    names = loader.repository.get_group_options("", ObjectType.GROUP)
-    close = difflib.get_close_matches(wrong.group(1), [n for n in names if n != "hydra"], n=1)
-    hint = (
-        f"; did you mean {close[0]!r}?" if close else f"; the groups are {', '.join(n for n in names if n != 'hydra')}"
-    )
     where = next((f"{p}:{n}: " for p in files if (n := yaml_safety.line_with(p, wrong.group(1)))), "")
-    return f"{where}no group {wrong.group(1)!r} to override{hint}"
+    return f"{where}no group {wrong.group(1)!r} to override{_nearest_group(wrong.group(1), folders)}"

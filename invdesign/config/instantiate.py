@@ -1,105 +1,169 @@
-"""From a composed configuration to a Campaign: refused where it is unsafe, checked, then instantiated once."""
+"""From a composed configuration to a campaign: refused where it is unsafe, validated, then instantiated."""
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from invdesign.config import targets, validation
-from invdesign.core import Evaluate, InvdesignError, Oracle
+from invdesign.config.parts import name_parts
+from invdesign.config.signatures import Parameter, Signature, signature
+from invdesign.core.errors import InvdesignError
 
-CAMPAIGN = "invdesign.campaign.Campaign"
-SEVERAL = "invdesign.domains.combined_oracle.several"
+CAMPAIGN = "invdesign.campaign.definition.Campaign"
+RECORDS = ("task", "seeding", "surrogates", "filters", "limits", "finetuning", "output")
+"""Records of a campaign whose fields are keys of the configuration's top level."""
+COMBINE_ORACLES = "invdesign.domains.combined_oracle.combine_oracles"
 BESIDE = ("executor", "vendor")
+"""Keys of the top level that are no part of a campaign: where oracles run, and what deliverables refer to."""
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a configuration makes: the campaign, and where its oracle runs."""
+    """What a configuration makes."""
 
     campaign: Any
-    evaluate: Evaluate
+    """The campaign."""
+    evaluate: Any
+    """Where its oracle runs."""
 
 
-def refuse(values: dict[str, Any], where: validation.Where, *, allowed: Sequence[str] = ()) -> dict[str, Any]:
-    """The configuration with `function: module:name` written as a `_target_`, if all of its targets may be used.
+@cache
+def root_signature() -> Signature:
+    """Return the keys of the top level of a configuration: the fields of a campaign and of its records."""
+    campaign = signature(CAMPAIGN)
+    assert campaign is not None
+    parameters: dict[str, Parameter] = {}
+    for name, parameter in campaign.parameters.items():
+        record = signature(parameter.record) if name in RECORDS else None
+        parameters.update(record.parameters if record else {name: parameter})
+    executor = Parameter("executor", "Evaluate", None, "Where the oracle runs.", takes_part=True)
+    vendor = Parameter("vendor", "Vendor", "None", "Limits of DNA synthesis.", takes_part=True)
+    return Signature("campaign", campaign.doc, {**parameters, "executor": executor, "vendor": vendor})
 
-    Nothing that it names is imported here.
+
+def check(
+    values: Mapping[str, Any], where: validation.Where, *, allowed: Sequence[str] = (), folders: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """Return a configuration with every target and default part written out; nothing that it names is imported.
+
+    Args:
+        values: Composed and plain.
+        where: Returns for people where a key was set.
+        allowed: Modules of the user that targets may name.
+        folders: Where those modules are looked for.
 
     Raises:
-        InvdesignError: a target is not allowed; the message says where it stands.
+        InvdesignError: An unsafe target, an unknown key, a missing one, or a wrong type.
     """
-    values = _functions(values, where)
-    for keys, node in targets.walk(values):
+    if allowed:
+        sys.path += [str(folder) for folder in folders if str(folder) not in sys.path]
+    named = refuse(values, where, allowed=allowed)
+    root = root_signature()
+    for key in named:
+        if key not in root.parameters:
+            raise InvdesignError(
+                f"{where((key,))}: a campaign has no setting {key!r}{validation.nearest(key, root.parameters)}"
+            )
+    if "oracle" in named:
+        named["oracle"] = _combine(named.get("oracle"), where)
+    chosen = {key: value for key, value in named.items() if _is_chosen(root.parameters[key], value)}
+    for key in ("domain", "vae", "oracle", "objectives"):
+        if key not in chosen:
+            raise InvdesignError(f"campaign: expected {key}, got none. Choose one, e.g. {key}=... or base=molecules")
+    return {key: part(value, where, (key,), root.parameters[key]) for key, value in chosen.items()}
+
+
+def refuse(values: Mapping[str, Any], where: validation.Where, *, allowed: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a configuration whose parts all have a target that may be used.
+
+    Raises:
+        InvdesignError: A target is not allowed; the message says where it was set.
+    """
+    named = name_parts(dict(values), where)
+    for keys, node in targets.walk(named):
         problem = targets.problem(node, allowed=allowed)
         if problem:
-            place = where((*keys, "_target_"))
-            raise InvdesignError(f"{place}: {'.'.join(keys) or 'configuration'}: {problem}")
+            raise InvdesignError(f"{where((*keys, '_target_'))}: {'.'.join(keys) or 'configuration'}: {problem}")
         for key, value in node.items():
             if isinstance(value, str) and "${" in value:
-                raise InvdesignError(
-                    f"{where((*keys, key))}: {key}: {value!r} still holds a reference; write the value"
-                )
-    return values
+                raise InvdesignError(f"{where((*keys, key))}: {key}: {value!r} is still a reference. Write the value")
+    return named
+
+
+def part(node: Any, where: validation.Where, keys: tuple[str, ...], parameter: Parameter | None = None) -> Any:
+    """Return one value of the top level, validated and written out."""
+    if isinstance(node, dict) and parameter is None:
+        return validation.complete(node, where, keys)
+    return validation.value(node, parameter, where, keys)
 
 
 def build(
-    values: dict[str, Any],
+    values: Mapping[str, Any],
     where: validation.Where,
     *,
     name: str,
     allowed: Sequence[str] = (),
     folders: Sequence[Path] = (),
 ) -> Parts:
-    """Check a configuration against the signatures that it names, and instantiate it.
+    """Check a configuration and instantiate it.
 
     Args:
-        values: composed and plain.
-        where: says for people where a key was set.
-        name: of the campaign, where the configuration gives none.
-        allowed: modules of the user's that targets may name.
-        folders: where those modules are looked for.
+        values: Composed and plain.
+        where: Returns for people where a key was set.
+        name: Name of the campaign, where the configuration gives none.
+        allowed: Modules of the user that targets may name.
+        folders: Where those modules are looked for.
 
     Raises:
-        InvdesignError: an unsafe target, an unknown key, a wrong type, or a part that refuses its settings.
+        InvdesignError: The configuration is refused, or a part refuses its settings.
     """
-    values = refuse(values, where, allowed=allowed)
-    if allowed:
-        sys.path += [str(folder) for folder in folders if str(folder) not in sys.path]
-    campaign = {key: value for key, value in values.items() if key not in BESIDE and _is_said(key, value)}
-    campaign = {"_target_": CAMPAIGN, "name": name, **campaign, "oracle": _joined(values.get("oracle"), where)}
-    made = _instantiate(validation.completed(campaign, where))
-    if made.finetune is not None and "fit_density" not in getattr(made.finetune, "keywords", {}):
-        made = replace(made, finetune=bound(made.finetune, {"fit_density": made.density}))
-    return Parts(made, part(values["executor"], where, ("executor",)))
+    checked = check(values, where, allowed=allowed, folders=folders)
+    made = {key: instantiate(value) for key, value in checked.items() if key != "vendor"}
+    evaluate = made.pop("executor", None)
+    if evaluate is None:
+        evaluate = getattr(importlib.import_module("invdesign.execution.executors"), "in_process")  # noqa: B009 (typed lazily)
+    campaign = make_campaign({"name": name, **made})
+    finetune = campaign.finetuning.finetune
+    if finetune is not None and "fit_density" not in getattr(finetune, "keywords", {}):
+        bound = bind(finetune, {"fit_density": campaign.density})
+        campaign = replace(campaign, finetuning=replace(campaign.finetuning, finetune=bound))
+    return Parts(campaign, evaluate)
 
 
-def part(node: dict[str, Any], where: validation.Where, keys: tuple[str, ...]) -> Any:
-    """Check and instantiate one part that `refuse` let through."""
-    return _instantiate(validation.completed(node, where, keys))
+def make_campaign(settings: Mapping[str, Any]) -> Any:
+    """Return a campaign from the settings of the top level, which are the fields of its records."""
+    definition = importlib.import_module("invdesign.campaign.definition")
+    left = dict(settings)
+    records = {}
+    known = signature(CAMPAIGN)
+    assert known is not None
+    for name in RECORDS:
+        record = signature(known.parameters[name].record)
+        assert record is not None
+        own = {key: left.pop(key) for key in record.parameters if key in left}
+        records[name] = getattr(definition, record.target.rpartition(".")[2])(**own)
+    return definition.Campaign(**left, **records)
 
 
-def bound(function: Any, options: Mapping[str, Any]) -> Any:
-    """A function with those of the options bound that it takes."""
-    parameters, _ = validation.parameters(getattr(function, "func", function))
-    return partial(function, **{key: value for key, value in options.items() if key in parameters})
+def instantiate(node: Any) -> Any:
+    """Return what a completed node describes: classes are made, functions bound, lists and mappings kept.
 
+    Hydra's own `instantiate` wraps what it binds; a plain partial also travels to other processes.
 
-def _instantiate(node: Any) -> Any:
-    """What a completed node describes: lists and mappings of parts, classes built, functions bound.
-
-    Hydra's own `instantiate` wraps what it binds, asks its policy again at every later call, and would so reach below
-    the door; here a bound function is a plain partial, which also travels to other processes.
+    Raises:
+        InvdesignError: A part refuses its settings.
     """
     if isinstance(node, list):
-        return [_instantiate(value) for value in node]
+        return [instantiate(value) for value in node]
     if not isinstance(node, dict):
         return node
-    settings = {key: _instantiate(value) for key, value in node.items() if key not in targets.META}
+    settings = {key: instantiate(value) for key, value in node.items() if key not in targets.META}
     if "_target_" not in node:
         return settings
     function = targets.resolve(node["_target_"])
@@ -111,61 +175,56 @@ def _instantiate(node: Any) -> Any:
         raise InvdesignError(f"configuration: {node['_target_']} refuses its settings: {error}") from error
 
 
-def ready(oracle: Oracle) -> str:
-    """Ask an oracle about no designs: it loads or trains what it needs, or says what it lacks, before a map is trained.
+def bind(function: Any, options: Mapping[str, Any]) -> Any:
+    """Return a function with those of the options bound that it takes."""
+    import inspect
+
+    known = inspect.signature(getattr(function, "func", function)).parameters
+    return partial(function, **{key: value for key, value in options.items() if key in known})
+
+
+def try_oracle(oracle: Any) -> str:
+    """Call an oracle with no designs: it loads what it needs, or raises what it lacks, before a VAE is trained.
 
     Returns:
-        What else it raised, for people, or an empty string: a function of the user's need not expect such a question.
+        Another error than bad input, for people: a function of the user's need not expect an empty list.
 
     Raises:
-        InvdesignError: what it needs is not there.
+        InvdesignError: What it needs is missing.
     """
     try:
         oracle([])
     except InvdesignError:
         raise
-    except Exception as error:  # told, not judged: it may be nothing but the empty list
-        return f"the oracle, asked about no designs, raised {type(error).__name__}: {error}"
+    except Exception as error:  # it may be nothing but the empty list
+        return f"the oracle, called with no designs, raised {type(error).__name__}: {error}"
     return ""
 
 
-def _joined(oracle: Any, where: validation.Where) -> Any:
-    """One oracle as it is; several by name as one that puts their columns side by side, in the order given."""
+def _combine(oracle: Any, where: validation.Where) -> Any:
+    """Return one oracle as it is; several by name as one that returns their columns in the order given.
+
+    Raises:
+        InvdesignError: There is none, or one that names no function.
+    """
     if not isinstance(oracle, dict) or "_target_" in oracle:
         return oracle
     named = {key: part for key, part in oracle.items() if part is not None}
     if not named:
         raise InvdesignError(
-            f"{where(('oracle',))}: a campaign needs an oracle; add oracle=molecules/qed, or "
+            f"{where(('oracle',))}: a campaign needs an oracle. Add oracle=molecules/qed, or "
             "oracle=[molecules/qed,molecules/sa]"
         )
-    for key, part in named.items():
-        if not isinstance(part, dict) or "_target_" not in part:
+    for key, node in named.items():
+        if not isinstance(node, dict) or "_target_" not in node:
             raise InvdesignError(
-                f"{where(('oracle', key))}: oracle.{key} names no function; choose it with oracle={key}, or give its "
-                "_target_"
+                f"{where(('oracle', key))}: oracle.{key} names no function. Choose one with oracle=<domain>/{key}, or "
+                "add function: module:name"
             )
-    whole = [validation.completed(part, where, ("oracle", key)) for key, part in named.items()]
-    return whole[0] if len(whole) == 1 else {"_target_": SEVERAL, "_partial_": True, "oracles": whole}
+    whole = [validation.complete(node, where, ("oracle", key)) for key, node in named.items()]
+    return whole[0] if len(whole) == 1 else {"_target_": COMBINE_ORACLES, "_partial_": True, "oracles": whole}
 
 
-def _is_said(key: str, value: Any) -> bool:
-    """Whether a part is chosen: null is a choice where the campaign takes None, and elsewhere leaves the default."""
-    return value is not None or any(f.name == key and "None" in str(f.type) for f in fields(targets.resolve(CAMPAIGN)))
-
-
-def _functions(node: Any, where: validation.Where, keys: tuple[str, ...] = ()) -> Any:
-    """`function: module:name` is a bound `_target_` in other words."""
-    if isinstance(node, list):
-        return [_functions(value, where, (*keys, str(i))) for i, value in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
-    node = {key: _functions(value, where, (*keys, str(key))) for key, value in node.items()}
-    if "function" not in node or "_target_" in node:
-        return node
-    function = node.pop("function")
-    if not isinstance(function, str) or function.count(":") != 1:
-        raise InvdesignError(
-            f"{where((*keys, 'function'))}: function {function!r}: expected module:name, e.g. my_module:score"
-        )
-    return {"_target_": function.replace(":", "."), "_partial_": True, **node}
+def _is_chosen(parameter: Parameter, value: Any) -> bool:
+    """Return whether a value is a choice: null is one where the type allows None, and elsewhere keeps the default."""
+    return value is not None or "None" in parameter.annotation

@@ -1,11 +1,10 @@
-"""Configurations held against the signatures of what they name: wrong keys, types, gaps, and the nearest right."""
+"""Validation of a configuration against the signatures of the parts that it names, without importing them."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
+import ast
+import collections.abc
 import difflib
-import inspect
 import math
 import types
 import typing
@@ -13,11 +12,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from invdesign.config.targets import META, resolve
-from invdesign.core import InvdesignError
+from invdesign.config.signatures import Parameter, Signature, signature
+from invdesign.core.errors import InvdesignError
 
+META = ("_target_", "_partial_")
 Where = Callable[[Sequence[str]], str]
-WORDS: dict[Any, str] = {
+TYPE_NAMES: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
     str: "text",
@@ -25,214 +25,253 @@ WORDS: dict[Any, str] = {
     Path: "a path",
     type(None): "null",
 }
+PLAIN_TYPES: dict[str, Any] = {
+    "Any": Any,
+    "Callable": Callable[..., Any],
+    "Literal": Literal,
+    "Mapping": Mapping,
+    "Path": Path,
+    "Sequence": Sequence,
+    "bool": bool,
+    "dict": dict,
+    "float": float,
+    "int": int,
+    "list": list,
+    "str": str,
+    "tuple": tuple,
+}
 
 
-def completed(node: dict[str, Any], where: Where, keys: tuple[str, ...] = (), expected: Any = None) -> dict[str, Any]:
-    """A part of a configuration with what the signatures imply written out.
+def complete(
+    node: Mapping[str, Any], where: Where, keys: tuple[str, ...] = (), parameter: Parameter | None = None
+) -> dict[str, Any]:
+    """Return a part of a configuration with what the signatures imply written out.
 
-    A mapping in the place of a record takes its type from the signature; in the place of a sequence its values are the
-    items, their names the items' names, null leaves one out; so it does in a mapping of functions.
+    A mapping for a record takes its type from the signature; a mapping for a default part takes the function and the
+    settings of the default; a mapping for a sequence names its items, where null leaves one out.
 
     Args:
-        node: a mapping with a `_target_` that `targets.problem` accepted, or one in the place of a record.
-        where: says for people where a key path was set.
-        keys: the path of this node.
-        expected: what the signature above says of it.
+        node: A mapping with a `_target_` that `targets.problem` accepted, or one for a record or a default part.
+        where: Returns for people where a key path was set.
+        keys: The path of this node.
+        parameter: The parameter that it is the value of.
 
     Raises:
-        InvdesignError: an unknown key, a missing one, or a value of the wrong type.
+        InvdesignError: An unknown key, a missing one, or a value of the wrong type.
     """
-    record = _record(expected)
-    target = node.get("_target_") or (f"{record.__module__}.{record.__qualname__}" if record else None)
+    settings = {str(key): value for key, value in node.items() if key not in META}
+    target, is_partial = node.get("_target_"), bool(node.get("_partial_"))
+    if target is None and parameter is not None:
+        target, is_partial, settings = _implied(parameter, settings)
     if target is None:
-        return {key: _value(value, Any, where, (*keys, str(key))) for key, value in node.items()}
-    function = record if record and "_target_" not in node else resolve(target)
-    known, takes_any = parameters(function)
-    given = {str(key): value for key, value in node.items() if key not in META}
-    for key in given:
-        if key not in known and not takes_any:
+        return {key: value(setting, None, where, (*keys, key)) for key, setting in settings.items()}
+    known = signature(target)
+    if known is None:
+        done = {key: value(setting, None, where, (*keys, key)) for key, setting in settings.items()}
+    else:
+        _check_keys(known, settings, is_partial, where, keys)
+        done = {
+            key: value(setting, known.parameters.get(key), where, (*keys, key)) for key, setting in settings.items()
+        }
+    return {"_target_": target, **({"_partial_": True} if is_partial else {}), **done}
+
+
+def _implied(parameter: Parameter, settings: dict[str, Any]) -> tuple[str | None, bool, dict[str, Any]]:
+    """Return target, kind and settings of a mapping that names no target, from the parameter's type and default."""
+    if parameter.container:
+        return None, False, settings
+    part = parameter.part
+    if part is not None and (part.is_function or not parameter.record or part.target == parameter.record):
+        return part.target, part.is_function, {**dict(part.settings), **settings}
+    return parameter.record or None, False, settings
+
+
+def _check_keys(
+    known: Signature, settings: Mapping[str, Any], is_partial: bool, where: Where, keys: tuple[str, ...]
+) -> None:
+    """Check that a part has all keys that it needs, and no others."""
+    for key in settings:
+        if key not in known.parameters and not known.takes_any:
             raise InvdesignError(
-                f"{where((*keys, key))}: {_name(function)} has no setting {key!r}{nearest(key, known)}"
+                f"{where((*keys, key))}: {known.target} has no setting {key!r}{nearest(key, known.parameters)}"
             )
-    if not node.get("_partial_"):
-        _check_complete(function, known, given, where, keys)
-    hints = _hints(function)
-    done = {key: _value(value, hints.get(key, Any), where, (*keys, key)) for key, value in given.items()}
-    partial = {"_partial_": True} if node.get("_partial_") else {}
-    return {"_target_": target, **partial, **done}
+    if is_partial:
+        return
+    for name, parameter in known.parameters.items():
+        if parameter.is_required and name not in settings:
+            raise InvdesignError(f"{where(keys)}: {known.target} needs {name!r}. Add {'.'.join((*keys, name))}=...")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean ...?`, or the choices where none is near."""
+    """Return `. Did you mean ...?`, or the choices where none is near."""
     known = [choice for choice in choices if not choice.startswith("_")]
     close = difflib.get_close_matches(word, known, n=1)
     if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; it has {', '.join(known)}" if known else "; it has none"
+        return f". Did you mean {close[0]!r}?"
+    return f". It has {', '.join(known)}" if known else ". It has none"
+
+
+def value(given: Any, parameter: Parameter | None, where: Where, keys: tuple[str, ...]) -> Any:
+    """Return a value of a configuration, validated against its parameter and written out.
+
+    Raises:
+        InvdesignError: An unknown key, a missing one, or a value of the wrong type.
+    """
+    if isinstance(given, dict):
+        return _mapping(given, parameter, where, keys)
+    if isinstance(given, list) and any(isinstance(item, dict) for item in given):
+        return [_item(str(i), item, parameter, where, (*keys, str(i))) for i, item in enumerate(given)]
+    expected = _type_of(parameter)
+    problem = mismatch(given, expected)
+    if problem:
+        hint = ". Quote it to make it text" if expected is str and isinstance(given, int | float) else ""
+        raise InvdesignError(f"{where(keys)}: {'.'.join(keys)}: {problem}{hint}")
+    return given
+
+
+def _mapping(value: dict[str, Any], parameter: Parameter | None, where: Where, keys: tuple[str, ...]) -> Any:
+    """Return a mapping: a part, a record, or named items of a sequence or mapping."""
+    if "_target_" in value:
+        if parameter is not None and not (parameter.takes_part or parameter.record):
+            raise InvdesignError(
+                f"{where(keys)}: {'.'.join(keys)}: expected {show(_type_of(parameter))}, got a part (_target_)"
+            )
+        return complete(value, where, keys, parameter)
+    if parameter is None:
+        return complete(value, where, keys)
+    if parameter.container == "sequence":
+        named = {str(key): item for key, item in value.items() if item is not None}
+        return [_item(key, item, parameter, where, (*keys, key)) for key, item in named.items()]
+    if parameter.container == "mapping":
+        is_part = parameter.takes_part or bool(parameter.record)
+        given = {str(key): item for key, item in value.items() if item is not None or not is_part}
+        return {key: _item(key, item, parameter, where, (*keys, key)) for key, item in given.items()}
+    if not (parameter.record or parameter.part or parameter.takes_part):
+        raise InvdesignError(f"{where(keys)}: {'.'.join(keys)}: expected {show(_type_of(parameter))}, got a mapping")
+    return complete(value, where, keys, parameter)
+
+
+def _item(key: str, item: Any, parameter: Parameter | None, where: Where, keys: tuple[str, ...]) -> Any:
+    """Return an item of a sequence or mapping; a record with a field `name` takes the key."""
+    record = parameter.record if parameter is not None else ""
+    if not isinstance(item, dict):
+        inner = _item_type(parameter)
+        problem = mismatch(item, inner)
+        if problem:
+            raise InvdesignError(f"{where(keys)}: {'.'.join(keys)}: {problem}")
+        return item
+    if record and "_target_" not in item:
+        known = signature(record)
+        if known is not None and "name" in known.parameters and not key.isdigit():
+            item = {"name": key, **item}
+        return complete({"_target_": record, **item}, where, keys)
+    return complete(item, where, keys)
+
+
+def _type_of(parameter: Parameter | None) -> Any:
+    """Return the type of a parameter; `Any` where it says nothing of plain values."""
+    if parameter is None:
+        return Any
+    return _read_type(ast.parse(parameter.plain_type, mode="eval").body)
+
+
+def _read_type(node: ast.expr) -> Any:
+    """Return the type that an expression of plain names denotes."""
+    if isinstance(node, ast.Constant):
+        return type(None) if node.value is None else node.value
+    if isinstance(node, ast.Name):
+        return PLAIN_TYPES.get(node.id, Any)
+    if isinstance(node, ast.BinOp):
+        return _read_type(node.left) | _read_type(node.right)
+    if isinstance(node, ast.Subscript):
+        items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        head = _read_type(node.value)
+        if head is Literal:
+            return Literal[tuple(ast.literal_eval(item) for item in items)]
+        inner = tuple(... if ast.unparse(item) == "..." else _read_type(item) for item in items)
+        return head[inner if len(inner) > 1 else inner[0]]
+    return Any
+
+
+def _item_type(parameter: Parameter | None) -> Any:
+    """Return the type of the items of a sequence or the values of a mapping."""
+    for option in _options(_type_of(parameter)):
+        arguments = typing.get_args(option)
+        if typing.get_origin(option) in (dict, Mapping) and len(arguments) == 2:
+            return arguments[1]
+        if _sequence_item(option) is not None:
+            return _sequence_item(option)
+    return Any
 
 
 def mismatch(value: Any, expected: Any) -> str:
-    """Why a plain value does not fit a type, or an empty string; types that say nothing of plain values fit all."""
-    origin, args = typing.get_origin(expected), typing.get_args(expected)
+    """Return why a plain value does not fit a type; an empty string where it fits, or the type says nothing of it."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (typing.Union, types.UnionType):
-        reasons = [mismatch(value, option) for option in args]
+        reasons = [mismatch(value, option) for option in arguments]
         return "" if "" in reasons else f"expected {show(expected)}, got {value!r}"
     if origin is Literal:
-        if value in args:
+        if value in arguments:
             return ""
-        hint = nearest(str(value), map(str, args)) if isinstance(value, str) else ""
-        return f"expected one of {', '.join(map(repr, args))}, got {value!r}{hint if 'mean' in hint else ''}"
-    fits = True
+        hint = nearest(str(value), map(str, arguments)) if isinstance(value, str) else ""
+        return f"expected one of {', '.join(map(repr, arguments))}, got {value!r}{hint if 'mean' in hint else ''}"
+    return "" if _fits(value, expected, origin, arguments) else f"expected {show(expected)}, got {value!r}"
+
+
+def _fits(value: Any, expected: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
+    """Return whether a value fits a type that is no union and no literal."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if expected is Any:
+        return True
     if expected is None or expected is type(None):
-        fits = value is None
-    elif expected is bool:
-        fits = isinstance(value, bool)
-    elif expected is int:
-        fits = isinstance(value, int) and not isinstance(value, bool)
-    elif expected is float:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-    elif expected in (str, Path):
-        fits = isinstance(value, str)
-    elif origin is tuple and args and args[-1] is not Ellipsis:
-        fits = isinstance(value, list) and len(value) == len(args)
-        fits = fits and not any(mismatch(v, a) for v, a in zip(value, args, strict=True))
-    elif _item(expected) is not None:
-        items = value if isinstance(value, list) else None
-        fits = items is not None and not any(mismatch(v, _item(expected)) for v in items)
-    elif origin in (dict, Mapping):
-        fits = isinstance(value, dict) and not any(mismatch(v, args[1]) for v in value.values())
-    elif dataclasses.is_dataclass(expected) or origin is not None or _is_callable(expected):
-        fits = not isinstance(value, str | int | float | list)
-    return "" if fits else f"expected {show(expected)}, got {value!r}"
+        return value is None
+    if expected is bool:
+        return isinstance(value, bool)
+    if expected is int:
+        return is_number and isinstance(value, int)
+    if expected is float:
+        return is_number and not math.isnan(value)
+    if expected in (str, Path):
+        return isinstance(value, str)
+    if origin is collections.abc.Callable:
+        return not isinstance(value, str | int | float | list)
+    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+        is_pair = isinstance(value, list) and len(value) == len(arguments)
+        return is_pair and not any(mismatch(v, a) for v, a in zip(value, arguments, strict=True))
+    if _sequence_item(expected) is not None:
+        return isinstance(value, list) and not any(mismatch(v, _sequence_item(expected)) for v in value)
+    if origin in (dict, Mapping):
+        return isinstance(value, dict) and not any(mismatch(v, arguments[1]) for v in value.values())
+    return True
 
 
 def show(expected: Any) -> str:
-    """A type in words that a writer of YAML knows."""
-    if expected in WORDS:
-        return WORDS[expected]
-    origin, args = typing.get_origin(expected), typing.get_args(expected)
+    """Return a type in words for writers of YAML."""
+    if expected in TYPE_NAMES:
+        return TYPE_NAMES[expected]
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(show(a) for a in args)
+        return " or ".join(show(a) for a in arguments)
     if origin is Literal:
-        return " or ".join(map(repr, args))
-    if origin is tuple and args[-1:] != (Ellipsis,):
-        return f"[{', '.join(show(a) for a in args)}]"
-    if _item(expected) is not None:
-        return f"a list of {show(_item(expected))}"
-    if _is_callable(expected):
-        return "a function (_target_ with _partial_: true)"
+        return " or ".join(map(repr, arguments))
+    if origin is tuple and arguments[-1:] != (Ellipsis,):
+        return f"[{', '.join(show(a) for a in arguments)}]"
+    if _sequence_item(expected) is not None:
+        return f"a list of {show(_sequence_item(expected))}"
+    if origin is collections.abc.Callable:
+        return "a function"
     return getattr(expected, "__name__", str(expected))
 
 
-def _value(value: Any, expected: Any, where: Where, keys: tuple[str, ...]) -> Any:
-    if isinstance(value, dict):
-        item = None if "_target_" in value else _sequence_item(expected)
-        if item is not None:
-            named = {key: part for key, part in value.items() if part is not None}
-            return [_named(key, part, item, where, (*keys, str(key))) for key, part in named.items()]
-        if "_target_" in value or _record(expected):
-            if mismatch({}, expected) and not _takes_part(expected):
-                raise InvdesignError(
-                    f"{where(keys)}: {'.'.join(keys)}: expected {show(expected)}, got a part (_target_)"
-                )
-            return completed(value, where, keys, expected)
-        arguments = typing.get_args(expected)
-        inner = arguments[1] if len(arguments) == 2 and typing.get_origin(expected) in (dict, Mapping) else Any
-        given = {key: part for key, part in value.items() if part is not None or not _is_callable(inner)}
-        return {key: _value(part, inner, where, (*keys, str(key))) for key, part in given.items()}
-    if isinstance(value, list):
-        item = _sequence_item(expected)
-        inner = Any if item is None else item
-        parts = [_value(part, inner, where, (*keys, str(i))) for i, part in enumerate(value)]
-        if any(isinstance(part, dict) for part in value):
-            return parts
-    problem = mismatch(value, expected)
-    if problem:
-        hint = "; quote it to make it text" if expected is str and isinstance(value, int | float) else ""
-        raise InvdesignError(f"{where(keys)}: {'.'.join(keys)}: {problem}{hint}")
-    return value
-
-
-def _named(key: str, part: Any, item: Any, where: Where, keys: tuple[str, ...]) -> Any:
-    """An item of a sequence that a configuration gives by name; a record with a name takes it."""
-    record = _record(item)
-    if record and isinstance(part, dict) and "name" in {f.name for f in dataclasses.fields(record)}:
-        part = {"name": key, **part}
-    return _value(part, item, where, keys)
-
-
-def _record(expected: Any) -> Any:
-    """The one dataclass that a type asks for, or None."""
-    options = _options(expected)
-    plain = [typing.get_origin(option) or option for option in options]
-    records = [option for option in plain if dataclasses.is_dataclass(option)]
-    return records[0] if len(records) == 1 else None
-
-
-def _item(expected: Any) -> Any:
-    """What the items of a sequence type are, or None where it is none."""
-    origin, args = typing.get_origin(expected), typing.get_args(expected)
-    if origin is tuple:
-        return args[0] if len(args) == 2 and args[1] is Ellipsis else None
-    return args[0] if origin in (list, Sequence) and args else None
-
-
 def _sequence_item(expected: Any) -> Any:
-    options = _options(expected)
-    return next((_item(option) for option in options if _item(option) is not None), None)
-
-
-def _takes_part(expected: Any) -> bool:
-    """Whether a type may be something that a `_target_` makes."""
-    options = _options(expected)
-    return any(
-        option not in (int, float, str, bool, type(None)) and typing.get_origin(option) is not Literal
-        for option in options
-    )
+    """Return the type of the items of a sequence type; None where it is no sequence."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin is tuple:
+        return arguments[0] if len(arguments) == 2 and arguments[1] is Ellipsis else None
+    return arguments[0] if origin in (list, Sequence) and arguments else None
 
 
 def _options(expected: Any) -> tuple[Any, ...]:
-    """The members of a union; another type by itself."""
+    """Return the members of a union; another type by itself."""
     is_union = typing.get_origin(expected) in (typing.Union, types.UnionType)
     return typing.get_args(expected) if is_union else (expected,)
-
-
-def _is_callable(expected: Any) -> bool:
-    return typing.get_origin(expected) in (Callable, typing.get_origin(typing.Callable[..., Any]))
-
-
-def parameters(function: Any) -> tuple[dict[str, inspect.Parameter], bool]:
-    """What a function can be given by name, and whether it takes any name at all."""
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    found = inspect.signature(function).parameters.values()
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found)
-    return {p.name: p for p in found if p.kind in named}, takes_any
-
-
-def _check_complete(
-    function: Any,
-    parameters: Mapping[str, inspect.Parameter],
-    given: Mapping[str, Any],
-    where: Where,
-    keys: tuple[str, ...],
-) -> None:
-    """Refuse a part that lacks a setting without a default."""
-    for name, parameter in parameters.items():
-        if parameter.default is inspect.Parameter.empty and name not in given:
-            raise InvdesignError(f"{where(keys)}: {_name(function)} needs {name!r}; add {'.'.join((*keys, name))}=...")
-
-
-def _hints(function: Any) -> dict[str, Any]:
-    """The types of a signature; a name that exists for type checkers only leaves its setting unchecked."""
-    source = function.__init__ if inspect.isclass(function) else function
-    names = getattr(source, "__globals__", {})
-    hints: dict[str, Any] = {}
-    for name, annotation in getattr(source, "__annotations__", {}).items():
-        one = types.SimpleNamespace(__annotations__={name: annotation})
-        with contextlib.suppress(NameError, TypeError, AttributeError):
-            hints |= typing.get_type_hints(one, globalns=names)
-    return hints
-
-
-def _name(function: Any) -> str:
-    return f"{function.__module__}.{function.__qualname__}"

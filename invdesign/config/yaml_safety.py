@@ -1,4 +1,4 @@
-"""YAML from strangers: refused where it could grow, run code or read the environment, and found again by line."""
+"""Safety of YAML files: files that could exhaust memory, run code or read the environment are refused."""
 
 from __future__ import annotations
 
@@ -16,100 +16,119 @@ MAX_DEPTH = 50
 
 
 def read(path: Path) -> str:
-    """The text of a YAML file that is safe to be given to a parser.
+    """Return the text of a YAML file that is safe to parse.
 
     Raises:
-        InvdesignError: the file is missing, too long, too deep, no YAML, an alias bomb, or holds a tag or a resolver.
+        InvdesignError: The file is missing, too long, too deep, no YAML, an alias bomb, or has a tag or a resolver.
     """
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InvdesignError(f"{path}: cannot be read ({error.strerror or error}); check the path") from error
+        raise InvdesignError(f"{path}: cannot be read ({error.strerror or error}). Check the path") from error
     if len(raw) > MAX_BYTES:
-        raise InvdesignError(f"{path}: longer than {MAX_BYTES:,} bytes, which no configuration needs; refused")
+        raise InvdesignError(f"{path}: expected at most {MAX_BYTES:,} bytes, got more. Shorten the configuration")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvdesignError(f"{path}: expected UTF-8 text ({error}); save it as UTF-8") from error
+        raise InvdesignError(f"{path}: expected UTF-8 text ({error}). Save it as UTF-8") from error
     check(text, path)
     return text
 
 
 def check(text: str, path: Path | str) -> None:
-    """Refuse YAML that is dangerous to load.
+    """Check that YAML is safe to load.
 
-    Events are counted before anything is built of them, so that neither depth nor aliases can exhaust this process.
+    Events are counted before anything is built from them, so neither depth nor aliases can exhaust this process.
+
+    Args:
+        text: The YAML.
+        path: Its file, for messages.
 
     Raises:
-        InvdesignError: saying which, in which line.
+        InvdesignError: It is not; the message says why and in which line.
     """
-    sizes: dict[str, int] = {}
-    open_anchors: list[tuple[str | None, int]] = []
-    n_nodes = n_aliases = 0
+    counter = _Counter()
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            where = f"{path}:{event.start_mark.line + 1}"
-            if isinstance(event, yaml.AliasEvent):
-                n_aliases += 1
-                if event.anchor in [name for name, _ in open_anchors]:
-                    raise InvdesignError(f"{where}: alias *{event.anchor} stands inside itself; write it out")
-                n_nodes += sizes.get(event.anchor, 1)
-            elif isinstance(event, yaml.ScalarEvent):
-                n_nodes += 1
-                _check_tag(event.tag, where)
-                check_text(event.value, where)
-                if event.anchor:
-                    sizes[event.anchor] = 1
-            elif isinstance(event, yaml.CollectionStartEvent):
-                _check_tag(event.tag, where)
-                open_anchors.append((event.anchor, n_nodes))
-                n_nodes += 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                anchor, before = open_anchors.pop()
-                if anchor:
-                    sizes[anchor] = n_nodes - before
-            if n_aliases > MAX_ALIASES or n_nodes > MAX_NODES or len(open_anchors) > MAX_DEPTH:
-                raise InvdesignError(
-                    f"{where}: refused, for this YAML unfolds beyond {MAX_NODES:,} values, {MAX_ALIASES} aliases or "
-                    f"{MAX_DEPTH} levels (an alias bomb?); write it out plainly"
-                )
+            counter.count(event, f"{path}:{event.start_mark.line + 1}")
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise InvdesignError(f"{path}{line}: no valid YAML: {getattr(error, 'problem', None) or error}") from error
+        raise InvdesignError(
+            f"{path}{line}: expected valid YAML: {getattr(error, 'problem', None) or error}"
+        ) from error
+
+
+class _Counter:
+    """Counts of nodes and aliases of a YAML document."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, int] = {}
+        self.open_anchors: list[tuple[str | None, int]] = []
+        self.n_nodes = self.n_aliases = 0
+
+    def count(self, event: yaml.Event, where: str) -> None:
+        """Count an event, and refuse what is dangerous."""
+        if isinstance(event, yaml.AliasEvent):
+            self._alias(event.anchor, where)
+        elif isinstance(event, yaml.ScalarEvent):
+            self.n_nodes += 1
+            _check_tag(event.tag, where)
+            check_text(event.value, where)
+            if event.anchor:
+                self.sizes[event.anchor] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            _check_tag(event.tag, where)
+            self.open_anchors.append((event.anchor, self.n_nodes))
+            self.n_nodes += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = self.open_anchors.pop()
+            if anchor:
+                self.sizes[anchor] = self.n_nodes - before
+        if self.n_aliases > MAX_ALIASES or self.n_nodes > MAX_NODES or len(self.open_anchors) > MAX_DEPTH:
+            raise InvdesignError(
+                f"{where}: expected at most {MAX_NODES:,} values, {MAX_ALIASES} aliases and {MAX_DEPTH} levels, got "
+                "more (an alias bomb?). Write it without aliases"
+            )
+
+    def _alias(self, anchor: str, where: str) -> None:
+        self.n_aliases += 1
+        if anchor in [name for name, _ in self.open_anchors]:
+            raise InvdesignError(f"{where}: alias *{anchor} contains itself. Write it without the alias")
+        self.n_nodes += self.sizes.get(anchor, 1)
 
 
 def check_text(text: str, where: str) -> None:
-    """Refuse a resolver in a value.
+    """Check that a value contains no resolver.
 
     Raises:
-        InvdesignError: there is one.
+        InvdesignError: It does.
     """
     if "${" in text and ":" in text.split("${", 1)[1]:
         raise InvdesignError(
             f"{where}: resolvers are refused ({text[:60]!r}): a configuration neither computes nor reads the "
-            "environment; write the value, or refer to another key as ${key}"
+            "environment. Write the value, or refer to another key as ${key}"
         )
 
 
 def has_content(text: str) -> bool:
-    """Whether a YAML text holds anything but comments."""
+    """Return whether a YAML text has anything but comments."""
     return yaml.compose(text, Loader=yaml.SafeLoader) is not None
 
 
 def line_with(path: Path, word: str) -> int | None:
-    """The first line (from 1) of a file in which a word stands."""
+    """Return the number of the first line of a file that contains a word, from 1; None where none does."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return next((i for i, line in enumerate(lines, 1) if word in line), None)
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:
-    """The line (from 1) in which a key path of a YAML text stands; None where it does not.
+    """Return the line of a key path in a YAML text, from 1; None where it has none.
 
     Args:
-        text: the YAML.
-        keys: from the outermost to the innermost; the number of an item in a list.
+        text: The YAML.
+        keys: Keys from the outermost to the innermost; the number of an item of a list.
     """
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = None
@@ -127,4 +146,4 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
 
 def _check_tag(tag: str | None, where: str) -> None:
     if tag is not None and tag != "!":
-        raise InvdesignError(f"{where}: explicit tags ({tag}) are refused; plain values are enough")
+        raise InvdesignError(f"{where}: explicit tags ({tag}) are refused. Write plain values")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -15,78 +16,176 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-@runtime_checkable
-class Domain(Protocol[D, B]):
-    """What a domain knows of its designs. A frozen value; `fit` answers a new one.
+class DesignSpace(Protocol[D]):
+    """Identity of designs, and their text form: all that the search needs of a domain."""
 
-    `to_batch` never raises on a design that `read` accepted: what the vocabulary lacks becomes its unknown token,
-    and `encoding_errors` names it.
+    @property
+    def name(self) -> str:
+        """Name of the domain, e.g. `"molecules"`; its shipped models lie in a folder of this name."""
+        ...
+
+    def key(self, design: D) -> str:
+        """Return the canonical identity of a design; two designs with one key are the same thing."""
+        ...
+
+    def to_text(self, design: D) -> str:
+        """Return a design as text without loss; `from_text` reads it."""
+        ...
+
+    def from_text(self, text: str) -> D:
+        """Return the design that a text describes.
+
+        Raises:
+            InvdesignError: The text describes no design.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class EncodingShape:
+    """Sizes of encoded designs: what a VAE builder reads."""
+
+    length: int
+    """Entries in the row of one design, e.g. tokens with the end token."""
+    n_tokens: int = 0
+    """Size of the vocabulary, special tokens included; 0 where designs are not rows of tokens."""
+    has_fixed_length: bool = False
+    """Whether every design fills its row: variants of one sequence, or an aligned family."""
+
+
+class Encoding(Protocol[D, B]):
+    """A fitted encoding of designs as tensors; a domain that is not fitted has none, by type.
+
+    `encode` never raises on a design that the domain can read: what the vocabulary lacks becomes its unknown token, and
+    `errors` names it.
     """
 
     @property
-    def name(self) -> str: ...
+    def shape(self) -> EncodingShape:
+        """Sizes of a batch."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what `fit` learnt, as JSON; `Encodable.restore` reads it."""
+        ...
+
+    def encode(self, designs: Sequence[D]) -> B:
+        """Return `n` designs as a batch."""
+        ...
+
+    def decode(self, batch: B) -> list[D | None]:
+        """Return the design of each row of a batch; None where a row is no design."""
+        ...
+
+    def errors(self, designs: Sequence[D]) -> list[str]:
+        """Return for each design why it cannot be encoded exactly; an empty string where it can."""
+        ...
+
+
+class Encodable(Protocol[D, B]):
+    """Fitting of an encoding: what a VAE needs of a domain."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return what `fit` depends on besides the designs, as JSON; it is part of the cache key of a model."""
+        ...
+
+    def fit(self, designs: Sequence[D]) -> Encoding[D, B]:
+        """Return the encoding of a corpus: what must be learnt from it is a vocabulary, a length.
+
+        Raises:
+            InvdesignError: The corpus is empty or does not fit the domain.
+        """
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> Encoding[D, B]:
+        """Return the encoding of a stored model, from what `Encoding.state` returned.
+
+        Raises:
+            InvdesignError: The state is that of another domain or version.
+        """
+        ...
+
+
+class Domain(DesignSpace[D], Encodable[D, B], Protocol[D, B]):
+    """A kind of design: molecules, crystals, sequences.
+
+    These seven members are all that a domain must have. `Features`, `DesignFiles`, `Presentation` and `Equivalence` are
+    optional; `core.capabilities` and `io.design_files` hold their defaults.
+    """
+
+
+@runtime_checkable
+class Features(Protocol[D]):
+    """Optional, of an encoding: features that a surrogate reads beside the latent."""
+
+    def features(self, designs: Sequence[D]) -> Array:
+        """Return `n x f` features of designs."""
+        ...
+
+
+@runtime_checkable
+class Presentation(Protocol[D]):
+    """Optional, of a domain: designs as people see them."""
+
+    def label(self, design: D) -> str:
+        """Return what people call the design, on one line."""
+        ...
+
+    def describe(self, designs: Sequence[D]) -> dict[str, list[Any]]:
+        """Return columns that identify designs in a candidate list (InChIKey, formula, ...), by heading."""
+        ...
+
+    def draw(self, design: D) -> str:
+        """Return the design as an SVG picture."""
+        ...
+
+
+@runtime_checkable
+class DesignFiles(Protocol[D]):
+    """Optional, of a domain: its own file formats."""
+
     @property
     def formats(self) -> tuple[str, ...]:
         """Suffixes that `write` knows, the lossless one first, e.g. `(".smi", ".sdf", ".svg")`."""
         ...
 
-    def read(self, path: Path) -> Corpus[D]: ...
-    def write(
-        self, designs: Sequence[D], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
-    ) -> None: ...
-    def key(self, design: D) -> str: ...
-    def label(self, design: D) -> str:
-        """What people call the design, on one line."""
+    def read(self, path: Path) -> Corpus[D]:
+        """Read designs from a file; rows that cannot be used are rejections of the corpus."""
         ...
 
-    def to_text(self, design: D) -> str: ...
-    def from_text(self, text: str) -> D: ...
-    def fit(self, designs: Sequence[D]) -> Domain[D, B]:
-        """The domain with what must be learnt from a corpus before a VAE can be built (a vocabulary, a length)."""
+    def write(self, designs: Sequence[D], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
+        """Write designs into a file of one of the formats, with further columns where the format has them."""
         ...
 
-    def state(self) -> dict[str, Any]:
-        """What `fit` learnt and how the domain is set, as JSON; `restore` takes it back."""
-        ...
 
-    def restore(self, state: Mapping[str, Any]) -> Domain[D, B]: ...
-    def model(self, architecture: Mapping[str, Any]) -> nn.Module:
-        """The untrained VAE of a stored architecture, for the domain as it is fitted."""
-        ...
+@runtime_checkable
+class Equivalence(Protocol[D]):
+    """Optional, of a domain: designs that hold numbers are the same within tolerances."""
 
     def is_same(self, first: D, second: D) -> bool:
-        """Whether the second can stand for the first: equal keys, or within tolerances where designs hold numbers."""
-        ...
-
-    def encoding_errors(self, designs: Sequence[D]) -> list[str]:
-        """Per design: why it cannot be written exactly in the vocabulary, or an empty string."""
-        ...
-
-    def to_batch(self, designs: Sequence[D]) -> B: ...
-    def from_batch(self, batch: B) -> list[D | None]: ...
-    def features(self, designs: Sequence[D]) -> Array:
-        """`n x f` features that a surrogate may read beside the latent; `n x 0` where there are none."""
-        ...
-
-    def describe(self, designs: Sequence[D]) -> dict[str, list[Any]]:
-        """Columns that identify the designs in a candidate list (InChIKey, formula, ...)."""
-        ...
-
-    def draw(self, design: D) -> str:
-        """The design as an SVG picture."""
+        """Return whether the second design can stand for the first."""
         ...
 
 
 Oracle = Callable[[Sequence[Any]], "Array | Sequence[float] | Sequence[Sequence[float]]"]
+"""Measures `n` designs: `n` or `n x m` properties; NaN where one could not be measured, never 0 for a failure."""
 Validator = Callable[[Sequence[Any]], list[Check]]
+"""Checks `n` designs; a screen acts before measuring, a validator before export."""
 Density = Callable[["Tensor"], "Tensor"]
+"""Differentiable log p(z) of real designs, `... x d -> ...`."""
 FitDensity = Callable[["Tensor", "Tensor"], Density]
+"""Fits a density to posteriors, given their `n x d` means and standard deviations."""
 FitSurrogate = Callable[..., "Model"]
+"""Fits a BoTorch model to `n x (d + f)` inputs and `n x m` utilities: `(X, U, *, d) -> Model`."""
 Acquire = Callable[[Landscape], "AcquisitionFunction"]
+"""Makes an acquisition function, which also selects a batch."""
 Propose = Callable[[Landscape, int], "Tensor"]
-BuildVAE = Callable[[Domain[Any, Any]], "nn.Module"]
+"""Proposes `n x d` latent points worth decoding."""
+BuildVAE = Callable[[Encoding[Any, Any]], "nn.Module"]
+"""Builds an untrained VAE for an encoding."""
 Evaluate = Callable[[Oracle, Sequence[Any]], Iterator[tuple[int, Outcome]]]
-# (shortlist, an empty folder) -> the files that it wrote there, for those who make or simulate the designs.
+"""Runs an oracle somewhere; yields the position of a design and its outcome as they finish."""
 Deliver = Callable[[Sequence[Candidate[Any]], Path], Sequence[Path]]
-# (shortlist, all told, objectives) -> HTML or SVG by title, whole without a network; scripts in it stand inline.
+"""Writes files for those who make or simulate the shortlist into an empty folder, and returns their paths."""
 Illustrate = Callable[[Sequence[Candidate[Any]], Sequence[Candidate[Any]], Sequence[Objective]], Mapping[str, str]]
+"""Draws figures of the shortlist, given all evaluated candidates: HTML or SVG by title, complete without a network."""

@@ -10,7 +10,7 @@ import numpy as np
 from invdesign.core import Array, InvdesignError, Oracle
 
 
-def several(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Array:
+def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Array:
     """Measure with each oracle in turn and put their columns side by side, `n x m`.
 
     Args:

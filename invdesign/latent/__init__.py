@@ -1,1 +1,1 @@
-"""The room of the map: a domain seen through its trained VAE, and how dense real designs are on it."""
+"""Latent spaces: a domain with its trained VAE, the density of real designs, and fine-tuning."""

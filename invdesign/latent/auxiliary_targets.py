@@ -1,4 +1,4 @@
-"""Room of the map: what shapes a latent space beside reconstruction, the labels of the VAE's property head."""
+"""Auxiliary targets of the property head: what shapes a latent space beside reconstruction."""
 
 from __future__ import annotations
 
@@ -6,66 +6,73 @@ import math
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from invdesign.core import Array, B, Corpus, D, Domain, InvdesignError, Progress, silent
+from invdesign.core import Array, B, Corpus, D, Encoding, InvdesignError, Progress, silent
+from invdesign.core.capabilities import features
 
-PART = 2000
-FITTED_ON = 12_500
+BATCH = 2000
+MAX_FITTED = 12_500
 
 
-def auxiliary_targets(domain: Domain[D, B], corpus: Corpus[D], n: int, *, progress: Progress = silent) -> Tensor | None:
-    """Labels for a property head of `n` outputs: the corpus's properties by name, then components of its features.
+def auxiliary_targets(
+    encoding: Encoding[D, B], corpus: Corpus[D], n: int, *, progress: Progress = silent
+) -> Float[Tensor, "designs n"] | None:
+    """Return standardized targets for a property head of `n` outputs.
 
-    The components are the leading principal ones of `log(1 + features)`: a latent space that foretells them lays
-    designs of like structure side by side, at no cost of measurement.
+    The corpus's properties come first, by name; then the leading principal components of `log(1 + features)`.
+    Predicting these targets places structurally similar designs close together, at no oracle cost.
 
     Args:
-        domain: fitted.
-        corpus: its measured properties come first; NaN where unknown.
-        n: outputs of the head; 0 for no labels.
-        progress: told the designs done.
+        encoding: The encoding of the corpus; it may offer features.
+        corpus: Its measured properties are NaN where unknown.
+        n: Outputs of the head; 0 for no targets.
+        progress: Called with `(stage, done, total)`.
 
     Returns:
-        Designs `x n`, standardized, or None.
+        One row for each design of the corpus, or None where `n` is 0.
 
     Raises:
-        InvdesignError: fewer outputs than properties, or more than properties and features together.
+        InvdesignError: Fewer outputs than properties, or more than properties and features together.
     """
     if not n:
         return None
     names = sorted(corpus.properties)
     if len(names) > n:
         raise InvdesignError(
-            f"the property head has {n} outputs and corpus {corpus.name!r} {len(names)} properties "
-            f"({', '.join(names)}); set n_properties to at least {len(names)}"
+            f"property head: expected at least {len(names)} outputs, one for each property of corpus {corpus.name!r} "
+            f"({', '.join(names)}), got {n}. Set n_properties to at least {len(names)}"
         )
     columns = [np.asarray(corpus.properties[name], dtype=np.float64)[:, None] for name in names]
     if len(names) < n:
-        columns.append(_components(domain, corpus, n - len(names), progress))
+        columns.append(_principal_components(encoding, corpus, n - len(names), progress))
     Y = np.concatenate(columns, axis=1)
     spread = np.nanstd(Y, axis=0)
     return torch.from_numpy((Y - np.nanmean(Y, axis=0)) / np.where(spread > 0, spread, 1.0)).float()
 
 
-def _components(domain: Domain[D, B], corpus: Corpus[D], n: int, progress: Progress) -> Array:
-    """The `n` leading principal components of the designs' features: designs `x n`."""
-    seen = _features(domain, corpus.designs[:: math.ceil(len(corpus) / FITTED_ON)])
-    seen = seen[np.isfinite(seen).all(axis=1)]
-    if seen.shape[1] < n or len(seen) < 2:
+def _principal_components(encoding: Encoding[D, B], corpus: Corpus[D], n: int, progress: Progress) -> Array:
+    """Return the `n` leading principal components of the designs' features: designs x n."""
+    fitted = _log_features(encoding, corpus.designs[:: math.ceil(len(corpus) / MAX_FITTED)])
+    fitted = fitted[np.isfinite(fitted).all(axis=1)]
+    if fitted.shape[1] < n or len(fitted) < 2:
         raise InvdesignError(
-            f"the property head asks for {n} hints beyond the corpus's properties, but domain {domain.name!r} offers "
-            f"{seen.shape[1]} features; lower n_properties"
+            f"property head: expected at most {fitted.shape[1]} outputs beyond the corpus's properties, the number of "
+            f"features of the encoding, got {n}. Lower n_properties"
         )
-    center = seen.mean(axis=0)
-    _, directions = np.linalg.eigh(np.cov(seen - center, rowvar=False))
+    center = fitted.mean(axis=0)
+    _, directions = np.linalg.eigh(np.cov(fitted - center, rowvar=False))
     leading = directions[:, ::-1][:, :n]
     blocks = []
-    for start in range(0, len(corpus), PART):
-        progress("computing hints from features", start, len(corpus))
-        blocks.append((_features(domain, corpus.designs[start : start + PART]) - center) @ leading)
-    return np.concatenate(blocks)
+    for start in range(0, len(corpus), BATCH):
+        progress("computing auxiliary targets", start, len(corpus))
+        blocks.append((_log_features(encoding, corpus.designs[start : start + BATCH]) - center) @ leading)
+    components: Array = np.concatenate(blocks)
+    return components
 
 
-def _features(domain: Domain[D, B], designs: tuple[D, ...]) -> Array:
-    return np.log1p(np.concatenate([domain.features(designs[i : i + PART]) for i in range(0, len(designs), PART)]))
+def _log_features(encoding: Encoding[D, B], designs: tuple[D, ...]) -> Array:
+    blocks = [features(encoding, designs[i : i + BATCH]) for i in range(0, len(designs), BATCH)]
+    values: Array = np.log1p(np.concatenate(blocks))
+    return values

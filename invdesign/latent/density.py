@@ -1,4 +1,4 @@
-"""Room of the map: log p(z) of real designs. Smooth, float64, differentiable; voids are where it is low."""
+"""Density log p(z) of real designs in latent space: smooth, float64, differentiable."""
 
 from __future__ import annotations
 
@@ -7,37 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from invdesign.core import InvdesignError
-
-LOG_2PI = math.log(2 * math.pi)
-
-
-@dataclass(frozen=True)
-class Prior:
-    """The standard normal of standardized latents: what the VAE was regularized towards."""
-
-    def __call__(self, z: Tensor) -> Tensor:
-        return -0.5 * (z.square() + LOG_2PI).sum(-1)
+from invdesign.vae.priors import LOG_2PI, StandardNormal
 
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """A mixture of `k` normals with full covariances.
+    """Mixture of `k` normals with full covariances."""
 
-    Args:
-        log_weights: `k`.
-        means: `k x d`.
-        precisions: `k x d x d`, upper Cholesky factors of the inverse covariances.
-    """
+    log_weights: Float64[Tensor, " k"]
+    """Logarithms of the weights."""
+    means: Float64[Tensor, "k d"]
+    """Means of the components."""
+    precisions: Float64[Tensor, "k d d"]
+    """Upper Cholesky factors of the inverse covariances."""
 
-    log_weights: Tensor
-    means: Tensor
-    precisions: Tensor
-
-    def __call__(self, z: Tensor) -> Tensor:
+    def __call__(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """Return log p(z)."""
         d = z.shape[-1]
         offsets = torch.einsum("kd,kde->ke", self.means, self.precisions)
         white = torch.einsum("...d,kde->...ke", z, self.precisions) - offsets
@@ -47,19 +37,17 @@ class Mixture:
 
 @dataclass(frozen=True, eq=False)
 class NearestPosteriors:
-    """The mean of the posteriors of real designs, summed over the `k` nearest of them.
+    """Mean of the posteriors of `n` real designs, summed over the `k` nearest of them."""
 
-    Args:
-        means: `n x d` of the posteriors.
-        sds: `n x d`, widened by the bandwidth.
-        k: how many are summed.
-    """
-
-    means: Tensor
-    sds: Tensor
+    means: Float64[Tensor, "n d"]
+    """Means of the posteriors."""
+    sds: Float64[Tensor, "n d"]
+    """Standard deviations of the posteriors, widened by the bandwidth."""
     k: int
+    """Number of posteriors that are summed."""
 
-    def __call__(self, z: Tensor) -> Tensor:
+    def __call__(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """Return log p(z)."""
         flat = z.reshape(-1, z.shape[-1])
         nearest = torch.cdist(flat.detach(), self.means).topk(self.k, largest=False).indices
         means, sds = self.means[nearest], self.sds[nearest]
@@ -68,33 +56,48 @@ class NearestPosteriors:
         return (torch.logsumexp(log_p, dim=-1) - math.log(len(self.means))).reshape(z.shape[:-1])
 
 
-def prior(mean: Tensor, sd: Tensor) -> Prior:
-    """The prior as density; the posteriors (`n x d` means and standard deviations) are not read."""
-    return Prior()
+@dataclass(frozen=True)
+class PriorDensity:
+    """Density of the standard normal in standardized latents: what the VAE was regularized towards."""
+
+    def __call__(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """Return log p(z)."""
+        return StandardNormal().log_prob(z)
+
+
+def prior(mean: Float[Tensor, "n d"], sd: Float[Tensor, "n d"]) -> PriorDensity:
+    """Return the prior as the density; the posteriors are not used."""
+    return PriorDensity()
 
 
 def mixture(
-    mean: Tensor, sd: Tensor, *, n_components: int = 8, max_designs: int = 10_000, floor: float = 1e-3, seed: int = 0
+    mean: Float[Tensor, "n d"],
+    sd: Float[Tensor, "n d"],
+    *,
+    n_components: int = 8,
+    max_designs: int = 10_000,
+    floor: float = 1e-3,
+    seed: int = 0,
 ) -> Mixture:
-    """A mixture fitted to the aggregate posterior by expectation maximization.
+    """Fit a mixture of normals to the aggregate posterior by expectation maximization.
 
     The means of the posteriors are fitted, then every component is widened by their mean variance, so that the density
     is that of the aggregate posterior and not of its centers.
 
     Args:
-        mean: `n x d` means of the posteriors of real designs, standardized.
-        sd: `n x d` standard deviations.
-        n_components: fewer where there are under 20 designs for each dimension of a component.
-        max_designs: designs that are fitted, drawn at random.
-        floor: smallest variance of a component in any direction.
-        seed: of the draw and of the first centers.
+        mean: Means of the posteriors of real designs, standardized.
+        sd: Their standard deviations.
+        n_components: Number of components; fewer where there are under 20 designs for each dimension of a component.
+        max_designs: Number of designs that are fitted, drawn at random.
+        floor: Smallest variance of a component in any direction.
+        seed: Seed of the draw and of the initial centers.
 
     Raises:
-        InvdesignError: fewer than two designs.
+        InvdesignError: Fewer than two designs.
     """
     n, d = mean.shape
     if n < 2:
-        raise InvdesignError(f"density: a mixture needs at least 2 designs, got {n}; use density=prior")
+        raise InvdesignError(f"density: expected at least 2 designs for a mixture, got {n}. Use density=prior")
     draw = np.random.default_rng(seed).permutation(n)[:max_designs]
     points = mean[np.sort(draw)].double().numpy()
     k = max(1, min(n_components, len(points) // (20 * d)))
@@ -115,17 +118,23 @@ def mixture(
 
 
 def nearest_posteriors(
-    mean: Tensor, sd: Tensor, *, k: int = 50, bandwidth: float | None = None, max_designs: int = 20_000, seed: int = 0
+    mean: Float[Tensor, "n d"],
+    sd: Float[Tensor, "n d"],
+    *,
+    k: int = 50,
+    bandwidth: float | None = None,
+    max_designs: int = 20_000,
+    seed: int = 0,
 ) -> NearestPosteriors:
-    """The aggregate posterior itself, of which only the `k` nearest terms are summed.
+    """Return the aggregate posterior, of which only the `k` nearest terms are summed.
 
     Args:
-        mean: `n x d` means of the posteriors of real designs, standardized.
-        sd: `n x d` standard deviations.
-        k: terms summed at every point.
-        bandwidth: standard deviation added to every posterior; by default Scott's rule, `n ** (-1 / (d + 4))`.
-        max_designs: designs that are kept, drawn at random.
-        seed: of the draw.
+        mean: Means of the posteriors of real designs, standardized.
+        sd: Their standard deviations.
+        k: Number of terms summed at every point.
+        bandwidth: Standard deviation added to every posterior; by default Scott's rule, `n ** (-1 / (d + 4))`.
+        max_designs: Number of designs that are kept, drawn at random.
+        seed: Seed of the draw.
     """
     n, d = mean.shape
     draw = np.sort(np.random.default_rng(seed).permutation(n)[:max_designs])

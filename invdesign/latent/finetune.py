@@ -1,4 +1,4 @@
-"""Room of the map: the VAE tuned on what a campaign has learnt, and the map drawn anew."""
+"""Fine-tuning of the VAE on the history of a campaign."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from torch import Tensor
 
 from invdesign.core import Array, B, D, FitDensity, InvdesignError, Progress, silent
 from invdesign.latent.density import mixture
+from invdesign.latent.prepare import posterior_moments, sorted_log_densities
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
+from invdesign.vae.losses import WeightedTerm, property_regression
 from invdesign.vae.training import Recipe, train
 
 
 def finetune(
-    space: LatentSpace[D, B],
+    latent_space: LatentSpace[D, B],
     designs: Sequence[D],
     utilities: Array,
     *,
@@ -27,7 +29,7 @@ def finetune(
     batch: int = 128,
     beta: float | None = None,
     k: float = 1e-3,
-    share: float = 0.5,
+    fraction: float = 0.5,
     n_replay: int = 4000,
     is_joint: bool = True,
     property_weight: float = 1.0,
@@ -35,119 +37,125 @@ def finetune(
     seed: int = 0,
     progress: Progress = silent,
 ) -> LatentSpace[D, B]:
-    """A latent space whose VAE was trained further on the history, better designs more often.
+    """Return a latent space whose VAE was trained further on the history, better designs more often.
 
-    A design is drawn with weight `1 / (k N + rank)`. So that the rest of the map stays, part of the draws replays the
-    designs that the space keeps a sample of. A joint tuning also fits a head that predicts the utility from the latent,
-    so that good designs gather. Latents are standardized anew and the density fitted anew; everything encoded before
-    must be encoded again. The space given is left as it is.
+    A design is drawn with weight `1 / (k N + rank)`. To preserve the rest of the latent space, part of the draws
+    replays designs of its sample. A joint fine-tuning also trains a head that predicts the utility from the latent, which
+    gathers good designs. Latents are standardized again and the density is fitted again, so everything encoded before
+    must be encoded again. The given latent space is not changed.
 
     Args:
-        space: the latent space.
+        latent_space: The latent space.
         designs: `n` measured designs.
-        utilities: `n`, more is better; NaN where a measurement failed (ranked last, unknown to the head).
-        epochs: passes through history and replay.
-        learning_rate: its peak.
-        batch: designs per step.
-        beta: weight of the divergence; by default that of the recipe on the model's card, else 0.1.
-        k: how flat the weights are; small is greedy.
-        share: of the draws that come from the history.
-        n_replay: designs of the sample that are replayed.
-        is_joint: whether a head learns the utility along with the VAE.
-        property_weight: weight of that head's squared error against one nat.
-        fit_density: fits log p(z) on the new latents.
-        seed: of the draws and the noise.
-        progress: called with `(stage, done, total)`.
+        utilities: `n` utilities, more is better; NaN where a measurement failed (ranked last, no target of the head).
+        epochs: Passes through history and replay.
+        learning_rate: Peak learning rate.
+        batch: Designs per step.
+        beta: Weight of the KL divergence; by default that of the recipe on the model's card, else 0.1.
+        k: Flatness of the weights; a small value is greedy.
+        fraction: Fraction of the draws that come from the history.
+        n_replay: Designs of the sample that are replayed.
+        is_joint: Whether a head learns the utility along with the VAE.
+        property_weight: Weight of that head's squared error against one nat.
+        fit_density: Fits log p(z) on the new latents.
+        seed: Seed of the draws and the noise.
+        progress: Called with `(stage, done, total)`.
 
     Raises:
-        InvdesignError: no measured design, or as many utilities as there are not designs.
+        InvdesignError: No measured design, or a number of utilities other than that of designs.
 
     References:
         Tripp, Daxberger and Hernandez-Lobato, Sample-Efficient Optimization in the Latent Space of Deep Generative
         Models via Weighted Retraining, arXiv:2006.09191; Maus et al., Local Latent Space Bayesian Optimization over
         Structured Inputs (LOL-BO), arXiv:2201.11872.
     """
-    merit = np.asarray(utilities, dtype=np.float64).reshape(-1)
-    if len(merit) != len(designs) or not np.isfinite(merit).any():
+    utilities = np.asarray(utilities, dtype=np.float64).reshape(-1)
+    if len(utilities) != len(designs) or not np.isfinite(utilities).any():
         raise InvdesignError(
-            f"finetune: needs one utility per design and at least one that is a number, got {len(merit)} utilities "
-            f"({int(np.isfinite(merit).sum())} numbers) for {len(designs)} designs"
+            f"finetune: expected one utility for each of {len(designs)} designs and at least one number, got "
+            f"{len(utilities)} utilities ({int(np.isfinite(utilities).sum())} numbers)"
         )
-    replay = _replay(space, n_replay, seed)
-    history = space.domain.to_batch(designs)
+    replay = _replay(latent_space, n_replay, seed)
+    history: Any = latent_space.encoding.encode(designs)
     if not isinstance(history, Tensor) or not isinstance(replay, Tensor):
         raise InvdesignError(
-            f"finetune: domain {space.domain.name!r} does not batch designs as one tensor; set finetune=null"
+            f"finetune: expected designs encoded as one tensor, got {type(history).__name__} from domain "
+            f"{latent_space.domain.name!r}. Set finetune=null"
         )
-    ranked = rank_weights(merit, k=k)
-    weights = np.concatenate([share * ranked, np.full(len(replay), (1 - share) / max(1, len(replay)))])
+    weights = np.concatenate(
+        [fraction * rank_weights(utilities, k=k), np.full(len(replay), (1 - fraction) / max(1, len(replay)))]
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        vae = space.vae.with_properties(1 if is_joint else 0)
+        vae = latent_space.vae.with_properties(1 if is_joint else 0)
     recipe = Recipe(
-        build=lambda domain: vae,
+        build=lambda encoding: vae,
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
         warmup=10,
-        beta=_beta(space) if beta is None else beta,
-        property_weight=property_weight,
+        beta=_beta_of_recipe(latent_space) if beta is None else beta,
+        terms={"properties": WeightedTerm(property_regression, property_weight)},
         held_out=0,
         seed=seed,
     )
-    everything = torch.cat([history, replay])
-    labels = _labels(merit, len(replay)) if is_joint else None
-    train(vae, everything, recipe, labels=labels, weights=torch.from_numpy(weights), progress=progress)
-    return redrawn(space, vae.cpu(), replay, fit_density=fit_density)
+    targets = _targets(utilities, len(replay)) if is_joint else None
+    train(
+        vae,
+        torch.cat([history, replay]),
+        recipe,
+        targets=targets,
+        weights=torch.from_numpy(weights),
+        progress=progress,
+    )
+    return with_model(latent_space, vae.to(latent_space.device), replay, fit_density=fit_density)
 
 
 def rank_weights(utilities: Array, *, k: float = 1e-3) -> Array:
-    """Weights `1 / (k N + rank)` that add up to one; the best has rank 0, what is NaN comes last."""
+    """Return weights `1 / (k N + rank)` that add up to one; the best design has rank 0, NaN is ranked last."""
     order = np.argsort(-np.where(np.isfinite(utilities), utilities, -np.inf), kind="stable")
     rank = np.empty(len(order))
     rank[order] = np.arange(len(order))
-    weights = 1 / (k * len(order) + rank)
-    return weights / weights.sum()
+    weights: Array = 1 / (k * len(order) + rank)
+    normalized: Array = weights / weights.sum()
+    return normalized
 
 
-def redrawn(space: LatentSpace[D, B], vae: VAE, batch: Any, *, fit_density: FitDensity = mixture) -> LatentSpace[D, B]:
-    """The space with another model, standardized on a batch of real designs, with its density fitted anew."""
-    with torch.no_grad():
-        posteriors = [vae.posterior(part) for part in batch.split(500)]
-    mean = torch.cat([p.loc for p in posteriors]).double()
-    sd = torch.cat([p.scale for p in posteriors]).double()
+def with_model(
+    latent_space: LatentSpace[D, B], vae: VAE, batch: Tensor, *, fit_density: FitDensity = mixture
+) -> LatentSpace[D, B]:
+    """Return the latent space with another model, standardized on a batch of real designs, its density fitted again."""
+    mean, sd = posterior_moments(vae.eval(), batch.split(500))
     shift, scale = mean.mean(0), mean.std(0).clamp_min(1e-6)
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
-    with torch.no_grad():
-        reference_log_densities = torch.cat([density(part) for part in sample.split(1000)]).sort().values
     return replace(
-        space,
-        vae=vae.eval(),
+        latent_space,
+        vae=vae,
         shift=shift,
         scale=scale,
         density=density,
         sample=sample,
         sample_sd=sample_sd,
-        reference_log_densities=reference_log_densities,
+        reference_log_densities=sorted_log_densities(density, sample),
     )
 
 
-def _replay(space: LatentSpace[D, B], n: int, seed: int) -> Any:
-    """Designs of the sample, decoded from their latents: the corpus need not be at hand."""
-    rows = np.sort(np.random.default_rng(seed).permutation(len(space.sample))[:n])
-    decoded = [design for design in space.decode(space.sample[torch.from_numpy(rows)]) if design is not None]
-    return space.domain.to_batch(decoded)
+def _replay(latent_space: LatentSpace[D, B], n: int, seed: int) -> Any:
+    """Return designs of the sample, decoded from their latents and encoded: the corpus is not needed."""
+    rows = np.sort(np.random.default_rng(seed).permutation(len(latent_space.sample))[:n])
+    decoded = latent_space.decode(latent_space.sample[torch.from_numpy(rows)])
+    return latent_space.encoding.encode([design for design in decoded if design is not None])
 
 
-def _beta(space: LatentSpace[D, B]) -> float:
-    recipe = space.card.get("recipe", {})
+def _beta_of_recipe(latent_space: LatentSpace[D, B]) -> float:
+    recipe = latent_space.card.get("recipe", {})
     return float(recipe.get("beta", 0.1)) if isinstance(recipe, dict) else 0.1
 
 
-def _labels(merit: Array, n_replay: int) -> Tensor:
-    """Standardized utilities, NaN for failures and replayed designs: `(n + n_replay) x 1`."""
-    spread = np.nanstd(np.where(np.isfinite(merit), merit, np.nan))
-    center = np.nanmean(np.where(np.isfinite(merit), merit, np.nan))
-    known = np.where(np.isfinite(merit), (merit - center) / (spread if spread > 0 else 1.0), np.nan)
+def _targets(utilities: Array, n_replay: int) -> Tensor:
+    """Return standardized utilities, NaN for failures and replayed designs: `(n + n_replay) x 1`."""
+    finite = np.where(np.isfinite(utilities), utilities, np.nan)
+    spread, center = np.nanstd(finite), np.nanmean(finite)
+    known = (finite - center) / (spread if spread > 0 else 1.0)
     return torch.from_numpy(np.concatenate([known, np.full(n_replay, np.nan)])).float()[:, None]

@@ -1,4 +1,4 @@
-"""Room of the map: the explicit stage that trains a VAE, or loads one, and makes a latent space of it."""
+"""Preparation of a latent space: train a VAE or load one, as an explicit and cached stage."""
 
 from __future__ import annotations
 
@@ -12,46 +12,48 @@ from typing import Any
 import numpy as np
 import platformdirs
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
-from invdesign.core import B, Corpus, D, Domain, FitDensity, InvdesignError, Progress, silent
+from invdesign.core import B, Corpus, D, Density, Domain, Encoding, FitDensity, InvdesignError, Progress, silent
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
 from invdesign.latent.space import LatentSpace
-from invdesign.vae.base import VAE
+from invdesign.vae.base import VAE, device_of, to_device
 from invdesign.vae.diagnostics import diagnose
-from invdesign.vae.store import load_model, read_tensors, save_model, write_tensors
-from invdesign.vae.training import Recipe, Training, train
+from invdesign.vae.store import build_stored, load_model, read_tensors, save_model, write_tensors
+from invdesign.vae.training import Recipe, Training, term_settings, train
 
 SHIPPED = Path(__file__).parents[1] / "domains"
-NOT_THE_MODEL = ("build", "device", "max_minutes", "checkpoint_minutes")
-N_SAMPLE = 10_000
+SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoint_minutes")
+"""Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
+MAX_SAMPLE = 10_000
 
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A model that exists: the name of one that ships with its domain, or a folder.
-
-    Args:
-        folder: e.g. `"zinc250k"`, or a folder with `model.json` and `model.safetensors`.
-    """
+    """A trained model: one that ships with its domain, or a folder."""
 
     folder: str | Path
+    """Name of a shipped model, e.g. `"zinc250k"`, or a folder with `model.json` and `model.safetensors`."""
 
-    def where(self, domain: Domain[Any, Any]) -> Path:
-        """The folder, looked for among the shipped models of the domain first.
+    def path(self, domain: str) -> Path:
+        """Return the folder of the model; the shipped models of the domain come first.
+
+        Args:
+            domain: Name of the domain.
 
         Raises:
-            InvdesignError: there is no such model.
+            InvdesignError: There is no such model.
         """
-        models = SHIPPED / domain.name / "models"
+        models = SHIPPED / domain / "models"
         for folder in (models / str(self.folder), Path(self.folder)):
             if (folder / "model.json").is_file():
                 return folder
-        shipped = sorted(p.parent.name for p in models.glob("*/model.json"))
+        shipped = ", ".join(sorted(p.parent.name for p in models.glob("*/model.json"))) or "none"
         raise InvdesignError(
-            f"no model {str(self.folder)!r}: it is none of the shipped ones ({', '.join(shipped) or 'none'}) and no "
-            "folder with a model.json; check the name, or train one: invdesign train"
+            f"model {str(self.folder)!r}: expected a shipped model of {domain} ({shipped}) or a folder with a "
+            "model.json, got neither. Check the name, or train a model: invdesign train"
         )
 
 
@@ -64,49 +66,61 @@ def prepare(
     cache: Path | None = None,
     progress: Progress = silent,
 ) -> LatentSpace[D, B]:
-    """The latent space of a campaign: trained, or taken from where it was kept.
+    """Return a latent space: train a VAE, or load it from the cache or from where it is stored.
 
-    A trained model is kept in the cache under the checksum of its corpus, its domain and its recipe; a training that
-    was stopped goes on from its checkpoint.
+    A trained model is cached by the checksum of its corpus, its domain and its recipe. A training that was stopped
+    continues from its checkpoint.
 
     Args:
-        domain: what the designs are; need not be fitted.
-        corpus: what to train on; a shipped model needs none.
-        vae: a recipe, or a model that exists.
-        fit_density: fits log p(z) on the latents of real designs.
-        cache: folder for models and encoded corpora; by default the user's cache.
-        progress: called with `(stage, done, total)`.
+        domain: The kind of designs.
+        corpus: What to train on; a pretrained model needs none.
+        vae: A recipe, or a trained model.
+        fit_density: Fits log p(z) on the latents of real designs.
+        cache: Folder for models and encoded corpora; by default the user's cache.
+        progress: Called with `(stage, done, total)`.
 
     Raises:
-        InvdesignError: a recipe without a corpus, a model that is missing, damaged, or of another domain.
+        InvdesignError: A recipe without a corpus, or a model that is missing, damaged, or of another domain.
+
+    Example:
+        >>> from invdesign.domains.molecules import Molecules
+        >>> latent_space = prepare(Molecules(), None, Pretrained("zinc250k"))
+        >>> latent_space.decode(latent_space.encode(["CC(=O)Nc1ccc(O)cc1"]))
+        ['CC(=O)Nc1ccc(O)cc1']
     """
     if isinstance(vae, Pretrained):
-        return load_space(vae.where(domain), domain, vae, fit_density=fit_density)
+        return load_latent_space(vae.path(domain.name), domain, fit_density=fit_density)
     if corpus is None or not len(corpus):
         raise InvdesignError(
-            "a VAE cannot be trained without a corpus; give one, or a model that exists (vae=molecules/zinc250k)"
+            "vae: expected a corpus to train on, got none. Give one, or a trained model (vae=molecules/zinc250k)"
         )
     cache = cache or platformdirs.user_cache_path("invdesign")
     folder = cache / "models" / model_key(domain, corpus, vae)
     if not (folder / "model.json").is_file():
         fit_model(domain, corpus, vae, folder, cache=cache, progress=progress)
-    return load_space(folder, domain, vae, fit_density=fit_density)
+    return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
 
 
 def model_key(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe) -> str:
-    """The name of a model in the cache: a checksum of all that decides its parameters."""
-    content = {"corpus": corpus.sha256, "domain": domain.state(), "recipe": recipe_json(recipe)}
+    """Return the name of a model in the cache: a checksum of all that decides its parameters."""
+    content = {
+        "corpus": corpus.sha256,
+        "domain": domain.name,
+        "settings": domain.settings(),
+        "recipe": recipe_json(recipe),
+    }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
 def recipe_json(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON: what builds the model, and every setting of the training that its parameters depend on."""
+    """Return a recipe as JSON: the builder, and every setting on which the parameters depend."""
     build: Any = recipe.build
     function = getattr(build, "func", build)
-    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in NOT_THE_MODEL}
+    settings = {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in SETTINGS_WITHOUT_EFFECT}
     return {
         "build": f"{function.__module__}.{function.__qualname__}",
         "architecture": dict(getattr(build, "keywords", {})),
+        "terms": term_settings(recipe.terms),
         **settings,
     }
 
@@ -122,37 +136,41 @@ def fit_model(
     card: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Training:
-    """Train a VAE and write its folder: parameters, domain, standardization, a sample of real latents, diagnosis.
+    """Train a VAE and write its folder: parameters, encoding, standardization, a sample of latents, diagnosis.
 
     Args:
-        domain: need not be fitted.
-        corpus: its measured properties are what a property head learns from, its weights what is drawn more often.
-        recipe: the settings.
-        folder: where the model goes, and its checkpoint while it is trained.
-        cache: where the encoded corpus is kept.
-        half: store float16.
-        card: more to be written into `model.json`.
-        progress: called with `(stage, done, total)`.
+        domain: The kind of designs.
+        corpus: Its measured properties are targets of a property head, its weights those of sampling.
+        recipe: Settings.
+        folder: Folder of the model, and of its checkpoint during the training.
+        cache: Folder of the encoded corpus.
+        half: Whether to store float16.
+        card: Further content of `model.json`.
+        progress: Called with `(stage, done, total)`.
+
+    Raises:
+        InvdesignError: The corpus does not fit the domain, or the folder cannot be written.
     """
     progress("learning the vocabulary", 0, 1)
-    fitted = domain.fit(corpus.designs)
-    batch = encoded(fitted, corpus, cache=cache, progress=progress)
+    encoding = domain.fit(corpus.designs)
+    batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        vae = recipe.build(fitted)
+        vae = recipe.build(encoding)
     if not isinstance(vae, VAE):
-        raise InvdesignError(f"recipe: build must answer a VAE, got {type(vae).__name__}")
+        raise InvdesignError(f"recipe: build must return a VAE, got {type(vae).__name__}")
     weights = None if corpus.weights is None else torch.from_numpy(np.asarray(corpus.weights, dtype=np.float64))
+    n_properties = int(vae.architecture().get("n_properties", 0))
     training = train(
         vae,
         batch,
         recipe,
-        labels=auxiliary_targets(fitted, corpus, int(vae.architecture().get("n_properties", 0)), progress=progress),
+        targets=auxiliary_targets(encoding, corpus, n_properties, progress=progress),
         weights=weights,
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
-    write_model(folder, fitted, corpus, batch, recipe, training, half=half, card=card, progress=progress)
+    write_model(folder, domain, encoding, corpus, batch, recipe, training, half=half, card=card, progress=progress)
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
     return training
 
@@ -160,6 +178,7 @@ def fit_model(
 def write_model(
     folder: Path,
     domain: Domain[D, B],
+    encoding: Encoding[D, B],
     corpus: Corpus[D],
     batch: Any,
     recipe: Recipe,
@@ -172,37 +191,45 @@ def write_model(
     """Diagnose a trained VAE and write its folder.
 
     Args:
-        folder: where the model goes.
-        domain: fitted to the corpus.
-        corpus: what was trained on.
-        batch: the corpus, encoded.
-        recipe: the settings it was trained with.
-        training: what came of them.
-        half: store float16.
-        card: more to be written into `model.json`.
-        progress: called with `(stage, done, total)`.
+        folder: Folder of the model.
+        domain: Identifies designs.
+        encoding: The encoding of the corpus.
+        corpus: The designs that were trained on.
+        batch: The encoded corpus, on any device.
+        recipe: Settings of the training.
+        training: Result of the training; its model may be on any device.
+        half: Whether to store float16.
+        card: Further content of `model.json`.
+        progress: Called with `(stage, done, total)`.
+
+    Raises:
+        InvdesignError: The folder cannot be written.
     """
     vae = training.vae
-    rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(corpus))[:N_SAMPLE])
-    with torch.no_grad():
-        posteriors = [
-            vae.posterior(batch[torch.from_numpy(part)]) for part in np.array_split(rows, len(rows) // 500 + 1)
-        ]
-    mean = torch.cat([p.loc for p in posteriors]).double()
-    sd = torch.cat([p.scale for p in posteriors]).double()
+    rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(corpus))[:MAX_SAMPLE])
+    parts = (batch[torch.from_numpy(part)] for part in np.array_split(rows, len(rows) // 500 + 1))
+    mean, sd = posterior_moments(vae, parts)
     shift, scale = mean.mean(0), mean.std(0).clamp_min(1e-6)
-    held_out = [corpus.designs[i] for i in training.held_out]
-    found = diagnose(
-        vae, domain, held_out, shift=shift, scale=scale, known=corpus.designs, seed=recipe.seed, progress=progress
+    diagnosis = diagnose(
+        vae,
+        domain,
+        encoding,
+        [corpus.designs[i] for i in training.held_out],
+        shift=shift,
+        scale=scale,
+        corpus=corpus.designs,
+        seed=recipe.seed,
+        progress=progress,
     )
-    about = {
+    meta = {
         **(card or {}),
-        "domain": domain.state(),
+        "domain": domain.name,
+        "encoding": encoding.state(),
         "recipe": recipe_json(recipe),
         "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus)},
-        "hints": sorted(corpus.properties),
+        "auxiliary_targets": sorted(corpus.properties),
         "training": {"steps": training.steps, "stopped": training.stopped, "seconds": training.validations[-1].seconds},
-        "diagnosis": found.to_json(),
+        "diagnosis": diagnosis.to_json(),
     }
     extra = {
         "shift": shift,
@@ -210,55 +237,92 @@ def write_model(
         "sample": ((mean - shift) / scale).half(),
         "sample_sd": (sd / scale).half(),
     }
-    save_model(folder, vae, about, half=half, extra=extra)
+    save_model(folder, vae, meta, half=half, extra=extra)
 
 
-def encoded(domain: Domain[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent) -> Any:
-    """The corpus as one batch, kept in the cache by the content of corpus and domain where it is a plain tensor."""
-    text = json.dumps([corpus.sha256, domain.state()], sort_keys=True, default=str)
+@torch.no_grad()
+def posterior_moments(vae: VAE, parts: Any) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
+    """Return means and standard deviations of the posteriors of encoded designs, on the CPU.
+
+    Args:
+        vae: The model, on any device.
+        parts: Batches of encoded designs, on any device.
+    """
+    device = device_of(vae)
+    posteriors = [vae.posterior(to_device(part, device)) for part in parts]
+    mean = torch.cat([p.loc.cpu() for p in posteriors]).double()
+    sd = torch.cat([p.scale.cpu() for p in posteriors]).double()
+    return mean, sd
+
+
+def encode_corpus(
+    encoding: Encoding[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent
+) -> Any:
+    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding."""
+    text = json.dumps([corpus.sha256, encoding.state()], sort_keys=True, default=str)
     path = cache / "encoded" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors" if cache else None
     if path is not None and path.is_file() and corpus.sha256:
-        kept = read_tensors(path)[0]["batch"]
-        return kept if kept.is_floating_point() else kept.long()
-    blocks = []
+        cached = read_tensors(path)[0]["batch"]
+        return cached if cached.is_floating_point() else cached.long()
+    blocks: list[Any] = []
     for start in range(0, len(corpus), 2000):
         progress("encoding the corpus", start, len(corpus))
-        blocks.append(domain.to_batch(corpus.designs[start : start + 2000]))
+        blocks.append(encoding.encode(corpus.designs[start : start + 2000]))
     if not all(isinstance(block, Tensor) for block in blocks):
-        return domain.to_batch(corpus.designs)
-    batch = torch.cat(blocks)  # type: ignore[arg-type]
+        return encoding.encode(corpus.designs)
+    batch = torch.cat(blocks)
     if path is not None and corpus.sha256:
-        kept = batch if batch.is_floating_point() else batch.to(torch.int32)
-        write_tensors(path, {"batch": kept}, {"corpus": corpus.name})
+        stored = batch if batch.is_floating_point() else batch.to(torch.int32)
+        write_tensors(path, {"batch": stored}, {"corpus": corpus.name})
     return batch
 
 
-def load_space(
-    folder: Path, domain: Domain[D, B], vae: Recipe | Pretrained, *, fit_density: FitDensity = mixture
+def load_latent_space(
+    folder: Path,
+    domain: Domain[D, B],
+    *,
+    recipe: Recipe | None = None,
+    fit_density: FitDensity = mixture,
 ) -> LatentSpace[D, B]:
-    """The latent space of a model folder, after its checksum was verified.
+    """Return the latent space of a model folder, after its checksum is verified.
+
+    Args:
+        folder: Folder with `model.json` and `model.safetensors`.
+        domain: The kind of designs.
+        recipe: Its `build` makes the untrained model; by default the class that `model.json` names.
+        fit_density: Fits log p(z) on the latents of real designs.
 
     Raises:
-        InvdesignError: the folder is damaged, or its model is of another domain or architecture.
+        InvdesignError: The folder is damaged, or its model is of another domain or architecture.
     """
+    encodings: list[Encoding[D, B]] = []
 
     def build(card: dict[str, Any]) -> VAE:
-        restored = domain.restore(card["domain"])
-        return vae.build(restored) if isinstance(vae, Recipe) else restored.model(card["architecture"])  # type: ignore[return-value]
+        if card.get("domain") != domain.name:
+            raise InvdesignError(f"{folder}: expected a model of {domain.name}, got one of {card.get('domain')}")
+        encodings.append(domain.restore(card["encoding"]))
+        vae = build_stored(card, encodings[0]) if recipe is None else recipe.build(encodings[0])
+        assert isinstance(vae, VAE)
+        return vae
 
-    model, card, extra = load_model(folder, build)
+    vae, card, extra = load_model(folder, build)
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()
     density = fit_density(sample, sample_sd)
-    with torch.no_grad():
-        reference_log_densities = torch.cat([density(part) for part in sample.split(1000)]).sort().values
     return LatentSpace(
-        domain.restore(card["domain"]),
-        model,
+        domain,
+        encodings[0],
+        vae,
         extra["shift"].double(),
         extra["scale"].double(),
         density,
         sample,
         sample_sd,
-        reference_log_densities,
+        sorted_log_densities(density, sample),
         card,
     )
+
+
+@torch.no_grad()
+def sorted_log_densities(density: Density, sample: Float64[Tensor, "n d"]) -> Tensor:
+    """Return the log-densities at a sample of latents in ascending order: the scale of percentiles."""
+    return torch.cat([density(part) for part in sample.split(1000)]).sort().values

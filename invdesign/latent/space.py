@@ -1,77 +1,96 @@
-"""Room of the map: the latent space, a domain seen through its trained VAE."""
+"""The latent space: a domain with its trained VAE."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
-from invdesign.core import B, D, Density, Domain, InvdesignError
-from invdesign.vae.base import VAE
+from invdesign.core import B, D, Density, DesignSpace, Encoding, InvdesignError
+from invdesign.latent.geometry import Euclidean, LatentGeometry
+from invdesign.vae.base import VAE, device_of, to_device
 
-# Size of the first and of the last step away from a point at which the decoder names nothing.
-NEARBY = (0.05, 0.3)
+RETRY_RADII = (0.05, 0.3)
+"""Distances [sd of the corpus] of the first and the last point tried around one that decodes to no design."""
+BATCH = 500
 
 
 @dataclass(frozen=True, eq=False)
 class LatentSpace(Generic[D, B]):
-    """Designs as points, standardized: every latent has mean 0 and standard deviation 1 over the corpus.
+    """Standardized latent space: every latent has mean 0 and standard deviation 1 over the corpus.
 
-    Args:
-        domain: fitted.
-        vae: trained.
-        shift: `d`, mean of the corpus in the VAE's own latents.
-        scale: `d`, standard deviation there.
-        density: log p(z) of real designs, in standardized latents.
-        sample: `k x d` standardized latents of real designs.
-        sample_sd: `k x d` standard deviations of their posteriors.
-        reference_log_densities: log-densities of real designs in rising order, the scale of percentiles.
-        card: what is known of the model (data, recipe, metrics), as JSON.
-        retries: points tried around one that decodes to nothing that can be.
+    Latents that go in and come out are float64 on the CPU; the VAE computes on its own device (see `to`).
     """
 
-    domain: Domain[D, B]
+    domain: DesignSpace[D]
+    """Identifies designs."""
+    encoding: Encoding[D, B]
+    """The encoding that the VAE was trained with."""
     vae: VAE
-    shift: Tensor
-    scale: Tensor
+    """The trained VAE."""
+    shift: Float64[Tensor, " d"]
+    """Mean of the corpus in the VAE's own latents."""
+    scale: Float64[Tensor, " d"]
+    """Standard deviation of the corpus in the VAE's own latents."""
     density: Density
-    sample: Tensor
-    sample_sd: Tensor
-    reference_log_densities: Tensor
+    """log p(z) of real designs, in standardized latents."""
+    sample: Float64[Tensor, "k d"]
+    """Standardized latents of real designs."""
+    sample_sd: Float64[Tensor, "k d"]
+    """Standard deviations of their posteriors."""
+    reference_log_densities: Float[Tensor, " k"]
+    """Log-densities of real designs in ascending order, the scale of percentiles."""
     card: Mapping[str, Any] = field(default_factory=dict)
+    """Record of the model (data, recipe, diagnosis), as JSON."""
     retries: int = 8
+    """Points tried around one that decodes to no design."""
+    geometry: LatentGeometry = field(default_factory=Euclidean)
+    """Geometry of the space."""
 
     @property
     def d(self) -> int:
         """Latent dimensions."""
         return self.vae.d
 
-    def encode(self, designs: Sequence[D]) -> Tensor:
-        """Where designs live: the standardized means of their posteriors, `n x d` float64."""
+    @property
+    def device(self) -> torch.device:
+        """Device on which the VAE computes."""
+        return device_of(self.vae)
+
+    def to(self, device: torch.device | str) -> LatentSpace[D, B]:
+        """Return the latent space with its VAE on a device, e.g. `"cuda"`; the VAE is moved, not copied."""
+        return replace(self, vae=self.vae.to(device))
+
+    def encode(self, designs: Sequence[D]) -> Float64[Tensor, "n d"]:
+        """Return the standardized latents of designs: the means of their posteriors."""
         return self.posterior(designs)[0]
 
-    def posterior(self, designs: Sequence[D]) -> tuple[Tensor, Tensor]:
-        """Standardized means and standard deviations of the designs' posteriors, both `n x d` float64."""
-        found = [self._posterior(part) for part in _parts(designs)]
-        if not found:
+    def posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
+        """Return the standardized means and standard deviations of the posteriors of designs."""
+        posteriors = [self._posterior(part) for part in _parts(designs)]
+        if not posteriors:
             empty = torch.zeros(0, self.d, dtype=torch.float64)
             return empty, empty
-        mean, sd = (torch.cat(blocks).double() for blocks in zip(*found, strict=True))
+        mean, sd = (torch.cat(blocks).double() for blocks in zip(*posteriors, strict=True))
         return (mean - self.shift) / self.scale, sd / self.scale
 
-    def decode(self, Z: Tensor) -> list[D | None]:
-        """The likeliest design at each of `n x d` points, or near it; None where the decoder names nothing that can be.
+    def decode(self, Z: Float64[Tensor, "n d"]) -> list[D | None]:
+        """Return the most likely design at each point or near it; None where the decoder writes no valid design.
 
-        A point without a design gets that of the first of a few points around it, nearer ones first, always the same
-        ones: the same point gives the same design.
+        A point that decodes to no design gets that of the first of a few points around it, nearer ones first. These
+        points are fixed, so the same point always gives the same design.
+
+        Raises:
+            InvdesignError: The latents have another number of dimensions.
         """
         if Z.ndim != 2 or Z.shape[1] != self.d:
-            raise InvdesignError(f"decode: latents must be n x {self.d}, got {tuple(Z.shape)}")
+            raise InvdesignError(f"decode: expected latents n x {self.d}, got shape {tuple(Z.shape)}")
         designs = self._decode(Z)
-        for step in _around(self.d, self.retries):
+        for step in _retry_steps(self.d, self.retries):
             missing = [i for i, design in enumerate(designs) if design is None]
             if not missing:
                 break
@@ -79,45 +98,49 @@ class LatentSpace(Generic[D, B]):
                 designs[i] = design
         return designs
 
-    def _decode(self, Z: Tensor) -> list[D | None]:
-        raw = (Z * self.scale + self.shift).float()
-        designs: list[D | None] = []
-        with torch.no_grad():
-            for part in _parts(raw):
-                designs += self.domain.from_batch(self.vae.generate(part))
-        return designs
-
-    def log_density(self, Z: Tensor) -> Tensor:
-        """log p(z) of real designs at `... x d`: `...`."""
+    def log_density(self, Z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """Return log p(z) of real designs."""
         return self.density(Z)
 
-    def percentile(self, log_density: Tensor) -> Tensor:
-        """Share (0 to 100) of real designs at which the density is lower."""
+    def percentile(self, log_density: Float[Tensor, " n"]) -> Float64[Tensor, " n"]:
+        """Return the percentage (0 to 100) of real designs with a lower density."""
         below = torch.searchsorted(self.reference_log_densities, log_density.detach().contiguous())
         return 100.0 * below.double() / max(1, len(self.reference_log_densities))
 
-    def predict(self, Z: Tensor) -> Tensor | None:
-        """What the property head hints at `n x d`: standardized properties (`n x p`), or None without a head."""
+    def predict(self, Z: Float64[Tensor, "n d"]) -> Float[Tensor, "n p"] | None:
+        """Return the standardized properties that the VAE's property head predicts; None without a head."""
         with torch.no_grad():
-            return self.vae.predict((Z * self.scale + self.shift).float())
+            predicted = self.vae.predict(self._raw(Z))
+        return None if predicted is None else predicted.cpu()
 
-    def draw(self, n: int) -> Tensor:
-        """`n x d` draws from the aggregate posterior: posteriors of real designs, with torch's random numbers."""
+    def draw(self, n: int) -> Float64[Tensor, "n d"]:
+        """Return draws from the aggregate posterior: posteriors of real designs, with torch's random numbers."""
         rows = torch.randint(len(self.sample), (n,))
         return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
 
+    def _raw(self, Z: Tensor) -> Tensor:
+        """Return standardized latents as the VAE's own, on its device."""
+        return (Z * self.scale + self.shift).float().to(self.device)
+
+    def _decode(self, Z: Tensor) -> list[D | None]:
+        designs: list[D | None] = []
+        with torch.no_grad():
+            for part in _parts(self._raw(Z)):
+                designs += self.encoding.decode(to_device(self.vae.generate(part), "cpu"))
+        return designs
+
     def _posterior(self, designs: Sequence[D]) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
-            posterior = self.vae.posterior(self.domain.to_batch(designs))
-        return posterior.loc, posterior.scale
+            posterior = self.vae.posterior(to_device(self.encoding.encode(designs), self.device))
+        return posterior.loc.cpu(), posterior.scale.cpu()
 
 
-def _around(d: int, n: int) -> Tensor:
-    """`n x d` steps to points around one, in standard deviations of the corpus, longer and longer."""
+def _retry_steps(d: int, n: int) -> Tensor:
+    """Return `n x d` fixed steps of increasing length, in standard deviations of the corpus."""
     directions = torch.randn(n, d, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return directions * torch.linspace(*NEARBY, n, dtype=torch.float64)[:, None]
+    return directions * torch.linspace(*RETRY_RADII, n, dtype=torch.float64)[:, None]
 
 
-def _parts(values: Any, size: int = 500) -> Iterator[Any]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def _parts(values: Any) -> Iterator[Any]:
+    for start in range(0, len(values), BATCH):
+        yield values[start : start + BATCH]

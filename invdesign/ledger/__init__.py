@@ -1,5 +1,6 @@
-"""The ledger: a campaign's durable memory on disk."""
+"""The ledger: durable memory of a campaign on disk, as events."""
 
-from invdesign.ledger.ledger import Evaluation, Ledger
+from invdesign.ledger.events import Recorded
+from invdesign.ledger.ledger import Ledger
 
-__all__ = ["Evaluation", "Ledger"]
+__all__ = ["Ledger", "Recorded"]

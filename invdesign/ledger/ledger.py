@@ -1,7 +1,7 @@
-"""The ledger of one campaign in one SQLite file, so that a killed run goes on where it stood.
+"""The ledger of one campaign: an append-only list of events in one SQLite file.
 
-`designs` holds what is known now, in the order of the state; `evaluations` holds every value that was ever told and is
-only appended to. A rollback journal and full synchronization, because a write-ahead log fails on network disks.
+The state of the campaign follows from the events; nothing is written twice. The file has a rollback journal and full
+synchronization, because a write-ahead log fails on network disks.
 """
 
 from __future__ import annotations
@@ -10,38 +10,42 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Literal
+from typing import Any, Generic
 
-import numpy as np
-
-from invdesign.campaign import Region, RoundRecord, State
-from invdesign.core import B, Candidate, D, Domain, InvdesignError, Outcome
+from invdesign.campaign.state import (
+    BatchSelected,
+    Event,
+    OutcomeRecorded,
+    Retrained,
+    RoundEnded,
+    State,
+    apply,
+)
+from invdesign.core import D, DesignSpace, InvdesignError
 from invdesign.io.atomic import probe
 from invdesign.io.clock import now
-from invdesign.io.json_values import differences, from_plain, to_plain
+from invdesign.io.json_values import differences, to_plain
+from invdesign.ledger.events import Recorded, event_from_json, event_to_json
 from invdesign.ledger.locks import release, take_lock, undisturbed
-from invdesign.ledger.schema import COLUMNS, INSERT_DESIGN, prepare, set_meta, to_candidate, to_floats, to_row, to_text
 
 BUSY_SECONDS = 60.0
-Kind = Literal["measured", "repeat", "correction", "instead"]
+VERSION = 2
+APPLICATION = 0x1D5E5160
+TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, content TEXT NOT NULL, at TEXT NOT NULL);
+"""
+
+SaveLatentSpace = Callable[[Any, Path], None]
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """One value that was told of a design, as it was told; corrections and repeats stand beside what they follow."""
-
-    key: str
-    kind: Kind
-    outcome: Outcome
-    note: str
-    at: str
-
-
-class Ledger(Generic[D, B]):
-    """The open ledger of one campaign; it is the `Recorder` that `campaign.run` writes to. Made by `Ledger.open`.
+class Ledger(Generic[D]):
+    """The open ledger of one campaign; it is the `Recorder` of `campaign.run`. Made by `Ledger.open`.
 
     Every method that writes returns when what it wrote is durable. A signal that arrives meanwhile waits.
     """
@@ -49,70 +53,68 @@ class Ledger(Generic[D, B]):
     def __init__(
         self,
         path: Path,
-        domain: Domain[D, B],
+        domain: DesignSpace[D],
         connection: sqlite3.Connection,
         lock: int | None,
-        save_map: Callable[[Any, Path], None] | None,
+        save_latent_space: SaveLatentSpace | None,
     ) -> None:
         self.path = path
         self.domain = domain
         self._connection = connection
         self._lock = lock
-        self._save_map = save_map
-        self._written: list[Candidate[D]] = []
-        self._records: list[RoundRecord] = []
-        self._is_read = False
+        self._save_latent_space = save_latent_space
+        self._state: State[D] = State()
+        self._last_event = 0
 
     @classmethod
     def open(
         cls,
         path: Path,
-        domain: Domain[D, B],
+        domain: DesignSpace[D],
         *,
         read_only: bool = False,
-        save_map: Callable[[Any, Path], None] | None = None,
-    ) -> Ledger[D, B]:
-        """Open a ledger, making it where there is none.
+        save_latent_space: SaveLatentSpace | None = None,
+    ) -> Ledger[D]:
+        """Open a ledger; make it where there is none.
 
         Args:
-            path: the file; a lock file lies beside it.
-            domain: turns designs into text and back.
-            read_only: take no lock and write nothing, so that a running campaign can be looked at.
-            save_map: writes a tuned latent space into a folder; needed where the campaign tunes its map.
+            path: The file; a lock file lies beside it.
+            domain: Turns designs into text and back.
+            read_only: Take no lock and write nothing, to look at a running campaign.
+            save_latent_space: Writes a fine-tuned latent space into a folder; needed where the campaign fine-tunes.
 
         Raises:
-            InvdesignError: the folder cannot be written or is full, another process owns the run, or the file is no
+            InvdesignError: The folder cannot be written or is full, another process owns the run, or the file is no
                 ledger of this domain and version.
         """
         path = Path(path)
-        if read_only:
-            if not path.is_file():
-                raise InvdesignError(f"{path}: no such ledger; expected the file that a run writes into its folder")
-            lock = None
-        else:
+        lock: int | None = None
+        if not read_only:
             probe(path.parent)
             lock = take_lock(path.with_name(path.name + ".lock"))
+        elif not path.is_file():
+            raise InvdesignError(f"{path}: no such ledger. It is the file that a run writes into its folder")
         try:
             connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
             try:
-                prepare(connection, path, domain.name, read_only=read_only)
+                _prepare(connection, path, domain.name, read_only=read_only)
+                ledger = cls(path, domain, connection, lock, save_latent_space)
+                ledger.state()
             except BaseException:
                 connection.close()
                 raise
         except BaseException:
             release(lock)
             raise
-        ledger = cls(path, domain, connection, lock, save_map)
-        ledger.state()
         return ledger
 
     def close(self) -> None:
-        """Close the file and let go of the lock."""
+        """Close the file and release the lock."""
         self._connection.close()
         release(self._lock)
         self._lock = None
 
-    def __enter__(self) -> Ledger[D, B]:
+    def __enter__(self) -> Ledger[D]:
         return self
 
     def __exit__(
@@ -120,195 +122,123 @@ class Ledger(Generic[D, B]):
     ) -> None:
         self.close()
 
-    # The memory of `campaign.run`.
+    def on_batch(self, event: BatchSelected[Any]) -> None:
+        """Record the selection of a batch."""
+        self.record(event)
 
-    def asked(self, state: State[D]) -> None:
-        """Write an opened round: its pending designs, its record, the trust regions; all or nothing."""
-        self._write_state(state)
+    def on_outcome(self, event: OutcomeRecorded[Any]) -> None:
+        """Record an outcome."""
+        self.record(event)
 
-    def told(self, candidate: Candidate[D]) -> None:
-        """Write one outcome, as soon as it is known."""
-        self._tell(candidate, "measured", Outcome(candidate.y, candidate.status, candidate.reason), "")
+    def on_round_end(self, event: RoundEnded) -> None:
+        """Record the end of a round."""
+        self.record(event)
 
-    def closed(self, state: State[D]) -> None:
-        """Write a closed round."""
-        self._write_state(state)
-
-    def tuned(self, space: Any, state: State[D]) -> None:
-        """Write a tuned map beside the ledger, then the state that was encoded again with it.
+    def on_retrain(self, event: Retrained, latent_space: Any) -> None:
+        """Write a fine-tuned latent space beside the ledger, then record the latents that were encoded with it.
 
         Raises:
-            InvdesignError: the ledger was opened without `save_map`.
+            InvdesignError: The ledger was opened without `save_latent_space`.
         """
-        if self._save_map is None:
-            raise InvdesignError(f"{self.path}: a tuned map cannot be kept; open the ledger with save_map=...")
-        folder = self.path.parent / f"map-round-{state.round:04d}"
-        self._save_map(space, folder)
-        self._write_state(state, map_folder=folder.name)
+        if self._save_latent_space is None:
+            raise InvdesignError(
+                f"{self.path}: a fine-tuned latent space cannot be stored. Open the ledger with save_latent_space=..."
+            )
+        folder = self.path.parent / f"latent-space-round-{self.state().round:04d}"
+        self._save_latent_space(latent_space, folder)
+        self.record(replace(event, folder=folder.name))
 
-    # What a laboratory may tell besides.
-
-    def corrected(self, key: str, outcome: Outcome, *, note: str = "") -> None:
-        """Replace what is known of a design by a corrected value; what was told before stays in `evaluations`."""
-        self._tell(self._find(key)[1].with_outcome(outcome), "correction", outcome, note)
-
-    def repeated(self, key: str, outcome: Outcome, *, note: str = "") -> None:
-        """Add a repeated measurement: the design's value becomes the mean of those since the last correction."""
-        candidate = self._find(key)[1]
-        since: list[Outcome] = []
-        for evaluation in self.evaluations(key):
-            if evaluation.kind == "correction":
-                since = []
-            since.append(evaluation.outcome)
-        values = [o.y for o in (*since, outcome) if o.status == "measured"]
-        if not since and candidate.status == "measured":
-            values.insert(0, candidate.y)
-        if values:
-            is_known = np.isfinite(np.array(values))
-            total = np.where(is_known, np.array(values), 0.0).sum(0)
-            with np.errstate(invalid="ignore"):
-                mean = total / is_known.sum(0)
-            candidate = candidate.with_outcome(Outcome(tuple(mean.tolist())))
-        else:
-            candidate = candidate.with_outcome(outcome)
-        self._tell(candidate, "repeat", outcome, note)
-
-    def made_instead(self, key: str, candidate: Candidate[D], *, note: str = "") -> None:
-        """Put the design that was made, measured, in the place of the pending one that was asked for.
+    def record(self, event: Event) -> State[D]:
+        """Append an event, and return the state that follows.
 
         Raises:
-            InvdesignError: `key` is not pending.
+            InvdesignError: The event does not fit the state, or the file cannot be written.
         """
-        position, asked = self._find(key)
-        if asked.status != "pending":
-            raise InvdesignError(f"{self.path}: design {key} is {asked.status}, only a pending one can be replaced")
-        made = replace(candidate, round=asked.round, region=asked.region, origin="told", parents=(asked.key,))
-        told = Outcome(made.y, made.status, made.reason)
-        with self._transaction() as write:
-            write.execute(INSERT_DESIGN, (position, *to_row(self.domain, made)))
-            self._log(write, made.key, "instead", told, note or f"made instead of {key}")
-            self._written[position] = made
-
-    # Reading.
+        with undisturbed():
+            state = apply(self.state(), event)
+            kind, content = event_to_json(self.domain, event)
+            with self._transaction() as write:
+                row = write.execute("INSERT INTO events (kind, content, at) VALUES (?, ?, ?)", (kind, content, now()))
+            assert row.lastrowid is not None
+            self._state, self._last_event = state, row.lastrowid
+        return state
 
     def state(self) -> State[D]:
-        """The state as it was last written; read from disk where another process may have written it."""
-        self._read_if_stale()
-        progress = self.meta("progress") or {"n_history": 0, "round": 0, "regions": []}
-        n = int(progress["n_history"])
-        return State(
-            history=tuple(self._written[:n]),
-            pending=tuple(self._written[n:]),
-            regions=tuple(from_plain(Region, region) for region in progress["regions"]),
-            round=int(progress["round"]),
-            records=tuple(self._records),
-        )
-
-    def evaluations(self, key: str | None = None) -> list[Evaluation]:
-        """Every value ever told, oldest first; of one design where `key` is given."""
+        """Return the state that follows from the events on disk."""
         rows = self._connection.execute(
-            "SELECT key, kind, y, status, reason, note, at FROM evaluations WHERE ?1 IS NULL OR key = ?1 ORDER BY id",
-            (key,),
-        )
-        return [Evaluation(k, kind, Outcome(to_floats(y), s, r), note, at) for k, kind, y, s, r, note, at in rows]
+            "SELECT id, kind, content FROM events WHERE id > ? ORDER BY id", (self._last_event,)
+        ).fetchall()
+        if rows:
+            events = (event_from_json(self.domain, kind, content) for _, kind, content in rows)
+            self._state = reduce(apply, events, self._state)
+            self._last_event = rows[-1][0]
+        return self._state
+
+    def events(self) -> Iterator[Recorded[D]]:
+        """Yield all events, oldest first."""
+        rows = self._connection.execute("SELECT kind, content, at FROM events ORDER BY id").fetchall()
+        for kind, content, at in rows:
+            yield Recorded(event_from_json(self.domain, kind, content), at)
+
+    def outcomes(self, key: str) -> list[Recorded[D]]:
+        """Return all outcomes of a design as they were reported, oldest first."""
+        return [
+            recorded
+            for recorded in self.events()
+            if isinstance(recorded.event, OutcomeRecorded) and recorded.event.key == key
+        ]
+
+    @property
+    def latent_space_folder(self) -> str:
+        """Folder of the newest fine-tuned latent space, beside the ledger; empty where there is none."""
+        row = self._connection.execute(
+            "SELECT content FROM events WHERE kind = 'retrain' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+        return "" if row is None else str(json.loads(row[0])["folder"])
 
     def meta(self, key: str) -> Any:
-        """What was noted under a name, or None."""
+        """Return what was noted under a name, or None."""
         row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def note(self, key: str, value: Any) -> None:
-        """Note something of the campaign (versions, command, shortlist) as JSON; the newest wins."""
+        """Note a fact about the campaign (versions, command) as JSON; the newest replaces earlier ones."""
         with self._transaction() as write:
-            set_meta(write, key, value)
+            _set_meta(write, key, value)
 
     def agree(self, settings: Mapping[str, Any], *, accept_changes: bool = False) -> list[str]:
-        """Hold a run to the settings that it began with (config, data and model checksums, code version).
+        """Check that a run continues with the settings that it started with (configuration, checksums, version).
 
         Args:
-            settings: nested, JSON-able.
-            accept_changes: go on with the new settings where they differ; the change is recorded.
+            settings: Nested JSON.
+            accept_changes: Continue with the new settings where they differ; the change is recorded.
 
         Returns:
-            What differs, one line each; empty on the first call and where nothing does.
+            What differs, one line each; nothing on the first call.
 
         Raises:
-            InvdesignError: something differs and changes were not accepted.
+            InvdesignError: Something differs and changes were not accepted.
         """
         new = json.loads(json.dumps(to_plain(settings)))
         old = self.meta("settings")
         changes = [] if old is None else differences(old, new)
         if changes and not accept_changes:
+            lines = "\n  ".join(changes)
             raise InvdesignError(
-                f"{self.path}: this run began with other settings:\n  "
-                + "\n  ".join(changes)
-                + "\nUse the old settings, start a new run, or accept the change explicitly (it will be recorded)."
+                f"{self.path}: expected the settings that this run started with, got others:\n  {lines}\n"
+                "Use the old settings, start a new run, or accept the change with --accept-changes (it is recorded)"
             )
         if old is None or changes:
             with self._transaction() as write:
                 if changes:
                     log = [*(self.meta("changed_settings") or []), {"at": now(), "changes": changes}]
-                    set_meta(write, "changed_settings", log)
-                set_meta(write, "settings", new)
+                    _set_meta(write, "changed_settings", log)
+                _set_meta(write, "settings", new)
         return changes
-
-    # Inside.
-
-    def _read_if_stale(self) -> None:
-        """Read all from disk, unless this process owns the file and knows what it wrote."""
-        if self._lock is not None and self._is_read:
-            return
-        rows = self._connection.execute(f"SELECT {COLUMNS} FROM designs ORDER BY position").fetchall()
-        records = self._connection.execute("SELECT record FROM rounds ORDER BY position").fetchall()
-        self._written = [to_candidate(self.domain, row) for row in rows]
-        self._records = [from_plain(RoundRecord, json.loads(text)) for (text,) in records]
-        self._is_read = True
-
-    def _write_state(self, state: State[D], **more: str) -> None:
-        known = [*state.history, *state.pending]
-        self._read_if_stale()
-        with self._transaction() as write:
-            for position, candidate in enumerate(known):
-                if position >= len(self._written) or self._written[position] is not candidate:
-                    write.execute(INSERT_DESIGN, (position, *to_row(self.domain, candidate)))
-            write.execute("DELETE FROM designs WHERE position >= ?", (len(known),))
-            for position, record in enumerate(state.records):
-                if position >= len(self._records) or self._records[position] is not record:
-                    row = (position, json.dumps(to_plain(record)), now())
-                    write.execute("INSERT OR REPLACE INTO rounds (position, record, at) VALUES (?, ?, ?)", row)
-            write.execute("DELETE FROM rounds WHERE position >= ?", (len(state.records),))
-            regions = [to_plain(region) for region in state.regions]
-            set_meta(write, "progress", {"n_history": len(state.history), "round": state.round, "regions": regions})
-            for key, value in more.items():
-                set_meta(write, key, value)
-            self._written = known
-            self._records = list(state.records)
-
-    def _tell(self, candidate: Candidate[D], kind: Kind, outcome: Outcome, note: str) -> None:
-        position, _ = self._find(candidate.key)
-        with self._transaction() as write:
-            write.execute(INSERT_DESIGN, (position, *to_row(self.domain, candidate)))
-            self._log(write, candidate.key, kind, outcome, note)
-            self._written[position] = candidate
-
-    def _log(self, write: sqlite3.Connection, key: str, kind: Kind, outcome: Outcome, note: str) -> None:
-        row = (key, kind, outcome.status, to_text(outcome.y), outcome.reason, note, now())
-        write.execute(
-            "INSERT INTO evaluations (key, kind, status, y, reason, note, at) VALUES (?, ?, ?, ?, ?, ?, ?)", row
-        )
-
-    def _find(self, key: str) -> tuple[int, Candidate[D]]:
-        self._read_if_stale()
-        for position in range(len(self._written) - 1, -1, -1):
-            if self._written[position].key == key:
-                return position, self._written[position]
-        raise InvdesignError(
-            f"{self.path}: no design {key!r} was asked for in this campaign; ask first, or add it as a seed"
-        )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, and durable at the end; what SQLite has to say becomes an error that says how to go on."""
+        """Write all or nothing, durably; an error of SQLite says how to continue."""
         with undisturbed():
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -316,12 +246,47 @@ class Ledger(Generic[D, B]):
                     yield self._connection
                     self._connection.execute("COMMIT")
                 except BaseException:
-                    self._is_read = False
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
                 raise InvdesignError(
-                    f"{self.path}: the ledger cannot be written ({error}). What was written before is safe: free disk "
-                    "space or mend the rights of the folder, then run the same command again"
+                    f"{self.path}: the ledger cannot be written ({error}). What was recorded before is safe: free disk "
+                    "space or correct the rights of the folder, then run the same command again"
                 ) from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_only: bool) -> None:
+    """Set a fresh connection up, make the tables of a new file, and refuse a file that is no ledger of this kind."""
+    try:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = EXTRA")
+        n_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if n_tables == 0 and not read_only:
+            with undisturbed():
+                connection.executescript(
+                    f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; "
+                    f"PRAGMA user_version = {VERSION}; COMMIT;"
+                )
+                _set_meta(connection, "domain", domain)
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION or version != VERSION:
+            raise InvdesignError(
+                f"{path}: expected a ledger of version {VERSION}, got an SQLite file of version {version}. Open it with "
+                "the version of invdesign that wrote it, or choose another folder"
+            )
+        (written,) = connection.execute("SELECT value FROM meta WHERE key = 'domain'").fetchone() or ("null",)
+    except sqlite3.Error as error:
+        raise InvdesignError(f"{path}: not a ledger ({error}). Restore a copy, or start a new run") from error
+    if json.loads(written) not in (None, domain):
+        raise InvdesignError(
+            f"{path}: expected a ledger of {domain}, got one of {json.loads(written)}. Choose the other domain or run"
+        )
+    if read_only:
+        connection.execute("PRAGMA query_only = ON")
+
+
+def _set_meta(write: sqlite3.Connection, key: str, value: Any) -> None:
+    """Put a value under a name, in the open transaction."""
+    row = (key, json.dumps(to_plain(value)), now())
+    write.execute("INSERT OR REPLACE INTO meta (key, value, at) VALUES (?, ?, ?)", row)

@@ -1,123 +1,132 @@
-"""What `invdesign interpolate` stands on: its ends as people name them, what is known, and the files of a path."""
+"""Interpolation between two designs: its ends, the measured designs, and the files that describe the path."""
 
 from __future__ import annotations
 
 import math
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invdesign.campaign import Campaign, Interpolation, State, initialize
-from invdesign.campaign.interpolation import table
-from invdesign.config import instantiate
-from invdesign.core import Candidate, Domain, InvdesignError, Progress
-from invdesign.export import provenance
+from invdesign.campaign import Campaign, Engine, Interpolation, State, initialize, make_engine, start
+from invdesign.config.instantiate import bind
+from invdesign.core import Candidate, Domain, InvdesignError
+from invdesign.core.capabilities import label
+from invdesign.export import interpolation_table, provenance
 from invdesign.io.atomic import write_atomically
+from invdesign.io.design_files import formats, read_designs, write_designs
 from invdesign.io.tables import write_table
-from invdesign.latent.space import LatentSpace
-from invdesign.ledger import Ledger
-from invdesign.report.data import ReportData
+from invdesign.report import ReportData
 from invdesign.report.interpolation_page import path_report
-from invdesign.runs import folders, latent_spaces, stages
+from invdesign.runs import latent_spaces
+from invdesign.runs.campaign_run import CampaignRun, Resources
 
-# Columns of the table that the designs' own format says anyhow.
-GIVEN_TWICE = ("design", "label")
+IDENTITY_HEADINGS = ("design", "label")
+"""Columns that the domain's own file format has anyway."""
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """A map, and the designs measured so far at their places on it."""
+class Surroundings:
+    """A latent space with the designs measured in it so far."""
 
-    space: LatentSpace[Any, Any]
+    engine: Engine[Any, Any]
+    """The campaign bound to its latent space."""
     history: Sequence[Candidate[Any]]
+    """Measured designs with their latents."""
 
 
-def design_of(domain: Domain[Any, Any], given: str) -> Any:
-    """The first design of a file, the N-th of FILE:N, or the design that a text spells.
+def read_design(domain: Domain[Any, Any], given: str) -> Any:
+    """Return the first design of a file, the N-th of FILE:N, or the design of a text.
 
     Raises:
-        InvdesignError: it is none of these.
+        InvdesignError: It is none of these.
     """
     if _is_file(given):
-        return domain.read(Path(given)).designs[0]
+        return read_designs(domain, Path(given)).designs[0]
     head, _, number = given.rpartition(":")
     if number.isdigit() and _is_file(head):
-        found = domain.read(Path(head)).designs
-        if not 1 <= int(number) <= len(found):
-            raise InvdesignError(f"{given}: {head} has {len(found):,} designs that can be read; count from 1")
-        return found[int(number) - 1]
+        designs = read_designs(domain, Path(head)).designs
+        if not 1 <= int(number) <= len(designs):
+            raise InvdesignError(f"{given}: expected a number from 1 to {len(designs):,}, the designs of {head}")
+        return designs[int(number) - 1]
     try:
         return domain.from_text(given)
     except InvdesignError as error:
-        raise InvdesignError(f"{given!r} is no file, and as the text of a design: {error}") from error
+        raise InvdesignError(f"{given!r}: expected a file or the text of a design: {error}") from error
 
 
-def known(campaign: Campaign[Any, Any], cache: Path, progress: Progress, *, run: folders.Run | None = None) -> Known:
-    """The map and the measured designs of a run; without one those of its seeds or corpus."""
-    corpus = stages.load_corpus(campaign, cache, progress)
-    if run is not None:
-        with Ledger.open(run.folder / folders.LEDGER, campaign.domain, read_only=True) as ledger:
-            space = latent_spaces.tuned(ledger, campaign, run.folder)
-            state = ledger.state()
-        return Known(space or latent_spaces.make(campaign, corpus, cache, progress), [*state.history, *state.pending])
-    space = latent_spaces.make(campaign, corpus, cache, progress)
-    seeds = instantiate.bound(campaign.seeds, {"cache": cache, "progress": progress})() if campaign.seeds else None
+def of_run(run: CampaignRun[Any, Any]) -> Surroundings:
+    """Return the latent space of a run and its measured designs."""
+    return Surroundings(run.engine, [*run.state.history, *run.state.pending])
+
+
+def of_campaign(campaign: Campaign[Any, Any], resources: Resources) -> Surroundings:
+    """Return the latent space of a campaign and the measured designs of its seed designs or its corpus."""
+    options = {"cache": resources.cache, "progress": resources.progress}
+    corpus = bind(campaign.corpus, options)() if campaign.corpus else None
+    latent_space = latent_spaces.prepare_latent_space(campaign, corpus, resources.cache, resources.progress)
+    engine = make_engine(campaign, latent_space, corpus)
+    seeds = bind(campaign.seeding.seeds, options)() if campaign.seeding.seeds else None
     source = seeds or corpus
     if source is None or any(o.name not in source.properties for o in campaign.objectives):
-        return Known(space, ())
-    begun = initialize(replace(campaign, seeds=lambda: source), space, corpus=corpus)
-    return Known(space, begun.history)
+        return Surroundings(engine, ())
+    return Surroundings(engine, start(engine, initialize(engine, seeds=source)).history)
 
 
-def write(
-    walk: Interpolation[Any],
-    campaign: Campaign[Any, Any],
-    space: LatentSpace[Any, Any],
+def write_interpolation(
+    interpolation: Interpolation[Any],
+    engine: Engine[Any, Any],
     folder: Path,
     *,
     settings: Mapping[str, Any],
+    command: str,
 ) -> dict[str, Any]:
-    """Write the table, the designs in their own format, and the page.
+    """Write the table, the designs in their own format, and the page of a path.
+
+    Args:
+        interpolation: The path.
+        engine: The campaign bound to its latent space.
+        folder: Folder of the files.
+        settings: Configuration, for the page.
+        command: Command line, for the page.
 
     Returns:
-        What was found, as JSON can hold it.
+        Steps, notes and files, as JSON.
+
+    Raises:
+        InvdesignError: The folder cannot be written.
     """
-    domain, objectives = space.domain, campaign.objectives
-    columns = table(walk, domain, objectives)
-    distinct = [step.number for step in walk.steps if step.found is not None and not step.is_repeated]
-    names = {"id": [f"step-{i:02d}" for i in distinct]}
-    more = {heading: [cells[i] for i in distinct] for heading, cells in columns.items() if heading not in GIVEN_TWICE}
-    designs = [c.design for c in walk.designs]
-    ends = [designs[0], designs[-1]] if walk.met is None else designs[:1]
-    encoding_errors = [
-        f"{domain.label(end)}: {reason}"
-        for end, reason in zip(ends, domain.encoding_errors(ends), strict=True)
-        if reason
-    ]
-    story: ReportData[Any] = ReportData(
-        name=campaign.name,
+    domain, objectives = engine.campaign.domain, engine.campaign.objectives
+    columns = interpolation_table(interpolation.steps, domain, objectives)
+    distinct = [step.number for step in interpolation.steps if step.found is not None and not step.is_repeated]
+    own = {h: [cells[i] for i in distinct] for h, cells in columns.items() if h not in IDENTITY_HEADINGS}
+    own = {"id": [f"step-{i:02d}" for i in distinct], **own}
+    designs = [c.design for c in interpolation.designs]
+    ends = [designs[0], designs[-1]] if interpolation.met is None else designs[:1]
+    errors = zip(ends, engine.latent_space.encoding.errors(ends), strict=True)
+    notes = [f"{label(domain, end)}: {error}" for end, error in errors if error]
+    data: ReportData[Any] = ReportData(
+        name=engine.campaign.name,
         domain=domain,
         objectives=objectives,
         state=State(),
         settings=settings,
         versions=provenance(),
-        command=shlex.join(["invdesign", *sys.argv[1:]]),
-        notes=encoding_errors,
+        command=command,
+        notes=notes,
     )
     files = [
         write_table(columns, folder / "path.csv"),
         write_atomically(
-            folder / f"designs{domain.formats[0]}", lambda path: domain.write(designs, path, columns=names | more)
+            folder / f"designs{formats(domain)[0]}", lambda path: write_designs(domain, designs, path, columns=own)
         ),
-        path_report(story, walk, folder / "path.html"),
+        path_report(data, interpolation, folder / "path.html"),
     ]
+    n_steps = len(interpolation.steps)
     return {
-        "steps": [{heading: _plain(cells[i]) for heading, cells in columns.items()} for i in range(len(walk.steps))],
-        "met": walk.met,
-        "notes": [*walk.notes, *encoding_errors],
+        "steps": [{h: _finite(cells[i]) for h, cells in columns.items()} for i in range(n_steps)],
+        "met": interpolation.met,
+        "notes": [*interpolation.notes, *notes],
         "files": [str(path) for path in files],
     }
 
@@ -125,9 +134,9 @@ def write(
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except OSError:  # a long text is no name of a file
+    except OSError:  # a long text is no file name
         return False
 
 
-def _plain(cell: Any) -> Any:
+def _finite(cell: Any) -> Any:
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell

@@ -1,4 +1,4 @@
-"""The map of a run: trained or taken from the cache, copied, tuned, and a sample of it for the report's pictures."""
+"""The latent space of a run: trained or cached, copied, fine-tuned, and a sample of it for the report."""
 
 from __future__ import annotations
 
@@ -10,80 +10,90 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 from invdesign.campaign import Campaign
-from invdesign.core import Corpus, InvdesignError, Progress, round_seed
+from invdesign.core import Array, Corpus, InvdesignError, Progress, round_seed
 from invdesign.io.atomic import write_atomically
-from invdesign.latent.prepare import Pretrained, load_space, model_key, prepare
+from invdesign.latent.prepare import Pretrained, load_latent_space, model_key, prepare
 from invdesign.latent.space import LatentSpace
-from invdesign.ledger import Ledger
 from invdesign.vae.store import save_model
 
-MAP = "map.safetensors"
-N_MAPPED = 2000
+SAMPLE = "latents.safetensors"
+MAX_SAMPLE = 2000
 
 
-def make(
+def prepare_latent_space(
     campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, progress: Progress
 ) -> LatentSpace[Any, Any]:
-    """The latent space of a campaign, trained or taken from the cache."""
+    """Return the latent space of a campaign, trained or loaded from the cache."""
     return prepare(campaign.domain, corpus, campaign.vae, fit_density=campaign.density, cache=cache, progress=progress)
 
 
-def copy(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, out: Path) -> Path:
-    """The model of a campaign in a folder of the user's, where `vae=folder vae.folder=...` finds it.
+def copy_model(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, out: Path) -> Path:
+    """Copy the model of a campaign into a new folder, where `vae=folder vae.folder=...` finds it.
 
     Raises:
-        InvdesignError: the folder exists, or cannot be written.
+        InvdesignError: The folder exists, or cannot be written.
     """
     vae = campaign.vae
     if isinstance(vae, Pretrained):
-        model = vae.where(campaign.domain)
+        model = vae.path(campaign.domain.name)
     else:
         assert corpus is not None
         model = cache / "models" / model_key(campaign.domain, corpus, vae)
     try:
         shutil.copytree(model, out)
     except OSError as error:
-        raise InvdesignError(f"{out}: cannot be written ({error.strerror or error}); choose a new folder") from error
+        raise InvdesignError(f"{out}: cannot be written ({error.strerror or error}). Choose a new folder") from error
     return out
 
 
-def write_sample(space: LatentSpace[Any, Any], folder: Path) -> None:
-    """A sample of the corpus on the map, for the report's pictures."""
-    if (folder / MAP).is_file():
+def write_sample(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
+    """Write latents and log-densities of a sample of the corpus, for the report's pictures."""
+    if (folder / SAMPLE).is_file():
         return
-    Z = space.sample[:N_MAPPED].contiguous()
+    Z = latent_space.sample[:MAX_SAMPLE].contiguous()
     with torch.no_grad():
-        tensors = {"latents": Z.numpy(), "log_density": space.log_density(Z).numpy()}
-    write_atomically(folder / MAP, lambda path: save_file(tensors, path))
+        tensors = {"latents": Z.numpy(), "log_density": latent_space.log_density(Z).numpy()}
+    write_atomically(folder / SAMPLE, lambda path: save_file(tensors, path))
 
 
-def read_sample(folder: Path) -> tuple[Any, Any]:
-    """Latents and log-densities of that sample, None where it was not written."""
-    if not (folder / MAP).is_file():
+def read_sample(folder: Path) -> tuple[Array | None, Array | None]:
+    """Return latents and log-densities of that sample; None where it was not written."""
+    if not (folder / SAMPLE).is_file():
         return None, None
-    tensors = load_file(folder / MAP)
+    tensors = load_file(folder / SAMPLE)
     return tensors["latents"], tensors["log_density"]
 
 
-def save(space: LatentSpace[Any, Any], folder: Path) -> None:
-    """A tuned map, at full precision, so that a resumed run sees what an uninterrupted one does."""
-    extra = {"shift": space.shift, "scale": space.scale, "sample": space.sample, "sample_sd": space.sample_sd}
-    save_model(folder, space.vae, dict(space.card), extra=extra)
+def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
+    """Write a fine-tuned latent space in full precision, so that a resumed run equals an uninterrupted one."""
+    card = {
+        **latent_space.card,
+        "domain": latent_space.domain.name,
+        "encoding": latent_space.encoding.state(),
+    }
+    extra = {
+        "shift": latent_space.shift,
+        "scale": latent_space.scale,
+        "sample": latent_space.sample,
+        "sample_sd": latent_space.sample_sd,
+    }
+    save_model(folder, latent_space.vae, card, extra=extra)
 
 
-def tuned(ledger: Ledger[Any, Any], campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any] | None:
-    """The map that a run tuned last, None where it tuned none."""
-    name = ledger.meta("map_folder")
-    if name is None:
-        return None
-    fit_density = getattr(campaign.finetune, "keywords", {}).get("fit_density", campaign.density)
-    return load_space(folder / name, campaign.domain, Pretrained(folder / name), fit_density=fit_density)
+def load_finetuned(campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any]:
+    """Return a fine-tuned latent space.
+
+    Raises:
+        InvdesignError: The folder is missing or damaged.
+    """
+    settings = getattr(campaign.finetuning.finetune, "keywords", {})
+    return load_latent_space(folder, campaign.domain, fit_density=settings.get("fit_density", campaign.density))
 
 
-def draw(space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:
-    """Distinct designs decoded from `n` draws from where real designs lie."""
+def draw_designs(latent_space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:
+    """Return the distinct designs that `n` draws from the aggregate posterior decode to."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(round_seed(seed, 0, "sample"))
-        Z = space.draw(n)
-    found = {space.domain.key(design): design for design in space.decode(Z) if design is not None}
+        Z = latent_space.draw(n)
+    found = {latent_space.domain.key(design): design for design in latent_space.decode(Z) if design is not None}
     return list(found.values())

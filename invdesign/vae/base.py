@@ -1,116 +1,104 @@
-"""Room of VAEs: what every VAE answers, and the evidence lower bound that it is trained on."""
+"""Interface of every VAE."""
 
 from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from invdesign.core import Encoding, InvdesignError
+from invdesign.vae.priors import Prior, StandardNormal
+
 
 class VAE(nn.Module, ABC):
-    """A variational autoencoder over batches of designs of one domain.
+    """A variational autoencoder over batches of the designs of one domain.
 
-    `d` is the number of latent dimensions. The prior is the standard normal.
+    A model gives the posterior q(z | x), the log-likelihood log p(x | z) and a deterministic decoder. `condition` is an
+    optional `n x c` tensor on which all three may depend; a model without conditions refuses one.
 
     References:
         Kingma and Welling, Auto-Encoding Variational Bayes, arXiv:1312.6114.
     """
 
     d: int
+    """Latent dimensions."""
+    prior: Prior = StandardNormal()
+    """Prior p(z), from which the posteriors' divergence is counted."""
 
     @abstractmethod
-    def posterior(self, x: Any) -> Normal:
-        """Where designs lie in the latent space: `n x d` independent normals."""
+    def posterior(self, x: Any, condition: Tensor | None = None) -> Normal:
+        """Return the posteriors of `n` designs: `n x d` independent normals."""
 
     @abstractmethod
-    def log_likelihood(self, x: Any, z: Tensor) -> Tensor:
-        """Log-probability (nats) of every design given its latent: `n`."""
+    def log_likelihood(self, x: Any, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Float[Tensor, " n"]:
+        """Return log p(x | z) of every design in nats."""
 
     @abstractmethod
-    def generate(self, z: Tensor) -> Any:
-        """The likeliest designs at the latents, as a batch: the same `z` gives the same design."""
+    def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Any:
+        """Return the most likely designs at the latents as a batch; the same `z` gives the same design."""
 
     @abstractmethod
     def architecture(self) -> dict[str, Any]:
-        """The arguments, as JSON, that build this model anew (without its parameters)."""
+        """Return the arguments, as JSON, that build this model anew without its parameters."""
 
-    def forward(self, x: Any) -> tuple[Normal, Tensor, Tensor]:
-        """Encode, draw one latent per design, and rate the designs there.
+    @classmethod
+    def from_architecture(cls, architecture: Mapping[str, Any], encoding: Encoding[Any, Any]) -> VAE:
+        """Return an untrained model of a stored architecture.
+
+        Args:
+            architecture: What `architecture` returned.
+            encoding: The encoding that the model was trained with, for models that need more of it than sizes.
+        """
+        return cls(**architecture)
+
+    def forward(
+        self, x: Any, condition: Tensor | None = None
+    ) -> tuple[Normal, Float[Tensor, "n d"], Float[Tensor, " n"]]:
+        """Encode designs, draw one latent for each, and rate the designs there.
 
         Returns:
-            The posterior, the latents (`n x d`), and the log-likelihoods (`n`).
+            The posterior, the latents, and the log-likelihoods.
         """
-        posterior = self.posterior(x)
+        posterior = self.posterior(x, condition)
         z = posterior.rsample()
-        return posterior, z, self.log_likelihood(x, z)
+        return posterior, z, self.log_likelihood(x, z, condition)
 
-    def predict(self, z: Tensor) -> Tensor | None:
-        """Properties (`n x p`, standardized) hinted by the latents, or None without a property head."""
+    def predict(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n p"] | None:
+        """Return the standardized properties that the property head predicts; None without such a head."""
         return None
 
     def with_properties(self, n: int) -> VAE:
-        """A copy whose property head is new and has `n` outputs; a model that has no such head answers a plain copy."""
+        """Return a copy with a new property head of `n` outputs; a model that supports none returns a plain copy."""
         return copy.deepcopy(self)
 
     def sizes(self, x: Any) -> Tensor | None:
-        """How much work every design is (`n`), so that training can batch like with like; None where all are alike."""
+        """Return the work of every design (`n`), by which training forms batches; None where all are alike."""
         return None
 
 
-@dataclass(frozen=True, eq=False)
-class Elbo:
-    """The terms of the evidence lower bound, in nats, for each design of a batch.
+def refuse_condition(model: str, condition: Tensor | None) -> None:
+    """Raise an error where a condition is given to a model that takes none.
 
-    Args:
-        log_likelihood: `n`.
-        kl: `n x d`, divergence of the posterior from the prior in every dimension.
-        beta: weight of the divergence.
-        free_bits: nats per dimension that cost nothing.
-        z: `n x d`, the latents that were drawn.
+    Raises:
+        InvdesignError: There is a condition.
     """
-
-    log_likelihood: Tensor
-    kl: Tensor
-    beta: float
-    free_bits: float
-    z: Tensor
-
-    @property
-    def loss(self) -> Tensor:
-        """`n` numbers to be minimized: minus the bound, its divergence weighted by beta.
-
-        Free bits are counted on the mean over the batch, so that a dimension may carry much for one design and little
-        for another.
-        """
-        kl = self.kl
-        if self.free_bits:
-            kl = kl * (kl.mean(0) > self.free_bits)
-        return -self.log_likelihood + self.beta * kl.sum(1)
+    if condition is not None:
+        raise InvdesignError(
+            f"{model}: expected no condition, got one of shape {tuple(condition.shape)}. Use a conditional model"
+        )
 
 
-def elbo(vae: VAE, x: Any, *, beta: float = 1.0, free_bits: float = 0.0) -> Elbo:
-    """The evidence lower bound of a batch, with one latent drawn per design.
-
-    Args:
-        vae: the model.
-        x: `n` designs.
-        beta: weight of the divergence; below 1 the latents keep more of a design.
-        free_bits: nats per dimension below which the divergence is not punished.
-
-    References:
-        Higgins et al., beta-VAE, ICLR 2017; Kingma et al., Improved Variational Inference with Inverse Autoregressive
-        Flow (free bits), arXiv:1606.04934.
-    """
-    posterior, z, log_likelihood = vae(x)
-    return Elbo(log_likelihood, divergence(posterior), beta, free_bits, z)
+def device_of(vae: nn.Module) -> torch.device:
+    """Return the device of a model's parameters; the CPU where it has none."""
+    return next((parameter.device for parameter in vae.parameters()), torch.device("cpu"))
 
 
-def divergence(posterior: Normal) -> Tensor:
-    """KL divergence (nats) of independent normals from the standard normal, for every entry."""
-    mean, sd = posterior.loc, posterior.scale
-    return 0.5 * (mean.square() + sd.square() - 1) - torch.log(sd)
+def to_device(batch: Any, device: torch.device | str) -> Any:
+    """Return a batch on a device; a batch that is no tensor and has no `to` is returned as it is."""
+    return batch.to(device) if hasattr(batch, "to") else batch

@@ -1,17 +1,17 @@
-"""Room of VAEs: from a fitted domain to an untrained model of the right size."""
+"""VAE builders: untrained models whose sizes are those of an encoding."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from invdesign.core import Domain, InvdesignError
+from invdesign.core import Encoding, InvdesignError
 from invdesign.vae.models.aligned import AlignedVAE
 from invdesign.vae.models.causal import Kind
 from invdesign.vae.models.sequence import SequenceVAE
 
 
 def sequence_vae(
-    domain: Domain[Any, Any],
+    encoding: Encoding[Any, Any],
     *,
     d: int = 64,
     encoder: Kind = "window",
@@ -25,22 +25,22 @@ def sequence_vae(
     input_dropout: float = 0.0,
     beam: int = 1,
 ) -> SequenceVAE:
-    """A token VAE for a domain that spells its designs: SMILES, SELFIES, protein or DNA.
+    """Return an untrained token VAE for designs written as tokens: SMILES, SELFIES, protein, DNA.
 
-    Args as in `SequenceVAE`; the vocabulary and the length are the domain's.
+    The arguments are those of `SequenceVAE`; the vocabulary size and the length are the encoding's.
 
     Raises:
-        InvdesignError: the domain has no vocabulary yet.
+        InvdesignError: The encoding is not one of tokens.
     """
-    vocabulary = getattr(domain, "vocabulary", None)
-    length = getattr(domain, "row_length", None) or getattr(domain, "length", 0)
-    if vocabulary is None or not length:
+    shape = encoding.shape
+    if not shape.n_tokens:
         raise InvdesignError(
-            f"domain {domain.name!r} has no vocabulary yet; fit it to a corpus first: domain.fit(designs)"
+            f"sequence_vae: expected an encoding of tokens, got {type(encoding).__name__}. Choose the VAE of the "
+            "domain, e.g. vae=crystals/default"
         )
     return SequenceVAE(
-        len(vocabulary),
-        length,
+        shape.n_tokens,
+        shape.length,
         d=d,
         encoder=encoder,
         decoder=decoder,
@@ -56,7 +56,7 @@ def sequence_vae(
 
 
 def aligned_vae(
-    domain: Domain[Any, Any],
+    encoding: Encoding[Any, Any],
     *,
     d: int = 64,
     width: int = 256,
@@ -64,22 +64,22 @@ def aligned_vae(
     n_properties: int = 0,
     input_dropout: float = 0.0,
 ) -> AlignedVAE:
-    """A VAE for a domain whose designs all have one length: variants of one protein, or an aligned family.
+    """Return an untrained VAE for designs of one length: variants of one protein, or an aligned family.
 
-    Args as in `AlignedVAE`; the vocabulary and the length are the domain's.
+    The arguments are those of `AlignedVAE`; the vocabulary size and the length are the encoding's.
 
     Raises:
-        InvdesignError: the domain is not fitted, or its designs differ in length.
+        InvdesignError: The encoding is not one of tokens, or its designs differ in length.
     """
-    vocabulary, length = getattr(domain, "vocabulary", None), getattr(domain, "length", None)
-    if vocabulary is None or not isinstance(length, int):
+    shape = encoding.shape
+    if not (shape.n_tokens and shape.has_fixed_length):
         raise InvdesignError(
-            f"domain {domain.name!r} has no vocabulary, or its designs differ in length; fit it to a corpus of one "
-            "length (domain.length=fixed), or take the VAE that writes letter by letter (vae=sequences/default)"
+            "aligned_vae: expected an encoding of tokens of one length, got designs that differ in length or are no "
+            "tokens. Fit a corpus of one length (domain.length=fixed), or choose vae=sequences/default"
         )
     return AlignedVAE(
-        len(vocabulary),
-        length,
+        shape.n_tokens,
+        shape.length,
         d=d,
         width=width,
         n_filters=n_filters,

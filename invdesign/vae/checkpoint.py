@@ -1,4 +1,4 @@
-"""Room of VAEs: the state of a training on disk, from which it goes on as if it had never stopped."""
+"""Checkpoints: the state of a training on disk, from which it continues as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from invdesign.vae.store import read_tensors, write_tensors
 
 
 def write_checkpoint(
-    path: Path, model: nn.Module, adam: torch.optim.Optimizer, meta: Mapping[str, Any], best: dict[str, Tensor] | None
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    meta: Mapping[str, Any],
+    best: Mapping[str, Tensor] | None,
 ) -> None:
-    """Write parameters, the best ones so far, the optimizer and the random numbers into one file, atomically.
+    """Write parameters, the best parameters so far, the optimizer and the random state into one file, atomically.
 
     Args:
-        path: the file.
-        model: as it stands.
-        adam: its optimizer.
-        meta: JSON; its `signature` says what training this is.
-        best: parameters of the best validation.
+        path: The file.
+        model: The model as it is.
+        optimizer: Its optimizer.
+        meta: JSON; its `signature` identifies the training.
+        best: Parameters of the best validation.
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     tensors |= {f"best.{name}": value for name, value in (best or {}).items()}
-    for i, state in adam.state_dict()["state"].items():
+    for i, state in optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{i}.{name}": value for name, value in state.items()}
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
@@ -36,23 +40,24 @@ def write_checkpoint(
 
 
 def read_checkpoint(
-    path: Path, model: nn.Module, adam: torch.optim.Optimizer, signature: Mapping[str, Any]
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, signature: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Tensor] | None]:
-    """Put a model, its optimizer and the random numbers back to where they were.
+    """Load a checkpoint into a model, its optimizer and the random number generators.
 
     Returns:
-        The JSON that was written with them, and the best parameters.
+        The JSON that was written with it, and the best parameters.
 
     Raises:
-        InvdesignError: the file is damaged, or of another training.
+        InvdesignError: The file is damaged, or belongs to another training.
     """
     tensors, meta = read_tensors(path)
     if meta["signature"] != signature:
-        was, now = _flat(meta["signature"]), _flat(signature)
-        changed = [f"{k}: {was.get(k)!r} -> {now.get(k)!r}" for k in sorted(was | now) if was.get(k) != now.get(k)]
+        stored, current = _flatten(meta["signature"]), _flatten(signature)
+        names = sorted(stored | current)
+        changed = [f"{k}: {stored.get(k)!r} -> {current.get(k)!r}" for k in names if stored.get(k) != current.get(k)]
         raise InvdesignError(
-            f"checkpoint {path} belongs to another training ({'; '.join(changed)}); "
-            "give the settings it was begun with, or remove the file to begin anew"
+            f"checkpoint {path}: expected the settings that it was written with, got others ({'; '.join(changed)}). "
+            "Give those settings, or remove the file to train from the start"
         )
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     state: dict[int, dict[str, Tensor]] = {}
@@ -60,7 +65,7 @@ def read_checkpoint(
         if key.startswith("adam."):
             _, i, name = key.split(".")
             state.setdefault(int(i), {})[name] = value
-    adam.load_state_dict({"state": state, "param_groups": adam.state_dict()["param_groups"]})
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
@@ -68,8 +73,13 @@ def read_checkpoint(
     return meta, best or None
 
 
-def _flat(nested: Mapping[str, Any]) -> dict[str, Any]:
+def _flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= {f"{key}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{name}.")
+        else:
+            flat[name] = value
     return flat

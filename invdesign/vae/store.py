@@ -1,8 +1,9 @@
-"""Room of VAEs: models and checkpoints on disk, as safetensors and JSON with checksums; never pickle."""
+"""Models and tensors on disk: safetensors and JSON with checksums, never pickle."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,52 +14,59 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from invdesign.core import InvdesignError
+from invdesign.core import Encoding, InvdesignError
 from invdesign.io.atomic import write_bytes
 from invdesign.vae.base import VAE
 
-FORMAT = 1
+FORMAT = 2
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors and JSON into one safetensors file that carries the checksum of both."""
+    """Write tensors and JSON into one safetensors file that carries the checksum of both.
+
+    Raises:
+        InvdesignError: The disk is full or the folder cannot be written.
+    """
     content = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
     text = json.dumps(meta, sort_keys=True)
     write_bytes(path, save(content, metadata={"meta": text, "sha256": _digest(content, text)}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read what `write_tensors` wrote.
+    """Return the tensors and the JSON that `write_tensors` wrote.
 
     Raises:
-        InvdesignError: when the file is missing, cut short, or altered.
+        InvdesignError: The file is missing, truncated or altered.
     """
-    remedy = "remove it, so that it is made anew"
+    remedy = "Remove it, so that it is made again"
     if not path.is_file():
-        raise InvdesignError(f"{path}: there is no such file")
+        raise InvdesignError(f"{path}: no such file")
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
-        raise InvdesignError(f"{path}: not a whole safetensors file ({error}); {remedy}") from error
+        raise InvdesignError(f"{path}: expected a whole safetensors file ({error}). {remedy}") from error
     text = header.get("meta", "")
     if header.get("sha256") != _digest(tensors, text):
-        raise InvdesignError(f"{path}: the content does not match its checksum: damaged or altered; {remedy}")
+        raise InvdesignError(f"{path}: the content does not match its checksum: damaged or altered. {remedy}")
     return tensors, json.loads(text)
 
 
 def save_model(
     folder: Path, vae: VAE, meta: Mapping[str, Any], *, half: bool = False, extra: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write `model.safetensors` and `model.json` (architecture, checksum, and what the caller adds).
+    """Write `model.safetensors` and `model.json` (class, architecture, checksum, and what the caller adds).
 
     Args:
-        folder: made if missing.
-        vae: the model.
-        meta: JSON; the keys `format`, `architecture` and `sha256` are ours.
-        half: store the parameters as float16.
-        extra: further tensors, e.g. a sample of latents, stored as they are.
+        folder: The folder of the model, made if missing.
+        vae: The model.
+        meta: JSON; the keys `format`, `class`, `architecture` and `sha256` are set here.
+        half: Whether to store the parameters as float16.
+        extra: Further tensors, e.g. a sample of latents, stored as they are.
+
+    Raises:
+        InvdesignError: The disk is full or the folder cannot be written.
     """
     tensors = {f"model.{name}": value.detach().cpu() for name, value in vae.state_dict().items()}
     if half:
@@ -68,6 +76,7 @@ def save_model(
     card = {
         **meta,
         "format": FORMAT,
+        "class": f"{type(vae).__module__}.{type(vae).__qualname__}",
         "architecture": vae.architecture(),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
@@ -76,35 +85,38 @@ def save_model(
 
 
 def load_model(folder: Path, build: Callable[[dict[str, Any]], VAE]) -> tuple[VAE, dict[str, Any], dict[str, Tensor]]:
-    """Read a model written by `save_model`, after checking that it is whole and unaltered.
+    """Return a model written by `save_model`, after its checksum is verified.
 
     Args:
-        folder: where `model.safetensors` and `model.json` lie.
-        build: from the JSON of `model.json` to an untrained model of that architecture.
+        folder: The folder with `model.safetensors` and `model.json`.
+        build: Returns an untrained model for the JSON of `model.json`; see `build_stored`.
 
     Returns:
         The model (in evaluation mode, float32), the JSON, and the extra tensors.
 
     Raises:
-        InvdesignError: when a file is missing, damaged, altered, or does not fit the model.
+        InvdesignError: A file is missing, damaged, altered, or does not fit the model.
     """
     card, content = _read(folder / "model.json"), _read(folder / "model.safetensors")
     try:
         meta = json.loads(card)
     except ValueError as error:
         raise InvdesignError(
-            f"{folder / 'model.json'}: not JSON ({error}); restore the folder from its source"
+            f"{folder / 'model.json'}: expected JSON ({error}). Restore the folder from its source"
         ) from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        raise InvdesignError(f"{folder / 'model.json'}: format {FORMAT} expected; the model is of another version")
-    found = hashlib.sha256(content).hexdigest()
-    if meta.get("sha256") != found:
+        version = meta.get("format") if isinstance(meta, dict) else None
         raise InvdesignError(
-            f"{folder / 'model.safetensors'}: sha256 {meta.get('sha256')} expected, {found} found: damaged or altered; "
-            "restore the folder from its source, or train anew"
+            f"{folder / 'model.json'}: expected a model of format {FORMAT}, got {version!r}. Train it again"
+        )
+    digest = hashlib.sha256(content).hexdigest()
+    if meta.get("sha256") != digest:
+        raise InvdesignError(
+            f"{folder / 'model.safetensors'}: expected sha256 {meta.get('sha256')}, got {digest}: damaged or altered. "
+            "Restore the folder from its source, or train again"
         )
     with safe_open(folder / "model.safetensors", framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     vae = build(meta)
     stored = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     extra = {name.removeprefix("extra."): t for name, t in tensors.items() if name.startswith("extra.")}
@@ -115,12 +127,38 @@ def load_model(folder: Path, build: Callable[[dict[str, Any]], VAE]) -> tuple[VA
     return vae.eval(), meta, extra
 
 
+def build_stored(card: Mapping[str, Any], encoding: Encoding[Any, Any]) -> VAE:
+    """Return an untrained model of the class and the architecture that a `model.json` names.
+
+    Args:
+        card: JSON of a stored model.
+        encoding: The encoding that the model was trained with.
+
+    Raises:
+        InvdesignError: The class is not a VAE of this package: a file may not name code of others.
+    """
+    path = str(card.get("class", ""))
+    module, _, name = path.rpartition(".")
+    model = None
+    if module.startswith("invdesign.") and all(part.isidentifier() for part in path.split(".")):
+        try:
+            model = getattr(importlib.import_module(module), name, None)
+        except ImportError:
+            model = None
+    if not (isinstance(model, type) and issubclass(model, VAE)):
+        raise InvdesignError(
+            f"model.json: expected the class of a VAE of invdesign, got {path!r}. For a model class of your own give "
+            "the recipe that built it"
+        )
+    return model.from_architecture(card["architecture"], encoding)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise InvdesignError(
-            f"{path}: cannot be read ({error.strerror}); a model is a folder with both files"
+            f"{path}: cannot be read ({error.strerror}). A model is a folder with model.json and model.safetensors"
         ) from error
 
 

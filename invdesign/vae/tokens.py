@@ -1,4 +1,4 @@
-"""Room of VAEs: the vocabulary of a token VAE, symbols and the byte-pair merges that shorten their sequences."""
+"""Vocabulary of a token VAE: symbols, and byte-pair merges that shorten their sequences."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class Vocabulary:
     The merges are applied in the order in which they were learnt, so that a sequence has exactly one tokenization.
     Where any concatenation of symbols is a design (SELFIES), any concatenation of tokens is one too.
 
-    Args:
-        symbols: the symbols, after the three special ones: 0 pads, 1 ends, 2 stands for what is unknown.
-        merges: pairs of token numbers; merge `i` makes token `len(symbols) + i`.
-
     References:
         Li and Fourches, SMILES Pair Encoding, J. Chem. Inf. Model. 2021, doi:10.1021/acs.jcim.0c01127.
     """
 
     symbols: tuple[str, ...]
+    """The symbols, after the three special ones: 0 is padding, 1 the end, 2 an unknown symbol."""
     merges: tuple[tuple[int, int], ...] = ()
+    """Pairs of token numbers; merge `i` makes token `len(symbols) + i`."""
 
     def __post_init__(self) -> None:
         if self.symbols[:3] != SPECIAL:
-            raise InvdesignError(f"a vocabulary begins with {SPECIAL}, got {self.symbols[:3]}; use learn_vocabulary")
+            raise InvdesignError(
+                f"vocabulary: expected to begin with {SPECIAL}, got {self.symbols[:3]}. Use learn_vocabulary"
+            )
         for i, (left, right) in enumerate(self.merges):
             if not (UNKNOWN < left < len(self.symbols) + i and UNKNOWN < right < len(self.symbols) + i):
                 raise InvdesignError(f"vocabulary: merge {i} joins {left} and {right}, which are not tokens before it")
@@ -55,18 +55,18 @@ class Vocabulary:
 
     @cached_property
     def spelling(self) -> tuple[tuple[int, ...], ...]:
-        """The symbol numbers that every token stands for."""
+        """Symbol numbers of every token."""
         spelt: list[tuple[int, ...]] = [(i,) for i in range(len(self.symbols))]
         for left, right in self.merges:
             spelt.append(spelt[left] + spelt[right])
         return tuple(spelt)
 
     def unknown(self, sequence: Sequence[str]) -> list[str]:
-        """The symbols of a sequence that the vocabulary lacks, each once, in order."""
+        """Return the symbols of a sequence that the vocabulary lacks, each once, in order."""
         return list(dict.fromkeys(s for s in sequence if self._number.get(s, 0) <= UNKNOWN))
 
     def tokenize(self, sequences: Sequence[Sequence[str]]) -> list[Ids]:
-        """Token numbers of every sequence, without padding or end."""
+        """Return the token numbers of every sequence, without padding or end."""
         flat = _flatten([[max(self._number.get(s, UNKNOWN), UNKNOWN) for s in sequence] for sequence in sequences])
         for i, (left, right) in enumerate(self.merges):
             flat = _merge(flat, left, right, len(self.symbols) + i)
@@ -74,11 +74,11 @@ class Vocabulary:
         return [piece[:-1] for piece in np.split(flat, ends + 1)[: len(sequences)]]
 
     def encode(self, sequences: Sequence[Sequence[str]], length: int) -> Tensor:
-        """Write sequences as padded token numbers, each closed by an end token.
+        """Return sequences as padded token numbers, each with an end token.
 
         Args:
             sequences: `n` lists of symbols; a symbol that the vocabulary lacks becomes the unknown token.
-            length: columns of the answer; what is longer is cut (and then has no end token).
+            length: Columns of the result; a longer sequence is truncated and has no end token.
 
         Returns:
             `n x length` token numbers.
@@ -92,7 +92,7 @@ class Vocabulary:
         return torch.from_numpy(batch)
 
     def decode(self, batch: Tensor) -> list[list[str]]:
-        """Read token numbers (`n x length`) as symbols up to the end; padding is skipped, unknown tokens are kept."""
+        """Return the symbols of token numbers (`n x length`) up to the end, without padding; unknown tokens are kept."""
         spelling, symbols = self.spelling, self.symbols
         texts = []
         for row in batch.tolist():
@@ -101,28 +101,28 @@ class Vocabulary:
         return texts
 
     def to_json(self) -> dict[str, Any]:
-        """The vocabulary as plain JSON."""
+        """Return the vocabulary as JSON."""
         return {"symbols": list(self.symbols), "merges": [list(pair) for pair in self.merges]}
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Vocabulary:
-        """Take back what `to_json` wrote."""
+        """Return the vocabulary that `to_json` described."""
         return cls(tuple(state["symbols"]), tuple((int(a), int(b)) for a, b in state["merges"]))
 
 
 def learn_vocabulary(
     sequences: Sequence[Sequence[str]], *, n_merges: int = 0, min_count: int = 20, learn_from: int = 30_000
 ) -> Vocabulary:
-    """Collect the symbols of a corpus and learn byte-pair merges: the most frequent neighbours become one token.
+    """Return the vocabulary of a corpus: its symbols, and byte-pair merges of the most frequent neighbours.
 
     Args:
-        sequences: the corpus, each a list of symbols.
-        n_merges: merges to learn at most.
-        min_count: a pair seen less often is not merged.
-        learn_from: merges are counted on this many sequences, evenly spaced in the corpus.
+        sequences: The corpus, each design a list of symbols.
+        n_merges: Largest number of merges.
+        min_count: A less frequent pair is not merged.
+        learn_from: Number of sequences, evenly spaced in the corpus, on which merges are counted.
 
     Returns:
-        The vocabulary; the same corpus gives the same one.
+        The vocabulary; equal for equal corpora.
     """
     symbols = SPECIAL + tuple(sorted(set(chain.from_iterable(sequences)) - set(SPECIAL)))
     vocabulary = Vocabulary(symbols)
@@ -145,7 +145,7 @@ def learn_vocabulary(
 
 
 def _flatten(numbers: Sequence[Sequence[int]]) -> Ids:
-    """All sequences in one array, each followed by a padding token, so that no merge crosses a border."""
+    """Return all sequences in one array, each followed by a padding token, so that no merge crosses a border."""
     sizes = np.array([len(row) for row in numbers], dtype=np.int64)
     flat = np.full(int(sizes.sum()) + len(numbers), PAD, dtype=np.int64)
     keep = np.ones(len(flat), dtype=bool)
@@ -155,7 +155,7 @@ def _flatten(numbers: Sequence[Sequence[int]]) -> Ids:
 
 
 def _merge(flat: Ids, left: int, right: int, token: int) -> Ids:
-    """Replace every `left right` by `token`, from left to right without overlap."""
+    """Replace every pair `left right` by `token`, from left to right without overlap."""
     hits = np.flatnonzero((flat[:-1] == left) & (flat[1:] == right))
     if not len(hits):
         return flat

@@ -1,12 +1,9 @@
-"""Paths between designs of a toy domain: every design at its own place, measured no more than asked."""
+"""Paths between designs of a toy domain: every design at its own latent, measured no more than needed."""
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,19 +11,14 @@ import pytest
 import torch
 import toy
 
-from invdesign.campaign import Interpolation, initialize, interpolate
-from invdesign.campaign.interpolation import table
+from invdesign.campaign import Interpolation, initialize, interpolate, make_engine, start
 from invdesign.core import Candidate, Check, Corpus, InvdesignError, Objective, Outcome
-from invdesign.io.tables import read_table, write_table
 
 SPACE = toy.GridSpace(toy.Grid())
-TEXTS = SimpleNamespace(
-    to_text=str, label=lambda p: f"{p[0]} by {p[1]}", describe=lambda designs: {"sum": [sum(p) for p in designs]}
-)
 
 
 class Counted:
-    """An evaluation in process that remembers what it was asked."""
+    """An evaluation in process that records the designs."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -41,11 +33,12 @@ class Counted:
 def history(campaign: Any) -> tuple[Candidate[Any], ...]:
     source = toy.corpus(200)
     known = Corpus(source.designs, properties={"height": toy.bump(source.designs)})
-    return initialize(campaign, SPACE, corpus=known).history
+    engine = toy.engine(campaign)
+    return start(engine, initialize(engine, known)).history
 
 
 def walk(first: Any, last: Any, **options: Any) -> Interpolation[Any]:
-    return interpolate(toy.campaign(), SPACE, first, last, **{"shape": "straight", **options})
+    return interpolate(toy.engine(toy.campaign()), first, last, **{"shape": "straight", **options})
 
 
 def test_a_straight_path_visits_the_points_between() -> None:
@@ -55,7 +48,7 @@ def test_a_straight_path_visits_the_points_between() -> None:
     assert max(step.distance for step in found.steps) < 1e-12 and found.notes == ()
 
 
-def test_density_is_told_of_the_design_and_of_the_place() -> None:
+def test_a_step_has_the_density_of_the_point_and_of_the_design() -> None:
     step = walk((0, 0), (3, 0), n=3).steps[1]
     assert step.found is not None and step.found.design == (2, 0)
     assert step.distance == pytest.approx(0.05)
@@ -71,7 +64,7 @@ def test_a_design_found_again_is_marked_and_measured_once() -> None:
     assert all(step.found is not None and step.found.status == "measured" for step in found.steps)
 
 
-def test_a_place_that_decodes_to_nothing_is_a_step_without_a_design() -> None:
+def test_a_point_that_decodes_to_no_design_is_a_step_without_a_design() -> None:
     found = walk((30, 30), (-30, 30), shape="spherical", n=5)
     assert [step.found is None for step in found.steps] == [False, True, True, True, False]
     assert math.isnan(found.steps[2].distance)
@@ -105,18 +98,18 @@ def test_what_cannot_be_measured_neither_meets_the_value_nor_stops_the_path() ->
 
 def test_the_surrogate_predicts_where_designs_were_measured_and_its_value_counts_without_an_oracle() -> None:
     campaign = toy.campaign()
-    told = history(campaign)
-    found = interpolate(campaign, SPACE, (-8, 8), (5, -7), shape="straight", history=told)
+    measured = history(campaign)
+    found = interpolate(toy.engine(campaign), (-8, 8), (5, -7), shape="straight", history=measured)
     mean = [c.mean[0] for c in found.designs]
     np.testing.assert_allclose(mean, toy.bump([c.design for c in found.designs]), atol=0.02)
     assert all(c.sd[0] > 0 for c in found.designs)
-    met = interpolate(campaign, SPACE, (-8, 8), (5, -7), shape="straight", history=told, until=0.4)
+    met = interpolate(toy.engine(campaign), (-8, 8), (5, -7), shape="straight", history=measured, until=0.4)
     assert met.met is not None and mean[met.met - 1] < 0.4 <= mean[met.met] + 1e-9
 
 
 def test_a_prediction_for_a_target_is_the_property_itself() -> None:
     campaign = toy.campaign(objectives=[Objective("height", goal=0.3)])
-    found = interpolate(campaign, SPACE, (-8, 8), (5, -7), shape="straight", history=history(campaign))
+    found = interpolate(toy.engine(campaign), (-8, 8), (5, -7), shape="straight", history=history(campaign))
     np.testing.assert_allclose(
         [c.mean[0] for c in found.designs], toy.bump([c.design for c in found.designs]), atol=0.02
     )
@@ -128,24 +121,25 @@ def test_designs_of_the_history_cost_no_call() -> None:
     found = walk((0, 0), (4, 0), n=3, history=[known], evaluate=counted)
     assert counted.asked == [(0, 0), (4, 0)]
     assert found.designs[1].y == (7.0,)
-    assert found.notes[0].startswith("nothing is predicted: 1 distinct designs")
+    assert found.notes[0].startswith("no predictions: 1 distinct designs")
 
 
-def test_validators_speak_of_every_design() -> None:
+def test_validators_check_every_design() -> None:
     def even(designs: Sequence[Any]) -> list[Check]:
         return [Check("even", sum(p) % 2 == 0, str(sum(p))) for p in designs]
 
-    found = interpolate(toy.campaign(validators=[even]), SPACE, (0, 0), (3, 0), shape="straight", n=4)
+    found = interpolate(toy.engine(toy.campaign(validators=[even])), (0, 0), (3, 0), shape="straight", n=4)
     assert [c.is_valid for c in found.designs] == [True, False, True, False]
 
 
-def test_an_end_that_does_not_come_back_is_noted_and_stays_the_end() -> None:
+def test_an_end_that_is_not_reconstructed_is_noted_and_stays_the_end() -> None:
     class Shifted(toy.GridSpace):
         def decode(self, Z: torch.Tensor) -> list[Any]:
             return super().decode(Z + 0.1)
 
-    found = interpolate(toy.campaign(), Shifted(toy.Grid()), (0, 0), (4, 0), shape="straight", n=3)
-    assert found.notes[0] == "the first design does not come back from its own latent, which decodes to 1,1"
+    shifted: Any = Shifted(toy.Grid())
+    found = interpolate(make_engine(toy.campaign(), shifted), (0, 0), (4, 0), shape="straight", n=3)
+    assert found.notes[0] == "the first design is not reconstructed from its latent, which decodes to 1,1"
     assert [c.design for c in found.designs] == [(0, 0), (3, 1), (4, 0)]
 
 
@@ -160,19 +154,7 @@ def test_a_path_along_the_density_is_the_same_every_time_and_leaves_the_random_s
 
 
 def test_equal_ends_and_a_value_of_nothing_known_are_refused() -> None:
-    with pytest.raises(InvdesignError, match="same design"):
+    with pytest.raises(InvdesignError, match="expected two different designs"):
         walk((1, 1), (1, 1))
     with pytest.raises(InvdesignError, match="--measure"):
         walk((0, 0), (4, 0), until=1.0)
-
-
-def test_the_table_has_a_row_per_step_and_comes_back_from_its_file(tmp_path: Any) -> None:
-    found = dataclasses.replace(walk((30, 30), (-30, 30), shape="spherical", n=5, evaluate=Counted()))
-    columns = table(found, TEXTS, [Objective("height", "m")])  # type: ignore[arg-type]
-    back = read_table(write_table(columns, tmp_path / "path.csv"))
-    assert back["step"] == list("01234") and back["key"] == ["30,30", "", "", "", "-30,30"]
-    assert back["design"][0] == "(30, 30)" and back["label"] == ["30 by 30", "", "", "", "-30 by 30"]
-    assert back["status"] == ["invalid", *["nothing decoded"] * 3, "measured"]
-    assert back["sum"] == ["60", "", "", "", "0"] and "measured height [m]" in back
-    with (tmp_path / "path.csv").open(newline="") as file:
-        assert len(list(csv.reader(file))) == 6

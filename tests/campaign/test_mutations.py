@@ -1,4 +1,4 @@
-"""Proposals made of designs, and what a surrogate that knows nothing is worth."""
+"""Proposals made by mutation, and a surrogate that does not rank better than its limit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from toy import Grid, GridSpace, bump, campaign, corpus
+import toy
+from toy import Grid, GridEncoding, GridSpace, bump, campaign, changed
 
-from invdesign.campaign import Campaign, initialize, run
+from invdesign.campaign import Campaign, make_engine, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
 from invdesign.core import Array, Check
 from invdesign.execution.executors import in_process
@@ -25,7 +26,7 @@ def apart(first: Point, second: Point) -> int:
 
 
 def step(parents: Sequence[Point], n: int, *, radius: int) -> list[Point]:
-    """One coordinate of a parent moved by at most the radius."""
+    """Return designs with one coordinate of a parent moved by at most the radius."""
     found = []
     for i in range(n):
         point = list(parents[i % len(parents)])
@@ -35,16 +36,16 @@ def step(parents: Sequence[Point], n: int, *, radius: int) -> list[Point]:
 
 
 def pulled(space: Any, Z: torch.Tensor, designs: Sequence[Any], center: Point, radius: int) -> list[Any]:
-    """Whatever is farther away than the radius becomes the center's neighbour."""
+    """Return designs, each farther than the radius replaced by the neighbour of the center."""
     return [d if d is None or apart(d, center) <= radius else (center[0] + 1, *center[1:]) for d in designs]
 
 
 def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
-    space: Any = GridSpace(parts.domain)  # type: ignore[arg-type]
-    return run(parts, space, initialize(parts, space, corpus=corpus()), evaluate=in_process)
+    engine = toy.engine(parts)
+    return run(engine, toy.begun(engine), evaluate=in_process)
 
 
-def test_designs_are_bred_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
+def test_designs_are_mutated_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
     parts = replace(campaign(), mutations=MutationPolicy(step, apart, pulled, share=0.5, max_radius=3))
     state = finished(parts)
     origins = {c.origin for c in state.history}
@@ -62,40 +63,43 @@ def test_a_batch_keeps_its_designs_apart() -> None:
     assert all(apart(a, b) >= 3 for i, a in enumerate(last) for b in last[:i])
 
 
-def test_where_the_surrogate_knows_nothing_the_density_leads_and_the_record_says_so() -> None:
+def test_below_the_rank_correlation_limit_the_density_selects_and_the_record_has_a_note() -> None:
     parts = campaign()
     state = finished(replace(parts, search=replace(parts.search, min_rank_correlation=1.1)))
-    assert any("the density of real designs leads" in note for record in state.records for note in record.notes)
-    assert not any("density of real designs leads" in note for r in finished(parts).records for note in r.notes)
+    assert any("selected by the density of real designs" in note for record in state.records for note in record.notes)
+    assert not any("density of real designs" in note for r in finished(parts).records for note in r.notes)
 
 
-class Described(Grid):
-    """The grid, with the points themselves as features."""
+class DescribedEncoding(GridEncoding):
+    """The encoding of the grid, with the points themselves as features."""
 
     def features(self, designs: Sequence[Point]) -> Array:
         return np.array(designs, dtype=float)
 
 
-def test_where_no_proposer_climbs_there_need_be_no_surrogate_of_the_latents() -> None:
-    parts = replace(campaign(), domain=Described(), latent_surrogate=None)
-    state = finished(replace(parts, search=replace(parts.search, propose=(local_steps,), shares=())))
+def test_without_a_proposer_that_follows_gradients_no_surrogate_of_the_latents_is_needed() -> None:
+    parts = campaign()
+    parts = changed(parts, latent_surrogate=None, search=replace(parts.search, propose=(local_steps,), shares=()))
+    space: Any = GridSpace(Grid(), encoding=DescribedEncoding())
+    engine = make_engine(parts, space)
+    state = run(engine, toy.begun(engine), evaluate=in_process)
     assert "local_steps" in {c.origin for c in state.history}
 
 
-def test_designs_that_the_map_cannot_encode_are_dropped_and_the_others_keep_their_places() -> None:
-    class Narrow(Grid):
-        def encoding_errors(self, designs: Sequence[Point]) -> list[str]:
+def test_designs_that_cannot_be_encoded_are_dropped_and_the_others_keep_their_positions() -> None:
+    class Narrow(GridEncoding):
+        def errors(self, designs: Sequence[Point]) -> list[str]:
             return ["too far" if max(map(abs, design)) > 3 else "" for design in designs]
 
-    space: Any = GridSpace(Narrow())
+    space: Any = GridSpace(Grid(), encoding=Narrow())
     pool = decode_screen_encode(
-        space, torch.zeros(1, 2, dtype=torch.float64), is_known=lambda _: False, made=[(9, 9), (2, 1), (1, 1)]
+        space, torch.zeros(1, 2, dtype=torch.float64), is_excluded=lambda _: False, mutated=[(9, 9), (2, 1), (1, 1)]
     )
     assert pool.designs == ((0, 0), (2, 1), (1, 1)) and pool.source == (0, 2, 3)
     assert pool.funnel.proposed == 4 and pool.funnel.decoded == 3
 
 
-def test_a_later_screen_sees_what_the_earlier_ones_let_through() -> None:
+def test_a_later_screen_gets_only_designs_that_passed_the_earlier_ones() -> None:
     seen: list[Point] = []
 
     def even(designs: Sequence[Point]) -> list[Check]:

@@ -1,9 +1,9 @@
-"""A domain of short words and a tiny model of it: what the map's tests stand on."""
+"""A domain of short words, and a tiny model of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from invdesign.core import Array, Corpus
+from invdesign.core import Array, Corpus, EncodingShape
 from invdesign.vae.build import sequence_vae
-from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 from invdesign.vae.training import Recipe
 
@@ -23,27 +22,9 @@ from invdesign.vae.training import Recipe
 class Words:
     """Words over a small alphabet; a word is its own key."""
 
-    vocabulary: Vocabulary | None = None
-    length: int = 0
-
-    @property
-    def name(self) -> str:
-        return "words"
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        return (".txt",)
-
-    def read(self, path: Path) -> Corpus[str]:
-        return Corpus(tuple(path.read_text().split()))
-
-    def write(self, designs: Sequence[str], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
-        path.write_text("\n".join(designs))
+    name: str = "words"
 
     def key(self, design: str) -> str:
-        return design
-
-    def label(self, design: str) -> str:
         return design
 
     def to_text(self, design: str) -> str:
@@ -52,41 +33,41 @@ class Words:
     def from_text(self, text: str) -> str:
         return text
 
-    def fit(self, designs: Sequence[str]) -> Words:
-        return replace(self, vocabulary=learn_vocabulary([list(w) for w in designs]), length=max(map(len, designs)) + 1)
+    def settings(self) -> dict[str, Any]:
+        return {}
+
+    def fit(self, designs: Sequence[str]) -> WordEncoding:
+        return WordEncoding(learn_vocabulary([list(w) for w in designs]), max(map(len, designs)) + 1)
+
+    def restore(self, state: Mapping[str, Any]) -> WordEncoding:
+        return WordEncoding(Vocabulary.from_json(state["vocabulary"]), int(state["length"]))
+
+
+@dataclass(frozen=True)
+class WordEncoding:
+    """Words as rows of letters, with the counts of letters as features."""
+
+    vocabulary: Vocabulary
+    length: int
+
+    @property
+    def shape(self) -> EncodingShape:
+        return EncodingShape(self.length, len(self.vocabulary))
 
     def state(self) -> dict[str, Any]:
-        return {"length": self.length, "vocabulary": self.vocabulary and self.vocabulary.to_json()}
+        return {"length": self.length, "vocabulary": self.vocabulary.to_json()}
 
-    def restore(self, state: Mapping[str, Any]) -> Words:
-        return Words(Vocabulary.from_json(state["vocabulary"]), int(state["length"]))
-
-    def model(self, architecture: Mapping[str, Any]) -> SequenceVAE:
-        settings = dict(architecture)
-        return SequenceVAE(settings.pop("n_tokens"), settings.pop("length"), **settings)
-
-    def is_same(self, first: str, second: str) -> bool:
-        return first == second
-
-    def encoding_errors(self, designs: Sequence[str]) -> list[str]:
-        return ["" for _ in designs]
-
-    def to_batch(self, designs: Sequence[str]) -> Tensor:
-        assert self.vocabulary is not None
+    def encode(self, designs: Sequence[str]) -> Tensor:
         return self.vocabulary.encode([list(w) for w in designs], self.length)
 
-    def from_batch(self, batch: Tensor) -> list[str | None]:
-        assert self.vocabulary is not None
+    def decode(self, batch: Tensor) -> list[str | None]:
         return ["".join(symbols) or None for symbols in self.vocabulary.decode(batch)]
+
+    def errors(self, designs: Sequence[str]) -> list[str]:
+        return ["" for _ in designs]
 
     def features(self, designs: Sequence[str]) -> Array:
         return np.array([[w.count(letter) for letter in "abcd"] for w in designs], dtype=np.float64).reshape(-1, 4)
-
-    def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
-        return {}
-
-    def draw(self, design: str) -> str:
-        return f"<svg><text>{design}</text></svg>"
 
 
 @pytest.fixture(scope="session")

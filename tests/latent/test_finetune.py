@@ -1,4 +1,4 @@
-"""Tuning: better designs weigh more, the map is drawn anew, and the old one stays as it was."""
+"""Fine-tuning: better designs weigh more, the space is standardized again, and the old one is not changed."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def test_the_weights_of_ranks_are_those_of_the_formula() -> None:
     np.testing.assert_allclose(weights, expected / expected.sum())
 
 
-def test_a_tuned_space_is_standardized_hints_at_utilities_and_leaves_the_old_one_alone(
+def test_a_finetuned_space_is_standardized_predicts_utilities_and_leaves_the_old_one_alone(
     words, corpus, recipe, cache
 ) -> None:
     space = prepare(words, corpus, recipe, cache=cache)
@@ -24,22 +24,22 @@ def test_a_tuned_space_is_standardized_hints_at_utilities_and_leaves_the_old_one
     designs = corpus.designs[::8]
     utilities = np.array([w.count("a") for w in designs], dtype=float)
     utilities[0] = np.nan
-    tuned = finetune(
-        space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, share=0.8, n_replay=150, seed=5
+    finetuned = finetune(
+        space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, fraction=0.8, n_replay=150, seed=5
     )
-    torch.testing.assert_close(tuned.sample.mean(0), torch.zeros(8, dtype=torch.float64), atol=1e-6, rtol=0)
-    torch.testing.assert_close(tuned.sample.std(0), torch.ones(8, dtype=torch.float64), atol=1e-6, rtol=0)
-    hinted = tuned.predict(tuned.encode(designs[1:]))
-    assert hinted is not None
-    assert np.corrcoef(hinted[:, 0].numpy(), utilities[1:])[0, 1] > 0.5
+    torch.testing.assert_close(finetuned.sample.mean(0), torch.zeros(8, dtype=torch.float64), atol=1e-6, rtol=0)
+    torch.testing.assert_close(finetuned.sample.std(0), torch.ones(8, dtype=torch.float64), atol=1e-6, rtol=0)
+    predicted = finetuned.predict(finetuned.encode(designs[1:]))
+    assert predicted is not None
+    assert np.corrcoef(predicted[:, 0].numpy(), utilities[1:])[0, 1] > 0.5
     assert all(torch.equal(before[name], value) for name, value in space.vae.state_dict().items())
     again = finetune(
-        space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, share=0.8, n_replay=150, seed=5
+        space, designs, utilities, epochs=12, learning_rate=5e-3, batch=32, fraction=0.8, n_replay=150, seed=5
     )
-    assert torch.equal(again.encode(designs[:9]), tuned.encode(designs[:9]))
+    assert torch.equal(again.encode(designs[:9]), finetuned.encode(designs[:9]))
 
 
-def test_tuning_on_nothing_measured_is_refused(words, corpus, recipe, cache) -> None:
+def test_finetuning_without_a_measurement_is_refused(words, corpus, recipe, cache) -> None:
     space = prepare(words, corpus, recipe, cache=cache)
-    with pytest.raises(InvdesignError, match="one utility per design"):
+    with pytest.raises(InvdesignError, match="expected one utility for each"):
         finetune(space, corpus.designs[:2], np.array([np.nan, np.nan]))

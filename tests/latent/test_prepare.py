@@ -1,4 +1,4 @@
-"""The stage that makes a map: trained once, kept by content, and standardized."""
+"""Preparation of a latent space: trained once, cached by content, and standardized."""
 
 from dataclasses import replace
 from functools import partial
@@ -13,7 +13,7 @@ from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.vae.build import sequence_vae
 
 
-def test_a_map_is_trained_once_and_then_taken_from_the_cache(words, corpus, recipe, cache: Path) -> None:
+def test_a_latent_space_is_trained_once_and_then_taken_from_the_cache(words, corpus, recipe, cache: Path) -> None:
     space = prepare(words, corpus, recipe, cache=cache)
     stages = []
     again = prepare(words, corpus, recipe, cache=cache, progress=lambda stage, done, total: stages.append(stage))
@@ -43,31 +43,32 @@ def test_percentiles_of_the_corpus_are_spread_evenly(words, corpus, recipe, cach
     assert float(space.percentile(space.log_density(far))) == 0
 
 
-def test_a_saved_map_needs_no_corpus(words, corpus, recipe, cache: Path) -> None:
+def test_a_stored_latent_space_needs_no_corpus(words, corpus, recipe, cache: Path) -> None:
     space = prepare(words, corpus, recipe, cache=cache)
     folder = next((cache / "models").iterdir())
     loaded = prepare(words, None, Pretrained(folder))
     assert torch.equal(space.encode(corpus.designs[:5]), loaded.encode(corpus.designs[:5]))
 
 
-def test_hints_are_properties_first_then_components_of_the_features(words, corpus) -> None:
+def test_auxiliary_targets_are_properties_first_then_components_of_the_features(words, corpus) -> None:
     length = torch.tensor([float(len(w)) for w in corpus.designs]).double().numpy()
     measured = replace(corpus, properties={"length": length})
-    labels = auxiliary_targets(words, measured, 3)
-    assert labels is not None and labels.shape == (len(corpus), 3)
-    torch.testing.assert_close(torch.corrcoef(labels[:, 1:].T), torch.eye(2), atol=1e-3, rtol=0)
-    torch.testing.assert_close(labels.std(0, correction=0), torch.ones(3))
-    assert auxiliary_targets(words, corpus, 0) is None
+    encoding = words.fit(corpus.designs)
+    targets = auxiliary_targets(encoding, measured, 3)
+    assert targets is not None and targets.shape == (len(corpus), 3)
+    torch.testing.assert_close(torch.corrcoef(targets[:, 1:].T), torch.eye(2), atol=1e-3, rtol=0)
+    torch.testing.assert_close(targets.std(0, correction=0), torch.ones(3))
+    assert auxiliary_targets(encoding, corpus, 0) is None
     with pytest.raises(InvdesignError, match="at least 2"):
-        auxiliary_targets(words, replace(corpus, properties={"a": length, "b": length}), 1)
-    with pytest.raises(InvdesignError, match="4 features"):
-        auxiliary_targets(words, corpus, 9)
+        auxiliary_targets(encoding, replace(corpus, properties={"a": length, "b": length}), 1)
+    with pytest.raises(InvdesignError, match="at most 4 outputs"):
+        auxiliary_targets(encoding, corpus, 9)
 
 
 def test_a_recipe_without_a_corpus_and_a_model_that_is_not_there_are_refused(words, recipe) -> None:
-    with pytest.raises(InvdesignError, match="without a corpus"):
+    with pytest.raises(InvdesignError, match="expected a corpus to train on"):
         prepare(words, None, recipe)
-    with pytest.raises(InvdesignError, match="no model 'nowhere'"):
+    with pytest.raises(InvdesignError, match="model 'nowhere': expected a shipped model"):
         prepare(words, None, Pretrained("nowhere"))
 
 

@@ -1,4 +1,4 @@
-"""What a map answers where the decoder names nothing."""
+"""Decoding at points where the decoder writes no valid design."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ D = 4
 
 
 class Itself(torch.nn.Module):
-    """A decoder that answers the latent itself."""
+    """A decoder that returns the latent itself."""
 
     d = D
 
@@ -25,17 +25,18 @@ class Itself(torch.nn.Module):
 
 @dataclass(frozen=True)
 class Where:
-    """Designs are points; those for which `can_be` does not hold are none."""
+    """An encoding of points; those for which `can_be` does not hold are no designs."""
 
     can_be: Callable[[Tensor], bool]
 
-    def from_batch(self, rows: Tensor) -> list[Any]:
+    def decode(self, rows: Tensor) -> list[Any]:
         return [tuple(row.tolist()) if self.can_be(row) else None for row in rows]
 
 
 def space(can_be: Callable[[Tensor], bool]) -> LatentSpace[Any, Any]:
     nothing = torch.zeros(0, D, dtype=torch.float64)
     return LatentSpace(
+        None,  # type: ignore[arg-type]
         Where(can_be),  # type: ignore[arg-type]
         Itself(),  # type: ignore[arg-type]
         torch.zeros(D, dtype=torch.float64),

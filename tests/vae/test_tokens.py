@@ -65,5 +65,5 @@ def test_a_merge_of_what_does_not_exist_is_refused() -> None:
 
 
 def test_a_vocabulary_without_the_special_symbols_is_refused() -> None:
-    with pytest.raises(InvdesignError, match="begins with"):
+    with pytest.raises(InvdesignError, match="expected to begin with"):
         Vocabulary(("a", "b"))

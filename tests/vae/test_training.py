@@ -13,7 +13,7 @@ from invdesign.vae.tokens import END, PAD
 from invdesign.vae.training import Recipe, split, train
 
 RECIPE = Recipe(
-    build=lambda domain: SequenceVAE(8, 6), epochs=3, batch=16, held_out=20, warmup=5, beta=0.05, device="cpu"
+    build=lambda encoding: SequenceVAE(8, 6), epochs=3, batch=16, held_out=20, warmup=5, beta=0.05, device="cpu"
 )
 
 
@@ -47,11 +47,11 @@ class KilledError(Exception):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_resumed_training_ends_like_an_uninterrupted_one(tmp_path: Path, weighted: bool) -> None:
     x = words()
-    labels = torch.randn(200, 2, generator=torch.Generator().manual_seed(1))
-    labels[::3, 0] = torch.nan
+    targets = torch.randn(200, 2, generator=torch.Generator().manual_seed(1))
+    targets[::3, 0] = torch.nan
     weights = torch.rand(200, generator=torch.Generator().manual_seed(2)) if weighted else None
     recipe = replace(RECIPE, checkpoint_minutes=0.0, beta_warmup=0.5, epochs=2)
-    whole = train(model(n_properties=2), x, recipe, labels=labels, weights=weights)
+    whole = train(model(n_properties=2), x, recipe, targets=targets, weights=weights)
     path = tmp_path / "checkpoint.safetensors"
 
     def kill(stage: str, done: int, total: int) -> None:
@@ -59,10 +59,10 @@ def test_a_resumed_training_ends_like_an_uninterrupted_one(tmp_path: Path, weigh
             raise KilledError
 
     with pytest.raises(KilledError):
-        train(model(n_properties=2), x, recipe, labels=labels, weights=weights, checkpoint=path, progress=kill)
+        train(model(n_properties=2), x, recipe, targets=targets, weights=weights, checkpoint=path, progress=kill)
     torch.manual_seed(99)
     other = SequenceVAE(8, 6, d=8, embedding=16, width=16, token_dropout=0.1, n_properties=2)
-    resumed = train(other, x, recipe, labels=labels, weights=weights, checkpoint=path)
+    resumed = train(other, x, recipe, targets=targets, weights=weights, checkpoint=path)
     for name, value in whole.vae.state_dict().items():
         assert torch.equal(value, resumed.vae.state_dict()[name]), name
     assert [v.loss for v in whole.validations] == [v.loss for v in resumed.validations]
@@ -89,7 +89,7 @@ def test_a_cut_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
     train(model(), words(60), replace(RECIPE, epochs=1), checkpoint=path)
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InvdesignError, match="not a whole"):
+    with pytest.raises(InvdesignError, match="expected a whole safetensors file"):
         train(model(), words(60), replace(RECIPE, epochs=1), checkpoint=path)
 
 
@@ -104,18 +104,18 @@ def test_training_stops_in_time() -> None:
     assert (training.stopped, training.steps) == ("time", 1)
 
 
-def test_a_property_head_learns_from_labels_with_gaps() -> None:
+def test_a_property_head_learns_from_targets_with_gaps() -> None:
     x = words(500)
-    labels = (x == 4).sum(1, keepdim=True).float()
-    labels = (labels - labels.mean()) / labels.std()
-    known = labels.clone()
+    targets = (x == 4).sum(1, keepdim=True).float()
+    targets = (targets - targets.mean()) / targets.std()
+    known = targets.clone()
     known[::2] = torch.nan
     vae = model(n_properties=1)
-    train(vae, x, replace(RECIPE, epochs=8, batch=32, learning_rate=5e-3), labels=known)
+    train(vae, x, replace(RECIPE, epochs=8, batch=32, learning_rate=5e-3), targets=known)
     hinted = vae.predict(vae.posterior(x).loc)
     assert hinted is not None
     unseen = slice(0, None, 2)
-    assert np.corrcoef(hinted[unseen, 0].detach().numpy(), labels[unseen, 0].numpy())[0, 1] > 0.8
+    assert np.corrcoef(hinted[unseen, 0].detach().numpy(), targets[unseen, 0].numpy())[0, 1] > 0.8
 
 
 def test_the_held_out_rows_are_at_most_a_tenth_and_always_the_same() -> None:
@@ -129,7 +129,7 @@ def test_data_that_cannot_be_trained_on_are_refused() -> None:
     with pytest.raises(InvdesignError, match="at least 10"):
         train(model(), x[:5], RECIPE)
     with pytest.raises(InvdesignError, match="60 x p"):
-        train(model(), x, RECIPE, labels=torch.zeros(3, 1))
+        train(model(), x, RECIPE, targets=torch.zeros(3, 1))
     with pytest.raises(InvdesignError, match="weights"):
         train(model(), x, RECIPE, weights=torch.zeros(60))
     with pytest.raises(InvdesignError, match="epochs"):

@@ -1,4 +1,4 @@
-"""The crystal domain: what the rest of the house asks of crystals."""
+"""The domain of crystals."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import numpy as np
 from pymatgen.core import Composition
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, InvdesignError
+from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import cif, files, writing
 from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.encoding import Vocabulary
-from invdesign.domains.crystals.model.graph import min_distance
-from invdesign.domains.crystals.model.vae import CrystalVAE, crystal_vae
+from invdesign.domains.crystals.model.graph import least_distance
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.symmetry import canonical, matching
@@ -28,68 +27,73 @@ from invdesign.domains.crystals.zeolites import silica
 
 @dataclass(frozen=True)
 class Crystals:
-    """Crystals as symmetric descriptions; batches are rows of numbers (see `batch`).
-
-    Args:
-        symprec: distance (angstrom) at which two atoms of a file count as symmetric.
-        min_distance: angstrom; a decoded crystal with two atoms nearer than that is none.
-        max_atoms: a decoded crystal with more atoms in its conventional cell is none.
-        frameworks: silica frameworks are known by their T sites: files lose their oxygens where they are read and get
-            them where they are written; what is decoded settles, and is none where it makes no net (see `zeolites`).
-        by_sites: crystals with the same elements on the same sites are one design, whatever their numbers: for oracles
-            that relax them, or look them up.
-        vocabulary: learnt by `fit`.
-    """
+    """Crystals as symmetric descriptions: a space group, a cell, and one atom for each orbit."""
 
     symprec: float = 0.1
+    """Distance at which two atoms of a file count as symmetric [angstrom]."""
     min_distance: float = 0.7
+    """A decoded crystal with two atoms nearer than this is no design [angstrom]."""
     max_atoms: int = 400
+    """A decoded crystal with more atoms in its conventional cell is no design."""
     frameworks: bool = False
+    """Whether designs are silica frameworks, given by their T sites: oxygens are removed when files are read and added
+    when files are written; the geometry of a decoded framework is optimized, and one that is no 4-connected net is no
+    design."""
     by_sites: bool = False
-    vocabulary: Vocabulary | None = None
+    """Whether crystals with the same elements on the same sites are one design, whatever their free parameters: for
+    oracles that relax crystals or look them up."""
 
     @property
     def name(self) -> str:
+        """Name of the domain."""
         return "crystals"
 
     @property
     def formats(self) -> tuple[str, ...]:
+        """Suffixes that `write` knows."""
         return writing.WRITTEN
 
     def read(self, path: Path) -> Corpus[Crystal]:
-        found = files.read(path, symprec=self.symprec)
-        return silica.bared(found) if self.frameworks else found
+        """Read .cif, POSCAR, .extxyz, .db, or a table with a CIF column; see `files.read`."""
+        corpus = files.read(path, symprec=self.symprec)
+        return silica.bared(corpus) if self.frameworks else corpus
 
     def write(
         self, designs: Sequence[Crystal], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
     ) -> None:
-        writing.write([self._whole(design) for design in designs], path, columns=columns)
+        """Write symmetrized CIF and the other formats of `writing.write`."""
+        writing.write([self.complete(design) for design in designs], path, columns=columns)
 
     def key(self, design: Crystal) -> str:
+        """Return the canonical key; without the free parameters where `by_sites` is set."""
         return canonical.occupation(design) if self.by_sites else canonical.key(design)
 
     def is_same(self, first: Crystal, second: Crystal) -> bool:
-        """Whether two crystals are one structure within the usual tolerances, as reconstructions are judged."""
+        """Return whether two crystals are one structure within the usual tolerances of reconstruction figures."""
         return matching.match(first, second)
 
     def label(self, design: Crystal) -> str:
-        whole = self._whole(design)
+        """Return formula, space group and prototype."""
+        complete = self.complete(design)
         symbol, *_ = cif.words(design.space_group)
-        kind = ionic.prototype_of(whole)
-        return f"{_spoken(whole.formula)} {symbol.replace(' ', '')} ({design.space_group}){f', {kind}' if kind else ''}"
+        prototype = ionic.prototype_of(complete)
+        suffix = f", {prototype}" if prototype else ""
+        return f"{_formula(complete.formula)} {symbol.replace(' ', '')} ({design.space_group}){suffix}"
 
     def to_text(self, design: Crystal) -> str:
+        """Return a design as one line of text."""
         return crystal.to_text(design)
 
     def from_text(self, text: str) -> Crystal:
+        """Return the design that `to_text` wrote.
+
+        Raises:
+            InvdesignError: The text is no description of a crystal.
+        """
         return crystal.from_text(text)
 
-    def fit(self, designs: Sequence[Crystal]) -> Crystals:
-        if not designs:
-            raise InvdesignError("crystals: nothing to learn from; give a corpus of at least one crystal")
-        return replace(self, vocabulary=encoding.learn(designs))
-
-    def state(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Return what `fit` and `decode` depend on, as JSON."""
         settings: dict[str, Any] = {
             "symprec": self.symprec,
             "min_distance": self.min_distance,
@@ -97,72 +101,101 @@ class Crystals:
         }
         if self.frameworks:
             settings["frameworks"] = True
-        return {**settings, "vocabulary": None if self.vocabulary is None else self.vocabulary.to_json()}
+        return settings
 
-    def restore(self, state: Mapping[str, Any]) -> Crystals:
-        said = dict(state)
-        learnt = said.pop("vocabulary", None)
+    def fit(self, designs: Sequence[Crystal]) -> CrystalEncoding:
+        """Learn the vocabulary of a corpus: space groups, sites, elements, ranges of cells.
+
+        Raises:
+            InvdesignError: The corpus is empty.
+        """
+        if not designs:
+            raise InvdesignError("crystals: expected a corpus of at least one crystal, got none. Check its rejections")
+        return CrystalEncoding(self, encoding.learn(designs))
+
+    def restore(self, state: Mapping[str, Any]) -> CrystalEncoding:
+        """Return the encoding of a stored model.
+
+        Raises:
+            InvdesignError: The state is that of another domain or version.
+        """
+        settings = dict(state)
+        vocabulary = settings.pop("vocabulary", None)
         try:
-            return replace(self, **said, vocabulary=None if learnt is None else Vocabulary.from_json(learnt))
+            return CrystalEncoding(replace(self, **settings), Vocabulary.from_json(vocabulary))
         except (TypeError, ValueError, KeyError) as error:
-            raise InvdesignError(f"crystals: this state is of another domain or version ({error})") from error
-
-    def model(self, architecture: Mapping[str, Any]) -> CrystalVAE:
-        return crystal_vae(self, **architecture)
-
-    def encoding_errors(self, designs: Sequence[Crystal]) -> list[str]:
-        vocabulary = self.fitted()
-        return [vocabulary.encoding_error(design) for design in designs]
-
-    def to_batch(self, designs: Sequence[Crystal]) -> Tensor:
-        return encoding.pack(self.fitted(), designs)
-
-    def from_batch(self, rows: Tensor) -> list[Crystal | None]:
-        found = encoding.unpack(self.fitted(), rows)
-        able = [c if c is not None and self._can_be(c) else None for c in found]
-        return [silica.settled(c) if c is not None and self.frameworks else c for c in able]
-
-    def features(self, designs: Sequence[Crystal]) -> Array:
-        return features.features(designs)
+            raise InvdesignError(f"crystals: the state is that of another domain or version ({error})") from error
 
     def describe(self, designs: Sequence[Crystal]) -> dict[str, list[Any]]:
-        wholes = [self._whole(design) for design in designs]
-        structures = [canonical.structure_of(whole) for whole in wholes]
+        """Return formula, prototype, space group, number of atoms, mass density and volume per atom."""
+        completed = [self.complete(design) for design in designs]
+        structures = [canonical.structure_of(whole) for whole in completed]
         return {
             "formula": [s.composition.reduced_formula for s in structures],
-            "prototype": [ionic.prototype_of(whole) for whole in wholes],
-            "space_group": [whole.space_group for whole in wholes],
-            "n_atoms": [whole.n_atoms for whole in wholes],
+            "prototype": [ionic.prototype_of(whole) for whole in completed],
+            "space_group": [whole.space_group for whole in completed],
+            "n_atoms": [whole.n_atoms for whole in completed],
             "density": [round(float(s.density), 4) for s in structures],
             "volume_per_atom": [round(s.volume / len(s), 4) for s in structures],
         }
 
     def draw(self, design: Crystal) -> str:
-        return drawing.svg(self._whole(design))
+        """Return the unit cell as SVG."""
+        return drawing.svg(self.complete(design))
 
-    def fitted(self) -> Vocabulary:
-        """The vocabulary.
-
-        Raises:
-            InvdesignError: there is none yet.
-        """
-        if self.vocabulary is None:
-            raise InvdesignError("crystals: no vocabulary yet; call `fit(designs)` or `restore(state)` first")
-        return self.vocabulary
-
-    def _whole(self, design: Crystal) -> Crystal:
+    def complete(self, design: Crystal) -> Crystal:
+        """Return a design as it is made: a framework with its oxygens."""
         return silica.completed(design) if self.frameworks else design
 
-    def _can_be(self, design: Crystal) -> bool:
-        """Whether the atoms of a decoded crystal are as many as its sites say, and apart."""
+    def is_plausible(self, design: Crystal) -> bool:
+        """Return whether the atoms of a decoded crystal are as many as its sites say, and apart from each other."""
         if design.n_atoms > self.max_atoms:
             return False
         if len(canonical.expand(design)[0]) != design.n_atoms:
             return False
-        return bool(np.isfinite(design.cell).all()) and min_distance(design) >= self.min_distance
+        return bool(np.isfinite(design.cell).all()) and least_distance(design) >= self.min_distance
+
+
+@dataclass(frozen=True)
+class CrystalEncoding:
+    """Crystals as rows of numbers: space group, cell, orbits and the graph between them; see `model.encoding`."""
+
+    domain: Crystals
+    """The domain that was fitted."""
+    vocabulary: Vocabulary
+    """Space groups, sites and elements of the corpus."""
+
+    @property
+    def shape(self) -> EncodingShape:
+        """Sizes of a batch."""
+        return EncodingShape(self.vocabulary.layout.n_columns)
+
+    def state(self) -> dict[str, Any]:
+        """Return settings and vocabulary as JSON."""
+        return {**self.domain.settings(), "vocabulary": self.vocabulary.to_json()}
+
+    def encode(self, designs: Sequence[Crystal]) -> Tensor:
+        """Return one row of numbers for each design."""
+        return encoding.pack(self.vocabulary, designs)
+
+    def decode(self, batch: Tensor) -> list[Crystal | None]:
+        """Return the crystal of each row; None where it is not plausible, or no 4-connected net of a framework."""
+        unpacked = encoding.unpack(self.vocabulary, batch)
+        plausible = [c if c is not None and self.domain.is_plausible(c) else None for c in unpacked]
+        if not self.domain.frameworks:
+            return plausible
+        return [None if c is None else silica.settled(c) for c in plausible]
+
+    def errors(self, designs: Sequence[Crystal]) -> list[str]:
+        """Return for each design why it cannot be encoded exactly; an empty string where it can."""
+        return [self.vocabulary.encoding_error(design) for design in designs]
+
+    def features(self, designs: Sequence[Crystal]) -> Array:
+        """Return composition and structure features."""
+        return features.features(designs)
 
 
 @cache
-def _spoken(formula: str) -> str:
-    """A formula as people write it, the electropositive elements first."""
+def _formula(formula: str) -> str:
+    """Return a formula with the electropositive elements first."""
     return str(Composition(formula).reduced_formula)

@@ -1,4 +1,4 @@
-"""The molecule domain: what the rest of the house asks of molecules."""
+"""The domain of molecules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, InvdesignError
+from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.molecules import drawing, files, writing
 from invdesign.domains.molecules.smiles import (
     MAX_TEXT_LENGTH,
@@ -24,35 +24,32 @@ from invdesign.domains.molecules.smiles import (
     parse,
     tokenize_smiles,
 )
-from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 
 
 @dataclass(frozen=True)
 class Molecules:
-    """Molecules as canonical isomeric SMILES strings; batches are rows of token numbers (`n x length`, int64).
-
-    Args:
-        representation: how a molecule is spelt for the VAE: `"selfies"` (every string is a molecule) or `"smiles"`.
-        n_merges: byte-pair merges that `fit` learns over the symbols; more merges make shorter sequences.
-        max_length: `fit` never makes rows longer than this many tokens, end mark included.
-        vocabulary: learnt by `fit`.
-        length: tokens in a row, end mark included; learnt by `fit`.
-        radius: radius of the Morgan count fingerprints that are the features.
-        n_bits: their width.
+    """Molecules as canonical isomeric SMILES strings.
 
     References:
         Krenn et al., Mach. Learn.: Sci. Technol. 2020, doi:10.1088/2632-2153/aba947 (SELFIES);
         Rogers and Hahn, J. Chem. Inf. Model. 2010, doi:10.1021/ci100050t (Morgan fingerprints).
+
+    Example:
+        >>> Molecules().from_text("OCC")
+        'CCO'
     """
 
     representation: Representation = "selfies"
+    """String in which the VAE reads and writes a molecule: `"selfies"` (every string is a molecule) or `"smiles"`."""
     n_merges: int = 0
+    """Byte-pair merges that `fit` learns over the symbols; more merges make shorter sequences."""
     max_length: int = 128
-    vocabulary: Vocabulary | None = None
-    length: int = 0
+    """Largest number of tokens in a row, end token included."""
     radius: int = 3
+    """Radius of the Morgan count fingerprints that are the features [bonds]."""
     n_bits: int = 2048
+    """Length of the fingerprints."""
 
     def __post_init__(self) -> None:
         if self.representation not in ("selfies", "smiles"):
@@ -65,10 +62,12 @@ class Molecules:
 
     @property
     def name(self) -> str:
+        """Name of the domain."""
         return "molecules"
 
     @property
     def formats(self) -> tuple[str, ...]:
+        """Suffixes that `write` knows."""
         return writing.WRITTEN
 
     def read(
@@ -80,109 +79,80 @@ class Molecules:
         weight_column: str | None = None,
         on_invalid: files.OnInvalid = "skip",
     ) -> Corpus[str]:
-        """Molecules of a .smi, .txt, .csv, .tsv or .sdf file, plain or .gz; see `files.read`."""
+        """Read a .smi, .txt, .csv, .tsv or .sdf file, plain or .gz; see `files.read`."""
         return files.read(
             path, smiles_column=smiles_column, properties=properties, weight_column=weight_column, on_invalid=on_invalid
         )
 
     def write(self, designs: Sequence[str], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
-        """Write .smi, .csv, .sdf (with 3-D conformers), or a picture grid (.svg, .png)."""
+        """Write .smi, .csv, .sdf (with 3-D conformers), or a grid of pictures (.svg, .png)."""
         writing.write(designs, path, columns=columns)
 
     def key(self, design: str) -> str:
-        """The design itself: it is canonical SMILES."""
+        """Return the design itself: it is canonical SMILES."""
         return design
 
     def label(self, design: str) -> str:
+        """Return the design itself."""
         return design
 
     def to_text(self, design: str) -> str:
+        """Return the design itself."""
         return design
 
     def from_text(self, text: str) -> str:
-        """The design that a person wrote as any SMILES.
+        """Return the design that any SMILES describes.
 
         Raises:
-            InvdesignError: where the text is no molecule.
+            InvdesignError: The text is no molecule.
         """
         mol, reason = parse(text)
         if mol is None:
-            raise InvdesignError(f"{text[:80]!r} is no molecule: {reason}; expected a SMILES string")
-        return Chem.MolToSmiles(mol)
+            raise InvdesignError(f"{text[:80]!r}: expected a SMILES string, got no molecule: {reason}")
+        smiles: str = Chem.MolToSmiles(mol)
+        return smiles
 
-    def fit(self, designs: Sequence[str]) -> Molecules:
-        """Learn the vocabulary and the length of a row from a corpus."""
-        if not designs:
-            raise InvdesignError("molecules: cannot learn a vocabulary from an empty corpus; check its rejected rows")
-        sequences = [self._symbols(design)[0] for design in designs]
-        vocabulary = learn_vocabulary(sequences, n_merges=self.n_merges)
-        max_length = max(len(tokens) for tokens in vocabulary.tokenize(sequences)) + 1
-        return replace(self, vocabulary=vocabulary, length=min(max_length, self.max_length))
-
-    def state(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Return what `fit` depends on, as JSON."""
         return {
-            "domain": self.name,
             "representation": self.representation,
             "n_merges": self.n_merges,
             "max_length": self.max_length,
-            "length": self.length,
             "radius": self.radius,
             "n_bits": self.n_bits,
-            "vocabulary": None if self.vocabulary is None else self.vocabulary.to_json(),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> Molecules:
-        if state.get("domain", self.name) != self.name:
-            raise InvdesignError(f"expected the state of the domain 'molecules', got that of {state['domain']!r}")
-        vocabulary = state["vocabulary"]
-        return replace(
-            self,
-            representation=state["representation"],
-            n_merges=int(state["n_merges"]),
-            max_length=int(state["max_length"]),
-            length=int(state["length"]),
-            radius=int(state["radius"]),
-            n_bits=int(state["n_bits"]),
-            vocabulary=None if vocabulary is None else Vocabulary.from_json(vocabulary),
-        )
+    def fit(self, designs: Sequence[str]) -> MoleculeEncoding:
+        """Learn the vocabulary and the row length of a corpus.
 
-    def model(self, architecture: Mapping[str, Any]) -> SequenceVAE:
-        settings = dict(architecture)
-        return SequenceVAE(settings.pop("n_tokens"), settings.pop("length"), **settings)
+        Raises:
+            InvdesignError: The corpus is empty.
+        """
+        if not designs:
+            raise InvdesignError(
+                "molecules: expected a corpus to learn a vocabulary from, got none. Check its rejections"
+            )
+        sequences = [self.symbols(design)[0] for design in designs]
+        vocabulary = learn_vocabulary(sequences, n_merges=self.n_merges)
+        longest = max(len(tokens) for tokens in vocabulary.tokenize(sequences)) + 1
+        return MoleculeEncoding(self, vocabulary, min(longest, self.max_length))
 
-    def is_same(self, first: str, second: str) -> bool:
-        return self.key(first) == self.key(second)
+    def restore(self, state: Mapping[str, Any]) -> MoleculeEncoding:
+        """Return the encoding of a stored model.
 
-    def encoding_errors(self, designs: Sequence[str]) -> list[str]:
-        return [self._misfit(design) for design in designs]
-
-    def to_batch(self, designs: Sequence[str]) -> Tensor:
-        """`n x length` token numbers; what the vocabulary lacks becomes its unknown token."""
-        return self._fitted().encode([self._symbols(design)[0] for design in designs], self.length)
-
-    def from_batch(self, batch: Tensor) -> list[str | None]:
-        """Canonical SMILES per row, None where a row spells no molecule; equal rows are decoded once."""
-        spelt: dict[str, str | None] = {}
-        answer = []
-        for symbols in self._fitted().decode(batch):
-            text = "".join(symbols)
-            if text not in spelt:
-                spelt[text] = self._read_symbols(symbols, text)
-            answer.append(spelt[text])
-        return answer
-
-    def features(self, designs: Sequence[str]) -> Array:
-        """`n x n_bits` Morgan count fingerprints (no chirality); a row of NaN where a design cannot be parsed."""
-        generator = rdFingerprintGenerator.GetMorganGenerator(radius=self.radius, fpSize=self.n_bits)
-        rows = np.full((len(designs), self.n_bits), np.nan)
-        for i, design in enumerate(designs):
-            mol = molecule(design)
-            if mol is not None:
-                rows[i] = generator.GetCountFingerprintAsNumPy(mol)
-        return rows
+        Raises:
+            InvdesignError: The state is that of another domain or version.
+        """
+        try:
+            settings = {name: state[name] for name in self.settings()}
+            return MoleculeEncoding(
+                replace(self, **settings), Vocabulary.from_json(state["vocabulary"]), int(state["length"])
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvdesignError(f"molecules: the state is that of another domain or version ({error})") from error
 
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
-        """InChIKey, molecular formula and molecular weight (g/mol); None where a design cannot be parsed."""
+        """Return InChIKey, molecular formula and molecular weight [g/mol]; None where a design cannot be parsed."""
         mols = [molecule(design) for design in designs]
         with drawing.quiet():
             return {
@@ -192,14 +162,21 @@ class Molecules:
             }
 
     def draw(self, design: str) -> str:
+        """Return the structural formula as SVG."""
         return drawing.svg(design)
 
-    def _fitted(self) -> Vocabulary:
-        if self.vocabulary is None:
-            raise InvdesignError("molecules: no vocabulary yet; call `fit(designs)` or `restore(state)` first")
-        return self.vocabulary
+    def fingerprints(self, designs: Sequence[str]) -> Array:
+        """Return `n x n_bits` Morgan count fingerprints (no chirality); NaN where a design cannot be parsed."""
+        generator = rdFingerprintGenerator.GetMorganGenerator(radius=self.radius, fpSize=self.n_bits)
+        rows = np.full((len(designs), self.n_bits), np.nan)
+        for i, design in enumerate(designs):
+            mol = molecule(design)
+            if mol is not None:
+                rows[i] = generator.GetCountFingerprintAsNumPy(mol)
+        return rows
 
-    def _symbols(self, design: str) -> tuple[list[str], str]:
+    def symbols(self, design: str) -> tuple[list[str], str]:
+        """Return the symbols of a design, and why it cannot be written in them (empty where it can)."""
         if len(design) > MAX_TEXT_LENGTH:
             return [], f"{len(design):,} characters, more than {MAX_TEXT_LENGTH:,}"
         if self.representation == "smiles":
@@ -207,23 +184,68 @@ class Molecules:
             return tokens, "" if "".join(tokens) == design else "text that no SMILES token covers"
         return encode_selfies(design)
 
-    def _read_symbols(self, symbols: Sequence[str], text: str) -> str | None:
+    def from_symbols(self, symbols: Sequence[str]) -> str | None:
+        """Return the canonical SMILES of symbols; None where they are no molecule."""
+        text = "".join(symbols)
         if len(text) > 4 * MAX_TEXT_LENGTH:
             return None
         smiles = decode_selfies(symbols) if self.representation == "selfies" else text
         return None if smiles is None else canonical(smiles)
 
-    def _misfit(self, design: str) -> str:
-        vocabulary = self._fitted()
-        symbols, reason = self._symbols(design)
+
+@dataclass(frozen=True)
+class MoleculeEncoding:
+    """Molecules as rows of token numbers, `n x length`, int64."""
+
+    domain: Molecules
+    """The domain that was fitted."""
+    vocabulary: Vocabulary
+    """Tokens of the corpus."""
+    length: int
+    """Tokens in a row, end token included."""
+
+    @property
+    def shape(self) -> EncodingShape:
+        """Sizes of a batch."""
+        return EncodingShape(self.length, len(self.vocabulary))
+
+    def state(self) -> dict[str, Any]:
+        """Return settings, vocabulary and length as JSON."""
+        return {**self.domain.settings(), "length": self.length, "vocabulary": self.vocabulary.to_json()}
+
+    def encode(self, designs: Sequence[str]) -> Tensor:
+        """Return `n x length` token numbers; a symbol that the vocabulary lacks becomes the unknown token."""
+        return self.vocabulary.encode([self.domain.symbols(design)[0] for design in designs], self.length)
+
+    def decode(self, batch: Tensor) -> list[str | None]:
+        """Return canonical SMILES per row, None where a row is no molecule; equal rows are decoded once."""
+        decoded: dict[str, str | None] = {}
+        designs = []
+        for symbols in self.vocabulary.decode(batch):
+            text = "".join(symbols)
+            if text not in decoded:
+                decoded[text] = self.domain.from_symbols(symbols)
+            designs.append(decoded[text])
+        return designs
+
+    def errors(self, designs: Sequence[str]) -> list[str]:
+        """Return for each design why it cannot be encoded exactly; an empty string where it can."""
+        return [self._error(design) for design in designs]
+
+    def features(self, designs: Sequence[str]) -> Array:
+        """Return `n x n_bits` Morgan count fingerprints."""
+        return self.domain.fingerprints(designs)
+
+    def _error(self, design: str) -> str:
+        symbols, reason = self.domain.symbols(design)
         if reason:
             return reason
-        missing = vocabulary.unknown(symbols)
+        missing = self.vocabulary.unknown(symbols)
         if missing:
             return f"the corpus had no {', '.join(missing[:5])}"
-        n_tokens = len(vocabulary.tokenize([symbols])[0]) + 1
+        n_tokens = len(self.vocabulary.tokenize([symbols])[0]) + 1
         if n_tokens > self.length:
             return f"{n_tokens} tokens, more than the {self.length} of a row"
-        if self._read_symbols(symbols, "".join(symbols)) != design:
-            return "written and read again it is another molecule"
+        if self.domain.from_symbols(symbols) != design:
+            return "encoded and decoded again it is another molecule"
         return ""

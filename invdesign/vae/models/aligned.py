@@ -1,4 +1,4 @@
-"""Room of VAEs: sequences of one length, all positions read and written at once."""
+"""VAE of aligned sequences: one length, all positions encoded and decoded at once."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from invdesign.core import InvdesignError
-from invdesign.vae.base import VAE
+from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.tokens import UNKNOWN
 
 
 class AlignedVAE(VAE):
-    """Variants of one sequence, or an aligned family: each letter at its place adds a vector to the latent.
+    """VAE of variants of one sequence or of an aligned family, decoded by approximate message passing.
 
-    The posterior mean is a sum over positions, so one mutation moves a design by the same step whatever else is
-    mutated. A latent is read back by cancellation: from what each letter's vector explains of it, all positions guess
-    at once; what the guesses account for is taken away, and the rest is read again, `n_filters` times over. This is
-    how a sparse code is decoded, and it finds several mutations of thousands in a few dozen dimensions, where a plain
-    decoder of that size blurs them. What is left to a hidden layer is which letters go together.
+    The posterior mean is a sum over positions: each letter at its position adds a vector, so one mutation moves a
+    design by the same step whatever else is mutated. The decoder inverts this sum iteratively: all positions are estimated at
+    once from the correlation of each letter's vector with the latent, the estimates' contribution is subtracted, and
+    the remainder is decoded again, `n_filters` times. This is how a sparse code is decoded; it resolves several of
+    thousands of mutations in a few dozen dimensions, where a plain decoder of that size does not. A hidden layer adds
+    which letters occur together.
 
-    Tokens that are no letters (padding, end, unknown) are taken for missing: they add nothing and are not rated.
+    Tokens that are no letters (padding, end, unknown) count as missing: they add nothing and are not rated.
 
     Args:
-        n_tokens: size of the vocabulary, its three special tokens included.
-        length: letters of every sequence.
-        d: latent dimensions.
-        width: hidden units.
-        n_filters: rounds of cancellation.
-        n_properties: outputs of the property head; 0 for none.
-        input_dropout: share of the letters hidden from the encoder in training.
+        n_tokens: Size of the vocabulary, its three special tokens included.
+        length: Letters of every sequence.
+        d: Latent dimensions.
+        width: Hidden units.
+        n_filters: Iterations of the decoder.
+        n_properties: Outputs of the property head; 0 for none.
+        input_dropout: Fraction of the letters hidden from the encoder in training.
 
     References:
         Donoho, Maleki and Montanari, PNAS 2009, doi:10.1073/pnas.0909892106 (approximate message passing);
@@ -56,13 +57,13 @@ class AlignedVAE(VAE):
         n_letters = n_tokens - UNKNOWN - 1
         if n_letters < 2 or length < 1 or d < 1 or n_filters < 1:
             raise InvdesignError(
-                "aligned model: needs at least two letters, a length, a latent dimension and a round of cancellation, "
+                "aligned model: expected at least two letters, length >= 1, d >= 1 and n_filters >= 1, "
                 f"got n_tokens={n_tokens}, length={length}, d={d}, n_filters={n_filters}"
             )
         self.n_tokens, self.length, self.d, self.width = n_tokens, length, d, width
         self.n_filters, self.n_properties, self.input_dropout = n_filters, n_properties, input_dropout
         self.n_letters = n_letters
-        # Not normal: draws of latents from the same seed would be these very vectors.
+        # Not normal: draws of latents with the same seed would equal these vectors.
         self.part = nn.Parameter((torch.rand(length * n_letters, d) - 0.5) * (12 / d) ** 0.5)
         self.center = nn.Parameter(torch.zeros(d))
         self.log_sd = nn.Parameter(torch.full((d,), -2.5))
@@ -73,54 +74,65 @@ class AlignedVAE(VAE):
         together = nn.Linear(width, length * n_letters, bias=False)
         nn.init.zeros_(together.weight)
         self.hidden = nn.Sequential(nn.Linear(d, width), nn.GELU(), together)
-        self.hint = nn.Linear(d, n_properties) if n_properties else None
+        self.property_head = nn.Linear(d, n_properties) if n_properties else None
 
     def architecture(self) -> dict[str, Any]:
+        """Return the arguments, as JSON, that build this model anew."""
         sizes = ("n_tokens", "length", "d", "width", "n_filters", "n_properties", "input_dropout")
         return {name: getattr(self, name) for name in sizes}
 
     def with_properties(self, n: int) -> AlignedVAE:
+        """Return a copy with a new property head of `n` outputs."""
         vae = copy.deepcopy(self)
         vae.n_properties = n
-        vae.hint = nn.Linear(self.d, n) if n else None
+        vae.property_head = nn.Linear(self.d, n) if n else None
         return vae
 
-    def posterior(self, x: Tensor) -> Normal:
+    def posterior(self, x: Tensor, condition: Tensor | None = None) -> Normal:
+        """Return the posteriors of `n` rows of token numbers."""
+        refuse_condition("AlignedVAE", condition)
         mean = self._explained(self._hot(x, self.input_dropout if self.training else 0.0)) + self.center
         return Normal(mean.float(), self.log_sd.float().clamp(-7, 2).exp().expand(len(x), -1), validate_args=False)
 
-    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+    def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return log p(x | z) of every row in nats; missing letters do not count."""
+        refuse_condition("AlignedVAE", condition)
         rated = F.log_softmax(self._logits(z).float(), dim=2)
         letters = (x - UNKNOWN - 1).clamp(min=0)
         return (rated.gather(2, letters[..., None])[..., 0] * (x > UNKNOWN)).sum(1)
 
     def logits(self, x: Tensor, z: Tensor) -> Tensor:
-        """Log-odds of every token at every position, `n x length x n_tokens`; the rest of `x` tells nothing more."""
+        """Return the logits of every token at every position, `n x length x n_tokens`; they do not depend on `x`."""
         letters = self._logits(z)
         return torch.cat([letters.new_full((*letters.shape[:2], UNKNOWN + 1), -torch.inf), letters], 2)
 
     def _logits(self, z: Tensor) -> Tensor:
-        """Log-odds of every letter at every position: `n x length x n_letters`."""
+        """Return the logits of every letter at every position: `n x length x n_letters`."""
         z = z.to(self.center.dtype)
         power = self.part.square().sum(1)
-        said = self.bias + self.hidden(z)
-        known = z - self.center
-        guess = self._softmax(said)
-        left = torch.zeros_like(known)
+        prior_logits = self.bias + self.hidden(z)
+        centered = z - self.center
+        guess = self._softmax(prior_logits)
+        left = torch.zeros_like(centered)
         for gain, memory in zip(self.gain, self.memory, strict=True):
-            left = known - self._explained(guess) + memory.sigmoid() * left
+            left = centered - self._explained(guess) + memory.sigmoid() * left
             noise = left.square().mean(1, keepdim=True) + (2 * self.floor).exp()
-            seen = (left @ self.part.T + (guess - 0.5) * power) / noise
-            logits = said + gain.exp() * seen
+            matched = (left @ self.part.T + (guess - 0.5) * power) / noise
+            logits = prior_logits + gain.exp() * matched
             guess = self._softmax(logits)
         return logits.view(len(z), self.length, self.n_letters)
 
     def predict(self, z: Tensor) -> Tensor | None:
-        return None if self.hint is None else self.hint(z)
+        """Return the properties that the head predicts; None without a head."""
+        if self.property_head is None:
+            return None
+        predicted: Tensor = self.property_head(z)
+        return predicted
 
     @torch.no_grad()
-    def generate(self, z: Tensor) -> Tensor:
-        """The likeliest letter at every position: `n x length` token numbers."""
+    def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return the most likely letter at every position: `n x length` token numbers."""
+        refuse_condition("AlignedVAE", condition)
         return self._logits(z).argmax(2) + UNKNOWN + 1
 
     def _hot(self, x: Tensor, hidden: float) -> Tensor:

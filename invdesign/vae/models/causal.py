@@ -1,4 +1,4 @@
-"""Room of VAEs: networks that read a sequence from left to right, all at once or one step at a time."""
+"""Causal sequence networks: whole sequences at once, or one step at a time with a cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Cache = tuple[Tensor, ...]
 
 
 class Window(nn.Module):
-    """A hidden layer over each step and the two before it (a causal convolution)."""
+    """One hidden layer over each step and the two before it (a causal convolution)."""
 
     def __init__(self, n_in: int, width: int) -> None:
         super().__init__()
@@ -29,9 +29,10 @@ class Window(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Causal convolutions over three steps that lie 1, 2, 4, ... apart, each added to what came in.
+    """Residual causal convolutions over three steps with dilations 1, 2, 4, ...
 
-    With `depth` layers a step reads the `2^(depth + 1) - 2` before it. The cache keeps the last inputs of every layer.
+    With `depth` layers a step depends on the `2^(depth + 1) - 2` before it. The cache keeps the last inputs of every
+    layer.
 
     References:
         Bai, Kolter and Koltun, arXiv:1803.01271 (dilated causal convolutions in the place of recurrence).
@@ -70,7 +71,7 @@ class Recurrent(nn.Module):
 
 
 class Block(nn.Module):
-    """Causal self-attention and a hidden layer, each added to what came in."""
+    """Causal self-attention and a hidden layer, each with a residual connection."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -96,12 +97,12 @@ class Block(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Pre-norm causal self-attention; the cache keeps the keys and values of all earlier steps."""
+    """Pre-norm causal transformer; the cache keeps the keys and values of all earlier steps."""
 
     def __init__(self, n_in: int, width: int, depth: int, length: int, *, heads: int = 4) -> None:
         super().__init__()
         if width % heads:
-            raise InvdesignError(f"transformer: width {width} is not divisible by its {heads} heads")
+            raise InvdesignError(f"transformer: width must be divisible by the {heads} heads, got {width}")
         self.enter = nn.Linear(n_in, width)
         self.position = nn.Parameter(0.02 * torch.randn(length, width))
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
@@ -119,9 +120,12 @@ class Transformer(nn.Module):
 
 
 def causal(kind: Kind, n_in: int, width: int, *, depth: int, length: int) -> nn.Module:
-    """A network from `n x steps x n_in` to `n x steps x width` in which no step sees a later one.
+    """Return a network from `n x steps x n_in` to `n x steps x width` in which no step depends on a later one.
 
-    It is called with the steps and the cache of earlier ones, and answers with its output and the new cache.
+    It is called with the steps and the cache of earlier ones, and returns its output and the new cache.
+
+    Raises:
+        InvdesignError: The kind is unknown.
     """
     if kind == "window":
         return Window(n_in, width)
@@ -131,4 +135,6 @@ def causal(kind: Kind, n_in: int, width: int, *, depth: int, length: int) -> nn.
         return Recurrent(n_in, width, depth)
     if kind == "transformer":
         return Transformer(n_in, width, depth, length)
-    raise InvdesignError(f"sequence model: {kind!r} is none of 'window', 'convolution', 'recurrent', 'transformer'")
+    raise InvdesignError(
+        f"sequence model: expected 'window', 'convolution', 'recurrent' or 'transformer', got {kind!r}"
+    )

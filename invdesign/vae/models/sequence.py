@@ -1,4 +1,4 @@
-"""Room of VAEs: sequences of tokens (SMILES, SELFIES, protein, DNA) to latents and back."""
+"""VAE of token sequences of any length: SMILES, SELFIES, protein, DNA."""
 
 from __future__ import annotations
 
@@ -8,49 +8,50 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.distributions import Normal
 
 from invdesign.core import InvdesignError
-from invdesign.vae.base import VAE
+from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.models.causal import Cache, Kind, causal
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
-# Nats by which an unfinished sequence may trail a finished one.
-MARGIN = 6.0
+BEAM_MARGIN = 6.0
+"""Log-probability [nats] by which an unfinished sequence may be worse than a finished one before it is dropped."""
 
 
 class SequenceVAE(VAE):
-    """A sequence is the sum of its tokens; to write it, the decoder takes away what it has written.
+    """Token VAE with an additive posterior mean and a decoder that reads the remainder.
 
-    Every token, read in the context of those before it, adds a `d`-vector to the posterior mean. Since this code is
-    causal, the decoder can compute it for what it has already written, and at every step it reads the remainder
-    `z - (sum so far)`: what is left to say. Such a decoder need not learn to remember, and it reconstructs after
-    minutes of training where plain recurrent decoders take hours.
+    The posterior mean is a sum over tokens: every token, in the context of those before it, adds a `d`-vector. Since
+    this code is causal, the decoder can compute the terms of the tokens that it has written, and at every step it reads
+    the remainder `z - (sum so far)`. Such a decoder need not learn to remember; it reconstructs after minutes of
+    training where plain recurrent decoders take hours.
 
-    In the shared dimensions a token adds the same wherever it stands, like a count of fragments: these are smooth, and
-    the property head reads them. In the others it adds through a matrix of its position, with weights that fall at
-    first, so that early tokens stand out and later ones emerge as the earlier are taken away (a sparse superposition
-    code): these keep the order.
+    In the shared dimensions a token adds the same vector at every position, like a count of fragments: these dimensions
+    are smooth, and the property head reads them. In the others it adds through a matrix of its position, with weights
+    that decrease along the sequence, so that early tokens are decoded first and later ones after the earlier terms are
+    subtracted (a sparse superposition code): these dimensions carry the order.
 
     Args:
-        n_tokens: size of the vocabulary.
-        length: longest sequence, its end token included.
-        d: latent dimensions.
-        encoder: what reads the context of a token: the two tokens before it (`"window"`), those that convolutions
-            reach, or all of them.
-        decoder: what writes the next token from the remainder and the tokens written.
-        embedding: width of a token's vector.
-        width: hidden units.
-        depth: layers of a convolutional, recurrent or transformer network.
-        anchors: position matrices that are learnt; more positions than this are interpolated between them.
-        fall: how much, in powers of e, the first position outweighs the last to begin with.
-        n_shared: latent dimensions that do not depend on position; by default half of `d`.
-        n_properties: outputs of the property head; 0 for none.
-        token_dropout: share of the written tokens hidden from the decoder in training.
-        input_dropout: share of the tokens hidden from the encoder in training; the decoder must guess them from the
+        n_tokens: Size of the vocabulary.
+        length: Tokens of the longest sequence, end token included.
+        d: Latent dimensions.
+        encoder: Network that reads the context of a token: the two tokens before it (`"window"`), those within reach of
+            convolutions, or all of them.
+        decoder: Network that writes the next token from the remainder and the tokens written so far.
+        embedding: Width of a token's vector.
+        width: Hidden units.
+        depth: Layers of a convolutional, recurrent or transformer network.
+        anchors: Number of learnt position matrices; more positions than this are interpolated between them.
+        fall: Initial ratio of the weights of the first and the last position, as a power of e.
+        n_shared: Latent dimensions that do not depend on position; by default half of `d`.
+        n_properties: Outputs of the property head; 0 for none.
+        token_dropout: Fraction of the written tokens hidden from the decoder in training.
+        input_dropout: Fraction of the tokens hidden from the encoder in training; the decoder must infer them from the
             rest.
-        beam: sequences that `generate` keeps beside each other; 1 takes the likeliest token at every step.
+        beam: Number of sequences that `generate` keeps in its beam search; 1 takes the most likely token at every step.
 
     References:
         Joseph and Barron, Sparse Superposition Codes, arXiv:1006.3780; Bowman et al., Generating Sentences from a
@@ -79,7 +80,7 @@ class SequenceVAE(VAE):
         super().__init__()
         if n_tokens <= UNKNOWN or length < 2 or d < 1:
             raise InvdesignError(
-                f"sequence model: needs more than 3 tokens, a length of 2 and a latent dimension, "
+                "sequence model: expected n_tokens > 3, length >= 2 and d >= 1, "
                 f"got n_tokens={n_tokens}, length={length}, d={d}"
             )
         if n_shared is not None and not 0 <= n_shared <= d:
@@ -112,31 +113,40 @@ class SequenceVAE(VAE):
         self.out = nn.Linear(embedding, n_tokens)
         nn.init.normal_(self.out.weight, 0, embedding**-0.5)
         nn.init.zeros_(self.out.bias)
-        self.hint = nn.Linear(self.n_shared or d, n_properties) if n_properties else None
+        self.property_head = nn.Linear(self.n_shared or d, n_properties) if n_properties else None
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
 
     def architecture(self) -> dict[str, Any]:
+        """Return the arguments, as JSON, that build this model anew."""
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
         others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
         return {name: getattr(self, name) for name in (*sizes, *others)}
 
     def with_properties(self, n: int) -> SequenceVAE:
+        """Return a copy with a new property head of `n` outputs."""
         vae = copy.deepcopy(self)
         vae.n_properties = n
-        vae.hint = nn.Linear(self.n_shared or self.d, n) if n else None
+        vae.property_head = nn.Linear(self.n_shared or self.d, n) if n else None
         return vae
 
     def sizes(self, x: Tensor) -> Tensor:
+        """Return the tokens of every row."""
         return (x != PAD).sum(1)
 
-    def posterior(self, x: Tensor) -> Normal:
+    def posterior(self, x: Tensor, condition: Tensor | None = None) -> Normal:
+        """Return the posteriors of `n` rows of token numbers."""
+        refuse_condition("SequenceVAE", condition)
         return self._posterior(self._parts(self._trim(x)))
 
-    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
+    def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return log p(x | z) of every row in nats."""
+        refuse_condition("SequenceVAE", condition)
         x = self._trim(x)
         return self._rate(x, z, self._parts(x))
 
-    def forward(self, x: Tensor) -> tuple[Normal, Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Normal, Tensor, Tensor]:
+        """Encode rows (with input dropout in training), draw a latent for each, and rate the rows there."""
+        refuse_condition("SequenceVAE", condition)
         x = self._trim(x)
         parts = self._parts(x)
         seen = parts
@@ -148,20 +158,25 @@ class SequenceVAE(VAE):
         return posterior, z, self._rate(x, z, parts)
 
     def predict(self, z: Tensor) -> Tensor | None:
-        return None if self.hint is None else self.hint(z[..., : self.n_shared or self.d])
+        """Return the properties that the head predicts from the shared dimensions; None without a head."""
+        if self.property_head is None:
+            return None
+        predicted: Tensor = self.property_head(z[..., : self.n_shared or self.d])
+        return predicted
 
     def logits(self, x: Tensor, z: Tensor) -> Tensor:
-        """Log-odds of every token at every step, given the true tokens before it: `n x steps x n_tokens`."""
+        """Return the logits of every token at every step, given the true tokens before it: `n x steps x n_tokens`."""
         x = self._trim(x)
         return self._logits(x, z, self._parts(x))
 
     @torch.no_grad()
-    def generate(self, z: Tensor) -> Tensor:
-        """The sequences that the decoder writes at `z` (`n x d`): `n x length` token numbers, padded after the end.
+    def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Int[Tensor, "n length"]:
+        """Return the token numbers that the decoder writes at latents, padded after the end.
 
-        With a beam, the likeliest of the sequences kept is not simply taken: of a right one nothing is left to say, so
-        each is also rated by how far its own posterior mean is from `z`, in posterior standard deviations.
+        With a beam, each sequence is rated by its log-likelihood and by the distance of its own posterior mean from
+        `z` in posterior standard deviations: the remainder of the right sequence is small.
         """
+        refuse_condition("SequenceVAE", condition)
         n, k, device = len(z), self.beam, z.device
         z = z.to(self.center.dtype)
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=device)
@@ -186,7 +201,7 @@ class SequenceVAE(VAE):
             scores[:, [PAD, UNKNOWN]] = -torch.inf
             gain, token = scores.topk(min(k, self.n_tokens))
             gain = gain - norm
-            # A sequence that has ended stays as it is.
+            # A finished sequence is not extended.
             gain[ended] = -torch.inf
             gain[ended, 0], token[ended, 0] = 0, PAD
             width = gain.shape[1]
@@ -197,15 +212,15 @@ class SequenceVAE(VAE):
             written[rows] = history
             beams = torch.arange(len(rows), device=device)[:, None] * k + parent
             ended = ended[beams] | (history[:, :, step] == END)
-            # What is far behind a sequence that has ended is given up.
+            # Sequences far worse than a finished one are dropped.
             done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
-            beaten = ~ended & (best < done - MARGIN)
+            beaten = ~ended & (best < done - BEAM_MARGIN)
             rated[rows] = best.masked_fill(beaten, -torch.inf)
             ended = ended | beaten
             going = (~ended).any(1).nonzero()[:, 0]
             if not len(going):
                 break
-            # Rows that have ended leave the batch once they are many.
+            # Finished rows are removed from the batch once they are many.
             if len(going) > 0.7 * len(rows):
                 going = torch.arange(len(rows), device=device)
             rows, kept = rows[going], beams[going].flatten()
@@ -223,7 +238,7 @@ class SequenceVAE(VAE):
         return x[:, : max(used, 1)]
 
     def _place(self) -> Tensor:
-        """The matrix of every position: `length x n_read x d`; the shared dimensions come first."""
+        """Return the matrix of every position: `length x n_read x d`; the shared dimensions come first."""
         placed = torch.einsum("la,acd->lcd", self.spread, self.place)
         return torch.cat([self.share.expand(self.length, -1, -1), placed], dim=2)
 
@@ -231,7 +246,7 @@ class SequenceVAE(VAE):
         return torch.einsum("la,ade->lde", self.spread, self.match)
 
     def _parts(self, x: Tensor) -> Tensor:
-        """What each token adds to the posterior mean: `n x steps x d`."""
+        """Return the term of each token in the posterior mean: `n x steps x d`."""
         embedded = self.embed(x)
         context, _ = self.read(embedded)
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
@@ -242,8 +257,8 @@ class SequenceVAE(VAE):
         return Normal(mean, self.log_sd(mean.detach()).float().clamp(-6, 2).exp(), validate_args=False)
 
     def _logits(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
-        said = F.pad(parts[:, :-1].cumsum(1), (0, 0, 1, 0))
-        left = (z - self.center)[:, None] - said
+        written = F.pad(parts[:, :-1].cumsum(1), (0, 0, 1, 0))
+        left = (z - self.center)[:, None] - written
         matched = torch.bmm(left.transpose(0, 1), self._match()[: x.shape[1]]).transpose(0, 1)
         before = F.pad(x[:, :-1], (1, 0), value=END)
         if self.training and self.token_dropout:
@@ -259,7 +274,7 @@ class SequenceVAE(VAE):
 
 
 def _interpolation(length: int, anchors: int) -> Tensor:
-    """Weights (`length x anchors`) of the anchors at each position, linear between neighbours."""
+    """Return the weights (`length x anchors`) of the anchors at each position, linear between neighbours."""
     if anchors == 1:
         return torch.ones(length, 1)
     at = torch.linspace(0, anchors - 1, length)
@@ -267,5 +282,5 @@ def _interpolation(length: int, anchors: int) -> Tensor:
 
 
 def _keep(cache: Cache, rows: Tensor, kind: Kind) -> Cache:
-    # A recurrent state has its layers before its rows.
+    # The first axis of a recurrent state is its layers.
     return tuple(kept[:, rows] if kind == "recurrent" else kept[rows] for kept in cache)

@@ -1,0 +1,76 @@
+"""A campaign bound to its latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from invdesign.campaign.definition import Campaign
+from invdesign.core import B, Candidate, Corpus, D, Encoding
+from invdesign.core.capabilities import features
+from invdesign.latent.space import LatentSpace
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureCache(Generic[D]):
+    """Features of measured designs by key, computed once."""
+
+    encoding: Encoding[D, object]
+    """Computes them."""
+    rows: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    """Features of each design that was asked for."""
+
+    def of(self, candidates: Sequence[Candidate[D]]) -> Tensor:
+        """Return `n x f` float64 features of candidates."""
+        new = [c for c in candidates if c.key not in self.rows]
+        if new:
+            for c, row in zip(new, features(self.encoding, [c.design for c in new]), strict=True):
+                self.rows[c.key] = np.asarray(row, dtype=np.float32)
+        return torch.from_numpy(np.stack([self.rows[c.key] for c in candidates]).astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class Engine(Generic[D, B]):
+    """A campaign bound to its latent space: all that `ask` needs besides the state."""
+
+    campaign: Campaign[D, B]
+    """The definition."""
+    latent_space: LatentSpace[D, B]
+    """The trained latent space."""
+    excluded: frozenset[str]
+    """Keys that are never proposed, besides those of the history."""
+    features: FeatureCache[D]
+    """Features of measured designs."""
+
+    def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
+        """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""
+        Z = torch.stack([c.z for c in candidates])
+        if not self.campaign.surrogates.use_features:
+            return Z
+        return torch.cat([Z, self.features.of(candidates)], dim=1)
+
+    def with_latent_space(self, latent_space: LatentSpace[D, B]) -> Engine[D, B]:
+        """Return the engine with another latent space, e.g. a fine-tuned one; features stay valid."""
+        return replace(self, latent_space=latent_space)
+
+
+def make_engine(
+    campaign: Campaign[D, B], latent_space: LatentSpace[D, B], corpus: Corpus[D] | None = None
+) -> Engine[D, B]:
+    """Return a campaign bound to its latent space.
+
+    Args:
+        campaign: The definition.
+        latent_space: The trained latent space.
+        corpus: Its designs are never proposed, unless the campaign allows it.
+    """
+    excluded: frozenset[str] = frozenset()
+    if corpus is not None and not campaign.filters.allow_corpus_designs:
+        excluded = frozenset(campaign.domain.key(design) for design in corpus.designs)
+    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding))

@@ -1,0 +1,232 @@
+"""The state of a campaign, the events that it follows from, and the interface that records them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Literal, Protocol
+
+from torch import Tensor
+
+from invdesign.campaign.pool import Funnel
+from invdesign.core import Candidate, D, InvdesignError, Outcome
+from invdesign.latent.space import LatentSpace
+from invdesign.search.trust_region import TrustRegion
+from invdesign.surrogate import SurrogateReport
+
+Kind = Literal["measured", "repeat", "correction", "substitute", "abandoned"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A trust region with its origin."""
+
+    trust: TrustRegion
+    """Its length and counters."""
+    root: str
+    """Key of the design that it started from."""
+    born: int = 0
+    """Round in which it started."""
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """Record of a round, as JSON."""
+
+    round: int
+    """Number of the round; 0 for the seed designs."""
+    funnel: Funnel = field(default_factory=Funnel)
+    """Number of proposals that remained after each step."""
+    n_measured: int = 0
+    """Designs that were measured."""
+    n_failed: int = 0
+    """Designs whose measurement failed."""
+    best: float = math.nan
+    """Best utility of the first objective (or of the combination) so far."""
+    lengths: tuple[float, ...] = ()
+    """Half-length of each trust region after the round."""
+    is_improved: tuple[bool, ...] = ()
+    """Whether the round improved on the incumbent of each trust region."""
+    fallback_level: str = ""
+    """How cautious the surrogate's fit had to be; see `surrogate.robust_fit`."""
+    surrogate: SurrogateReport | None = None
+    """Cross-validation of the surrogate."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Time per stage [s]."""
+    notes: tuple[str, ...] = ()
+    """Remarks for people."""
+    is_finetuned: bool = False
+    """Whether the VAE was fine-tuned after the round."""
+
+
+@dataclass(frozen=True, eq=False)
+class State(Generic[D]):
+    """What is known in a campaign. It follows from the events alone: see `apply`.
+
+    `pending` holds the open round in the order of selection. Designs of it that are measured already have their outcome
+    and enter `history` together when the round ends, so the order in which outcomes arrive has no effect.
+    """
+
+    history: tuple[Candidate[D], ...] = ()
+    """Candidates of the rounds that have ended."""
+    pending: tuple[Candidate[D], ...] = ()
+    """Candidates of the open round."""
+    regions: tuple[Region, ...] = ()
+    """Trust regions."""
+    round: int = 0
+    """Number of the newest round."""
+    records: tuple[RoundRecord, ...] = ()
+    """Records of all rounds, the open one last."""
+    outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
+    """Outcomes of each design by key, since its last correction: the mean of several measured ones counts."""
+
+    @property
+    def n_calls(self) -> int:
+        """Oracle calls spent: designs measured or pending, failures too; values that were given are free."""
+        return sum(c.origin != "given" for c in (*self.history, *self.pending))
+
+    @property
+    def open(self) -> tuple[Candidate[D], ...]:
+        """Candidates that wait for their measurement."""
+        return tuple(c for c in self.pending if c.status == "pending")
+
+
+@dataclass(frozen=True, eq=False)
+class BatchSelected(Generic[D]):
+    """A round was opened."""
+
+    candidates: tuple[Candidate[D], ...]
+    """Candidates to measure; those of round 0 may come measured."""
+    record: RoundRecord
+    """Record of the round so far."""
+
+
+@dataclass(frozen=True, eq=False)
+class OutcomeRecorded(Generic[D]):
+    """An outcome of one candidate became known."""
+
+    key: str
+    """Key of the candidate."""
+    outcome: Outcome
+    """What was measured, as it was reported."""
+    kind: Kind = "measured"
+    """Whether it is the first measurement, a repeat (the mean of the repeats counts), a correction (replaces what was
+    measured before), of a substitute (another design was made), or none (abandoned)."""
+    note: str = ""
+    """Remark of the laboratory."""
+    substitute: Candidate[D] | None = None
+    """The design that was made in the place of the one selected, where `kind` is `"substitute"`."""
+
+
+@dataclass(frozen=True)
+class RoundEnded:
+    """All candidates of a round are measured; trust regions were updated."""
+
+    regions: tuple[Region, ...]
+    """Trust regions after the round."""
+    record: RoundRecord
+    """Complete record of the round."""
+
+
+@dataclass(frozen=True, eq=False)
+class Retrained:
+    """The VAE was fine-tuned and the history encoded again."""
+
+    latents: Mapping[str, tuple[Tensor, float, float]]
+    """New latent, log-density and percentile of each candidate of the history, by key."""
+    folder: str = ""
+    """Folder of the model, beside the ledger."""
+
+
+Event = BatchSelected[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+
+
+class Recorder(Protocol):
+    """Durable record of a running campaign; each call returns when the event is on disk."""
+
+    def on_batch(self, event: BatchSelected[Any]) -> None:
+        """Record the selection of a batch."""
+        ...
+
+    def on_outcome(self, event: OutcomeRecorded[Any]) -> None:
+        """Record an outcome."""
+        ...
+
+    def on_round_end(self, event: RoundEnded) -> None:
+        """Record the end of a round."""
+        ...
+
+    def on_retrain(self, event: Retrained, latent_space: LatentSpace[Any, Any]) -> None:
+        """Record a fine-tuned model, then the latents that were encoded with it."""
+        ...
+
+
+def apply(state: State[D], event: Event) -> State[D]:
+    """Return the state after an event.
+
+    Raises:
+        InvdesignError: An outcome of a design that is neither pending nor measured.
+    """
+    match event:
+        case BatchSelected(candidates, record):
+            return replace(
+                state,
+                pending=state.pending + candidates,
+                round=record.round,
+                records=(*state.records, record),
+            )
+        case OutcomeRecorded():
+            return _apply_outcome(state, event)
+        case RoundEnded(regions, record):
+            return replace(
+                state,
+                history=state.history + state.pending,
+                pending=(),
+                regions=regions,
+                records=(*state.records[:-1], record),
+            )
+        case Retrained(latents):
+            history = tuple(_with_latent(c, latents) for c in state.history)
+            records = (*state.records[:-1], replace(state.records[-1], is_finetuned=True))
+            return replace(state, history=history, records=records)
+
+
+def _apply_outcome(state: State[D], event: OutcomeRecorded[D]) -> State[D]:
+    """Write an outcome to its candidate, in the open round or in the history."""
+    old = next((c for c in (*state.pending, *state.history) if c.key == event.key), None)
+    if old is None:
+        raise InvdesignError(
+            f"outcomes given for designs that are not pending: {event.key}. Use suggest() first, and its keys"
+        )
+    new = old if event.substitute is None else event.substitute
+    earlier = state.outcomes.get(event.key, (Outcome(old.y),) if old.status == "measured" else ())
+    outcomes = (*earlier, event.outcome) if event.kind == "repeat" else (event.outcome,)
+    new = new.with_outcome(mean_outcome(outcomes))
+    return replace(
+        state,
+        pending=tuple(new if c is old else c for c in state.pending),
+        history=tuple(new if c is old else c for c in state.history),
+        outcomes={**{k: v for k, v in state.outcomes.items() if k != event.key}, new.key: outcomes},
+    )
+
+
+def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the mean of the measured values of repeats, each objective over its known values; else the last outcome.
+
+    Example:
+        >>> mean_outcome([Outcome((1.0,)), Outcome((2.0,)), Outcome((math.nan,), "failed", "no signal")]).y
+        (1.5,)
+    """
+    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
+    if len(outcomes) == 1 or not measured:
+        return outcomes[-1]
+    columns = [[v for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
+    return Outcome(tuple(sum(values) / len(values) if values else math.nan for values in columns))
+
+
+def _with_latent(candidate: Candidate[D], latents: Mapping[str, tuple[Tensor, float, float]]) -> Candidate[D]:
+    if candidate.key not in latents:
+        return candidate
+    z, log_density, percentile = latents[candidate.key]
+    return replace(candidate, z=z, log_density=log_density, percentile=percentile)

@@ -1,0 +1,608 @@
+"""A durable campaign in a folder: suggest, tell, run, export, report. The command line and notebooks use it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, cast
+
+import numpy as np
+import platformdirs
+
+from invdesign import __version__
+from invdesign.campaign import (
+    BatchSelected,
+    Campaign,
+    Engine,
+    OutcomeRecorded,
+    RoundRecord,
+    State,
+    apply,
+    ask,
+    close_round,
+    count_failures,
+    initialize,
+    make_engine,
+    rank_shortlist,
+    run,
+    start,
+    validate_candidates,
+)
+from invdesign.campaign.loop import finetune_if_due
+from invdesign.config.instantiate import bind, build
+from invdesign.core import (
+    FAILED,
+    B,
+    Candidate,
+    Corpus,
+    D,
+    Evaluate,
+    InvdesignError,
+    Outcome,
+    Progress,
+    rank,
+    round_seed,
+    silent,
+)
+from invdesign.core.capabilities import label
+from invdesign.execution.executors import in_process
+from invdesign.export import Exported, export, provenance
+from invdesign.io.atomic import probe
+from invdesign.io.tables import write_table
+from invdesign.ledger import Ledger
+from invdesign.report import ReportData, report
+from invdesign.runs import folders, latent_spaces
+from invdesign.runs.folders import RunConfig
+from invdesign.runs.results import Shortlist, Status
+from invdesign.search.search import Search
+
+REPORT = "report.html"
+REJECTED = "rejected.csv"
+REJECTED_SEEDS = "rejected_seeds.csv"
+Value = float | Sequence[float] | Outcome | None
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Where a run keeps and takes what it needs besides its folder."""
+
+    cache: Path = field(default_factory=lambda: platformdirs.user_cache_path("invdesign"))
+    """Folder of models, encoded corpora and downloads, shared by all runs."""
+    evaluate: Evaluate = in_process
+    """Where the oracle runs."""
+    progress: Progress = silent
+    """Called with `(stage, done, total)`."""
+
+
+class CampaignRun(Generic[D, B]):
+    """A durable campaign in a folder; made by `CampaignRun.open`.
+
+    Every outcome is on disk when a method returns. A run that was stopped, at any moment, continues where it was.
+
+    Example:
+        >>> import tempfile
+        >>> from invdesign import Campaign, CampaignRun, Limits, Objective, Pretrained, Seeding, Task
+        >>> from invdesign.domains.molecules import Molecules
+        >>> from invdesign.domains.molecules.corpus import fragments
+        >>> from invdesign.domains.molecules.oracles import qed
+        >>> campaign = Campaign(
+        ...     Molecules(), Task([Objective("qed")], qed), Pretrained("zinc250k"), corpus=lambda: fragments(n=100),
+        ...     seeding=Seeding(n_seeds=5), limits=Limits(budget=8, batch=3))
+        >>> with tempfile.TemporaryDirectory() as folder, CampaignRun.open(folder, campaign) as run:
+        ...     open_designs = run.suggest()
+        ...     status = run.tell({c.design: float(qed([c.design])[0]) for c in open_designs})
+        ...     status.n_measured, len(run.suggest())
+        (5, 3)
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        campaign: Campaign[D, B],
+        ledger: Ledger[D],
+        config: RunConfig,
+        resources: Resources,
+    ) -> None:
+        self.folder = folder
+        self.campaign = campaign
+        self.config = config
+        self.resources = resources
+        self.changes: list[str] = []
+        """What differs from the settings that the run started with, where that was accepted."""
+        self._ledger = ledger
+
+    @classmethod
+    def open(
+        cls,
+        folder: str | Path,
+        campaign: Campaign[D, B] | None = None,
+        *,
+        config: RunConfig | None = None,
+        resources: Resources | None = None,
+        allow: Sequence[str] = (),
+        accept_changes: bool = False,
+        read_only: bool = False,
+    ) -> CampaignRun[D, B]:
+        """Open a run; make it where the folder has none.
+
+        Args:
+            folder: Folder of the run, or of a campaign (its newest run) to continue.
+            campaign: The campaign; by default that of the folder's stored configuration.
+            config: What the run is started with, for its record.
+            resources: Cache, execution of the oracle, progress.
+            allow: Modules that the stored configuration may name.
+            accept_changes: Continue although the settings differ from those that the run started with.
+            read_only: Look at a run, also while another process works on it.
+
+        Raises:
+            InvdesignError: The folder cannot be written, another process owns the run, there is no campaign, or its
+                settings differ.
+        """
+        folder, resources = Path(folder), resources or Resources()
+        if campaign is None:
+            folder = folders.existing(folder).path
+            config = folders.read_config(folder)
+            campaign, evaluate = _stored_campaign(folder, config, allow)
+            resources = replace(resources, evaluate=evaluate)
+        config = config or RunConfig(campaign.name, {})
+        if not read_only:
+            probe(folder)
+            folders.write_config(folder, config)
+        save = None if read_only else latent_spaces.save_finetuned
+        ledger = Ledger.open(
+            folder / folders.LEDGER, campaign.domain, read_only=read_only, save_latent_space=save
+        )
+        opened = cls(folder, campaign, ledger, config, resources)
+        if not read_only:
+            try:
+                opened.changes = ledger.agree(opened._identity(), accept_changes=accept_changes)
+            except BaseException:
+                ledger.close()
+                raise
+        return opened
+
+    def close(self) -> None:
+        """Release the run."""
+        self._ledger.close()
+
+    def __enter__(self) -> CampaignRun[D, B]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def state(self) -> State[D]:
+        """What is known, as it follows from the recorded events."""
+        return self._ledger.state()
+
+    @cached_property
+    def corpus(self) -> Corpus[D] | None:
+        """The corpus of the campaign, loaded on first use; its rejected rows are written into the folder."""
+        corpus = self._load(self.campaign.corpus)
+        if corpus is not None:
+            self._write_rejected(corpus, REJECTED)
+        return corpus
+
+    @cached_property
+    def seeds(self) -> Corpus[D] | None:
+        """The campaign's own seed designs, loaded on first use."""
+        seeds = self._load(self.campaign.seeding.seeds)
+        if seeds is not None:
+            self._write_rejected(seeds, REJECTED_SEEDS)
+        return seeds
+
+    @cached_property
+    def engine(self) -> Engine[D, B]:
+        """The campaign bound to its latent space, which is trained or loaded on first use."""
+        finetuned = self._ledger.latent_space_folder
+        if finetuned:
+            latent_space = latent_spaces.load_finetuned(self.campaign, self.folder / finetuned)
+        else:
+            latent_space = latent_spaces.prepare_latent_space(
+                self.campaign, self.corpus, self.resources.cache, self.resources.progress
+            )
+        if self._ledger.meta("model_card") is None:
+            self._ledger.note("model_card", latent_space.card)
+        latent_spaces.write_sample(latent_space, self.folder)
+        return make_engine(self.campaign, latent_space, self.corpus)
+
+    # The closed loop.
+
+    def suggest(self, n: int | None = None) -> list[Candidate[D]]:
+        """Return designs to measure: open suggestions first, then new ones.
+
+        Calling it again returns the same designs until their outcomes are told.
+
+        Args:
+            n: Number of designs; by default the open ones, or a batch where none is open.
+
+        Raises:
+            InvdesignError: There is nothing to start from.
+        """
+        state = self._started()
+        if not state.open:
+            state = self._continue(state)
+        n_open = len(state.open)
+        n_new = (0 if n_open else self.campaign.limits.batch) if n is None else max(0, n - n_open)
+        if n_new and state.n_calls < self.campaign.limits.budget:
+            batch = ask(self.engine, state, n=n_new, progress=self.resources.progress)
+            if batch.candidates or not n_open:
+                self._ledger.on_batch(batch)
+                state = apply(state, batch)
+        opened = list(state.open)
+        return opened if n is None else opened[:n]
+
+    def tell(self, results: Mapping[Any, Value] | Iterable[tuple[Any, Value]], *, note: str = "") -> Status:
+        """Record outcomes of suggested designs.
+
+        Telling the same value again changes nothing, so a file of results can be told twice.
+
+        Args:
+            results: Values by design (or its key, or its text): a number, `m` numbers, an `Outcome`, or None for a
+                measurement that failed.
+            note: Remark of the laboratory.
+
+        Raises:
+            InvdesignError: A design was not suggested, or has another value already; nothing of `results` is recorded.
+        """
+        pairs = list(results.items() if isinstance(results, Mapping) else results)
+        state = self._started()
+        events = [event for event in (self._outcome_event(state, given, value, note) for given, value in pairs) if event]
+        for event in events:
+            self._ledger.on_outcome(event)
+        if not self.state.open and self.state.pending:
+            close_round(self.engine, self.state, self._ledger)
+        return self.status()
+
+    def replicate(self, design: Any, value: Value, *, note: str = "") -> None:
+        """Record a repeated measurement of a design; the mean of the repeats counts.
+
+        Raises:
+            InvdesignError: The design was not suggested, or has no measurement yet.
+        """
+        candidate = self._known(self.state, design)
+        if candidate.status == "pending":
+            raise InvdesignError(f"replicate: {candidate.key} has no measurement yet. Use tell()")
+        self._ledger.on_outcome(OutcomeRecorded(candidate.key, self._outcome(value), "repeat", note))
+
+    def correct(self, design: Any, value: Value, *, note: str = "") -> None:
+        """Replace the value of a design; what was recorded before stays in the ledger.
+
+        Raises:
+            InvdesignError: The design was not suggested.
+        """
+        candidate = self._known(self.state, design)
+        self._ledger.on_outcome(OutcomeRecorded(candidate.key, self._outcome(value), "correction", note))
+
+    def substitute(self, design: Any, made: Any, value: Value, *, note: str = "") -> None:
+        """Record that another design was made and measured in the place of a suggested one.
+
+        Args:
+            design: The suggested design.
+            made: The design that was made, or its text.
+            value: Its value.
+            note: Remark of the laboratory.
+
+        Raises:
+            InvdesignError: The suggested design is not open, or the other one is known already.
+        """
+        candidate = self._known(self.state, design)
+        if candidate.status != "pending":
+            raise InvdesignError(f"substitute: {candidate.key} is {candidate.status}. Only an open suggestion can be replaced")
+        other = self.campaign.domain.from_text(made) if isinstance(made, str) else cast("D", made)
+        key = self.campaign.domain.key(other)
+        if any(c.key == key for c in (*self.state.history, *self.state.pending)):
+            raise InvdesignError(f"substitute: {key} is in this run already. Use tell() or replicate() for it")
+        Z = self.engine.latent_space.encode([other])
+        log_density = self.engine.latent_space.log_density(Z)
+        substitute: Candidate[D] = Candidate(
+            other,
+            key,
+            Z[0],
+            round=candidate.round,
+            origin="told",
+            parents=(candidate.key,),
+            region=candidate.region,
+            log_density=float(log_density[0]),
+            percentile=float(self.engine.latent_space.percentile(log_density)[0]),
+        )
+        note = note or f"made instead of {candidate.key}"
+        self._record(OutcomeRecorded(candidate.key, self._outcome(value), "substitute", note, substitute))
+
+    def abandon(self, design: Any, *, reason: str = "abandoned") -> None:
+        """Give up an open suggestion: it counts as failed and is not suggested again.
+
+        Raises:
+            InvdesignError: The design is not open.
+        """
+        candidate = self._known(self.state, design)
+        if candidate.status != "pending":
+            raise InvdesignError(f"abandon: {candidate.key} is {candidate.status}. Only an open suggestion can be abandoned")
+        outcome = Outcome((math.nan,) * len(self.campaign.objectives), "failed", reason)
+        self._record(OutcomeRecorded(candidate.key, outcome, "abandoned", reason))
+
+    def run(self, evaluate: Evaluate | None = None, *, budget: int | None = None) -> Status:
+        """Suggest, measure with the oracle and tell, until the budget is spent.
+
+        Args:
+            evaluate: Where the oracle runs; by default as the run was opened.
+            budget: Oracle calls in all; by default the campaign's.
+
+        Raises:
+            InvdesignError: The oracle fails too often, or a stage fails. What was measured is recorded.
+        """
+        if budget is not None:
+            limits = replace(self.campaign.limits, budget=budget)
+            self.campaign = replace(self.campaign, limits=limits)
+            if "engine" in self.__dict__:
+                self.engine = replace(self.engine, campaign=self.campaign)
+        self._started()
+        place = evaluate or self.resources.evaluate
+        bound = bind(place, {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress})
+        run(self.engine, self.state, evaluate=bound, recorder=self._ledger, progress=self.resources.progress)
+        if self.campaign.output.baseline:
+            self._run_baseline(bound)
+        return self.status()
+
+    # Results.
+
+    def status(self) -> Status:
+        """Return the state of the run in numbers."""
+        state = self.state
+        evaluated = [c for c in (*state.history, *state.pending) if c.status != "pending"]
+        order = rank(self.campaign.utilities(evaluated)) if evaluated else []
+        best = evaluated[order[0]] if order else None
+        names = [o.name for o in self.campaign.objectives]
+        return Status(
+            self.campaign.name,
+            self.folder,
+            state.round,
+            state.n_calls,
+            self.campaign.limits.budget,
+            len(state.open),
+            sum(c.status == "measured" for c in evaluated),
+            sum(c.status in FAILED for c in evaluated),
+            {} if best is None else dict(zip(names, best.y, strict=True)),
+            "" if best is None else label(self.campaign.domain, best.design),
+        )
+
+    def best_utility(self) -> float | None:
+        """Return the best utility of the first objective or of the combination; None where nothing is measured."""
+        U = self.campaign.utilities(self.state.history)
+        return float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else None
+
+    def shortlist(self) -> Shortlist[D]:
+        """Return the best measured designs that pass every validator, best first."""
+        ranked = rank_shortlist(self.campaign, self.validated())
+        return Shortlist(ranked, self.campaign.domain, self.campaign.objectives)
+
+    def validated(self) -> list[Candidate[D]]:
+        """Return the measured designs that the campaign proposed, with the results of all validators."""
+        return validate_candidates(self.campaign, self.state, excluded=self._in_corpus())
+
+    def export(self, out: str | Path | None = None) -> Exported:
+        """Write candidate lists in every format of the domain, all evaluated designs, deliverables and a manifest.
+
+        Args:
+            out: Folder; by default that of the run.
+
+        Raises:
+            InvdesignError: The folder cannot be written.
+        """
+        validated = self.validated()
+        checked = {c.key: c for c in validated}
+        about = {
+            "command": self.config.command,
+            "config": self.config.config,
+            "settings": self.config.settings,
+            "seed": self.campaign.seed,
+            **(self._ledger.meta("settings") or {}),
+        }
+        return export(
+            rank_shortlist(self.campaign, validated),
+            self.campaign.domain,
+            self.campaign.objectives,
+            Path(out) if out else self.folder,
+            history=[checked.get(c.key, c) for c in self.state.history if c.status != "pending"],
+            run=about,
+            deliverables=self.campaign.output.deliverables,
+        )
+
+    def report(self, out: str | Path | None = None) -> Path:
+        """Write the HTML report and return its path.
+
+        Args:
+            out: File; by default `report.html` in the run's folder.
+
+        Raises:
+            InvdesignError: The file cannot be written.
+        """
+        validated = self.validated()
+        latents, log_density = latent_spaces.read_sample(self.folder)
+        data: ReportData[D] = ReportData(
+            name=self.campaign.name,
+            domain=self.campaign.domain,
+            objectives=self.campaign.objectives,
+            state=self.state,
+            shortlist=rank_shortlist(self.campaign, validated),
+            n_valid=sum(c.is_valid for c in validated),
+            failure_counts=count_failures(validated),
+            combine=self.campaign.task.combine,
+            baseline=self._baseline_history(),
+            corpus_latents=latents,
+            corpus_log_density=log_density,
+            illustrate=self.campaign.output.figures,
+            model_card=self._ledger.meta("model_card") or {},
+            settings=self.config.config,
+            versions=provenance(),
+            command=self.config.command,
+            notes=self.changes,
+        )
+        path = Path(out) if out else self.folder / REPORT
+        report(data, path)
+        return path
+
+    def note_corpus_designs(self) -> None:
+        """Record which designs of the run are in the corpus, so that later exports need not load it."""
+        if "engine" not in self.__dict__ or self.corpus is None:
+            return
+        known = {self.campaign.domain.key(design) for design in self.corpus.designs}
+        self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in known])
+
+    # Inside.
+
+    def _started(self) -> State[D]:
+        """Return the state; select the seed designs of a new run."""
+        state = self.state
+        if not state.records:
+            batch = initialize(self.engine, self.corpus, seeds=self.seeds)
+            state = start(self.engine, batch, self._ledger)
+        return state
+
+    def _continue(self, state: State[D]) -> State[D]:
+        """End a round whose outcomes are all known, and fine-tune where that is due."""
+        if state.pending:
+            state = close_round(self.engine, state, self._ledger)
+        engine, state = finetune_if_due(self.engine, state, self._ledger)
+        self.engine = engine
+        return state
+
+    def _record(self, event: OutcomeRecorded[D]) -> None:
+        self._ledger.on_outcome(event)
+        if not self.state.open and self.state.pending:
+            close_round(self.engine, self.state, self._ledger)
+
+    def _outcome_event(self, state: State[D], given: Any, value: Value, note: str) -> OutcomeRecorded[D] | None:
+        """Return the event of an outcome; None where it is recorded already."""
+        candidate = self._known(state, given)
+        outcome = self._outcome(value)
+        if candidate.status == "pending":
+            return OutcomeRecorded(candidate.key, outcome, "measured", note)
+        recorded = state.outcomes.get(candidate.key, (Outcome(candidate.y, candidate.status, candidate.reason),))
+        if any(_is_equal(outcome, earlier) for earlier in recorded):
+            return None
+        raise InvdesignError(
+            f"tell: {candidate.key} is {candidate.status} with {candidate.y}, got {outcome.y}. Use replicate() for a "
+            "repeated measurement, or correct() to replace it"
+        )
+
+    def _known(self, state: State[D], given: Any) -> Candidate[D]:
+        """Return the candidate that a key, a text or a design names."""
+        candidates = {c.key: c for c in (*state.history, *state.pending)}
+        if isinstance(given, str) and given in candidates:
+            return candidates[given]
+        key = ""
+        try:
+            design = self.campaign.domain.from_text(given) if isinstance(given, str) else given
+            key = self.campaign.domain.key(design)
+        except (InvdesignError, TypeError, AttributeError, ValueError):
+            key = str(given)
+        if key not in candidates:
+            raise InvdesignError(
+                f"{key!r}: expected a design that was suggested, got another. Use suggest() first, or substitute() for a "
+                "design that was made in the place of a suggested one"
+            )
+        return candidates[key]
+
+    def _outcome(self, value: Value) -> Outcome:
+        m = len(self.campaign.objectives)
+        if isinstance(value, Outcome):
+            return value
+        if value is None:
+            return Outcome((math.nan,) * m, "failed", "no value")
+        y = tuple(float(v) for v in np.asarray(value, dtype=np.float64).reshape(-1))
+        if len(y) != m:
+            raise InvdesignError(f"tell: expected {m} values, one for each objective, got {len(y)}: {value!r}")
+        return Outcome(y) if all(map(math.isfinite, y)) else Outcome(y, "invalid", "not finite")
+
+    def _load(self, loader: Any) -> Corpus[D] | None:
+        if loader is None:
+            return None
+        options = {"cache": self.resources.cache, "progress": self.resources.progress}
+        return cast("Corpus[D]", bind(loader, options)())
+
+    def _write_rejected(self, corpus: Corpus[D], name: str) -> None:
+        if not corpus.rejected:
+            return
+        fields = ("row", "text", "reason", "remedy")
+        path = self.folder / name
+        write_table({f: [getattr(r, f) for r in corpus.rejected] for f in fields}, path)
+        logger.warning("%s rows of %s were rejected: %s", f"{len(corpus.rejected):,}", corpus.name, path)
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what a resumed run must have in common with the run that it continues."""
+        described = {"objectives": [o.name for o in self.campaign.objectives], "seed": self.campaign.seed}
+        return {
+            "config": self.config.config or described,
+            "version": __version__,
+            "corpus_sha256": self.corpus.sha256 if self.corpus else "",
+            "seeds_sha256": self.seeds.sha256 if self.seeds else "",
+        }
+
+    def _in_corpus(self) -> frozenset[str]:
+        if "engine" in self.__dict__:
+            return self.engine.excluded
+        return frozenset(self._ledger.meta("in_corpus") or ())
+
+    def _run_baseline(self, evaluate: Evaluate) -> None:
+        """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""
+        campaign = replace(
+            self.campaign,
+            search=Search(acquire=None, trust_region=None, oversample=20),
+            finetuning=replace(self.campaign.finetuning, finetune=None),
+            seed=round_seed(self.campaign.seed, 0, "baseline") % 2**31,
+            name=f"{self.campaign.name} (random)",
+        )
+        engine = replace(self.engine, campaign=campaign)
+
+        def progress(stage: str, done: int, total: int) -> None:
+            self.resources.progress(f"baseline: {stage}", done, total)
+
+        with Ledger.open(self.folder / folders.BASELINE, campaign.domain) as ledger:
+            state = ledger.state()
+            if not state.records:
+                seeds = tuple(c for c in self.state.history if c.round == 0)
+                state = start(engine, BatchSelected(seeds, RoundRecord(0)), ledger)
+            run(engine, state, evaluate=evaluate, recorder=ledger, progress=progress)
+
+    def _baseline_history(self) -> Sequence[Candidate[D]]:
+        path = self.folder / folders.BASELINE
+        if not path.is_file():
+            return ()
+        with Ledger.open(path, self.campaign.domain, read_only=True) as ledger:
+            return ledger.state().history
+
+
+def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> tuple[Any, Evaluate]:
+    """Return the campaign of a run's stored configuration, and where its oracle runs.
+
+    Raises:
+        InvdesignError: The run was started in Python, or its configuration is refused.
+    """
+    if not config.config:
+        raise InvdesignError(f"{folder}: this run was started in Python. Open it with its campaign: CampaignRun.open(..., campaign)")
+    place = folder / folders.CONFIG
+    beside = [Path(config.campaign).parent] if config.campaign and Path(config.campaign).is_file() else []
+    parts = build(
+        config.config,
+        lambda keys: f"{place}: {'.'.join(keys)}",
+        name=config.name,
+        allowed=allow,
+        folders=[*beside, Path.cwd()],
+    )
+    return parts.campaign, parts.evaluate
+
+
+def _is_equal(a: Outcome, b: Outcome) -> bool:
+    pairs = zip(a.y, b.y, strict=False)
+    return a.status == b.status and len(a.y) == len(b.y) and all(x == y or (x != x and y != y) for x, y in pairs)
