@@ -61,6 +61,7 @@ def make_card(data: ReportData[D], candidate: Candidate[D], rank: int, *, has_pi
         rank: Rank or number of the card.
         has_picture: Draw the design.
     """
+    checks = tuple(dict.fromkeys(candidate.checks))  # a screen may run again as a validator
     return Card(
         rank=rank,
         label=data.label(candidate.design),
@@ -69,8 +70,8 @@ def make_card(data: ReportData[D], candidate: Candidate[D], rank: int, *, has_pi
         percentile=candidate.percentile if math.isfinite(candidate.percentile) else None,
         round=candidate.round,
         origin=candidate.origin.replace("_", " "),
-        passed=tuple(check for check in candidate.checks if check.passed),
-        failed=tuple(check for check in candidate.checks if not check.passed),
+        passed=tuple(check for check in checks if check.passed),
+        failed=tuple(check for check in checks if not check.passed),
     )
 
 

@@ -90,6 +90,11 @@ class ReportData(Generic[D]):
         return [*given, *self.baseline_calls[: self.state.n_calls]]
 
     @property
+    def best_reference_name(self) -> str:
+        """Name of what the score of the reference designs belongs to: the best of them, or all in a Pareto search."""
+        return self.reference_name if self.is_pareto else f"best of the {self.reference_name}"
+
+    @property
     def reference_properties(self) -> Array:
         """`k x m` properties of the reference designs: `reference`, or the measured seed designs."""
         if self.reference is not None:

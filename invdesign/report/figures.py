@@ -70,7 +70,7 @@ def plot_best_so_far(data: ReportData[D]) -> str:
     frame = replace(frame, x=Scale(0, max(1, *calls), frame.x.start, frame.x.end, is_count=True))
     parts = [_shade_seeds(frame, sum(c.round == 0 for c in spent)), frame.draw_axes()]
     if math.isfinite(reference):
-        name = f"best of the {data.reference_name}: {format_number(reference, n_digits(data))}"
+        name = f"{data.best_reference_name}: {format_number(reference, n_digits(data))}"
         parts.append(frame.draw_level(reference, name, "muted"))
     curves = [("random search", "random", random), ("this campaign", "ours", campaign)]
     parts += _draw_curves(frame, curves, n_digits(data))

@@ -10,7 +10,7 @@ from invdesign.report.data import ReportData, best_score, gain, n_digits, pareto
 from invdesign.report.svg import format_number
 
 EQUAL_WITHIN = 1e-3
-"""Relative difference below which two scores count as equal."""
+"""Relative difference up to which two scores count as equal."""
 MAX_CHECKS = 4
 
 
@@ -59,7 +59,11 @@ def headline(data: ReportData[D]) -> list[str]:
         ]
     else:
         best = "best valid candidate" if data.shortlist else "best measured design (no candidate passed every check)"
-        sentences = [f"The {best} has a {axis.label} of {text}{unit}."]
+        objective = data.objectives[0]
+        if len(data.objectives) > 1 or isinstance(objective.goal, str):
+            sentences = [f"The {best} has a {axis.label} of {text}{unit}."]
+        else:
+            sentences = [f"The {best} is {text}{unit} away from the goal of {objective.name}."]
     for other in _comparisons(data):
         better = gain(data, value, other.value)
         if not math.isfinite(better):
@@ -113,15 +117,14 @@ def _valid_tile(data: ReportData[D], n_valid: int) -> Tile:
 def _comparisons(data: ReportData[D]) -> list[Comparison]:
     """Return the scores of the reference designs and of the random search at the campaign's number of calls."""
     reference = best_score(data, data.reference_properties)
-    best_of = data.reference_name if data.is_pareto else f"best of the {data.reference_name}"
-    phrase = f"the {best_of}"
+    name = data.best_reference_name
     calls = "as many oracle calls"
     n_calls = len(data.baseline_calls)
     if n_calls < data.state.n_calls:
         calls = f"only {format_number(n_calls)} oracle calls"
     random = best_score(data, data.properties(data.baseline_at_budget))
     return [
-        Comparison(best_of[0].upper() + best_of[1:], phrase, reference),
+        Comparison(name[0].upper() + name[1:], f"the {name}", reference),
         Comparison("Random search", f"a random search with {calls}", random),
     ]
 
@@ -144,4 +147,4 @@ def _compare(data: ReportData[D], value: float, other: float) -> str:
 
 
 def _is_equal(better: float, other: float) -> bool:
-    return abs(better) < EQUAL_WITHIN * abs(other)
+    return abs(better) <= EQUAL_WITHIN * abs(other)

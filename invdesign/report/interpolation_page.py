@@ -13,12 +13,11 @@ from markupsafe import Markup
 from invdesign.campaign import Interpolation, Step
 from invdesign.core import Array, Candidate, D, Objective
 from invdesign.io.atomic import write_atomically
-from invdesign.io.json_values import to_plain
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData
 from invdesign.report.figures import Z_90, describe_goal, name_with_unit
 from invdesign.report.svg import Plot, Scale, draw_text, format_number, padded_range
-from invdesign.report.templates import created_at, flatten_settings, render_page
+from invdesign.report.templates import created_at, render_page, settings_rows
 
 WIDTH = 880
 LEFT, RIGHT = 58.0, 856.0
@@ -54,8 +53,8 @@ def path_report(data: ReportData[D], interpolation: Interpolation[D], out: Path)
         "figure": Markup(plot_path(data, interpolation, pictures)),
         "cards": list(cards.values()),
         "rows": [(step, None if step.found is None else cards[step.found.key]) for step in interpolation.steps],
-        "settings": flatten_settings(to_plain(data.settings)),
-        "versions": flatten_settings(to_plain(data.versions)),
+        "settings": settings_rows(data.settings),
+        "versions": settings_rows(data.versions),
     }
     page = render_page("interpolation_page.html.j2", context)
     return write_atomically(Path(out), lambda path: path.write_text(page, encoding="utf-8"))
@@ -175,7 +174,7 @@ def _draw_legend(names: Sequence[tuple[str, str]], top: float) -> str:
     right = RIGHT
     for name, css in names:
         parts.append(draw_text(right, top - 12, name, "tick end"))
-        right -= 8 + 6.2 * len(name)
+        right -= 8 + 6.8 * len(name)
         parts.append(f'<line class="line {css}" x1="{right - 18}" x2="{right}" y1="{top - 16}" y2="{top - 16}"/>')
         right -= 34
     return "".join(parts)

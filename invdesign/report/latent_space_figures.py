@@ -186,7 +186,7 @@ def _select_designs(data: ReportData[D]) -> ShownDesigns:
     return ShownDesigns(
         corpus=corpus[thin(len(corpus), MAX_CORPUS)],
         rows=rows,
-        history=np.array([evaluated[row].z.numpy() for row in rows]).reshape(-1, corpus.shape[1]),
+        history=np.array([evaluated[row].z.numpy() for row in rows]).reshape(len(rows), corpus.shape[1]),
         path=tuple(positions[c.key] for c in path),
         stars=tuple(positions[c.key] for c in best),
     )

@@ -14,12 +14,11 @@ from markupsafe import Markup
 from invdesign.atlas import ProjectionMethod
 from invdesign.core import D
 from invdesign.io.atomic import write_atomically
-from invdesign.io.json_values import to_plain
 from invdesign.report import figures, illustrations, latent_space_figures
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData, best_score, group_failures, score
 from invdesign.report.headline import headline, tiles
-from invdesign.report.templates import created_at, flatten_settings, render_page
+from invdesign.report.templates import created_at, render_page, settings_rows
 
 T = TypeVar("T")
 MAX_CARDS = 24
@@ -152,7 +151,7 @@ def _latent_space(data: ReportData[D], parts: Parts, projections: Sequence[Proje
         "panels": [{"title": p.title, "picture": Markup(p.picture), "key": Markup(p.key)} for p in panels],
         "panels_problem": parts.problems.get(name, ""),
         "n_corpus": min(n_corpus, latent_space_figures.MAX_CORPUS),
-        "model_card": parts.items("model card", partial(_rows, data.model_card)),
+        "model_card": parts.items("model card", partial(settings_rows, data.model_card)),
     }
 
 
@@ -176,10 +175,6 @@ def _search(data: ReportData[D], parts: Parts) -> dict[str, Any]:
 def _settings(data: ReportData[D], parts: Parts) -> dict[str, Any]:
     """Return settings and versions as rows."""
     return {
-        "settings": parts.items("settings", partial(_rows, data.settings)),
-        "versions": parts.items("versions", partial(_rows, data.versions)),
+        "settings": parts.items("settings", partial(settings_rows, data.settings)),
+        "versions": parts.items("versions", partial(settings_rows, data.versions)),
     }
-
-
-def _rows(values: Any) -> list[tuple[str, str]]:
-    return flatten_settings(to_plain(values))

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 
 from invdesign.io.clock import now
+from invdesign.io.json_values import to_plain
 from invdesign.report.svg import format_number
 
 
@@ -36,6 +37,15 @@ def render_page(template: str, context: Mapping[str, Any]) -> str:
 def created_at(created: str) -> str:
     """Return the given time of creation, or the present time in UTC to the minute where it is empty."""
     return created or now()[:16].replace("T", " ") + " UTC"
+
+
+def settings_rows(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return settings as rows of dotted name and text; no row where there are none.
+
+    Raises:
+        TypeError: A value cannot be written as JSON.
+    """
+    return flatten_settings(to_plain(settings)) if settings else []
 
 
 def flatten_settings(settings: Any, path: str = "") -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from invdesign.core import Check
 from invdesign.report.cards import make_card
 
 
@@ -15,6 +16,13 @@ def test_a_card_has_values_checks_and_a_picture(make_data) -> None:
     assert [check.name for check in card.passed] == ["length"] and card.failed == ()
     head, _, picture = card.picture.partition("base64,")
     assert head == "data:image/svg+xml;" and b"<title>w6</title>" in base64.b64decode(picture)
+
+
+def test_a_check_that_ran_twice_with_one_result_is_shown_once(make_data, make_candidate) -> None:
+    checks = (Check("length", True), Check("novel", True), Check("length", True), Check("novel", False, "known"))
+    card = make_card(make_data(), make_candidate(1, (1.0,), checks=checks), 1)
+    assert [check.name for check in card.passed] == ["length", "novel"]
+    assert card.failed == (Check("novel", False, "known"),)
 
 
 def test_a_design_that_cannot_be_drawn_has_a_card_without_picture(make_data, make_candidate, caplog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from invdesign.core import Objective
 from invdesign.report.headline import headline, tiles
 
 
@@ -19,6 +20,14 @@ def test_a_worse_result_is_called_worse(make_data) -> None:
     data = make_data(reference=np.array([[7.0]]), reference_name="corpus")
     assert "worse than the best of the corpus" in headline(data)[1]
     assert [tile.remark for tile in tiles(data) if tile.name == "Best of the corpus"] == ["campaign worse by 3 (43 %)"]
+
+
+def test_a_target_is_described_by_the_distance_from_it(make_data) -> None:
+    data = make_data(objectives=(Objective("length", "cm", (3.0, 4.5)),), baseline=())
+    assert headline(data)[:2] == [
+        "The best valid candidate is 0 cm away from the goal of length.",
+        "That is about as good as the best of the seed designs (0 cm).",
+    ]
 
 
 def test_a_missing_random_search_is_stated(make_data) -> None:

@@ -79,6 +79,8 @@ def test_a_campaign_without_measurements_has_a_report_without_warnings(tmp_path,
     data = ReportData("empty", words, (Objective("length"),), state)
     text = report(data, tmp_path / "report.html").read_text()
     assert "Nothing was measured yet." in text and caplog.text == ""
+    assert "No picture of the latent space: a projection needs at least 8 designs" in text
+    assert "Model card" not in text
 
 
 def test_a_campaign_whose_oracle_always_failed_has_a_report(tmp_path, words, make_candidate) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2
 import pytest
 
-from invdesign.report.templates import created_at, flatten_settings, render_page
+from invdesign.report.templates import created_at, flatten_settings, render_page, settings_rows
 
 
 def test_nested_settings_become_rows_with_dotted_names() -> None:
@@ -14,6 +14,10 @@ def test_nested_settings_become_rows_with_dotted_names() -> None:
         ("c", "–"),
         ("d[0].e", "1"),
     ]
+
+
+def test_no_settings_are_no_rows() -> None:
+    assert settings_rows({}) == [] and settings_rows({"a": 1}) == [("a", "1")]
 
 
 def test_the_present_time_replaces_a_missing_time_of_creation() -> None:
