@@ -35,7 +35,7 @@ def project(Z: Array, method: ProjectionMethod, *, seed: int = 0) -> Projection:
 
     PCA preserves distances as well as a linear map can; UMAP and t-SNE preserve neighbourhoods. UMAP takes about 20 s
     on its first call, most of it compilation, where t-SNE takes a few seconds. If UMAP fails, t-SNE replaces it, and
-    `Projection.name` says which one was used.
+    `Projection.name` names the one that was used.
 
     Args:
         Z: `n x d` latents.

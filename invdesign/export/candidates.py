@@ -173,10 +173,10 @@ def _deliver(deliver: Deliver, candidates: Sequence[Candidate[Any]], folder: Pat
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         root = Path(temporary).resolve()
-        answer = deliver(candidates, root)
-        if not isinstance(answer, Sequence) or isinstance(answer, str):
-            raise InvdesignError(f"expected a list of the files that the deliverable wrote, got {answer!r}")
-        written = [(root / path).resolve() for path in answer]
+        returned = deliver(candidates, root)
+        if not isinstance(returned, Sequence) or isinstance(returned, str):
+            raise InvdesignError(f"expected a list of the files that the deliverable wrote, got {returned!r}")
+        written = [(root / path).resolve() for path in returned]
         for path in written:
             if not path.is_relative_to(root) or not path.is_file():
                 raise InvdesignError(f"expected files in the folder that the deliverable was given, got {path.name!r}")

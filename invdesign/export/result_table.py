@@ -1,6 +1,6 @@
 """Tables of results: one row per candidate of a list, or per step of an interpolation.
 
-Both tables use the same headings for the same columns. Units stand in the headings, and None is an unknown value.
+Both tables use the same headings for the same columns. Headings contain the units, and None is an unknown value.
 """
 
 from __future__ import annotations

@@ -26,10 +26,10 @@ def draw_illustrations(data: ReportData[D], illustrate: Illustrate) -> dict[str,
         TypeError: The function returned no mapping.
         ValueError: A script in a figure is not closed, so the rest of the page would become part of it.
     """
-    answer = illustrate(data.shortlist, data.evaluated, data.objectives)
-    if not isinstance(answer, Mapping):
-        raise TypeError(f"expected HTML or SVG by title, got {type(answer).__name__}")
-    figures = {str(title): _normalize_line_ends(str(html)) for title, html in answer.items()}
+    returned = illustrate(data.shortlist, data.evaluated, data.objectives)
+    if not isinstance(returned, Mapping):
+        raise TypeError(f"expected HTML or SVG by title, got {type(returned).__name__}")
+    figures = {str(title): _normalize_line_ends(str(html)) for title, html in returned.items()}
     for title, html in figures.items():
         if _read_scripts(html).is_inside:
             raise ValueError(f"{title}: a <script> is not closed")
