@@ -1,4 +1,4 @@
-"""Provenance: which code made a file, on what."""
+"""Provenance: the code and the package versions that produced a file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,20 @@ PACKAGES = (
     "invdesign", "torch", "gpytorch", "botorch", "numpy", "scipy", "scikit-learn", "pandas", "rdkit", "selfies",
     "pymatgen", "spglib", "hydra-core", "omegaconf", "safetensors", "jinja2", "plotly", "umap-learn", "pebble",
 )  # fmt: skip
+PACKAGE_FOLDER = Path(__file__).parents[1]
 
 
 def provenance() -> dict[str, Any]:
-    """Which code made this, on what: time, commit, versions."""
+    """Return the provenance of what is written now.
+
+    Returns:
+        `made` (UTC time), `commit` (see `git_commit`), `python`, `platform`, and `versions` of the installed packages
+        by name; a package that is not installed is left out.
+
+    Example:
+        >>> provenance()["versions"]["torch"] is not None
+        True
+    """
     versions = {}
     for package in PACKAGES:
         try:
@@ -26,25 +36,34 @@ def provenance() -> dict[str, Any]:
             continue
     return {
         "made": now(),
-        "commit": commit(Path(__file__).parent),
+        "commit": git_commit(PACKAGE_FOLDER),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "versions": versions,
     }
 
 
-def commit(folder: Path) -> str | None:
-    """The git commit of the checkout that holds this package, marked where files differ from it; None without one."""
+def git_commit(folder: Path) -> str | None:
+    """Return the git commit of the checkout that contains a package.
+
+    Args:
+        folder: Folder of the package; a checkout has its `.git` beside it.
+
+    Returns:
+        The commit, followed by ` (with changes)` if tracked files differ from it; None outside a checkout or if git
+        fails.
+    """
     if not (folder.parent / ".git").exists():
         return None
     try:
         head = _git(folder, "rev-parse", "HEAD")
-        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
+        changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
-    return head + (" (with changes)" if changed else "")
+    return head + (" (with changes)" if changes else "")
 
 
-def _git(folder: Path, *words: str) -> str:
-    answer = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, timeout=10, check=True)
-    return answer.stdout.strip()
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""The report: one page that opens without a network and tells what a campaign asked, found, and how far to trust it."""
+"""HTML reports that need no network: result of a campaign, quality of its models, and how it was run."""
 
 from invdesign.report.data import ReportData
 from invdesign.report.page import report

@@ -1,4 +1,4 @@
-"""What a report tells: the plain facts of a run, and the figures that follow from them."""
+"""Data of a report: the facts of a run, and the numbers that follow from them."""
 
 from __future__ import annotations
 
@@ -13,193 +13,274 @@ from scipy.stats.qmc import Sobol
 from invdesign.campaign import Funnel, State, pareto_front
 from invdesign.core import Array, Candidate, Combine, D, Domain, Illustrate, Objective, utilities
 
-POINTS_LOG2 = 15
+N_SOBOL_LOG2 = 15
+GIVEN = "given"
+"""Origin of designs that came measured: they cost no oracle call."""
 
 
 @dataclass(frozen=True, eq=False)
 class ReportData(Generic[D]):
-    """A run as a report needs it.
-
-    Args:
-        name: of the campaign.
-        domain: draws designs and writes them as text.
-        objectives: `m`, with units and goals.
-        state: the campaign's memory.
-        shortlist: the candidates to hand over, best first, with their checks.
-        n_valid: how many measured designs passed every validator, where counted.
-        refused: how many of them each check refused.
-        combine: how several objectives became utilities.
-        baseline: what a random search at the same budget measured, in its order; empty where none ran.
-        reference: `k x m` properties of what existed before; the seeds of the state where None.
-        reference_name: what those are, shown to people.
-        corpus_latents: `s x d` latents of a sample of the corpus.
-        corpus_log_density: their log-densities, `s`.
-        illustrate: draw figures of the domain, by name.
-        map_facts: figures of the trained map's diagnosis, by name.
-        settings: the full configuration.
-        versions: of packages, and checksums of data and model.
-        command: what was typed.
-        notes: warnings of the run that a reader should know.
-        made: when, shown as it is.
-    """
+    """Facts of a run that a report shows."""
 
     name: str
+    """Name of the campaign."""
     domain: Domain[D, Any]
+    """Labels and draws designs."""
     objectives: Sequence[Objective]
+    """`m` objectives with units and goals."""
     state: State[D]
+    """State of the campaign."""
     shortlist: Sequence[Candidate[D]] = ()
+    """Candidates with their checks, best first."""
     n_valid: int | None = None
-    refused: Mapping[str, int] = field(default_factory=dict)
+    """Number of measured new designs that passed every validator; None where not counted."""
+    failure_counts: Mapping[str, int] = field(default_factory=dict)
+    """Number of measured new designs that failed each check."""
     combine: Combine = "pareto"
+    """How several objectives became utilities."""
     baseline: Sequence[Candidate[D]] = ()
+    """Designs that a random search measured, in its order; empty where none was run."""
     reference: Array | None = None
-    reference_name: str = "seeds"
+    """`k x m` properties of designs that existed before the campaign; None for those of its seed designs."""
+    reference_name: str = "seed designs"
+    """Name of the reference designs, for people."""
     corpus_latents: Array | None = None
+    """`s x d` latents of a sample of the corpus."""
     corpus_log_density: Array | None = None
+    """Log-densities of that sample, of length `s`."""
     illustrate: Mapping[str, Illustrate] = field(default_factory=dict)
-    map_facts: Mapping[str, Any] = field(default_factory=dict)
+    """Functions that draw figures of the domain, by name."""
+    model_card: Mapping[str, Any] = field(default_factory=dict)
+    """Diagnostics of the latent space, by name."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    """Full configuration."""
     versions: Mapping[str, Any] = field(default_factory=dict)
+    """Versions of packages, and checksums of data and model."""
     command: str = ""
+    """Command line of the run."""
     notes: Sequence[str] = ()
-    made: str = ""
+    """Warnings of the run."""
+    created: str = ""
+    """Time of creation as shown; the present time where empty."""
 
     @property
-    def told(self) -> list[Candidate[D]]:
-        """History and what is measured of the open round, in the order asked."""
+    def evaluated(self) -> list[Candidate[D]]:
+        """History and the evaluated designs of the open round, in the order of selection."""
         return [*self.state.history, *(c for c in self.state.pending if c.status != "pending")]
 
+    @property
+    def is_pareto(self) -> bool:
+        """Whether the campaign searches a Pareto front of several objectives."""
+        return len(self.objectives) > 1 and self.combine == "pareto"
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a random search was run for comparison."""
+        return len(self.baseline) > 0
+
+    @property
+    def baseline_calls(self) -> list[Candidate[D]]:
+        """Designs on which the random search spent an oracle call, in its order."""
+        return [c for c in self.baseline if c.origin != GIVEN]
+
+    @property
+    def baseline_at_budget(self) -> list[Candidate[D]]:
+        """Designs of the random search after at most as many oracle calls as the campaign made."""
+        given = [c for c in self.baseline if c.origin == GIVEN]
+        return [*given, *self.baseline_calls[: self.state.n_calls]]
+
+    @property
+    def best_reference_name(self) -> str:
+        """Name of what the score of the reference designs belongs to: the best of them, or all in a Pareto search."""
+        return self.reference_name if self.is_pareto else f"best of the {self.reference_name}"
+
+    @property
+    def reference_properties(self) -> Array:
+        """`k x m` properties of the reference designs: `reference`, or the measured seed designs."""
+        if self.reference is not None:
+            return np.asarray(self.reference, dtype=np.float64).reshape(-1, len(self.objectives))
+        return self.properties([c for c in self.evaluated if c.round == 0])
+
     def properties(self, candidates: Sequence[Candidate[D]]) -> Array:
-        """`n x m` measured properties, NaN where unmeasured."""
+        """Return the `n x m` measured properties of candidates, NaN where not measured."""
         m = len(self.objectives)
         rows = [c.y if c.status == "measured" and len(c.y) == m else (math.nan,) * m for c in candidates]
         return np.array(rows, dtype=np.float64).reshape(-1, m)
 
     def utilities(self, Y: Array) -> Array:
-        """`n x m`, or `n x 1` where combined; more is better."""
+        """Return the utilities of `n x m` properties: `n x m`, or `n x 1` where combined; more is better."""
         return utilities(self.objectives, Y, combine=self.combine)
 
-    @property
-    def is_pareto(self) -> bool:
-        return len(self.objectives) > 1 and self.combine == "pareto"
+    def label(self, design: D) -> str:
+        """Return the name of a design for people, on one line."""
+        return self.domain.label(design)
 
-    @property
-    def before(self) -> Array:
-        """`k x m` properties of what existed before the campaign."""
-        if self.reference is not None:
-            return np.asarray(self.reference, dtype=np.float64).reshape(-1, len(self.objectives))
-        return self.properties([c for c in self.told if c.round == 0])
+    def draw(self, design: D) -> str:
+        """Return a design as an SVG picture."""
+        return self.domain.draw(design)
 
 
 @dataclass(frozen=True)
 class Score:
-    """The one figure that says how well a set of designs does, and how to speak of it."""
+    """The number that measures how good a set of designs is."""
 
     label: str
+    """Name of the number."""
     more_is_better: bool
+    """Whether a larger number is better."""
     unit: str = ""
+    """Unit; empty for a plain number."""
 
 
-def score(story: ReportData[D]) -> Score:
-    """What the curves show: the property itself, the distance from a goal, a combined score, or a hypervolume."""
-    if story.is_pareto:
-        return Score("share of the box dominated", True)
-    if len(story.objectives) > 1:
-        return Score("combined score", True)
-    only = story.objectives[0]
-    if isinstance(only.goal, str):
-        return Score(only.name, only.goal == "maximize", only.unit)
-    return Score(f"distance of {only.name} from its goal", False, only.unit)
+@dataclass(frozen=True)
+class FunnelStage:
+    """A stage between proposals and the shortlist."""
+
+    name: str
+    """Name of the stage."""
+    count: int
+    """Number of designs left after it, all rounds together."""
+    meaning: str
+    """What these designs are."""
 
 
-def digits(story: ReportData[D]) -> int:
-    """How many digits of a score mean something: hypervolumes are counted, properties are measured."""
-    return 3 if story.is_pareto else 4
+@dataclass(frozen=True)
+class FailureGroup:
+    """Measurements that failed for one reason."""
+
+    status: str
+    """Status of the measurements."""
+    reason: str
+    """Reason as the oracle gave it."""
+    count: int
+    """Number of designs."""
+    example: str
+    """Label of the first of these designs."""
 
 
-def best_so_far(story: ReportData[D], Y: Array) -> Array:
-    """The score after each of `n` measurements; NaN until the first that counts."""
-    U = story.utilities(Y)
-    if story.is_pareto:
-        return _hypervolumes(story, U)
+def score(data: ReportData[D]) -> Score:
+    """Return the score of a campaign.
+
+    It is the property itself for a maximum or minimum, the distance from a target or window, the combined utility of
+    several objectives, or the dominated hypervolume of a Pareto search.
+    """
+    if data.is_pareto:
+        return Score("dominated share of the hypervolume", True)
+    if len(data.objectives) > 1:
+        return Score("combined utility", True)
+    objective = data.objectives[0]
+    if isinstance(objective.goal, str):
+        return Score(objective.name, objective.goal == "maximize", objective.unit)
+    return Score(f"distance of {objective.name} from its goal", False, objective.unit)
+
+
+def n_digits(data: ReportData[D]) -> int:
+    """Return the significant digits of a score: a hypervolume is estimated to about a thousandth."""
+    return 3 if data.is_pareto else 4
+
+
+def best_so_far(data: ReportData[D], Y: Array) -> Array:
+    """Return the best score after each measurement; NaN until the first value.
+
+    Args:
+        data: Objectives and, for a hypervolume, all measurements that span the box.
+        Y: `n x m` properties in the order of measurement, NaN where not measured.
+    """
+    U = data.utilities(Y)
+    if data.is_pareto:
+        return _hypervolumes(data, U)
     if not len(U):
         return np.zeros(0)
     best = np.fmax.accumulate(U[:, 0])
-    return best if score(story).more_is_better else -best
+    return best if score(data).more_is_better else -best
 
 
-def best_score(story: ReportData[D], Y: Array) -> float:
-    """The score of a set of designs; NaN where none counts."""
-    curve = best_so_far(story, Y)
+def best_score(data: ReportData[D], Y: Array) -> float:
+    """Return the score of a set of designs with `n x m` properties; NaN where none is measured."""
+    curve = best_so_far(data, Y)
     return float(curve[-1]) if len(curve) else math.nan
 
 
-def gain(story: ReportData[D], found: float, other: float) -> float:
-    """By how much one score is better than another, positive where it is."""
-    return found - other if score(story).more_is_better else other - found
+def gain(data: ReportData[D], value: float, other: float) -> float:
+    """Return by how much one score is better than another; negative where it is worse."""
+    return value - other if score(data).more_is_better else other - value
 
 
-def funnel(story: ReportData[D]) -> list[tuple[str, int, str]]:
-    """Stage, count and meaning, from proposals to the shortlist."""
-    total = sum((record.funnel for record in story.state.records), Funnel())
-    made = [c for c in story.told if c.round > 0]
+def funnel_stages(data: ReportData[D]) -> list[FunnelStage]:
+    """Return the stages from proposals to the shortlist."""
+    total = sum((record.funnel for record in data.state.records), Funnel())
+    n_measured = sum(c.status == "measured" and c.round > 0 for c in data.evaluated)
     stages = [
-        ("proposed", total.proposed, "latent points worth decoding"),
-        ("decoded", total.decoded, "became a design"),
-        ("unique", total.unique, "distinct within their round"),
-        ("novel", total.novel, "neither measured, pending nor in the corpus"),
-        ("screened", total.screened, "passed every screen and lie where real designs do"),
-        ("asked", total.asked, "picked for measurement"),
-        ("measured", sum(c.status == "measured" for c in made), "the oracle answered"),
+        FunnelStage("proposed", total.proposed, "latent points and mutated designs"),
+        FunnelStage("decoded", total.decoded, "decoded to a design"),
+        FunnelStage("unique", total.unique, "distinct within their round"),
+        FunnelStage("novel", total.novel, "neither measured, pending nor in the corpus"),
+        FunnelStage("screened", total.screened, "passed every screen and the density limit"),
+        FunnelStage("selected", total.asked, "selected for measurement"),
+        FunnelStage("measured", n_measured, "measured by the oracle"),
     ]
-    if story.n_valid is not None:
-        stages.append(("valid", story.n_valid, "passed every validator"))
-    return [*stages, ("shortlisted", len(story.shortlist), "handed over")]
+    if data.n_valid is not None:
+        stages.append(FunnelStage("valid", data.n_valid, "passed every validator"))
+    stages.append(FunnelStage("shortlisted", len(data.shortlist), "on the shortlist"))
+    return stages
 
 
-def incumbents(story: ReportData[D]) -> list[Candidate[D]]:
-    """The designs that were the best when they were measured, from the best seed on; none in a Pareto search."""
-    told = story.told
-    if story.is_pareto or not told:
-        return []
-    path, best = [], -math.inf
-    for candidate, value in zip(told, story.utilities(story.properties(told))[:, 0], strict=True):
-        if value > best:
-            best = value
-            path.append(candidate)
-    seeds = [c for c in path if c.round == 0]
-    return [*seeds[-1:], *(c for c in path if c.round > 0)]
+def incumbents(data: ReportData[D]) -> list[Candidate[D]]:
+    """Return the designs that were the best when they were measured, from the best seed design on.
 
-
-def undominated(story: ReportData[D]) -> list[Candidate[D]]:
-    """The measured designs that no other one beats in every objective."""
-    return [story.told[i] for i in pareto_front(story.utilities(story.properties(story.told)))]
-
-
-def failures(story: ReportData[D]) -> list[tuple[str, str, int, str]]:
-    """Status, reason, how often, and an example, the most frequent first."""
-    seen: dict[tuple[str, str], list[str]] = {}
-    for c in story.told:
-        if c.status != "measured":
-            seen.setdefault((c.status, c.reason or "no reason given"), []).append(story.domain.label(c.design))
-    ordered = sorted(seen.items(), key=lambda item: -len(item[1]))
-    return [(status, reason, len(texts), texts[0]) for (status, reason), texts in ordered]
-
-
-def _hypervolumes(story: ReportData[D], U: Array) -> Array:
-    """Dominated hypervolume after each row, as a share of the box of all that anyone measured.
-
-    Counted on a fixed low-discrepancy set of points, good to about a thousandth: exact algorithms take minutes for
-    three objectives and fronts of some hundred designs.
+    A Pareto search has no incumbents.
     """
-    everything = [story.properties(story.told), story.properties(story.baseline), story.before]
-    known = story.utilities(np.concatenate(everything))
-    known = known[np.isfinite(known).all(axis=1)]
+    evaluated = data.evaluated
+    if data.is_pareto or not evaluated:
+        return []
+    U = data.utilities(data.properties(evaluated))
+    best = -math.inf
+    improvements = []
+    for candidate, utility in zip(evaluated, U[:, 0], strict=True):
+        if utility > best:
+            best = utility
+            improvements.append(candidate)
+    seeds = [c for c in improvements if c.round == 0]
+    return [*seeds[-1:], *(c for c in improvements if c.round > 0)]
+
+
+def pareto_optimal(data: ReportData[D]) -> list[Candidate[D]]:
+    """Return the measured designs that no other one dominates; the best one where there is one utility."""
+    evaluated = data.evaluated
+    return [evaluated[i] for i in pareto_front(data.utilities(data.properties(evaluated)))]
+
+
+def group_failures(data: ReportData[D]) -> list[FailureGroup]:
+    """Return the failed measurements by status and reason, the most frequent first."""
+    groups: dict[tuple[str, str], list[Candidate[D]]] = {}
+    for c in data.evaluated:
+        if c.status != "measured":
+            groups.setdefault((c.status, c.reason or "no reason given"), []).append(c)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return [
+        FailureGroup(status, reason, len(members), data.label(members[0].design))
+        for (status, reason), members in ordered
+    ]
+
+
+def _hypervolumes(data: ReportData[D], U: Array) -> Array:
+    """Return the dominated hypervolume after each row, as a share of the box that all measurements span.
+
+    It is estimated on 2^15 points of a Sobol sequence, with an error of about a thousandth: exact algorithms take
+    minutes for three objectives and fronts of some hundred designs.
+
+    Args:
+        data: All measurements: of the campaign, of the random search and of the reference designs.
+        U: `n x m` utilities, NaN where not measured.
+    """
+    measurements = [data.properties(data.evaluated), data.properties(data.baseline), data.reference_properties]
+    all_utilities = data.utilities(np.concatenate(measurements))
+    all_utilities = all_utilities[np.isfinite(all_utilities).all(axis=1)]
     curve = np.full(len(U), np.nan)
-    if not len(known):
+    if not len(all_utilities):
         return curve
-    low, high = known.min(axis=0), known.max(axis=0)
-    free = Sobol(U.shape[1], scramble=False).random_base2(POINTS_LOG2)
+    low, high = all_utilities.min(axis=0), all_utilities.max(axis=0)
+    free = Sobol(U.shape[1], scramble=False).random_base2(N_SOBOL_LOG2)  # points that no design dominates yet
     n_points = len(free)
     for row, u in enumerate((U - low) / np.where(high > low, high - low, 1)):
         if np.isfinite(u).all():

@@ -1,215 +1,251 @@
-"""The latent map: corpus, history and the path of the search, flattened to a page."""
+"""Figures of the latent space: corpus, evaluated designs and incumbents of the search in the plane."""
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Literal
 
 import numpy as np
 
+from invdesign.atlas import ProjectionMethod, project, thin
 from invdesign.core import Array, Candidate, D
-from invdesign.report.data import ReportData, incumbents, undominated
-from invdesign.report.figures import caption_of, named
-from invdesign.report.svg import GREYS_TO_PLUM, VIRIDIS, Plot, color_bar, plot, shade, text
+from invdesign.report.data import ReportData, incumbents, pareto_optimal
+from invdesign.report.figures import describe_candidate, name_with_unit
+from invdesign.report.svg import (
+    GREYS_TO_PLUM,
+    VIRIDIS,
+    Canvas,
+    Plot,
+    Scale,
+    color_index,
+    draw_color_bar,
+    draw_text,
+    make_plot,
+)
 
-Method = Literal["pca", "umap", "tsne"]
-MIN_POINTS = 8
 MAX_CORPUS = 1200
 MAX_HISTORY = 800
-MAX_TITLED = 250
+MAX_TOOLTIPS = 250
+MAX_PROPERTIES = 3
 SIZE = 430
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of the map, with the key to its colours and what it is called."""
+    """One picture of the latent space."""
 
     title: str
+    """Projection and colour."""
     picture: str
+    """SVG of the picture."""
     key: str
+    """SVG of the colour key."""
 
 
 @dataclass(frozen=True, eq=False)
-class Flat:
-    """Corpus sample (`s x 2`) and history (`n x 2`) in the plane; `rows` are the places of the latter in `told`.
+class ShownDesigns:
+    """Selection of designs to show: a sample of the corpus, and evaluated designs."""
 
-    `path` and `stars` are rows of `history` to be marked: the incumbents in their order, and the best.
-    """
+    corpus: Array
+    """`s x d` latents of the sample of the corpus."""
+    rows: tuple[int, ...]
+    """Positions of the `n` shown designs among the evaluated ones."""
+    history: Array
+    """`n x d` latents of the shown designs."""
+    path: tuple[int, ...]
+    """Rows of `history`: the incumbents in their order."""
+    stars: tuple[int, ...]
+    """Rows of `history`: the best designs."""
+
+
+@dataclass(frozen=True, eq=False)
+class LatentPlane:
+    """The shown designs in the plane."""
 
     name: str
+    """Name of the projection."""
     corpus: Array
+    """`s x 2` points of the corpus."""
     history: Array
-    rows: tuple[int, ...]
-    path: tuple[int, ...]
-    stars: tuple[int, ...]
+    """`n x 2` points of the evaluated designs."""
+    shown: ShownDesigns
+    """The designs of these points."""
 
 
-def latent_maps(story: ReportData[D], methods: Sequence[Method], *, seed: int = 0) -> list[Panel]:
-    """Every projection, coloured by each property (three at most) and by density.
+def plot_latent_space(data: ReportData[D], methods: Sequence[ProjectionMethod], *, seed: int = 0) -> list[Panel]:
+    """Return every projection of the latent space, coloured by each property (three at most) and by density.
+
+    Args:
+        data: Corpus sample and evaluated designs.
+        methods: Projections.
+        seed: Seed of the projections.
 
     Raises:
-        ValueError: too few points for a map.
+        ValueError: There are too few designs for a projection.
     """
     panels = []
-    for flat in flatten(story, methods, seed=seed):
-        panels += [by_property(story, flat, j) for j in range(min(3, len(story.objectives)))]
-        panels.append(by_density(story, flat))
+    for plane in project_designs(data, methods, seed=seed):
+        n_properties = min(MAX_PROPERTIES, len(data.objectives))
+        panels += [plot_property(data, plane, j) for j in range(n_properties)]
+        panels.append(plot_density(data, plane))
     return panels
 
 
-def flatten(story: ReportData[D], methods: Sequence[Method], *, seed: int = 0) -> list[Flat]:
-    """The projections that could be made, of a sample of the corpus and of the history together.
+def project_designs(data: ReportData[D], methods: Sequence[ProjectionMethod], *, seed: int = 0) -> list[LatentPlane]:
+    """Return the projections of a sample of the corpus and of the evaluated designs together.
 
-    The best designs and the path of the search are always among the history; the rest is thinned evenly.
+    Raises:
+        ValueError: There are too few designs for a projection.
     """
-    told = story.told
-    d = story.corpus_latents.shape[1] if story.corpus_latents is not None else (len(told[0].z) if told else 0)
-    corpus = np.zeros((0, d)) if story.corpus_latents is None else np.asarray(story.corpus_latents, dtype=np.float64)
-    corpus = corpus[_thinned(len(corpus), MAX_CORPUS)]
-    path, best = incumbents(story), undominated(story)
-    keep = {c.key for c in (*path, *best, *story.shortlist)}
-    always = [i for i, c in enumerate(told) if c.key in keep]
-    rows = tuple(sorted({*always, *_thinned(len(told), MAX_HISTORY).tolist()}))
-    place = {told[row].key: i for i, row in enumerate(rows)}
-    marks = tuple(place[c.key] for c in path), tuple(place[c.key] for c in best)
-    Z = np.concatenate([corpus, np.array([told[i].z.numpy() for i in rows]).reshape(-1, d)])
-    if len(Z) < MIN_POINTS or d < 2:
-        raise ValueError(f"a map needs at least {MIN_POINTS} designs of two latent dimensions, got {Z.shape}")
-    made = []
+    shown = _select_designs(data)
+    Z = np.concatenate([shown.corpus, shown.history])
+    n_corpus = len(shown.corpus)
+    planes = []
     for method in methods:
-        name, XY = project(Z, method, seed=seed)
-        made.append(Flat(name, XY[: len(corpus)], XY[len(corpus) :], rows, *marks))
-    return made
+        projection = project(Z, method, seed=seed)
+        corpus, history = projection.points[:n_corpus], projection.points[n_corpus:]
+        planes.append(LatentPlane(projection.name, corpus, history, shown))
+    return planes
 
 
-def project(Z: Array, method: Method, *, seed: int = 0) -> tuple[str, Array]:
-    """`n x d` latents to `n x 2`, and what the projection is called; where UMAP cannot be had, t-SNE.
+def plot_property(data: ReportData[D], plane: LatentPlane, j: int) -> Panel:
+    """Return the corpus in grey, the measured designs coloured by the `j`-th property, and the incumbents.
 
-    References:
-        McInnes et al., 2018, arXiv:1802.03426 (UMAP); van der Maaten and Hinton, JMLR 2008 (t-SNE).
+    Raises:
+        ValueError: Nothing is measured yet.
     """
-    centered = Z - Z.mean(axis=0)
-    _, size, axes = np.linalg.svd(centered, full_matrices=False)
-    if method == "pca":
-        axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-        share = (size[:2] ** 2).sum() / max((size**2).sum(), 1e-300)
-        return f"PCA ({100 * share:.0f} % of the variance)", centered @ axes[:2].T
-    if method == "umap":
-        try:
-            from umap import UMAP
-
-            neighbors = min(15, len(Z) - 1)
-            init = "spectral" if len(Z) > 50 else "random"
-            return "UMAP", np.asarray(
-                UMAP(n_neighbors=neighbors, random_state=seed, n_jobs=1, init=init).fit_transform(Z), dtype=np.float64
-            )
-        except Exception as error:  # any failure of an optional projection has the same remedy: the other one
-            logging.getLogger(__name__).info("UMAP failed (%s); t-SNE takes its place", error)
-    from sklearn.manifold import TSNE
-
-    perplexity = min(30.0, (len(Z) - 1) / 3)
-    flat = TSNE(perplexity=perplexity, random_state=seed, init="pca", max_iter=500).fit_transform(Z)
-    return "t-SNE", np.asarray(flat, dtype=np.float64)
-
-
-def by_property(story: ReportData[D], flat: Flat, j: int) -> Panel:
-    """The corpus in grey, measured designs coloured by a property, and the path."""
-    told = [story.told[i] for i in flat.rows]
-    y = story.properties(told)[:, j]
-    known = np.flatnonzero(np.isfinite(y))
-    if not len(known):
+    objective = data.objectives[j]
+    candidates = _shown_candidates(data, plane)
+    y = data.properties(candidates)[:, j]
+    measured = np.flatnonzero(np.isfinite(y))
+    if not len(measured):
         raise ValueError("nothing is measured yet")
-    low, high = np.percentile(y[known], [2, 98])
-    frame = _frame(flat)
-    parts = [_backdrop(flat, frame)]
-    utility = story.objectives[j].utility(y)
-    order = known[np.argsort(utility[known])]
-    plain, titled = order[:-MAX_TITLED], order[-MAX_TITLED:]
+    low, high = np.percentile(y[measured], [2, 98])
+    frame = _make_frame(plane)
+    parts = [_draw_background(plane, frame)]
+    order = measured[np.argsort(objective.utility(y)[measured])]  # the best designs lie on top
+    plain, with_tooltip = order[:-MAX_TOOLTIPS], order[-MAX_TOOLTIPS:]
     for step, color in enumerate(VIRIDIS):
-        mine = [i for i in plain if shade(y[i], low, high, VIRIDIS) == step]
-        parts.append(frame.dots(flat.history[mine, 0], flat.history[mine, 1], "", radius=2.1, color=color))
-    for i in titled:
-        color = VIRIDIS[shade(y[i], low, high, VIRIDIS)]
-        says = caption_of(story, told[i])
-        parts.append(frame.dot(flat.history[i, 0], flat.history[i, 1], "design", radius=2.8, color=color, says=says))
-    parts += _path(story, flat, frame)
-    key = color_bar(VIRIDIS, float(low), float(high), named(story.objectives[j]))
-    return Panel(f"{flat.name}, coloured by {story.objectives[j].name}", _draw(frame, parts, flat.name), key)
+        rows = [i for i in plain if color_index(y[i], low, high, VIRIDIS) == step]
+        parts.append(frame.draw_dots(plane.history[rows, 0], plane.history[rows, 1], "", radius=2.1, color=color))
+    for i in with_tooltip:
+        color = VIRIDIS[color_index(y[i], low, high, VIRIDIS)]
+        tooltip = describe_candidate(data, candidates[i])
+        a, b = plane.history[i]
+        parts.append(frame.draw_dot(a, b, "design", radius=2.8, color=color, tooltip=tooltip))
+    parts += _draw_best(data, plane, frame)
+    key = draw_color_bar(VIRIDIS, float(low), float(high), name_with_unit(objective))
+    return Panel(f"{plane.name}, coloured by {objective.name}", _render(frame, parts, plane.name), key)
 
 
-def by_density(story: ReportData[D], flat: Flat) -> Panel:
-    """Corpus and history coloured by the log-density of real designs, and the path."""
-    told = [story.told[i] for i in flat.rows]
-    mine = np.array([c.log_density for c in told], dtype=np.float64)
-    theirs = np.full(len(flat.corpus), np.nan)
-    if story.corpus_log_density is not None and len(flat.corpus):
-        values = np.asarray(story.corpus_log_density, dtype=np.float64)
-        theirs = values[_thinned(len(values), MAX_CORPUS)]
-    both = np.concatenate([theirs, mine])
-    finite = both[np.isfinite(both)]
+def plot_density(data: ReportData[D], plane: LatentPlane) -> Panel:
+    """Return the corpus and the evaluated designs coloured by log-density, and the incumbents.
+
+    Raises:
+        ValueError: No design has a density.
+    """
+    history = np.array([c.log_density for c in _shown_candidates(data, plane)], dtype=np.float64)
+    corpus = np.full(len(plane.corpus), np.nan)
+    if data.corpus_log_density is not None and len(plane.corpus):
+        values = np.asarray(data.corpus_log_density, dtype=np.float64)
+        corpus = values[thin(len(values), MAX_CORPUS)]
+    log_density = np.concatenate([corpus, history])
+    finite = log_density[np.isfinite(log_density)]
     if not len(finite):
         raise ValueError("no design has a density")
     low, high = np.percentile(finite, [3, 97])
-    frame = _frame(flat)
-    parts = [_backdrop(flat, frame)]
-    for values, XY, radius in ((theirs, flat.corpus, 1.6), (mine, flat.history, 2.3)):
+    frame = _make_frame(plane)
+    parts = [_draw_background(plane, frame)]
+    for values, points, radius in ((corpus, plane.corpus, 1.6), (history, plane.history, 2.3)):
+        steps = [color_index(v, low, high, GREYS_TO_PLUM) if math.isfinite(v) else -1 for v in values]
         for step, color in enumerate(GREYS_TO_PLUM):
-            rows = [i for i, v in enumerate(values) if math.isfinite(v) and shade(v, low, high, GREYS_TO_PLUM) == step]
-            parts.append(frame.dots(XY[rows, 0], XY[rows, 1], "", radius=radius, color=color))
-    parts += _path(story, flat, frame)
-    key = color_bar(GREYS_TO_PLUM, float(low), float(high), "log-density of real designs")
-    return Panel(f"{flat.name}, coloured by density", _draw(frame, parts, flat.name), key)
+            rows = [i for i, own in enumerate(steps) if own == step]
+            parts.append(frame.draw_dots(points[rows, 0], points[rows, 1], "", radius=radius, color=color))
+    parts += _draw_best(data, plane, frame)
+    key = draw_color_bar(GREYS_TO_PLUM, float(low), float(high), "log-density of real designs")
+    return Panel(f"{plane.name}, coloured by density", _render(frame, parts, plane.name), key)
 
 
-def _path(story: ReportData[D], flat: Flat, frame: Plot) -> list[str]:
-    """The incumbents joined in their order: a ring where it starts, a star where it ends; stars on a Pareto front."""
-    told = [story.told[row] for row in flat.rows]
-    size = 6 if story.is_pareto else 9
-    stars = [_starred(story, told[i], flat.history[i], frame, size=size) for i in flat.stars]
-    if not flat.path:
-        return stars
-    XY = flat.history[list(flat.path)]
-    parts = [frame.line(XY[:, 0], XY[:, 1], "halo"), frame.line(XY[:, 0], XY[:, 1], "path")]
-    for n, (i, (a, b)) in enumerate(zip(flat.path[:-1], XY[:-1], strict=True)):
+def _select_designs(data: ReportData[D]) -> ShownDesigns:
+    """Return the designs to show.
+
+    The best designs, the incumbents and the shortlist are always shown; the other ones are thinned evenly.
+    """
+    evaluated = data.evaluated
+    if data.corpus_latents is not None:
+        corpus = np.asarray(data.corpus_latents, dtype=np.float64)
+    else:
+        corpus = np.zeros((0, len(evaluated[0].z) if evaluated else 0))
+    path, best = incumbents(data), pareto_optimal(data)
+    marked = {c.key for c in (*path, *best, *data.shortlist)}
+    always = [i for i, c in enumerate(evaluated) if c.key in marked]
+    rows = tuple(sorted({*always, *thin(len(evaluated), MAX_HISTORY).tolist()}))
+    positions = {evaluated[row].key: i for i, row in enumerate(rows)}
+    return ShownDesigns(
+        corpus=corpus[thin(len(corpus), MAX_CORPUS)],
+        rows=rows,
+        history=np.array([evaluated[row].z.numpy() for row in rows]).reshape(len(rows), corpus.shape[1]),
+        path=tuple(positions[c.key] for c in path),
+        stars=tuple(positions[c.key] for c in best),
+    )
+
+
+def _shown_candidates(data: ReportData[D], plane: LatentPlane) -> list[Candidate[D]]:
+    evaluated = data.evaluated
+    return [evaluated[row] for row in plane.shown.rows]
+
+
+def _draw_best(data: ReportData[D], plane: LatentPlane, frame: Plot) -> list[str]:
+    """Return the incumbents as a line and the best design as a star; a star per design of a Pareto front.
+
+    A ring marks the first incumbent.
+    """
+    candidates = _shown_candidates(data, plane)
+    path, stars = plane.shown.path, plane.shown.stars
+    size = 6 if data.is_pareto else 9
+    star_parts = [_draw_star(data, candidates[i], plane.history[i], frame, size=size) for i in stars]
+    if not path:
+        return star_parts
+    points = plane.history[list(path)]
+    parts = [
+        frame.draw_line(points[:, 0], points[:, 1], "halo"),
+        frame.draw_line(points[:, 0], points[:, 1], "path"),
+    ]
+    for n, (i, (a, b)) in enumerate(zip(path[:-1], points[:-1], strict=True)):
         css, radius = ("path-turn", 2.4) if n else ("path-start", 4.5)
-        parts.append(frame.dot(a, b, css, radius=radius, says=caption_of(story, told[i])))
-    a, b = XY[-1]
+        parts.append(frame.draw_dot(a, b, css, radius=radius, tooltip=describe_candidate(data, candidates[i])))
+    a, b = points[-1]
     is_right = frame.x(a) > 0.72 * frame.width
-    css = "map-note end" if is_right else "map-note"
-    words = f"best, round {told[flat.path[-1]].round}"
-    return [*parts, *stars, text(frame.x(a) + (-11 if is_right else 11), frame.y(b) + 4, words, css)]
+    x = frame.x(a) + (-11 if is_right else 11)
+    name = f"best, round {candidates[path[-1]].round}"
+    return [*parts, *star_parts, draw_text(x, frame.y(b) + 4, name, "point-note end" if is_right else "point-note")]
 
 
-def _starred(story: ReportData[D], c: Candidate[D], place: Array, frame: Plot, *, size: float) -> str:
-    x, y = frame.x(float(place[0])), frame.y(float(place[1]))
+def _draw_star(data: ReportData[D], candidate: Candidate[D], point: Array, frame: Plot, *, size: float) -> str:
+    """Return a five-pointed star with a tooltip; `size` is its outer radius [pixels]."""
+    x, y = frame.x(float(point[0])), frame.y(float(point[1]))
     corners = []
     for k in range(10):
-        reach = size if k % 2 == 0 else 0.42 * size
+        radius = size if k % 2 == 0 else 0.42 * size
         angle = math.pi * (k / 5 - 0.5)
-        corners.append(f"{x + reach * math.cos(angle):.1f} {y + reach * math.sin(angle):.1f}")
-    title = f"<title>{escape(caption_of(story, c))}</title>"
+        corners.append(f"{x + radius * math.cos(angle):.1f} {y + radius * math.sin(angle):.1f}")
+    title = f"<title>{escape(describe_candidate(data, candidate))}</title>"
     return f'<path class="star" d="M{"L".join(corners)}Z">{title}</path>'
 
 
-def _frame(flat: Flat) -> Plot:
-    both = np.concatenate([flat.corpus, flat.history])
-    frame = plot(both[:, 0], both[:, 1], width=SIZE, height=SIZE * 0.86, left=6, right=6)
-    return Plot(frame.x, type(frame.y)(frame.y.low, frame.y.high, SIZE * 0.86 - 6, 6), SIZE, SIZE * 0.86)
+def _make_frame(plane: LatentPlane) -> Plot:
+    points = np.concatenate([plane.corpus, plane.history])
+    canvas = Canvas(SIZE, SIZE * 0.86, left=6, right=6)
+    frame = make_plot(points[:, 0], points[:, 1], canvas)
+    return replace(frame, y=Scale(frame.y.low, frame.y.high, canvas.height - 6, 6))
 
 
-def _backdrop(flat: Flat, frame: Plot) -> str:
+def _draw_background(plane: LatentPlane, frame: Plot) -> str:
     field = f'<rect class="field" x="0" y="0" width="{frame.width:.0f}" height="{frame.height:.0f}" rx="4"/>'
-    return field + frame.dots(flat.corpus[:, 0], flat.corpus[:, 1], "corpus", radius=1.4)
+    return field + frame.draw_dots(plane.corpus[:, 0], plane.corpus[:, 1], "corpus", radius=1.4)
 
 
-def _draw(frame: Plot, parts: Sequence[str], name: str) -> str:
-    return frame.draw(*parts, says=f"latent map, {name}", css="map")
-
-
-def _thinned(n: int, most: int) -> np.ndarray:
-    """Positions of at most `most` of `n` things, evenly spread."""
-    return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(int))
+def _render(frame: Plot, parts: Sequence[str], name: str) -> str:
+    return frame.render(*parts, description=f"latent space, {name}", css="latent")

@@ -1,4 +1,4 @@
-"""Figures of the domain stand in the report after the shortlist; their scripts run, and no others."""
+"""Figures of the domain: their position in the report, and the policy that allows only their scripts."""
 
 from __future__ import annotations
 
@@ -15,53 +15,62 @@ import torch
 from invdesign.campaign import State
 from invdesign.core import Candidate, Objective
 from invdesign.report import ReportData, report
-from invdesign.report.illustrations import POLICY, policy
+from invdesign.report.illustrations import POLICY, content_security_policy
 
 SCRIPT = "document.title = 'a < b'"
 WORDS = SimpleNamespace(name="words", label=str, draw=lambda word: "<svg></svg>")
 
 
-def story(**illustrate: Any) -> ReportData[str]:
-    told = [
+def data(**illustrate: Any) -> ReportData[str]:
+    evaluated = [
         Candidate(word, word, torch.zeros(2, dtype=torch.float64), round=1, y=(float(i),), status="measured")
         for i, word in enumerate(("ab", "abc"))
     ]
     return ReportData(
-        "words", WORDS, (Objective("length", "cm"),), State(tuple(told)), shortlist=told[1:], illustrate=illustrate
+        "words",
+        WORDS,
+        (Objective("length", "cm"),),
+        State(tuple(evaluated)),
+        shortlist=evaluated[1:],
+        illustrate=illustrate,
     )
 
 
-def counts(shortlist: Sequence[Any], told: Sequence[Any], objectives: Sequence[Objective]) -> Mapping[str, str]:
-    return {"How <many>": f"<p>{len(shortlist)} of {len(told)} by {objectives[0].name}</p><script>{SCRIPT}</script>"}
+def counts(shortlist: Sequence[Any], evaluated: Sequence[Any], objectives: Sequence[Objective]) -> Mapping[str, str]:
+    return {
+        "How <many>": f"<p>{len(shortlist)} of {len(evaluated)} by {objectives[0].name}</p><script>{SCRIPT}</script>"
+    }
 
 
 def digest(script: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
-def test_a_figure_of_the_domain_stands_after_the_shortlist_with_its_title(tmp_path: Any) -> None:
-    text = report(story(counts=counts), tmp_path / "report.html", projections=("pca",)).read_text()
+def test_a_figure_of_the_domain_follows_the_shortlist_with_its_title(tmp_path: Any) -> None:
+    text = report(data(counts=counts), tmp_path / "report.html", projections=("pca",)).read_text()
     assert "<h3>How &lt;many&gt;</h3>" in text and "<p>1 of 2 by length</p>" in text
-    assert text.index("<h2>Shortlist") < text.index("<h2>A closer look") < text.index("<h2>The latent map")
+    assert text.index("<h2>Shortlist") < text.index("<h2>Figures of the domain") < text.index("<h2>Latent space")
     assert f'{POLICY}; script-src {digest(SCRIPT)}"' in text
 
 
-def test_without_figures_of_the_domain_no_script_may_run(tmp_path: Any) -> None:
-    text = report(story(), tmp_path / "report.html", projections=("pca",)).read_text()
-    assert "A closer look" not in text and "script-src" not in text and f'"{POLICY}"' in text
+def test_without_figures_of_the_domain_no_script_is_allowed(tmp_path: Any) -> None:
+    text = report(data(), tmp_path / "report.html", projections=("pca",)).read_text()
+    assert "Figures of the domain" not in text and "script-src" not in text and f'"{POLICY}"' in text
 
 
-def test_line_ends_are_a_browsers_so_that_checksums_are_too(tmp_path: Any) -> None:
-    def dos(shortlist: Any, told: Any, objectives: Any) -> Mapping[str, str]:
+def test_line_ends_are_normalized_as_in_a_browser_so_that_checksums_agree(tmp_path: Any) -> None:
+    def dos(shortlist: Any, evaluated: Any, objectives: Any) -> Mapping[str, str]:
         return {"dos": "<p></p><script>a();\r\nb();\r</script>"}
 
-    text = report(story(dos=dos), tmp_path / "report.html", projections=("pca",)).read_text()
+    text = report(data(dos=dos), tmp_path / "report.html", projections=("pca",)).read_text()
     assert digest("a();\nb();\n") in text and "<script>a();\nb();\n</script>" in text
 
 
 def test_each_script_is_allowed_once() -> None:
-    found = policy(["<script>a()</script>", "<svg></svg>", "<script>b()</script><SCRIPT type='x'>b()</SCRIPT>"])
-    assert found == f"{POLICY}; script-src {digest('a()')} {digest('b()')}"
+    policy = content_security_policy(
+        ["<script>a()</script>", "<svg></svg>", "<script>b()</script><SCRIPT type='x'>b()</SCRIPT>"]
+    )
+    assert policy == f"{POLICY}; script-src {digest('a()')} {digest('b()')}"
 
 
 FAILING = [
@@ -71,18 +80,18 @@ FAILING = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "why"), FAILING)
-def test_a_figure_that_fails_says_why_and_the_page_goes_on(
-    tmp_path: Any, caplog: pytest.LogCaptureFixture, answer: Any, why: str
+@pytest.mark.parametrize(("answer", "reason"), FAILING)
+def test_a_figure_that_fails_is_replaced_by_its_reason(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture, answer: Any, reason: str
 ) -> None:
-    def broken(shortlist: Any, told: Any, objectives: Any) -> Any:
+    def broken(shortlist: Any, evaluated: Any, objectives: Any) -> Any:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     with caplog.at_level(logging.WARNING):
-        text = report(story(broken=broken, counts=counts), tmp_path / "report.html", projections=("pca",)).read_text()
-    assert f'<h3>broken</h3>\n<p class="missing">could not be drawn: {why}</p>' in text
+        text = report(data(broken=broken, counts=counts), tmp_path / "report.html", projections=("pca",)).read_text()
+    assert f'<h3>broken</h3>\n<p class="missing">not drawn: {reason}</p>' in text
     assert "<p>1 of 2 by length</p>" in text
-    # A ValueError is a figure's way to say that there is nothing to show.
-    assert ("the figure 'broken' could not be made" in caplog.text) == (not isinstance(answer, dict))
+    # A ValueError means that a figure has nothing to show.
+    assert ("figure 'broken' failed" in caplog.text) == (not isinstance(answer, dict))

@@ -1,4 +1,4 @@
-"""The page of a path opens without a network and shows what was found, and what was not."""
+"""The page of an interpolation is self-contained and shows every step, also those without a design."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ import torch
 from invdesign.campaign import Interpolation, State, Step
 from invdesign.core import Candidate, Check, Objective
 from invdesign.report.data import ReportData
-from invdesign.report.interpolation_page import path_report, sentences
+from invdesign.report.interpolation_page import path_report, summarize
 
-NAUGHTY = "<script>alert(1)</script>"
+HOSTILE = "<script>alert(1)</script>"
 WORDS = SimpleNamespace(
     name="words", label=str, draw=lambda word: f'<svg xmlns="http://www.w3.org/2000/svg"><title>{word}</title></svg>'
 )
 
 
-def step(number: int, word: str | None, *, is_repeated: bool = False, **known: Any) -> Step[str]:
-    place = torch.zeros(2, dtype=torch.float64)
-    found = None if word is None else Candidate(word, word, place, percentile=40.0, **known)
-    return Step(number, number / 4, place, -1.0, 50.0, found, math.nan if word is None else 0.3, is_repeated)
+def step(number: int, word: str | None, *, is_repeated: bool = False, **fields: Any) -> Step[str]:
+    z = torch.zeros(2, dtype=torch.float64)
+    found = None if word is None else Candidate(word, word, z, percentile=40.0, **fields)
+    return Step(number, number / 4, z, -1.0, 50.0, found, math.nan if word is None else 0.3, is_repeated)
 
 
-def walk(**changes: Any) -> Interpolation[str]:
-    bad = (Check("short", False, NAUGHTY),)
+def path(**changes: Any) -> Interpolation[str]:
+    bad = (Check("short", False, HOSTILE),)
     steps = (
         step(0, "ab", y=(1.0, -1.0), status="measured", mean=(1.1, -1.2), sd=(0.2, 0.1)),
         step(1, "ab", is_repeated=True, y=(1.0, -1.0), status="measured", mean=(1.1, -1.2), sd=(0.2, 0.1)),
         step(2, None),
-        step(3, f"abc{NAUGHTY}", y=(2.0, -2.0), status="measured", checks=bad),
+        step(3, f"abc{HOSTILE}", y=(2.0, -2.0), status="measured", checks=bad),
         step(4, "abcd", status="failed", reason="no"),
     )
     return Interpolation(**{"steps": steps, "shape": "density", **changes})
 
 
-def story(m: int = 1) -> ReportData[str]:
+def data(m: int = 1) -> ReportData[str]:
     objectives = (Objective("length", "cm", 2.5), Objective("cost", "EUR", (0.0, 1.0)))[:m]
-    return ReportData("words", WORDS, objectives, State(), command=f"invdesign {NAUGHTY}", notes=[NAUGHTY])  # type: ignore[arg-type]
+    return ReportData("words", WORDS, objectives, State(), command=f"invdesign {HOSTILE}", notes=[HOSTILE])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("m", [1, 2])
-def test_the_page_is_whole_and_asks_nothing_of_the_network(tmp_path, m):
-    text = path_report(story(m), walk(until=1.5, met=3), tmp_path / "path.html").read_text()
+def test_the_page_is_complete_and_needs_no_network(tmp_path, m):
+    text = path_report(data(m), path(until=1.5, met=3), tmp_path / "path.html").read_text()
     links = re.findall(r'(?:src|href)="([^"]*)"', text)
     assert links and all(link.startswith("data:image/svg+xml;base64,") for link in links)
-    assert "default-src 'none'" in text and NAUGHTY not in text and "&lt;script&gt;" in text
+    assert "default-src 'none'" in text and HOSTILE not in text and "&lt;script&gt;" in text
     assert text.count('<svg class="chart') == 1 and text.count("<image ") == 3
     assert "as step 0" in text and "nothing decoded" in text
     assert ("cost (EUR)" in text) == (m == 2)
 
 
-def test_the_sentences_say_how_many_pass_where_the_property_goes_and_whether_the_target_was_met():
-    assert sentences(story(), walk(until=1.5, met=3)) == [
+def test_the_sentences_state_the_valid_designs_the_range_of_the_property_and_the_target():
+    assert summarize(data(), path(until=1.5, met=3)) == [
         "3 distinct designs on 5 steps; 2 of them pass every check.",
         "Measured length goes from 1 to 2 cm, and stays between 1 and 2 cm.",
         "The path ends at step 3, the first that reaches 1.500 cm.",
@@ -64,7 +64,7 @@ def test_the_sentences_say_how_many_pass_where_the_property_goes_and_whether_the
 
 
 def test_a_path_without_properties_or_of_one_step_has_a_page_too(tmp_path):
-    bare = walk(steps=tuple(step(i, word) for i, word in enumerate(("ab", "abc"))))
-    assert "density percentile" in path_report(story(), bare, tmp_path / "bare.html").read_text()
-    one = walk(steps=walk().steps[:1], until=1.0, met=0)
-    assert "step 0" in path_report(story(), one, tmp_path / "one.html").read_text()
+    bare = path(steps=tuple(step(i, word) for i, word in enumerate(("ab", "abc"))))
+    assert "density percentile in the corpus" in path_report(data(), bare, tmp_path / "bare.html").read_text()
+    one = path(steps=path().steps[:1], until=1.0, met=0)
+    assert "step 0" in path_report(data(), one, tmp_path / "one.html").read_text()
