@@ -1,4 +1,4 @@
-"""A few crystals that everybody knows, for the tests of rooms that need some."""
+"""A few well-known crystals for the tests of several packages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pymatgen.core import Lattice, Structure
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
 
-# Space group, lattice, and an atom for each orbit.
+# Space group, lattice, and one atom per orbit.
 KNOWN = {
     "NaCl": ("Fm-3m", Lattice.cubic(5.64), {"Na": (0, 0, 0), "Cl": (0.5, 0.5, 0.5)}),
     "MgO": ("Fm-3m", Lattice.cubic(4.212), {"Mg": (0, 0, 0), "O": (0.5, 0.5, 0.5)}),
@@ -28,11 +28,12 @@ KNOWN = {
 
 @cache
 def structure(name: str) -> Structure:
-    """The conventional cell; shared, so copy it before changing it."""
+    """Return the conventional cell; it is shared, so copy it before you modify it."""
     group, lattice, atoms = KNOWN[name]
     return Structure.from_spacegroup(group, lattice, list(atoms), list(atoms.values()))
 
 
 @cache
 def crystal(name: str) -> Crystal:
+    """Return the symmetric description of a crystal."""
     return crystal_of(structure(name))

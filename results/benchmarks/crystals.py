@@ -31,7 +31,7 @@ from invdesign.domains.crystals import Crystal, Crystals
 from invdesign.domains.crystals.io.corpus import carbon_24, mp_20, perov_5
 from invdesign.domains.crystals.model.features import features
 from invdesign.domains.crystals.model.graph import min_distance
-from invdesign.domains.crystals.symmetry.matching import firsts, is_known, rms
+from invdesign.domains.crystals.symmetry.matching import first_matches, has_match, rms
 from invdesign.domains.crystals.oracles.computed import measured_table
 from invdesign.domains.crystals.symmetry.canonical import crystal_of, structure_of
 from invdesign.domains.crystals.model.vae import crystal_vae
@@ -126,8 +126,8 @@ def samples(
     kept = [d for d in valid if is_compositional(d)]
     start = time.perf_counter()
     compared = valid[:n_compared]
-    distinct = [compared[i] for i in np.unique(firsts(compared, workers=WORKERS))]
-    known = is_known(distinct, corpus.designs, workers=WORKERS)
+    distinct = [compared[i] for i in np.unique(first_matches(compared, workers=WORKERS))]
+    known = has_match(distinct, corpus.designs, workers=WORKERS)
     novelty_seconds = time.perf_counter() - start
     groups = [_space_group(d) for d in valid]
     return {
@@ -190,7 +190,7 @@ def optimization(
         "starts_already": [float((heats[0] <= limit).mean()) for limit in THRESHOLDS],
         "judge_rmse": float(np.sqrt(np.mean(error**2))),
         "judge_rank_correlation": float(spearmanr(validate_answer(corpus.designs)[0], corpus.properties[name]).statistic),
-        "best_not_in_training": float(1 - is_known(end, corpus.designs).mean()),
+        "best_not_in_training": float(1 - has_match(end, corpus.designs).mean()),
         "median_along": [float(np.median(row)) for row in heats],
     }
 

@@ -1,4 +1,4 @@
-"""Crystals: designs are symmetric descriptions, one atom for each orbit of a space group."""
+"""Crystals as symmetric descriptions: a space group, a unit cell and one atom per orbit."""
 
 from invdesign.domains.crystals.crystal import Crystal, Orbit
 from invdesign.domains.crystals.domain import Crystals

@@ -1,4 +1,4 @@
-"""Crystals made of crystals: other elements on the same sites, in a cell that follows their size."""
+"""Mutations of crystals: other elements on the same sites, with cell lengths scaled to their covalent radii."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 import torch
-from pymatgen.core import Element
+from pymatgen.core.periodic_table import Element
 
 from invdesign.domains.crystals.chemistry import covalent_radius
 from invdesign.domains.crystals.crystal import Crystal
@@ -17,8 +17,11 @@ from invdesign.domains.crystals.model.features import N_NEAR, SHELL
 from invdesign.domains.crystals.model.graph import orbit_graph
 from invdesign.domains.crystals.symmetry.canonical import canonical, make
 
-# Places of Pettifor's scale after which a replacement is chosen e times more seldom, and what is left for any other.
-REACH, FLOOR = 10.0, 0.02
+# The weight of a replacement falls by a factor e within `SCALE_LENGTH` places of Pettifor's scale; `MIN_WEIGHT` is
+# added for every element.
+SCALE_LENGTH, MIN_WEIGHT = 10.0, 0.02
+# Probability of each further substitution, up to the radius.
+CONTINUE_PROBABILITY = 0.5
 
 
 def mutate(
@@ -27,101 +30,114 @@ def mutate(
     *,
     radius: int,
     elements: Sequence[str] = (),
-    crossed: float = 0.3,
-    exchanged: float = 0.1,
+    crossover_rate: float = 0.3,
+    swap_rate: float = 0.1,
     strain: float = 0.01,
 ) -> list[Crystal]:
-    """Crystals of the structure of a parent with other elements: of each some are replaced, often one.
+    """Return crystals with the structure of a parent and other elements on its sites.
 
-    An element is replaced wherever it stands, by one that is near it on Pettifor's scale, by one that another parent
-    has, or it changes places with another one. Lengths follow the sums of covalent radii over bonds. Earlier parents
-    are chosen more often.
+    A substitution replaces an element on all of its sites: by one that is near on Pettifor's scale, or by one of
+    another parent. A swap exchanges two elements. The number of substitutions is often one. Cell lengths follow the
+    sums of covalent radii over the bonds. Earlier parents are chosen more often.
 
     Args:
-        parents: best first.
-        n: crystals.
-        radius: most elements that are replaced.
-        elements: those to choose from; by default those up to bismuth without noble gases, thorium and uranium. What
-            the map does not know is dropped later.
-        crossed: share of replacements that come from another parent.
-        exchanged: share in which two elements change places, which counts as two.
-        strain: standard deviation of the logarithm of the lengths, beyond what the radii ask for.
+        parents: Parents, the best first.
+        n: Number of crystals to return.
+        radius: Largest number of substitutions; a swap counts as two.
+        elements: Elements to choose from; default: those up to bismuth without noble gases, thorium and uranium.
+            Crystals with elements that the latent space cannot encode are dropped later.
+        crossover_rate: Probability that the new element comes from another parent.
+        swap_rate: Probability of a swap.
+        strain: Standard deviation of the logarithm of the lengths around the value from the radii.
 
     References:
         Pettifor, Solid State Commun. 51, 31 (1984), doi:10.1016/0038-1098(84)90765-8.
     """
-    draw = random.Random(int(torch.randint(2**62, ())))
+    rng = random.Random(int(torch.randint(2**62, ())))
     weights = [1 / (1 + rank) ** 0.5 for rank in range(len(parents))]
-    choices = tuple(elements) or _ordinary()
-    made = []
-    for parent in draw.choices(parents, weights, k=n):
-        said = {element: element for element in parent.counts}
-        n_edits = 1
-        while n_edits < radius and draw.random() < 0.5:
-            n_edits += 1
-        while n_edits > 0:
-            chance = draw.random()
-            if chance < exchanged and n_edits > 1 and len(said) > 1:
-                a, b = draw.sample(sorted(said), 2)
-                said[a], said[b] = said[b], said[a]
-                n_edits -= 2
+    choices = tuple(elements) or _default_elements()
+    children = []
+    for parent in rng.choices(parents, weights, k=n):
+        substitution = {element: element for element in parent.counts}
+        n_left = 1
+        while n_left < radius and rng.random() < CONTINUE_PROBABILITY:
+            n_left += 1
+        while n_left > 0:
+            draw = rng.random()
+            if draw < swap_rate and n_left > 1 and len(substitution) > 1:
+                a, b = rng.sample(sorted(substitution), 2)
+                substitution[a], substitution[b] = substitution[b], substitution[a]
+                n_left -= 2
                 continue
-            place = draw.choice(sorted(said))
-            is_crossed = chance < exchanged + crossed
-            pool = tuple(draw.choice(parents).counts) if is_crossed else choices
-            said[place] = _other(said[place], pool, set(said.values()), draw)
-            n_edits -= 1
-        made.append(replaced(parent, said, strain=draw.gauss(0.0, strain)))
-    return made
+            original = rng.choice(sorted(substitution))
+            is_crossover = draw < swap_rate + crossover_rate
+            candidates = tuple(rng.choice(parents).counts) if is_crossover else choices
+            substitution[original] = _choose_replacement(
+                substitution[original], candidates, set(substitution.values()), rng
+            )
+            n_left -= 1
+        children.append(replace_elements(parent, substitution, strain=rng.gauss(0.0, strain)))
+    return children
 
 
 def distance(first: Crystal, second: Crystal) -> float:
-    """Elements of one crystal that stand on no such sites in the other; 0 for crystals that differ in numbers alone."""
-    a, b = _occupied(first), _occupied(second)
+    """Return the number of elements of one crystal that do not occupy the same sites in the other.
+
+    It is the larger one of the numbers in both directions, and 0 for crystals that differ only in cell lengths, angles
+    and free coordinates.
+    """
+    a, b = _occupied_sites(first), _occupied_sites(second)
     return float(max(len(a - b), len(b - a)))
 
 
-def replaced(crystal: Crystal, elements: Mapping[str, str], *, strain: float = 0.0) -> Crystal:
-    """The crystal with elements replaced by others, its lengths by the mean change of its bonds.
+def replace_elements(crystal: Crystal, elements: Mapping[str, str], *, strain: float = 0.0) -> Crystal:
+    """Return a crystal with other elements, its lengths scaled by the mean relative change of its bonds.
+
+    The bonds are the neighbours of each atom that are less than `SHELL` times as far as the nearest one. The mean is
+    that of the logarithms of the ratios of the sums of covalent radii.
 
     Args:
-        crystal: the parent.
-        elements: what each of its elements becomes; two may change places, but none may become the same.
-        strain: added to the logarithm of the lengths.
+        crystal: The parent.
+        elements: New element for each element of the parent. Two elements may be swapped, but the new elements must be
+            distinct.
+        strain: Change to add to the logarithm of the lengths.
     """
-    near, owner = orbit_graph(crystal, N_NEAR)
+    distances, owner = orbit_graph(crystal, N_NEAR)
     old = np.array([covalent_radius(orbit.element) for orbit in crystal.orbits])
     new = np.array([covalent_radius(elements[orbit.element]) for orbit in crystal.orbits])
-    is_bond = near < SHELL * near[:, :1]
-    share = np.array([orbit.multiplicity for orbit in crystal.orbits])[:, None] * is_bond / is_bond.sum(1)[:, None]
-    growth = np.log((new[:, None] + new[owner]) / (old[:, None] + old[owner]))
-    factor = math.exp(float((share * growth).sum() / share.sum()) + strain)
+    is_bond = distances < SHELL * distances[:, :1]
+    multiplicity = np.array([orbit.multiplicity for orbit in crystal.orbits])
+    weight = multiplicity[:, None] * is_bond / is_bond.sum(1)[:, None]
+    log_growth = np.log((new[:, None] + new[owner]) / (old[:, None] + old[owner]))
+    factor = math.exp(float((weight * log_growth).sum() / weight.sum()) + strain)
     a, b, c, *angles = crystal.cell
     atoms = [(elements[orbit.element], np.array(orbit.position)) for orbit in crystal.orbits]
     return canonical(make(crystal.space_group, (a * factor, b * factor, c * factor, *angles), atoms))
 
 
-def _occupied(crystal: Crystal) -> set[tuple[int, str, tuple[str, ...]]]:
-    letters: dict[str, list[str]] = {}
+def _occupied_sites(crystal: Crystal) -> set[tuple[int, str, tuple[str, ...]]]:
+    """Return space group, element and Wyckoff letters for each element."""
+    letters_of: dict[str, list[str]] = {}
     for orbit in crystal.orbits:
-        letters.setdefault(orbit.element, []).append(orbit.letter)
-    return {(crystal.space_group, element, tuple(sorted(found))) for element, found in letters.items()}
+        letters_of.setdefault(orbit.element, []).append(orbit.letter)
+    return {(crystal.space_group, element, tuple(sorted(letters))) for element, letters in letters_of.items()}
 
 
-def _other(element: str, choices: Sequence[str], taken: set[str], draw: random.Random) -> str:
-    """Another element, likelier one that is near on Pettifor's scale; the same where all are taken."""
-    free = [other for other in choices if other not in taken]
-    if not free:
+def _choose_replacement(element: str, candidates: Sequence[str], excluded: set[str], rng: random.Random) -> str:
+    """Return another element, preferably one near on Pettifor's scale; the same one if all are excluded."""
+    allowed = [candidate for candidate in candidates if candidate not in excluded]
+    if not allowed:
         return element
-    here = _place(element)
-    return draw.choices(free, [math.exp(-abs(_place(other) - here) / REACH) + FLOOR for other in free])[0]
+    number = _mendeleev_number(element)
+    weights = [math.exp(-abs(_mendeleev_number(other) - number) / SCALE_LENGTH) + MIN_WEIGHT for other in allowed]
+    return rng.choices(allowed, weights)[0]
 
 
 @cache
-def _place(element: str) -> float:
+def _mendeleev_number(element: str) -> float:
     return float(Element(element).mendeleev_no)
 
 
 @cache
-def _ordinary() -> tuple[str, ...]:
+def _default_elements() -> tuple[str, ...]:
     return tuple(e.symbol for e in Element if (e.Z <= 83 or e.Z in (90, 92)) and not e.is_noble_gas)

@@ -1,4 +1,4 @@
-"""Crystals that the tests of this room share."""
+"""Crystals that several tests of the domain share."""
 
 import paths
 import pytest
@@ -28,7 +28,7 @@ def crystals(salt):
 
 @pytest.fixture(scope="session")
 def data():
-    """The folder of benchmark files beside the checkout."""
+    """Return the folder of benchmark files beside the checkout."""
     if not SHARED.is_dir():
-        pytest.skip("the crystals lie in ../shared/data, which this checkout has not")
+        pytest.skip("needs the crystal files of ../shared/data, which this checkout does not have")
     return SHARED

@@ -1,1 +1,1 @@
-"""The crystal VAE: graph encoding, layers, descriptors."""
+"""Crystal VAE: encoding of crystals as rows, orbit graph, descriptor tables, layers and features."""

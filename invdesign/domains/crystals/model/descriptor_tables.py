@@ -1,4 +1,4 @@
-"""What the model is told of space groups, sites and elements, as tables; row 0 of each is none."""
+"""Descriptor tables of space groups, sites and elements for the crystal model; row 0 of each stands for none."""
 
 from __future__ import annotations
 
@@ -9,60 +9,68 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from pymatgen.core import Element
+from pymatgen.core.periodic_table import Element
 from torch import Tensor
 
 from invdesign.domains.crystals.model.encoding import Vocabulary
-from invdesign.domains.crystals.symmetry.wyckoff import FREE_CELL, family, free_cell, operators, polar
+from invdesign.domains.crystals.symmetry.wyckoff import FREE_CELL, family, free_cell, operators, polar_projector
 
 FAMILY_NAMES = tuple(FREE_CELL)
+N_GROUP_DESCRIPTORS, N_SITE_DESCRIPTORS = 10, 24
+# Values for elements without tabulated data.
+DEFAULT_ELECTRONEGATIVITY, DEFAULT_ATOMIC_RADIUS, DEFAULT_IONIC_RADIUS = 2.0, 1.5, 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class GroupTable:
-    """Facts of each group (`n x p`), and which of its six cell parameters are free (`n x 6`, 0 or 1)."""
+    """Descriptors of the vocabulary's `n - 1` space groups."""
 
     facts: Tensor
+    """Descriptors, `n x 10`."""
     is_free: Tensor
+    """Whether each of the six cell parameters is free, `n x 6` (0 or 1)."""
 
 
 @dataclass(frozen=True, eq=False)
 class SiteTable:
-    """Facts of each site (`n x p`), its group's number, how many coordinates are free, and its multiplicity (`n`)."""
+    """Descriptors of the vocabulary's `n - 1` sites."""
 
     facts: Tensor
+    """Descriptors, `n x 24`."""
     group: Tensor
+    """Number of the space group in the vocabulary, `n`."""
     n_free: Tensor
+    """Number of free coordinates, `n`."""
     multiplicity: Tensor
+    """Number of atoms in the conventional cell, `n`."""
 
 
 def group_table(vocabulary: Vocabulary) -> GroupTable:
-    """Family, number of operators, centring and polarity of the vocabulary's groups."""
-    facts, is_free = [np.zeros(10)], [np.zeros(6)]
+    """Return family (one-hot), number of operators, centring, inversion and polarity of the vocabulary's groups."""
+    facts, is_free = [np.zeros(N_GROUP_DESCRIPTORS)], [np.zeros(6)]
     for group in vocabulary.groups:
         R, _ = operators(group)
-        kind = np.eye(6)[FAMILY_NAMES.index(family(group))]
+        one_hot = np.eye(len(FAMILY_NAMES))[FAMILY_NAMES.index(family(group))]
         n_centring = sum(np.allclose(r, np.eye(3)) for r in R)
         has_inversion = any(np.allclose(r, -np.eye(3)) for r in R)
-        facts.append(np.array([*kind, np.log(len(R)) / 5, n_centring / 4, has_inversion, np.trace(polar(group)) / 3]))
+        polarity = np.trace(polar_projector(group)) / 3
+        facts.append(np.array([*one_hot, np.log(len(R)) / 5, n_centring / 4, has_inversion, polarity]))
         is_free.append(np.isin(np.arange(6), free_cell(group)).astype(float))
     return GroupTable(torch.tensor(np.array(facts)).float(), torch.tensor(np.array(is_free)).float())
 
 
 def site_table(vocabulary: Vocabulary) -> SiteTable:
-    """Where the vocabulary's sites are, how they may move, and how many atoms they make."""
+    """Return offset (as Fourier features), basis, multiplicity and number of free coordinates of the sites."""
     numbers = vocabulary.group_numbers
-    facts, group, n_free, multiplicity = [np.zeros(24)], [0], [0], [0.0]
+    facts, group, n_free, multiplicity = [np.zeros(N_SITE_DESCRIPTORS)], [0], [0], [0.0]
     for site in vocabulary.sites:
         basis = np.zeros((3, 3))
         basis[: site.n_free] = np.array(site.basis, dtype=float).reshape(-1, 3)
-        waves = [f(2 * np.pi * k * np.array(site.offset)) for k, f in itertools.product((1, 2), (np.sin, np.cos))]
-        share = len(operators(site.space_group)[0]) / site.multiplicity
-        facts.append(
-            np.array(
-                [*np.concatenate(waves), *basis.ravel(), np.log(site.multiplicity) / 3, site.n_free, np.log(share) / 3]
-            )
-        )
+        offset = np.array(site.offset)
+        waves = [f(2 * np.pi * k * offset) for k, f in itertools.product((1, 2), (np.sin, np.cos))]
+        site_symmetry_order = len(operators(site.space_group)[0]) / site.multiplicity
+        scalars = [np.log(site.multiplicity) / 3, site.n_free, np.log(site_symmetry_order) / 3]
+        facts.append(np.array([*np.concatenate(waves), *basis.ravel(), *scalars]))
         group.append(numbers[site.space_group])
         n_free.append(site.n_free)
         multiplicity.append(float(site.multiplicity))
@@ -72,27 +80,35 @@ def site_table(vocabulary: Vocabulary) -> SiteTable:
 
 
 def element_table(elements: Sequence[str]) -> Tensor:
-    """Properties of elements (`n x 12`): row, group, electronegativity, radii, valence electrons, block; scaled."""
+    """Return scaled properties of elements.
+
+    Args:
+        elements: `n` chemical symbols.
+
+    Returns:
+        `n x 12` properties: row, group, electronegativity, atomic and ionic radius, mean, maximum and minimum common
+        oxidation state, and block (one-hot).
+    """
     rows = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pymatgen says where it knows no electronegativity
+        warnings.simplefilter("ignore")  # pymatgen warns where it has no electronegativity
         for symbol in elements:
-            e = Element(symbol)
-            x = e.X if np.isfinite(e.X) else 2.0
-            radius = float(e.atomic_radius or 1.5)
-            ionic = float(e.average_ionic_radius or 1.0)
-            oxidation = e.common_oxidation_states or (0,)
+            element = Element(symbol)
+            electronegativity = element.X if np.isfinite(element.X) else DEFAULT_ELECTRONEGATIVITY
+            radius = float(element.atomic_radius or DEFAULT_ATOMIC_RADIUS)
+            ionic_radius = float(element.average_ionic_radius or DEFAULT_IONIC_RADIUS)
+            oxidation_states = element.common_oxidation_states or (0,)
             rows.append(
                 [
-                    e.row / 4 - 1,
-                    e.group / 9 - 1,
-                    x - 2,
+                    element.row / 4 - 1,
+                    element.group / 9 - 1,
+                    electronegativity - 2,
                     radius - 1.4,
-                    ionic - 0.8,
-                    np.mean(oxidation) / 3,
-                    max(oxidation) / 4,
-                    min(oxidation) / 4,
-                    *(float(e.block == block) for block in "spdf"),
+                    ionic_radius - 0.8,
+                    np.mean(oxidation_states) / 3,
+                    max(oxidation_states) / 4,
+                    min(oxidation_states) / 4,
+                    *(float(element.block == block) for block in "spdf"),
                 ]
             )
     return torch.tensor(rows, dtype=torch.float32)

@@ -14,7 +14,15 @@ from torch.distributions import Normal
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals.model.descriptor_tables import element_table, group_table, site_table
 from invdesign.domains.crystals.model.encoding import Vocabulary
-from invdesign.domains.crystals.model.layers import N_BINS, WAVES, disturbed, mlp, rate, read, waves
+from invdesign.domains.crystals.model.layers import (
+    N_BINS,
+    WAVES,
+    binned_log_likelihood,
+    binned_mode,
+    fourier_features,
+    mlp,
+    perturb,
+)
 from invdesign.vae.base import VAE
 
 
@@ -148,7 +156,7 @@ class CrystalVAE(VAE):
 
     def forward(self, x: Tensor) -> tuple[Normal, Tensor, Tensor]:
         if self.training:
-            x = disturbed(x, self.layout, self.site_free, len(self.element_facts) - 1)
+            x = perturb(x, self.layout, self.site_free, len(self.element_facts) - 1)
         posterior = self.posterior(x)
         z = posterior.rsample()
         return posterior, z, self.log_likelihood(x, z)
@@ -167,7 +175,7 @@ class CrystalVAE(VAE):
         hidden = torch.cat([hidden, matched], 2)
         total = -F.cross_entropy(self.to_group(hidden[:, 0]), group, reduction="none")
         cell = self.to_cell(torch.cat([hidden[:, 0], self._group(group)], 1)).view(len(x), 6, 2, N_BINS)
-        rated = rate(cell[:, :, 0], cell[:, :, 1], (self.layout.cell(x) - self.low) / self.step)
+        rated = binned_log_likelihood(cell[:, :, 0], cell[:, :, 1], (self.layout.cell(x) - self.low) / self.step)
         total = total + (rated * self.group_free[group]).sum(1)
         # The step after the last orbit says that there are no more.
         h, site, element, u = hidden[:, 1:], site[:, :n_steps], element[:, :n_steps], orbits[:, :n_steps, 2:]
@@ -182,8 +190,8 @@ class CrystalVAE(VAE):
         total = total + (rated * (site > 0)).sum(1)
         of_both = torch.cat([of_site, self._element(element)], 2)
         for j, head in enumerate(self.to_free):
-            out = head(torch.cat([h, of_both, waves(u[..., :j])], 2)).unflatten(2, (2, N_BINS))
-            rated = rate(out[..., 0, :], out[..., 1, :], u[..., j] * N_BINS)
+            out = head(torch.cat([h, of_both, fourier_features(u[..., :j])], 2)).unflatten(2, (2, N_BINS))
+            rated = binned_log_likelihood(out[..., 0, :], out[..., 1, :], u[..., j] * N_BINS)
             total = total + (rated * (self.site_free[site] > j)).sum(1)
         return total
 
@@ -204,7 +212,7 @@ class CrystalVAE(VAE):
             if step == 0:
                 group = self.to_group(h)[:, 1:].argmax(1) + 1
                 cell = self.to_cell(torch.cat([h, self._group(group)], 1)).view(len(z), 6, 2, N_BINS)
-                numbers = self.low + self.step * read(cell[:, :, 0], cell[:, :, 1])
+                numbers = self.low + self.step * binned_mode(cell[:, :, 0], cell[:, :, 1])
                 x[:, 0], x[:, 1:7] = group, numbers
             else:
                 logits = self._site_logits(h[:, None], group, previous[:, None])[:, 0]
@@ -219,8 +227,8 @@ class CrystalVAE(VAE):
                 of_both = torch.cat([of_site, self._element(element)], 1)
                 u = z.new_zeros(len(z), 3)
                 for j, head in enumerate(self.to_free):
-                    out = head(torch.cat([h, of_both, waves(u[:, :j])], 1)).unflatten(1, (2, N_BINS))
-                    value = (read(out[:, 0], out[:, 1]) / N_BINS) % 1.0
+                    out = head(torch.cat([h, of_both, fourier_features(u[:, :j])], 1)).unflatten(1, (2, N_BINS))
+                    value = (binned_mode(out[:, 0], out[:, 1]) / N_BINS) % 1.0
                     u[:, j] = value * (self.site_free[previous] > j)
                 orbits[:, step - 1] = torch.cat([previous[:, None], element[:, None], u], 1)
             before = self._items(x)[:, step]
@@ -240,10 +248,12 @@ class CrystalVAE(VAE):
         """What has been written, as vectors: header, then orbits (`n x (k + 1) x 3 e`)."""
         group, cell, orbits = self.layout.group(x), self.layout.cell(x), self.layout.orbits(x)
         site, u = orbits[..., 0].long(), orbits[..., 2:]
-        free = self.from_cell(torch.cat([cell, waves(cell)], 1) * self.group_free[group].repeat(1, 1 + 2 * len(WAVES)))
+        free = self.from_cell(
+            torch.cat([cell, fourier_features(cell)], 1) * self.group_free[group].repeat(1, 1 + 2 * len(WAVES))
+        )
         head = torch.cat([self._group(group), free, torch.zeros_like(free)], 1)
         is_free = (torch.arange(3, device=x.device) < self.site_free[site][..., None]).float()
-        moved = self.from_free(waves(u) * is_free.repeat(1, 1, 2 * len(WAVES)))
+        moved = self.from_free(fourier_features(u) * is_free.repeat(1, 1, 2 * len(WAVES)))
         each = torch.cat([self._site(site), self._element(orbits[..., 1].long()), moved], 2)
         return torch.cat([head[:, None], each * (site > 0)[..., None]], 1)
 

@@ -20,7 +20,7 @@ from pymatgen.core import Composition, Element, Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
 from invdesign.domains.crystals.chemistry import (
-    built,
+    build_structure,
     oxidation_states,
     perovskite_sites,
     shannon_radius,
@@ -31,7 +31,7 @@ from invdesign.domains.crystals.io import cif
 from invdesign.domains.crystals.io.files import Paths
 from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.crystals.symmetry.canonical import structure_of
-from invdesign.domains.crystals.symmetry.matching import fits, formula, reduced, rms
+from invdesign.domains.crystals.symmetry.matching import fits, formula, reduce_cell, rms
 
 By = Literal["structure", "formula"]
 # Ewald sums diverge where atoms coincide.
@@ -43,7 +43,7 @@ def scored(designs: Sequence[Crystal], score: Callable[[Crystal, Structure], flo
     """A score per design (`n`) of the crystal and its conventional cell, NaN where that cannot be built."""
     values = np.full(len(designs), np.nan)
     for i, design in enumerate(designs):
-        structure, _ = built(design)
+        structure, _ = build_structure(design)
         if structure is not None:
             value = float(score(design, structure))
             values[i] = value if math.isfinite(value) else np.nan
@@ -287,12 +287,12 @@ def _structures(
         value = _number(path, row, column, cells[column])
         if math.isfinite(value):
             structure = _structure(path, row, cells[cif_column])
-            found.setdefault(formula(structure), []).append((reduced(structure), value))
+            found.setdefault(formula(structure), []).append((reduce_cell(structure), value))
     return {name: tuple(rows) for name, rows in found.items()}
 
 
 def _nearest(crystal: Crystal, rows: Sequence[tuple[Structure, float]], max_rms: float) -> float:
-    mine = reduced(crystal) if rows else None
+    mine = reduce_cell(crystal) if rows else None
     found = [(rms(mine, structure), value) for structure, value in rows if mine is not None and fits(mine, structure)]
     distance, value = min(found, default=(math.inf, math.nan))
     return value if distance <= max_rms else math.nan

@@ -23,7 +23,7 @@ import numpy as np
 from pymatgen.core import Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
-from invdesign.domains.crystals.chemistry import built
+from invdesign.domains.crystals.chemistry import build_structure
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry.canonical import structure_of
 
@@ -250,7 +250,7 @@ def _displacement(start: Structure, end: Structure) -> float:
 
 
 def _primitive(crystal: Crystal) -> Structure | None:
-    structure, _ = built(crystal)
+    structure, _ = build_structure(crystal)
     if structure is None or max(site.specie.Z for site in structure) > HEAVIEST:
         return None
     return structure_of(crystal, primitive=True)

@@ -1,1 +1,1 @@
-"""Prototype structures decorated with ions: radii, bond lengths, the built-in corpus."""
+"""Prototype structures occupied by ions: ionic radii, bond-length fit and the built-in corpus."""

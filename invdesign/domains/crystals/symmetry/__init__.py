@@ -1,1 +1,1 @@
-"""Space-group symmetry: Wyckoff positions, canonical descriptions, structure matching."""
+"""Space-group symmetry: Wyckoff positions, canonical descriptions and structure matching."""

@@ -1,4 +1,4 @@
-"""Canonical descriptions of many crystals of one structure type at once: what `symmetry.canonical` does to one."""
+"""Canonical descriptions of many crystals of one structure type at once: a batched `symmetry.canonical`."""
 
 from __future__ import annotations
 
@@ -10,131 +10,174 @@ import numpy as np
 
 from invdesign.core import Array
 from invdesign.domains.crystals.crystal import Cell, Crystal, Orbit
-from invdesign.domains.crystals.symmetry.wyckoff import Site, family, operators, place, polar, relabellings
+from invdesign.domains.crystals.symmetry.wyckoff import (
+    Site,
+    family,
+    normalizer_operations,
+    operators,
+    place,
+    polar_projector,
+)
 
-STEPS = np.stack(np.meshgrid(*[(-1.0, 0.0, 1.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+LATTICE_STEPS = np.stack(np.meshgrid(*[(-1.0, 0.0, 1.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
-class Moved:
-    """One description of all crystals: sites, positions (`n x s x 3`) and cells (`n x 6`).
-
-    `anchor` is the site that lies at the origin of a polar direction, if the group has one.
-    """
+class Description:
+    """One choice of axes and origin, applied to all `n` crystals of a batch with `s` sites each."""
 
     sites: list[Site]
+    """Wyckoff positions in this description, `s`."""
     positions: Array
+    """Canonical fractional coordinates on the sites, `n x s x 3`."""
     cells: Array
+    """Lengths [angstrom] and angles [degrees], `n x 6`."""
     anchor: int | None
+    """Index of the site that is the origin of the polar directions; None where the group is not polar."""
 
 
-def canonical_batch(
+def canonicalize_batch(
     space_group: int, sites: list[tuple[Site, Array]], cells: Array, u: Array, elements: Sequence[Sequence[str]]
 ) -> list[Crystal]:
-    """The canonical descriptions of crystals that differ by elements, cell lengths and free coordinates.
+    """Return the canonical descriptions of crystals that differ in elements, cell and free coordinates.
 
-    The sites of a description and the operators that lead to its canonical representatives are looked for once, at
-    the reference; only positions are computed for each crystal.
+    The sites of a description and the operators that lead to its canonical representatives are determined once, for
+    the reference crystal. Only positions are computed for each crystal.
 
     Args:
-        space_group: of all of them.
-        sites: Wyckoff positions and their free coordinates in the reference crystal, `s`.
-        cells: lengths (angstrom) and angles (degrees), `n x 6`.
-        u: free coordinates of all sites together, `n x f`.
-        elements: of each crystal, on each site.
+        space_group: Space group of all crystals.
+        sites: The `s` Wyckoff positions, each with its free coordinates in the reference crystal.
+        cells: Lengths [angstrom] and angles [degrees], `n x 6`.
+        u: Free coordinates of all sites, concatenated, `n x f`.
+        elements: Element on each of the `s` sites, for each of the `n` crystals.
+
+    Returns:
+        `n` crystals.
     """
-    found = descriptions(space_group, sites, cells, u)
-    return [_first(space_group, found, i, symbols) for i, symbols in enumerate(elements)]
+    descriptions = enumerate_descriptions(space_group, sites, cells, u)
+    return [_first_crystal(space_group, descriptions, i, symbols) for i, symbols in enumerate(elements)]
 
 
-def descriptions(space_group: int, sites: list[tuple[Site, Array]], cells: Array, u: Array) -> list[Moved]:
-    """All descriptions that differ by origin and axes; arguments as those of `canonical_batch`."""
-    last = np.cumsum([site.n_free for site, _ in sites])
-    x = [
-        np.array(site.offset) + u[:, end - site.n_free : end] @ np.array(site.basis, dtype=float).reshape(-1, 3)
-        for (site, _), end in zip(sites, last, strict=True)
-    ]
+def enumerate_descriptions(
+    space_group: int, sites: list[tuple[Site, Array]], cells: Array, u: Array
+) -> list[Description]:
+    """Return all descriptions that differ by origin and axes.
+
+    Args:
+        space_group: Space group of all crystals.
+        sites: The `s` Wyckoff positions, each with its free coordinates in the reference crystal.
+        cells: Lengths [angstrom] and angles [degrees], `n x 6`.
+        u: Free coordinates of all sites, concatenated, `n x f`.
+    """
+    ends = np.cumsum([site.n_free for site, _ in sites])
+    positions = []
+    for (site, _), end in zip(sites, ends, strict=True):
+        basis = np.array(site.basis, dtype=float).reshape(-1, 3)
+        positions.append(np.array(site.offset) + u[:, end - site.n_free : end] @ basis)
     reference = [site.point(v) for site, v in sites]
-    is_polar = np.abs(polar(space_group)).max() > 1e-6
+    is_polar = np.abs(polar_projector(space_group)).max() > 1e-6
     anchors = list(range(len(sites))) if is_polar else [None]
     return [
-        _moved(space_group, reference, x, cells, Q, s, anchor)
-        for Q, s in relabellings(space_group)
+        _description(space_group, reference, positions, cells, operation, anchor)
+        for operation in normalizer_operations(space_group)
         for anchor in anchors
     ]
 
 
-def _moved(
-    space_group: int, reference: list[Array], x: list[Array], cells: Array, Q: Array, s: Array, anchor: int | None
-) -> Moved:
-    """All crystals with other axes and origin."""
-    free = polar(space_group)
-    shift, at_reference = np.broadcast_to(s, (len(cells), 3)), s
+def _description(
+    space_group: int,
+    reference: list[Array],
+    positions: list[Array],
+    cells: Array,
+    operation: tuple[Array, Array],
+    anchor: int | None,
+) -> Description:
+    """Return all crystals after a normalizer operation, with the origin on the anchor along polar directions.
+
+    Args:
+        space_group: Space group of all crystals.
+        reference: Fractional coordinates (3) of each site in the reference crystal.
+        positions: Fractional coordinates (`n x 3`) of each site.
+        cells: Lengths and angles, `n x 6`.
+        operation: Change `x -> Q x + s` of axes and origin.
+        anchor: Index of the site that is moved to the origin of the polar directions, if any.
+    """
+    Q, s = operation
+    polar = polar_projector(space_group)
+    shift, reference_shift = np.broadcast_to(s, (len(cells), 3)), s
     if anchor is not None:
-        shift = s - (x[anchor] @ Q.T + s) @ free.T
-        at_reference = s - free @ (Q @ reference[anchor] + s)
-    sites, positions = [], []
-    for point, points in zip(reference, x, strict=True):
-        site, at = _placed(space_group, Q @ point + at_reference, points @ Q.T + shift)
+        shift = s - (positions[anchor] @ Q.T + s) @ polar.T
+        reference_shift = s - polar @ (Q @ reference[anchor] + s)
+    sites, canonical_positions = [], []
+    for point, points in zip(reference, positions, strict=True):
+        site, images = _place_all(space_group, Q @ point + reference_shift, points @ Q.T + shift)
         sites.append(site)
-        positions.append(at)
+        canonical_positions.append(images)
     turned = cells.copy()
     if family(space_group) == "orthorhombic":
         turned[:, :3] = cells[:, :3] @ np.abs(Q).T
-    return Moved(sites, np.stack(positions, axis=1), np.round(turned, 5), anchor)
+    return Description(sites, np.stack(canonical_positions, axis=1), np.round(turned, 5), anchor)
 
 
-def _placed(space_group: int, point: Array, points: Array) -> tuple[Site, Array]:
-    """The site of a point, and the canonical images (`n x 3`) on it of others that lie as it does."""
+def _place_all(space_group: int, point: Array, points: Array) -> tuple[Site, Array]:
+    """Return the site of a reference point, and the canonical images on it of points with the same site symmetry.
+
+    Args:
+        space_group: Number of the space group, 1 to 230.
+        point: Fractional coordinates of the reference point (3).
+        points: Fractional coordinates of the other points, `n x 3`.
+
+    Returns:
+        The site and the canonical images, `n x 3`.
+    """
     site, _ = place(space_group, point, tolerance=1e-3)
     offset = np.array(site.offset)
     if not site.n_free:
-        return site, np.broadcast_to(_neat(offset), points.shape)
+        return site, np.broadcast_to(_snap_all(offset), points.shape)
     basis = np.array(site.basis, dtype=float)
-    back = np.linalg.pinv(basis)
+    inverse = np.linalg.pinv(basis)
     R, t = operators(space_group)
-    at = R @ point + t
-    lifted = (at - np.floor(at + 1e-4))[:, None] + STEPS
-    off = lifted - offset
-    lies = np.abs(off - off @ back @ basis).max(-1) < 2e-3
-    rows = np.flatnonzero(lies.any(1))
-    steps = lifted[rows, lies[rows].argmax(1)] - at[rows]
+    moved = R @ point + t
+    lifted = (moved - np.floor(moved + 1e-4))[:, None] + LATTICE_STEPS
+    relative = lifted - offset
+    is_on_site = np.abs(relative - relative @ inverse @ basis).max(-1) < 2e-3
+    rows = np.flatnonzero(is_on_site.any(1))
+    steps = lifted[rows, is_on_site[rows].argmax(1)] - moved[rows]
     images = np.einsum("kij,nj->kni", R[rows], points) + (t[rows] + steps - offset)[:, None]
-    u = (images @ back) % 1.0
+    u = (images @ inverse) % 1.0
     u = np.round(np.where(u > 1 - 1e-6, 0.0, u) * 1e6).astype(np.int64)
     order = u @ 1_000_001 ** np.arange(site.n_free - 1, -1, -1)
-    best = u[order.argmin(0), np.arange(len(points))] / 1e6
-    return site, _neat(offset + best @ basis)
+    first = u[order.argmin(0), np.arange(len(points))] / 1e6
+    return site, _snap_all(offset + first @ basis)
 
 
-def _neat(x: Array) -> Array:
-    """Coordinates as `symmetry` writes them: special ones are fractions, others have six digits."""
+def _snap_all(x: Array) -> Array:
+    """Round coordinates of any shape as `wyckoff.snap` does: to multiples of 1/24 within 2e-6, or to six digits."""
     near = np.round(x * 24) / 24
     return np.where(np.abs(x - near) < 2e-6, near, np.round(x, 6)) + 0.0
 
 
-def _first(space_group: int, found: list[Moved], i: int, symbols: Sequence[str]) -> Crystal:
-    """The first of the descriptions of the crystal with number `i`, in the order of `symmetry.canonical`."""
+def _first_crystal(space_group: int, descriptions: list[Description], i: int, symbols: Sequence[str]) -> Crystal:
+    """Return the description of crystal `i` that is first in the order of `symmetry.canonical`."""
     counts: Counter[str] = Counter()
-    for symbol, site in zip(symbols, found[0].sites, strict=True):
+    for symbol, site in zip(symbols, descriptions[0].sites, strict=True):
         counts[symbol] += site.multiplicity
     rarest = min(counts, key=lambda e: (counts[e], e))
     best: tuple[tuple[object, ...], Crystal] | None = None
-    for moved in found:
-        if moved.anchor is not None and symbols[moved.anchor] != rarest:
+    for description in descriptions:
+        if description.anchor is not None and symbols[description.anchor] != rarest:
             continue
-        where = zip(symbols, moved.sites, moved.positions[i].tolist(), strict=True)
-        orbits = sorted(((site.letter, symbol, tuple(at), site.multiplicity) for symbol, site, at in where))
-        cell = moved.cells[i].tolist()
+        rows = zip(symbols, description.sites, description.positions[i].tolist(), strict=True)
+        orbits = sorted((site.letter, symbol, tuple(x), site.multiplicity) for symbol, site, x in rows)
+        a, b, c, alpha, beta, gamma = description.cells[i].tolist()
+        cell: Cell = (a, b, c, alpha, beta, gamma)
         rank = (
-            tuple((m, letter, symbol) for letter, symbol, _, m in orbits),
+            tuple((multiplicity, letter, symbol) for letter, symbol, _, multiplicity in orbits),
             [round(v, 2) for v in cell],
-            tuple(at for _, _, at, _ in orbits),
+            tuple(x for _, _, x, _ in orbits),
         )
         if best is None or rank < best[0]:
-            a, b, c, alpha, beta, gamma = cell
-            six: Cell = (a, b, c, alpha, beta, gamma)
-            made = tuple(Orbit(symbol, letter, at, m) for letter, symbol, at, m in orbits)
-            best = (rank, Crystal(space_group, six, made))
+            crystal = Crystal(space_group, cell, tuple(Orbit(e, letter, x, m) for letter, e, x, m in orbits))
+            best = (rank, crystal)
     assert best is not None  # the rarest element lies on some site
     return best[1]

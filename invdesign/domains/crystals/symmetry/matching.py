@@ -1,4 +1,4 @@
-"""Whether two crystals are the same: pymatgen's matcher at the tolerances of the field, made fast for many.
+"""Structure matching with pymatgen's `StructureMatcher` at the usual tolerances, made fast for many crystals.
 
 References:
     Ong et al., Comput. Mater. Sci. 2013, doi:10.1016/j.commatsci.2012.10.028; tolerances as in Xie et al., ICLR 2022,
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import spglib
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Structure
+from pymatgen.core.structure import Structure
 
 from invdesign.core import Check, Domain, InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
@@ -33,21 +33,28 @@ STOL, ANGLE_TOL, LTOL = 0.5, 10.0, 0.3
 
 
 def match(a: Crystal | Structure, b: Crystal | Structure) -> bool:
-    """Whether two crystals are the same up to scale, at stol 0.5, angle_tol 10 degrees, ltol 0.3."""
-    return a == b or bool(_matcher().fit(_whole(a), _whole(b)))
+    """Return whether two crystals match up to scale.
+
+    The tolerances are those of the literature: stol 0.5, angle_tol 10 degrees, ltol 0.3.
+    """
+    return a == b or bool(_matcher().fit(_to_structure(a), _to_structure(b)))
 
 
 def rms(a: Crystal | Structure, b: Crystal | Structure) -> float:
-    """Root mean square distance of matched atoms in units of `(V/N)^(1/3)`; NaN where there is no match."""
-    found = _matcher().get_rms_dist(_whole(a), _whole(b))
-    return math.nan if found is None else float(found[0])
+    """Return the root mean square distance of matched atoms in units of `(V/N)^(1/3)`; NaN without a match."""
+    matcher: Any = _matcher()
+    distances = matcher.get_rms_dist(_to_structure(a), _to_structure(b))
+    return math.nan if distances is None else float(distances[0])
 
 
-def reduced(crystal: Crystal | Structure) -> Structure:
-    """The Niggli cell of the primitive lattice, which `StructureMatcher` would make anew for every comparison."""
-    # The matcher wants the atoms of an element side by side.
-    cell = _whole(crystal).get_primitive_structure().get_sorted_structure(key=lambda site: site.specie.Z)
-    with warnings.catch_warnings(), contextlib.suppress(Exception):  # spglib raises its own kinds
+def reduce_cell(crystal: Crystal | Structure) -> Structure:
+    """Return the Niggli cell of the primitive lattice.
+
+    `StructureMatcher` would compute it again in every comparison.
+    """
+    # The matcher expects the atoms of an element to be contiguous.
+    cell = _to_structure(crystal).get_primitive_structure().get_sorted_structure(key=lambda site: site.specie.Z)
+    with warnings.catch_warnings(), contextlib.suppress(Exception):  # spglib raises exception types of its own
         warnings.simplefilter("ignore")
         niggli: Any = spglib.niggli_reduce(cell.lattice.matrix)
         if niggli is not None:
@@ -56,137 +63,169 @@ def reduced(crystal: Crystal | Structure) -> Structure:
 
 
 def fits(a: Structure, b: Structure) -> bool:
-    """What `match` says of two structures that are `reduced` already, in a fraction of its time."""
+    """Return the result of `match` for two structures from `reduce_cell`, in a fraction of its time."""
     return len(a) == len(b) and bool(_matcher().fit(a, b, skip_structure_reduction=True))
 
 
 def formula(crystal: Crystal | Structure) -> str:
-    """The reduced formula in the form of `Crystal.formula`."""
+    """Return the reduced formula in the form of `Crystal.formula`."""
     if isinstance(crystal, Crystal):
         return crystal.formula
     counts = Counter(site.specie.symbol for site in crystal)
-    unit = math.gcd(*counts.values())
-    return "".join(f"{e}{n // unit if n > unit else ''}" for e, n in sorted(counts.items()))
+    divisor = math.gcd(*counts.values())
+    parts = []
+    for element, n in sorted(counts.items()):
+        parts.append(f"{element}{n // divisor if n > divisor else ''}")
+    return "".join(parts)
 
 
-def firsts(designs: Sequence[Crystal | Structure], *, workers: int = 1) -> npt.NDArray[np.int64]:
-    """For each design (`n`) the position of the first one that matches it: its own, where it is unique so far.
+def first_matches(designs: Sequence[Crystal | Structure], *, workers: int = 1) -> npt.NDArray[np.int64]:
+    """Return the index of the first design that matches each design: its own index where it is the first.
 
     Args:
         designs: `n` crystals.
-        workers: processes that compare; formulas are shared out among them, so one formula (carbon) keeps one busy. A
-            script that asks for several guards its entry with `if __name__ == "__main__"`.
+        workers: Number of processes. Work is distributed by formula, so that one formula (carbon) occupies one
+            process. A script that uses several must guard its entry point with `if __name__ == "__main__"`.
+
+    Returns:
+        `n` indices.
     """
-    found = np.arange(len(designs), dtype=np.int64)
-    groups = [members for members in _groups(designs).values() if len(members) > 1]
+    indices = np.arange(len(designs), dtype=np.int64)
+    groups = [members for members in _group_by_formula(designs).values() if len(members) > 1]
     jobs = [([designs[i] for i in members],) for members in groups]
-    for members, rows in zip(groups, _spread(_firsts, jobs, workers), strict=True):
-        found[members] = [members[row] for row in rows]
-    return found
+    for members, rows in zip(groups, _run_jobs(_first_matches_of_formula, jobs, workers), strict=True):
+        indices[members] = [members[row] for row in rows]
+    return indices
 
 
-def is_known(
+def has_match(
     designs: Sequence[Crystal | Structure], others: Sequence[Crystal | Structure], *, workers: int = 1
 ) -> npt.NDArray[np.bool_]:
-    """For each design (`n`) whether one of the others matches it.
+    """Return whether each design matches one of the others.
 
-    Crystals are grouped by reduced formula and reduced once, and only where a formula occurs on both sides; within a
-    formula only cells of as many atoms are compared. Many crystals of one formula (carbon) are still all compared.
+    Crystals are grouped by reduced formula. Cells are reduced once, and only for formulas that occur on both sides;
+    within a formula only cells with the same number of atoms are compared. Many crystals of one formula (carbon) still
+    need all pairwise comparisons.
 
     Args:
         designs: `n` crystals.
-        others: what is known.
-        workers: processes that compare; formulas are shared out among them, so one formula (carbon) keeps one busy. A
-            script that asks for several guards its entry with `if __name__ == "__main__"`.
+        others: Crystals to compare with.
+        workers: Number of processes. Work is distributed by formula, so that one formula (carbon) occupies one
+            process. A script that uses several must guard its entry point with `if __name__ == "__main__"`.
+
+    Returns:
+        `n` booleans.
     """
-    found = np.zeros(len(designs), dtype=bool)
-    known = _groups(others)
-    groups = [(members, known[label]) for label, members in _groups(designs).items() if label in known]
-    jobs = [([designs[i] for i in members], [others[j] for j in there]) for members, there in groups]
-    for (members, _), answer in zip(groups, _spread(_known_among, jobs, workers), strict=True):
-        found[members] = answer
-    return found
+    is_matched = np.zeros(len(designs), dtype=bool)
+    other_groups = _group_by_formula(others)
+    groups = []
+    jobs = []
+    for label, members in _group_by_formula(designs).items():
+        if label in other_groups:
+            groups.append(members)
+            jobs.append(([designs[i] for i in members], [others[j] for j in other_groups[label]]))
+    for members, result in zip(groups, _run_jobs(_has_match_of_formula, jobs, workers), strict=True):
+        is_matched[members] = result
+    return is_matched
 
 
 def novel_structure(
     designs: Sequence[Crystal], *, path: str | Path, domain: Domain[Any, Any], against: str | None = None
 ) -> list[Check]:
-    """A validator: no structure of a user's file matches the design; more tolerant than `generic.novel_to_file`.
+    """Check that no structure of a user's file matches the design.
+
+    The comparison is more tolerant than that of `shared_validators.novel_to_file`.
 
     Args:
         designs: `n` crystals.
-        path: a file that the domain can read; it is read once.
-        domain: reads it.
-        against: what the file holds, for the name of the check; the file's name where it is not given.
+        path: File of known structures, in a format of the domain. It is read once.
+        domain: Domain that reads the file.
+        against: Label of the file's content in the name of the check; default: the name of the file.
+
+    Returns:
+        One check per design.
+
+    Raises:
+        InvdesignError: If the file does not exist.
     """
-    place = Path(path)
-    if not place.exists():
-        raise InvdesignError(f"cannot check novelty against {place}: no such file. Check the path")
-    known = _known(domain.read, place.resolve(), place.stat().st_mtime_ns)
-    name = against or place.name.split(".")[0]
+    file = Path(path)
+    if not file.exists():
+        raise InvdesignError(f"novel_structure: expected a file of structures, got {file}: no such file. Check path.")
+    known_structures = _read_known(domain.read, file.resolve(), file.stat().st_mtime_ns)
+    name = against or file.name.split(".")[0]
     return [
-        Check(f"novel_structure_{name}", not bad, f"matches a structure of {name}" if bad else "")
-        for bad in is_known(designs, known).tolist()
+        Check(f"novel_structure_{name}", not is_matched, f"matches a structure of {name}" if is_matched else "")
+        for is_matched in has_match(designs, known_structures).tolist()
     ]
 
 
 def unique_structure(designs: Sequence[Crystal]) -> list[Check]:
-    """A validator: the design is the first of those that match it in the list."""
+    """Check that no earlier design of the list matches the design.
+
+    Args:
+        designs: `n` crystals.
+
+    Returns:
+        One check per design; its detail gives the number of the first match, counted from 1.
+    """
     return [
         Check("unique_structure", j == i, "" if j == i else f"matches number {j + 1}")
-        for i, j in enumerate(firsts(designs).tolist())
+        for i, j in enumerate(first_matches(designs).tolist())
     ]
 
 
-def _firsts(designs: Sequence[Crystal | Structure]) -> list[int]:
-    """`firsts` of crystals of one formula."""
-    found, kept = [], list[tuple[int, Structure]]()
+def _first_matches_of_formula(designs: Sequence[Crystal | Structure]) -> list[int]:
+    """Return `first_matches` of crystals that have one formula."""
+    indices: list[int] = []
+    distinct: list[tuple[int, Structure]] = []
     for i, design in enumerate(designs):
-        structure = _reduced_once(design)
-        same = next((j for j, other in kept if fits(structure, other)), i)
-        if same == i:
-            kept.append((i, structure))
-        found.append(same)
-    return found
+        structure = _reduce_cached(design)
+        first = next((j for j, other in distinct if fits(structure, other)), i)
+        if first == i:
+            distinct.append((i, structure))
+        indices.append(first)
+    return indices
 
 
-def _known_among(designs: Sequence[Crystal | Structure], others: Sequence[Crystal | Structure]) -> list[bool]:
-    """`is_known` of crystals of one formula."""
-    there = [_reduced_once(other) for other in others]
-    return [any(fits(structure, other) for other in there) for structure in map(_reduced_once, designs)]
+def _has_match_of_formula(designs: Sequence[Crystal | Structure], others: Sequence[Crystal | Structure]) -> list[bool]:
+    """Return `has_match` of crystals that have one formula."""
+    cells = [_reduce_cached(other) for other in others]
+    return [any(fits(structure, cell) for cell in cells) for structure in map(_reduce_cached, designs)]
 
 
-def _spread(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
-    """The answer of every job, in order, from so many processes."""
+def _run_jobs(function: Callable[..., T], jobs: Sequence[tuple[Any, ...]], workers: int) -> list[T]:
+    """Call a function with the arguments of each job in `workers` processes, and return the results in order."""
     if workers < 2 or len(jobs) < 2:
         return [function(*job) for job in jobs]
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
         return list(pool.map(function, *zip(*jobs, strict=True), chunksize=8))
 
 
-def _groups(designs: Sequence[Crystal | Structure]) -> dict[str, list[int]]:
-    """Positions by formula."""
-    found: dict[str, list[int]] = {}
+def _group_by_formula(designs: Sequence[Crystal | Structure]) -> dict[str, list[int]]:
+    """Return the indices of the designs of each reduced formula."""
+    groups: dict[str, list[int]] = {}
     for i, design in enumerate(designs):
-        found.setdefault(formula(design), []).append(i)
-    return found
+        groups.setdefault(formula(design), []).append(i)
+    return groups
 
 
-def _whole(crystal: Crystal | Structure) -> Structure:
+def _to_structure(crystal: Crystal | Structure) -> Structure:
     return structure_of(crystal) if isinstance(crystal, Crystal) else crystal
 
 
-def _reduced_once(crystal: Crystal | Structure) -> Structure:
-    return _reduced_crystal(crystal) if isinstance(crystal, Crystal) else reduced(crystal)
+def _reduce_cached(crystal: Crystal | Structure) -> Structure:
+    """Return `reduce_cell`, cached for crystals; structures are mutable and are reduced every time."""
+    return _reduce_crystal(crystal) if isinstance(crystal, Crystal) else reduce_cell(crystal)
 
 
 @lru_cache(maxsize=4096)
-def _reduced_crystal(crystal: Crystal) -> Structure:
-    return reduced(crystal)
+def _reduce_crystal(crystal: Crystal) -> Structure:
+    return reduce_cell(crystal)
 
 
 @lru_cache(maxsize=4)
-def _known(read: Callable[[Path], Any], path: Path, changed: int) -> tuple[Crystal, ...]:
+def _read_known(read: Callable[[Path], Any], path: Path, modified_ns: int) -> tuple[Crystal, ...]:
+    """Return the designs of a file; the modification time is part of the cache key."""
     return tuple(read(path).designs)
 
 

@@ -77,14 +77,14 @@ def test_a_relaxation_lowers_the_energy_and_says_how_far_it_went():
     assert mlip.relaxed_energy([wide])[0] == pytest.approx(unrelaxed + found.energy_change, abs=1e-4)
     assert mlip.relaxed(wide) is found, "an oracle and a validator relax a design once"
 
-    far, near = validators.relaxation([wide, crystal("MgO")], volume_change=0.1)
+    far, near = validators.relaxation([wide, crystal("MgO")], max_volume_change=0.1)
     assert near.passed and not far.passed
     assert "volume -1" in far.detail and "eV/atom" in far.detail
 
 
 @needs_chgnet
 def test_a_relaxation_that_runs_out_of_steps_fails():
-    (check,) = validators.relaxation([crystal("TiO2")], steps=1, force=1e-4)
+    (check,) = validators.relaxation([crystal("TiO2")], max_steps=1, max_force=1e-4)
     assert not check.passed and "not relaxed in 1 steps" in check.detail
     assert np.isnan(mlip.relaxed_energy([crystal("TiO2")], steps=1, force=1e-4, must_converge=True)).all()
 

@@ -1,4 +1,4 @@
-"""The built-in corpus: prototypes, the ions put on them, the cells that fit their radii, and the names of crystals."""
+"""The built-in corpus: prototypes, choices of ions, fitted cells, and the prototype names of crystals."""
 
 import math
 import random
@@ -15,14 +15,13 @@ from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals.prototypes import ionic as module
 from invdesign.domains.crystals.prototypes.ionic import (
-    crystals_of,
+    enumerate_substitutions,
+    generate_crystals,
     ionic,
     prototype_of,
-    substitutions,
     tolerance_factor,
 )
 from invdesign.domains.crystals.prototypes.prototype_library import prototypes, sites_of
-from invdesign.domains.crystals.prototypes.radii import Ion, ions, radius
 from invdesign.domains.crystals.symmetry.canonical import canonical, crystal_of, structure_of
 
 
@@ -33,19 +32,22 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def samples():
-    """Two crystals of every prototype, by its name."""
-    return {name: crystals_of(prototype, most=20, rng=random.Random(7))[:2] for name, prototype in prototypes().items()}
+    """Return two crystals of every prototype by its name."""
+    return {
+        name: generate_crystals(prototype, max_choices=20, rng=random.Random(7))[:2]
+        for name, prototype in prototypes().items()
+    }
 
 
-def made(name: str, *elements: str):
-    """The crystal of a prototype that these elements make."""
+def build(name: str, *elements: str):
+    """Return the crystal of a prototype with these elements."""
     prototype = prototypes()[name]
     choices = tuple((role, tuple(i for i in found if i.element in elements)) for role, found in prototype.choices)
-    crystals = crystals_of(replace(prototype, choices=choices), most=100, rng=random.Random(0))
+    crystals = generate_crystals(replace(prototype, choices=choices), max_choices=100, rng=random.Random(0))
     return next(crystal for crystal in crystals if set(crystal.counts) == set(elements))
 
 
-def test_every_prototype_has_crystals_in_its_space_group_with_atoms_apart(samples):
+def test_every_prototype_gives_crystals_of_its_space_group_without_close_atoms(samples):
     for name, crystals in samples.items():
         assert crystals, f"{name} gives no crystal"
         for crystal in crystals:
@@ -57,31 +59,31 @@ def test_every_prototype_has_crystals_in_its_space_group_with_atoms_apart(sample
             assert distances.min() >= 1.3, name
 
 
-def test_the_description_of_every_prototype_is_the_one_that_symmetrizing_answers(samples):
+def test_the_description_of_every_prototype_is_the_one_that_crystal_of_returns(samples):
     for name, (crystal, *_) in samples.items():
         again = crystal_of(structure_of(crystal))
         assert again.space_group == crystal.space_group, name
         assert again.counts == crystal.counts, name
         assert [(o.element, o.letter) for o in again.orbits] == [(o.element, o.letter) for o in crystal.orbits], name
         for one, other in zip(crystal.orbits, again.orbits, strict=True):
-            apart = np.array(one.position) - np.array(other.position)
-            assert np.abs(apart - np.round(apart)).max() < 1e-4, name
+            difference = np.array(one.position) - np.array(other.position)
+            assert np.abs(difference - np.round(difference)).max() < 1e-4, name
 
 
 @pytest.mark.parametrize("name", ["wurtzite", "orthorhombic perovskite", "ilmenite", "scheelite", "apatite"])
-def test_a_batch_of_descriptions_is_what_each_crystal_alone_gets(name, samples):
+def test_a_batch_has_the_canonical_description_of_each_crystal(name, samples):
     for crystal in samples[name]:
-        alone = canonical(crystal)
-        assert [(o.element, o.letter) for o in alone.orbits] == [(o.element, o.letter) for o in crystal.orbits]
-        np.testing.assert_allclose([o.position for o in alone.orbits], [o.position for o in crystal.orbits], atol=2e-6)
-        np.testing.assert_allclose(alone.cell, crystal.cell, atol=1e-4)
+        single = canonical(crystal)
+        assert [(o.element, o.letter) for o in single.orbits] == [(o.element, o.letter) for o in crystal.orbits]
+        np.testing.assert_allclose([o.position for o in single.orbits], [o.position for o in crystal.orbits], atol=2e-6)
+        np.testing.assert_allclose(single.cell, crystal.cell, atol=1e-4)
 
 
-def test_every_choice_of_ions_is_neutral_and_of_different_elements():
+def test_every_choice_of_ions_is_neutral_and_has_different_elements():
     for name in ("rock salt", "spinel", "elpasolite", "apatite"):
         prototype = prototypes()[name]
         sizes = [site.multiplicity for site, _ in sites_of(prototype)]
-        for chosen in list(substitutions(prototype))[::40]:
+        for chosen in list(enumerate_substitutions(prototype))[::40]:
             assert sum(ion.charge * m for ion, m in zip(chosen, sizes, strict=True)) == 0
             assert len({ion.element for ion in chosen}) == len(set(prototype.roles))
 
@@ -104,52 +106,39 @@ def test_every_choice_of_ions_is_neutral_and_of_different_elements():
     ],
 )
 def test_cells_of_known_crystals_are_within_three_percent_of_the_measured_ones(prototype, elements, cell):
-    found = made(prototype, *elements.split()).cell
+    found = build(prototype, *elements.split()).cell
     np.testing.assert_allclose((found[0], found[2]), cell, rtol=0.03)
 
 
-def test_a_cell_with_one_length_follows_the_sum_of_the_radii():
-    # d(Na-Cl) = 5.639 / 2 scaled by (1.00 + 1.40) / (1.02 + 1.81): the anions' contacts move it by less than 0.5 %.
-    assert made("rock salt", "Ca", "O").cell[0] == pytest.approx(5.639 * 2.40 / 2.83, rel=0.005)
-
-
-def test_radii_are_shannons_or_follow_the_valence_of_a_bond():
-    assert radius(Ion("Ca", 2), 12) == 1.34
-    assert radius(Ion("Fe", 3), 6) == 0.645
-    assert radius(Ion("Ti", 4), 12) == pytest.approx(0.74 + 0.37 * math.log(12 / 8))
-    assert radius(Ion("Cl", -1), 4) == 1.81
-    assert radius(Ion("P", -3), 4) == 1.92
-    with pytest.raises(InvdesignError, match="no radius of Na with charge"):
-        radius(Ion("Na", 5), 6)
-    assert ions("Ti4") == (Ion("Ti", 4),)
-    with pytest.raises(InvdesignError, match="names no ion"):
-        ions("titanium")
+def test_a_cell_with_one_length_is_proportional_to_the_sum_of_the_radii():
+    # d(Na-Cl) = 5.639 / 2 scaled by (1.00 + 1.40) / (1.02 + 1.81): the anions' contacts change it by less than 0.5 %.
+    assert build("rock salt", "Ca", "O").cell[0] == pytest.approx(5.639 * 2.40 / 2.83, rel=0.005)
 
 
 def test_the_tolerance_factor_of_strontium_titanate_is_one():
     assert tolerance_factor(1.44, 0.605, 1.40) == pytest.approx(2.84 / (math.sqrt(2) * 2.005))
 
 
-def test_every_crystal_of_the_corpus_has_a_prototype_and_most_the_one_it_was_made_from(samples):
+def test_every_generated_crystal_has_a_prototype_and_most_have_their_own(samples):
     found = [(name, prototype_of(crystal)) for name, crystals in samples.items() for crystal in crystals]
     assert [pair for pair in found if not pair[1]] == []
-    assert sum(made_as == named for made_as, named in found) >= 0.99 * len(found)
+    assert sum(origin == name for origin, name in found) >= 0.99 * len(found)
 
 
-def test_crystals_of_others_get_the_name_of_their_prototype(crystals):
+def test_crystals_from_other_sources_have_the_name_of_their_prototype(crystals):
     assert [prototype_of(crystal) for crystal in crystals] == ["rock salt", "perovskite", "wurtzite", "spinel"]
     reversed_roles = Structure.from_spacegroup("Fm-3m", Lattice.cubic(4.6), ["O", "Li"], [[0] * 3, [0.25] * 3])
     assert prototype_of(crystal_of(reversed_roles)) == "antifluorite"
 
 
-def test_what_has_no_prototype_has_no_name():
+def test_a_crystal_without_a_prototype_has_no_name():
     copper = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.6), ["Cu"], [[0] * 3])
     alloy = Structure.from_spacegroup("Pm-3m", Lattice.cubic(2.9), ["Ni", "Al"], [[0] * 3, [0.5] * 3])
     gas = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.0), ["He", "Ne"], [[0] * 3, [0.5] * 3])
     assert [prototype_of(crystal_of(structure)) for structure in (copper, alloy, gas)] == ["", "", ""]
 
 
-def test_the_built_in_corpus_keeps_the_contract_of_a_corpus():
+def test_the_built_in_corpus_passes_the_corpus_checks():
     testing.check_corpus(lambda: ionic(30))
 
 
@@ -176,32 +165,32 @@ def test_nearly_all_formulas_of_the_built_in_corpus_are_valid_by_smact(corpus):
     assert np.mean(valid) >= 0.95
 
 
-def test_the_built_in_corpus_is_kept_in_a_folder_and_made_again_where_the_file_is_damaged(tmp_path, monkeypatch):
+def test_the_built_in_corpus_is_cached_and_generated_again_where_the_file_is_damaged(tmp_path, monkeypatch):
     first = ionic(20, cache=tmp_path)
-    (kept,) = tmp_path.iterdir()
-    whole = kept.read_bytes()
-    monkeypatch.setattr(module, "_chosen", lambda *_: pytest.fail("made again"))
+    (file,) = tmp_path.iterdir()
+    intact = file.read_bytes()
+    monkeypatch.setattr(module, "_generate", lambda *_: pytest.fail("generated again"))
     assert ionic(20, cache=tmp_path).sha256 == first.sha256
-    monkeypatch.setattr(module, "_chosen", lambda *_: first.designs)
-    for damage in (b"", b"not gzip", whole[:40]):
-        kept.write_bytes(damage)
+    monkeypatch.setattr(module, "_generate", lambda *_: first.designs)
+    for damage in (b"", b"not gzip", intact[:40]):
+        file.write_bytes(damage)
         assert ionic(20, cache=tmp_path).sha256 == first.sha256
-        assert kept.read_bytes() == whole
+        assert file.read_bytes() == intact
 
 
-def test_impossible_demands_on_the_built_in_corpus_are_refused(monkeypatch):
+def test_an_impossible_number_of_crystals_raises_an_error(monkeypatch):
     with pytest.raises(InvdesignError, match="at least 1"):
         ionic(0)
     monkeypatch.setattr(module, "prototypes", lambda: {"quartz": prototypes()["quartz"]})
-    with pytest.raises(InvdesignError, match="ask for fewer than 5,000"):
+    with pytest.raises(InvdesignError, match="Ask for fewer than 5,000"):
         ionic(5_000)
 
 
-def test_a_crystal_that_would_be_more_symmetric_than_its_prototype_is_left_out():
-    # Mg is so small for TlMgI3 that the octahedra of P4/mbm hardly tilt: within 0.1 A it is P4/mmm.
+def test_a_crystal_with_a_higher_symmetry_than_its_prototype_is_left_out():
+    # Mg is so small in TlMgI3 that the octahedra of P4/mbm hardly tilt: within 0.1 A the space group is P4/mmm.
     with pytest.raises(StopIteration):
-        made("tetragonal perovskite (P4/mbm)", "Tl", "Mg", "I")
-    assert made("tetragonal perovskite (P4/mbm)", "Cs", "Pb", "Br").space_group == 127
+        build("tetragonal perovskite (P4/mbm)", "Tl", "Mg", "I")
+    assert build("tetragonal perovskite (P4/mbm)", "Cs", "Pb", "Br").space_group == 127
 
 
 @pytest.mark.slow

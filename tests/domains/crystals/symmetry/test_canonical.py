@@ -1,4 +1,4 @@
-"""A crystal's description and key do not depend on how its structure is written."""
+"""Descriptions and keys of crystals do not depend on how their structures are written."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def rutile() -> Structure:
     )
 
 
-def rewritten(structure: Structure, seed: int) -> Structure:
-    """The same crystal with another cell, origin, orientation and order of atoms."""
+def rewrite(structure: Structure, seed: int) -> Structure:
+    """Return the same crystal with another cell, origin, orientation and order of atoms."""
     rng = np.random.default_rng(seed)
     other = structure.copy()
     other.translate_sites(range(len(other)), rng.random(3))
@@ -43,22 +43,22 @@ def rewritten(structure: Structure, seed: int) -> Structure:
 
 @pytest.mark.parametrize("build", [rock_salt, wurtzite, rutile])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_writing_a_crystal_in_another_way_changes_nothing(build, seed):
+def test_description_and_key_are_invariant_under_another_way_of_writing(build, seed):
     crystal = crystal_of(build())
-    other = crystal_of(rewritten(build(), seed))
+    other = crystal_of(rewrite(build(), seed))
     assert key(other) == key(crystal)
     assert other.space_group == crystal.space_group
     assert [(o.element, o.letter) for o in other.orbits] == [(o.element, o.letter) for o in crystal.orbits]
     assert np.allclose([o.position for o in other.orbits], [o.position for o in crystal.orbits], atol=1e-4)
 
 
-def test_what_differs_has_another_key():
+def test_different_crystals_have_different_keys():
     keys = [key(crystal_of(s)) for s in (rock_salt(), rock_salt(5.70), rock_salt(anion="Br"), wurtzite(), rutile())]
     assert len(set(keys)) == 5
 
 
 @pytest.mark.parametrize("build", [rock_salt, wurtzite, rutile])
-def test_a_description_is_the_structure(build):
+def test_a_description_expands_to_the_structure(build):
     crystal = crystal_of(build())
     assert StructureMatcher().fit(structure_of(crystal), build())
     assert len(expand(crystal)[0]) == crystal.n_atoms
@@ -66,36 +66,36 @@ def test_a_description_is_the_structure(build):
     assert from_text(to_text(crystal)) == crystal
 
 
-def test_the_two_descriptions_of_rock_salt_are_one():
+def test_both_origins_of_rock_salt_give_the_same_description():
     swapped = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Cl", "Na"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     assert crystal_of(swapped) == crystal_of(rock_salt())
 
 
 @pytest.mark.parametrize(
-    ("broken", "says"),
+    ("structure", "message"),
     [
-        (Structure(Lattice.cubic(4), ["Na", "Na"], [[0, 0, 0], [0, 0, 0.001]]), "within 0.05 A"),
+        (Structure(Lattice.cubic(4), ["Na", "Na"], [[0, 0, 0], [0, 0, 0.001]]), "at least 0.05 A apart"),
         (Structure(Lattice.cubic(4), ["Na"], [[0, 0, np.nan]]), "NaN"),
         (Structure(Lattice.cubic(4), [{"Na": 0.5}], [[0, 0, 0]]), "partial"),
         (Structure(Lattice.cubic(4), ["X"], [[0, 0, 0]]), "unknown element"),
     ],
 )
-def test_what_is_no_crystal_is_refused_with_a_reason(broken, says):
-    with pytest.raises(InvdesignError, match=says):
-        crystal_of(broken)
+def test_an_invalid_structure_raises_an_error(structure, message):
+    with pytest.raises(InvdesignError, match=message):
+        crystal_of(structure)
 
 
-def test_text_that_is_no_crystal_is_refused():
-    with pytest.raises(InvdesignError, match="is no crystal"):
+def test_text_without_a_crystal_raises_an_error():
+    with pytest.raises(InvdesignError, match="expected the JSON"):
         from_text("{}")
 
 
-def test_crystals_by_sites_are_one_design_where_only_numbers_differ() -> None:
+def test_with_by_sites_crystals_with_the_same_occupation_have_the_same_key() -> None:
     small, large, other = (
         crystal_of(Structure.from_spacegroup(225, Lattice.cubic(a), [cation, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
         for a, cation in ((5.5, "Na"), (5.7, "Na"), (5.7, "K"))
     )
-    by_sites, by_numbers = Crystals(by_sites=True), Crystals()
+    by_sites, by_geometry = Crystals(by_sites=True), Crystals()
     assert by_sites.key(small) == by_sites.key(large) != by_sites.key(other)
-    assert by_numbers.key(small) != by_numbers.key(large)
-    assert by_sites.restore(by_numbers.state()).by_sites
+    assert by_geometry.key(small) != by_geometry.key(large)
+    assert by_sites.restore(by_geometry.state()).by_sites

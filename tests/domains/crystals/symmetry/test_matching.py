@@ -1,4 +1,4 @@
-"""When two crystals are the same."""
+"""Structure matching: pairs, lists and files of crystals."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ from invdesign.domains.crystals.symmetry import matching
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
 
 
-def moved(name, amplitude=0.05, seed=0):
+def displace(name, amplitude=0.05, seed=0):
     other = structure(name).copy()
     shifts = np.random.default_rng(seed).normal(scale=amplitude, size=(len(other), 3))
     return Structure(
@@ -22,58 +22,58 @@ def moved(name, amplitude=0.05, seed=0):
     )
 
 
-def test_a_crystal_matches_itself_in_other_words_and_no_other():
-    other = moved("SrTiO3")
+def test_a_crystal_matches_its_supercell_and_no_other_crystal():
+    other = displace("SrTiO3")
     other.make_supercell([[1, 1, 0], [0, 1, 0], [0, 0, 2]])
     assert matching.match(crystal("SrTiO3"), other)
     assert not matching.match(crystal("SrTiO3"), crystal("TiSrO3"))
     assert not matching.match(crystal("TiO2"), crystal("anatase"))
 
 
-def test_rms_is_in_units_of_the_length_of_an_atom():
-    # One of eight atoms moves: after the best common shift the mean square way is (1/8)(7/8) of the square.
-    apart = 0.2
+def test_rms_is_in_units_of_the_cube_root_of_the_volume_per_atom():
+    # One of the two atoms moves: after the best common shift each is displaced by half of the difference.
+    difference = 0.2
     other = structure("CsCl").copy()
-    other.translate_sites([0], [apart / 4.123, 0, 0])
-    by_hand = apart / 2 / 4.123 * 2 ** (1 / 3)
-    assert matching.rms(structure("CsCl"), other) == pytest.approx(by_hand, rel=1e-6)
+    other.translate_sites([0], [difference / 4.123, 0, 0])
+    expected = difference / 2 / 4.123 * 2 ** (1 / 3)
+    assert matching.rms(structure("CsCl"), other) == pytest.approx(expected, rel=1e-6)
     assert math.isnan(matching.rms(crystal("TiO2"), crystal("anatase")))
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_reduced_cell_is_primitive_and_says_the_same(name):
-    cell = matching.reduced(crystal(name))
+def test_a_reduced_cell_is_primitive_and_matches_like_the_crystal(name):
+    cell = matching.reduce_cell(crystal(name))
     assert len(cell) == len(structure(name).get_primitive_structure())
     assert StructureMatcher(scale=False, stol=1e-3).fit(cell, structure(name))
     for seed in range(3):
-        other = moved(name, seed=seed)
-        assert matching.fits(cell, matching.reduced(other)) == matching.match(crystal(name), other)
+        other = displace(name, seed=seed)
+        assert matching.fits(cell, matching.reduce_cell(other)) == matching.match(crystal(name), other)
 
 
-def test_formulas_are_written_alike_for_crystals_and_structures():
+def test_crystals_and_structures_have_the_same_formula():
     for name in KNOWN:
         assert matching.formula(crystal(name)) == matching.formula(structure(name))
 
 
-def test_the_first_of_those_that_match_stands_for_them():
-    designs = [crystal("TiO2"), crystal("anatase"), crystal_of(moved("TiO2"), symprec=0.01), crystal("NaCl")]
+def test_each_design_is_assigned_the_first_one_that_matches_it():
+    designs = [crystal("TiO2"), crystal("anatase"), crystal_of(displace("TiO2"), symprec=0.01), crystal("NaCl")]
     designs += [crystal("anatase"), replace(crystal("NaCl"), cell=(6.0, 6.0, 6.0, 90.0, 90.0, 90.0))]
-    assert matching.firsts(designs).tolist() == [0, 1, 0, 3, 1, 3]
-    assert matching.firsts(designs, workers=2).tolist() == [0, 1, 0, 3, 1, 3]
+    assert matching.first_matches(designs).tolist() == [0, 1, 0, 3, 1, 3]
+    assert matching.first_matches(designs, workers=2).tolist() == [0, 1, 0, 3, 1, 3]
     assert [check.passed for check in matching.unique_structure(designs)] == [True, True, False, True, False, False]
     assert matching.unique_structure(designs)[2].detail == "matches number 1"
 
 
-def test_what_is_known_is_found_whatever_its_setting():
+def test_a_match_does_not_depend_on_the_setting():
     designs = [crystal("TiO2"), crystal("SrTiO3"), crystal("NaCl")]
-    others = [moved("TiO2"), structure("TiSrO3"), structure("anatase")]
-    assert matching.is_known(designs, others).tolist() == [True, False, False]
-    assert matching.is_known(designs, others, workers=2).tolist() == [True, False, False]
-    assert matching.is_known([], others).tolist() == [] and not matching.is_known(designs, []).any()
+    others = [displace("TiO2"), structure("TiSrO3"), structure("anatase")]
+    assert matching.has_match(designs, others).tolist() == [True, False, False]
+    assert matching.has_match(designs, others, workers=2).tolist() == [True, False, False]
+    assert matching.has_match([], others).tolist() == [] and not matching.has_match(designs, []).any()
 
 
-class Shelf:
-    """As much of a domain as novelty asks for."""
+class FakeDomain:
+    """The part of a domain that `novel_structure` uses."""
 
     def __init__(self):
         self.n_read = 0
@@ -84,13 +84,13 @@ class Shelf:
 
 
 def test_novelty_against_a_file_compares_structures_and_reads_it_once(tmp_path):
-    path = tmp_path / "made.txt"
+    path = tmp_path / "generated.txt"
     path.write_text("TiO2 NaCl")
-    shelf = Shelf()
+    domain = FakeDomain()
     for _ in range(2):
-        checks = matching.novel_structure([crystal("TiO2"), crystal("anatase")], path=path, domain=shelf)
+        checks = matching.novel_structure([crystal("TiO2"), crystal("anatase")], path=path, domain=domain)
         assert [check.passed for check in checks] == [False, True]
-        assert checks[0].name == "novel_structure_made" and "matches" in checks[0].detail
-    assert shelf.n_read == 1
+        assert checks[0].name == "novel_structure_generated" and "matches" in checks[0].detail
+    assert domain.n_read == 1
     with pytest.raises(InvdesignError, match="no such file"):
-        matching.novel_structure([crystal("TiO2")], path=tmp_path / "none.cif", domain=shelf)
+        matching.novel_structure([crystal("TiO2")], path=tmp_path / "none.cif", domain=domain)

@@ -1,4 +1,4 @@
-"""Sites and relabellings follow from the operators: known cases of the International Tables."""
+"""Sites and normalizer operations agree with known cases of the International Tables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from invdesign.domains.crystals.symmetry.wyckoff import (
     full_cell,
     images,
     lattice_of,
+    normalizer_operations,
     operators,
     place,
-    relabellings,
 )
 
 
@@ -39,7 +39,7 @@ def test_a_point_lies_on_the_site_of_the_international_tables(space_group, x, le
 
 
 @pytest.mark.parametrize("space_group", [2, 12, 62, 136, 166, 194, 216, 227])
-def test_every_image_of_a_point_has_the_same_canonical_place(space_group):
+def test_every_image_of_a_point_has_the_same_site_and_free_coordinates(space_group):
     rng = np.random.default_rng(0)
     R, t = operators(space_group)
     for x in (rng.random(3), np.array([0.3, 0.3, 0.3]), np.array([0.0, 0.0, 0.2]), np.zeros(3)):
@@ -51,22 +51,22 @@ def test_every_image_of_a_point_has_the_same_canonical_place(space_group):
 
 
 @pytest.mark.parametrize("space_group", [2, 47, 62, 139, 166, 216, 225])
-def test_a_relabelling_keeps_the_group(space_group):
+def test_a_normalizer_operation_maps_the_group_to_itself(space_group):
     R, t = operators(space_group)
-    known = {(*r.round().ravel(), *((s % 1 * 24).round() % 24)) for r, s in zip(R, t, strict=True)}
-    for Q, s in relabellings(space_group):
+    group = {(*r.round().ravel(), *((s % 1 * 24).round() % 24)) for r, s in zip(R, t, strict=True)}
+    for Q, s in normalizer_operations(space_group):
         back = np.linalg.inv(Q)
         for r, v in zip(R, t, strict=True):
             turned = Q @ r @ back
-            assert (*turned.round().ravel(), *(((Q @ v + s - turned @ s) % 1 * 24).round() % 24)) in known
+            assert (*turned.round().ravel(), *(((Q @ v + s - turned @ s) % 1 * 24).round() % 24)) in group
 
 
-def test_rock_salt_has_two_origins_and_pmmm_eight_times_six():
-    assert len(relabellings(225)) == 2
-    assert len(relabellings(47)) == 48
+def test_rock_salt_has_two_descriptions_and_pmmm_has_48():
+    assert len(normalizer_operations(225)) == 2
+    assert len(normalizer_operations(47)) == 48
 
 
-def test_a_family_frees_its_own_cell_parameters():
+def test_free_cell_parameters_follow_from_the_crystal_family():
     assert free_cell(225) == (0,)
     assert full_cell(194, np.array([3.0, 5.0])) == (3.0, 3.0, 5.0, 90.0, 90.0, 120.0)
     assert full_cell(14, np.array([3.0, 4.0, 5.0, 100.0])) == (3.0, 4.0, 5.0, 90.0, 100.0, 90.0)
@@ -74,6 +74,6 @@ def test_a_family_frees_its_own_cell_parameters():
     assert np.linalg.det(lattice) == pytest.approx(9 * 5 * np.sqrt(3) / 2)
 
 
-def test_a_space_group_that_does_not_exist_is_refused():
+def test_a_space_group_that_does_not_exist_raises_an_error():
     with pytest.raises(InvdesignError, match="from 1 to 230"):
         operators(231)
