@@ -66,12 +66,12 @@ def ask(
         selections: list[_Selection[D]] = []
         shares = _split(n, max(1, len(state.regions)))
         for index, share in enumerate(shares):
-            progress(f"round {number}: proposing", index, len(shares))
+            if len(shares) > 1:
+                progress(f"round {number}: proposing in trust regions", index, len(shares))
             region = _Region(engine, state, model, search, index, share, timer)
             selection = region.select(excluded.__contains__)
             selections.append(selection)
             excluded.update(selection.pool.keys[i] for i in selection.rows)
-        progress(f"round {number}: proposing", len(shares), len(shares))
         with timer("predict"):
             candidates = _candidates(engine, state, model, selections)
     funnel = sum((s.funnel for s in selections), Funnel())

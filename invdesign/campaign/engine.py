@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ from invdesign.latent.space import LatentSpace
 class FeatureCache(Generic[D]):
     """Features of measured designs by key, computed once."""
 
-    encoding: Encoding[D, object]
+    encoding: Encoding[D, Any]
     """Computes them."""
     rows: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     """Features of each design that was asked for."""

@@ -146,7 +146,8 @@ def _stop_on_failures(engine: Engine[Any, Any], state: State[Any]) -> None:
     if n_calls >= MIN_CALLS_TO_STOP and len(failed) > limit * n_calls:
         raise InvdesignError(
             f"oracle: expected at most max_failure_rate={limit} of the calls to fail, got {len(failed)} of {n_calls}; "
-            f"the last reason was: {failed[-1].reason or failed[-1].status}. Correct the oracle or raise max_failure_rate, "
+            f"the last reason was: {failed[-1].reason or failed[-1].status}. Correct the oracle or raise "
+            "max_failure_rate, "
             "and run the same command again: no measurement is lost"
         )
 

@@ -1,4 +1,4 @@
-"""The commands: each parses its arguments, calls the application, and prints. Heavy modules are imported when needed."""
+"""The commands: each reads its arguments, calls the application, and prints; heavy modules are imported when needed."""
 
 from __future__ import annotations
 
@@ -267,9 +267,7 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
     )
     from invdesign.runs import CampaignRun
 
-    parts = instantiate.build(
-        composed.values, composed.where, name=name, allowed=arguments.allow, folders=user_folders
-    )
+    parts = instantiate.build(composed.values, composed.where, name=name, allowed=arguments.allow, folders=user_folders)
     with terminal.progress() as progress:
         opened = CampaignRun.open(
             folder.path,
@@ -287,9 +285,7 @@ def _run_folder(arguments: argparse.Namespace, name: str, values: Mapping[str, A
     return folders.find_or_make(Path(arguments.results), name, values, fresh=arguments.fresh)
 
 
-def _carry_out(
-    arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, is_resumed: bool
-) -> dict[str, Any]:
+def _carry_out(arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, is_resumed: bool) -> dict[str, Any]:
     """Run a campaign to its end, then write its lists and its report; after Ctrl-C too."""
     with opened:
         print(f"{'resuming' if is_resumed else 'run'} {opened.folder}", file=sys.stderr)

@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     top = argparse.ArgumentParser(
         prog="invdesign",
-        description="Inverse design through a learned latent space: train a VAE, search its latent space, export candidates.",
+        description="Inverse design in a learned latent space: train a VAE, search, export candidates.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,9 +68,9 @@ def parser() -> argparse.ArgumentParser:
     run = _campaign_command(commands, "run", "run a campaign, or resume one")
     run.add_argument("-m", "--multirun", action="store_true", help="run every combination of KEY=A,B,C")
     run.add_argument("--resume", metavar="RUN", help="resume this run folder (default: with its stored configuration)")
-    run.add_argument("--accept-changes", action="store_true", help="resume although settings differ; the change is recorded")
-    run.add_argument("--fresh", action="store_true", help="start a new run even where an unfinished one could be resumed")
-    run.add_argument("--show-config", action="store_true", help="print every setting with its value and origin, and stop")
+    run.add_argument("--accept-changes", action="store_true", help="resume with other settings; the change is recorded")
+    run.add_argument("--fresh", action="store_true", help="start a new run even if one is unfinished")
+    run.add_argument("--show-config", action="store_true", help="print every setting with its origin, and stop")
 
     train = _campaign_command(commands, "train", "train the campaign's VAE only, and print its diagnosis")
     train.add_argument("--out", metavar="FOLDER", help="copy the model into this new folder (it is cached in any case)")
@@ -87,29 +87,29 @@ def parser() -> argparse.ArgumentParser:
         ("first", "A", "a file (its first design), FILE:N (its N-th), or the text of a design"),
         ("last", "B", "as A"),
     )
-    between = _campaign_command(commands, "interpolate", "find the designs on a path through latent space from A to B", ends)
+    between = _campaign_command(commands, "interpolate", "find designs on a latent path from A to B", ends)
     between.add_argument(
         "--path",
         choices=("density", "spherical", "straight"),
         default="density",
         help="along the density of real designs (default), a great circle, or a line",
     )
-    between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, both ends included (default 11)")
+    between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, with both ends (default 11)")
     between.add_argument(
         "--until", type=float, metavar="VALUE", help="stop where the first objective reaches or crosses this value"
     )
     between.add_argument(
         "--measure", action=argparse.BooleanOptionalAction, default=True, help="call the campaign's oracle (default)"
     )
-    between.add_argument("--run", metavar="RUN", help="use the campaign, the latent space and the measured designs of this run")
+    between.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
     export = commands.add_parser(
-        "export", help="write candidate lists, deliverables and the manifest of a run", description="Write the lists of a run."
+        "export", help="write candidate lists and deliverables of a run", description="Write the lists of a run."
     )
     _run_arguments(export)
     export.add_argument("--out", metavar="FOLDER", help="default: the run's own folder")
-    report = commands.add_parser("report", help="write the HTML report of a run", description="Write the report of a run.")
+    report = commands.add_parser("report", help="write the report of a run", description="Write the report of a run.")
     _run_arguments(report)
     report.add_argument("--out", metavar="FILE", help="default: report.html in the run's folder")
 

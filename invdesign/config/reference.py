@@ -28,11 +28,11 @@ screens:
   mine: {function: my_checks:no_iodine}  # one of your own; allow it with --allow my_checks
 ```
 
-Every choice and every setting below can be changed on the command line by its path: `invdesign run mine.yaml
-oracle=crystals/ewald search/acquire=log_ei search.trust_region.length=0.4`, and swept with `-m search.acquire.beta=1,4`.
-`invdesign run mine.yaml --show-config` prints every setting with its value and where it comes from; `invdesign options
-GROUP/CHOICE` prints the settings of one choice. Choices of one domain are named `<domain>/<choice>`. Your own groups lie
-beside the campaign's file, or in a folder given with `--config-dir`.
+Every choice and every setting below can be changed on the command line by its path, as in `invdesign run mine.yaml
+oracle=crystals/ewald search/acquire=log_ei search.trust_region.length=0.4`, and swept with
+`-m search.acquire.beta=1,4`. `invdesign run mine.yaml --show-config` prints every setting with its value and where it
+comes from; `invdesign options GROUP/CHOICE` prints the settings of one choice. Choices of one domain are named
+`<domain>/<choice>`. Your own groups lie beside the campaign's file, or in a folder given with `--config-dir`.
 """
 
 

@@ -1,5 +1,6 @@
 """Core data types and the protocols that plug-ins implement."""
 
+from invdesign.core import capabilities
 from invdesign.core.errors import InvdesignError
 from invdesign.core.objectives import Combine, Goal, Objective, utilities
 from invdesign.core.pareto import first_occurrences, pareto_front, rank
@@ -78,6 +79,7 @@ __all__ = [
     "Rejection",
     "Status",
     "Validator",
+    "capabilities",
     "first_occurrences",
     "pareto_front",
     "rank",

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invdesign.core import B, Candidate, D, Deliver, Domain, InvdesignError, Objective
+from invdesign.core import Candidate, D, Deliver, DesignSpace, InvdesignError, Objective
 from invdesign.export.provenance import provenance
 from invdesign.export.result_table import Columns, candidate_table
 from invdesign.io.atomic import sha256_of, write_atomically
+from invdesign.io.design_files import formats, write_designs
 from invdesign.io.json_values import to_plain
 from invdesign.io.tables import write_table
 
@@ -37,7 +38,7 @@ class Exported:
 
 def export(
     candidates: Sequence[Candidate[D]],
-    domain: Domain[D, B],
+    domain: DesignSpace[D],
     objectives: Sequence[Objective],
     folder: Path,
     *,
@@ -73,7 +74,7 @@ def export(
         >>> import tempfile
         >>> from types import SimpleNamespace
         >>> import torch
-        >>> domain = SimpleNamespace(formats=(), to_text=str, describe=lambda designs: {})
+        >>> domain = SimpleNamespace(to_text=str)
         >>> peptide = Candidate("MKV", "MKV", torch.zeros(2), y=(0.5,), status="measured")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     exported = export([peptide], domain, [Objective("stability")], Path(folder))
@@ -106,7 +107,7 @@ def export(
 
 
 def _write_formats(
-    candidates: Sequence[Candidate[D]], domain: Domain[D, B], columns: Columns, stem: Path
+    candidates: Sequence[Candidate[D]], domain: DesignSpace[D], columns: Columns, stem: Path
 ) -> tuple[list[Path], list[str]]:
     """Write the candidates in the domain's own formats.
 
@@ -127,9 +128,9 @@ def _write_formats(
     properties = {heading: cells for heading, cells in columns.items() if heading != "design"}
 
     def write(path: Path) -> None:
-        domain.write(designs, path, columns=properties)
+        write_designs(domain, designs, path, columns=properties)
 
-    for suffix in domain.formats:
+    for suffix in formats(domain):
         if suffix == ".csv":  # the table is written in any case
             continue
         path = stem.with_name(stem.name + suffix)

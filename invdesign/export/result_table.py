@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from invdesign.campaign import Step
-from invdesign.core import B, Candidate, D, Domain, Objective
+from invdesign.core import Candidate, D, DesignSpace, Objective
+from invdesign.core.capabilities import describe, label
 
 Columns = dict[str, list[Any]]
 """Cells by heading; every column has one cell per row."""
@@ -19,7 +20,7 @@ VALUE_KINDS = ("measured", "predicted", "sd of predicted")
 
 def candidate_table(
     candidates: Sequence[Candidate[D]],
-    domain: Domain[D, B],
+    domain: DesignSpace[D],
     objectives: Sequence[Objective],
     *,
     name: str = "candidate",
@@ -54,7 +55,7 @@ def candidate_table(
     return columns | check_columns(candidates)
 
 
-def interpolation_table(steps: Sequence[Step[D]], domain: Domain[D, B], objectives: Sequence[Objective]) -> Columns:
+def interpolation_table(steps: Sequence[Step[D]], domain: DesignSpace[D], objectives: Sequence[Objective]) -> Columns:
     """Return the columns of an interpolation, one row per step.
 
     Args:
@@ -71,7 +72,7 @@ def interpolation_table(steps: Sequence[Step[D]], domain: Domain[D, B], objectiv
         "step": [step.number for step in steps],
         "t": [round(step.t, 6) for step in steps],
         "design": design_texts(found, domain),
-        "label": _cells(found, lambda c: domain.label(c.design)),
+        "label": _cells(found, lambda c: label(domain, c.design)),
         "key": _cells(found, lambda c: c.key),
         "repeated": ["yes" if step.is_repeated else "no" for step in steps],
         "distance to proposal": [step.distance for step in steps],
@@ -87,19 +88,19 @@ def interpolation_table(steps: Sequence[Step[D]], domain: Domain[D, B], objectiv
     return columns | _without(identity_columns(found, domain), columns)
 
 
-def design_texts(candidates: Sequence[Candidate[D] | None], domain: Domain[D, B]) -> list[str | None]:
+def design_texts(candidates: Sequence[Candidate[D] | None], domain: DesignSpace[D]) -> list[str | None]:
     """Return each design as the text that `domain.from_text` reads; None where there is no candidate."""
     return _cells(candidates, lambda c: domain.to_text(c.design))
 
 
-def identity_columns(candidates: Sequence[Candidate[D] | None], domain: Domain[D, B]) -> Columns:
+def identity_columns(candidates: Sequence[Candidate[D] | None], domain: DesignSpace[D]) -> Columns:
     """Return the columns by which the domain identifies designs (InChIKey, formula, ...).
 
     Args:
         candidates: One row each; None where there is no design.
         domain: Describes the designs.
     """
-    described = domain.describe([c.design for c in candidates if c is not None])
+    described = describe(domain, [c.design for c in candidates if c is not None])
     columns: Columns = {}
     for heading, values in described.items():
         remaining = iter(values)

@@ -40,8 +40,8 @@ def finetune(
     """Return a latent space whose VAE was trained further on the history, better designs more often.
 
     A design is drawn with weight `1 / (k N + rank)`. To preserve the rest of the latent space, part of the draws
-    replays designs of its sample. A joint fine-tuning also trains a head that predicts the utility from the latent, which
-    gathers good designs. Latents are standardized again and the density is fitted again, so everything encoded before
+    replays designs of its sample. A joint fine-tuning also trains a head that predicts the utility from the
+    latent, which gathers good designs. Latents are standardized again and the density is fitted again, so everything encoded before
     must be encoded again. The given latent space is not changed.
 
     Args:

@@ -272,8 +272,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_on
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION or version != VERSION:
             raise InvdesignError(
-                f"{path}: expected a ledger of version {VERSION}, got an SQLite file of version {version}. Open it with "
-                "the version of invdesign that wrote it, or choose another folder"
+                f"{path}: expected a ledger of version {VERSION}, got an SQLite file of version {version}. Open it "
+                "with the version of invdesign that wrote it, or choose another folder"
             )
         (written,) = connection.execute("SELECT value FROM meta WHERE key = 'domain'").fetchone() or ("null",)
     except sqlite3.Error as error:

@@ -10,8 +10,19 @@ from typing import Any, Generic
 import numpy as np
 from scipy.stats.qmc import Sobol
 
-from invdesign.campaign import Funnel, State, pareto_front
-from invdesign.core import Array, Candidate, Combine, D, Domain, Illustrate, Objective, utilities
+from invdesign.campaign import Funnel, State
+from invdesign.core import (
+    Array,
+    Candidate,
+    Combine,
+    D,
+    DesignSpace,
+    Illustrate,
+    Objective,
+    capabilities,
+    pareto_front,
+    utilities,
+)
 
 N_SOBOL_LOG2 = 15
 GIVEN = "given"
@@ -24,7 +35,7 @@ class ReportData(Generic[D]):
 
     name: str
     """Name of the campaign."""
-    domain: Domain[D, Any]
+    domain: DesignSpace[D]
     """Labels and draws designs."""
     objectives: Sequence[Objective]
     """`m` objectives with units and goals."""
@@ -113,11 +124,11 @@ class ReportData(Generic[D]):
 
     def label(self, design: D) -> str:
         """Return the name of a design for people, on one line."""
-        return self.domain.label(design)
+        return capabilities.label(self.domain, design)
 
     def draw(self, design: D) -> str:
         """Return a design as an SVG picture."""
-        return self.domain.draw(design)
+        return capabilities.draw(self.domain, design)
 
 
 @dataclass(frozen=True)
@@ -216,7 +227,7 @@ def funnel_stages(data: ReportData[D]) -> list[FunnelStage]:
         FunnelStage("unique", total.unique, "distinct within their round"),
         FunnelStage("novel", total.novel, "neither measured, pending nor in the corpus"),
         FunnelStage("screened", total.screened, "passed every screen and the density limit"),
-        FunnelStage("selected", total.asked, "selected for measurement"),
+        FunnelStage("selected", total.selected, "selected for measurement"),
         FunnelStage("measured", n_measured, "measured by the oracle"),
     ]
     if data.n_valid is not None:

@@ -9,8 +9,7 @@ from itertools import combinations
 
 import numpy as np
 
-from invdesign.campaign import pareto_front
-from invdesign.core import Array, Candidate, D, Objective
+from invdesign.core import Array, Candidate, D, Objective, pareto_front
 from invdesign.report.data import GIVEN, ReportData, best_score, best_so_far, funnel_stages, n_digits, score
 from invdesign.report.svg import Canvas, Plot, Scale, draw_text, format_number, make_plot
 

@@ -156,9 +156,7 @@ class CampaignRun(Generic[D, B]):
             probe(folder)
             folders.write_config(folder, config)
         save = None if read_only else latent_spaces.save_finetuned
-        ledger = Ledger.open(
-            folder / folders.LEDGER, campaign.domain, read_only=read_only, save_latent_space=save
-        )
+        ledger = Ledger.open(folder / folders.LEDGER, campaign.domain, read_only=read_only, save_latent_space=save)
         opened = cls(folder, campaign, ledger, config, resources)
         if not read_only:
             try:
@@ -257,9 +255,10 @@ class CampaignRun(Generic[D, B]):
         """
         pairs = list(results.items() if isinstance(results, Mapping) else results)
         state = self._started()
-        events = [event for event in (self._outcome_event(state, given, value, note) for given, value in pairs) if event]
+        events = [self._outcome_event(state, given, value, note) for given, value in pairs]
         for event in events:
-            self._ledger.on_outcome(event)
+            if event is not None:
+                self._ledger.on_outcome(event)
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
         return self.status()
@@ -298,7 +297,7 @@ class CampaignRun(Generic[D, B]):
         """
         candidate = self._known(self.state, design)
         if candidate.status != "pending":
-            raise InvdesignError(f"substitute: {candidate.key} is {candidate.status}. Only an open suggestion can be replaced")
+            raise InvdesignError(f"substitute: expected an open suggestion, got {candidate.key}, {candidate.status}")
         other = self.campaign.domain.from_text(made) if isinstance(made, str) else cast("D", made)
         key = self.campaign.domain.key(other)
         if any(c.key == key for c in (*self.state.history, *self.state.pending)):
@@ -327,7 +326,7 @@ class CampaignRun(Generic[D, B]):
         """
         candidate = self._known(self.state, design)
         if candidate.status != "pending":
-            raise InvdesignError(f"abandon: {candidate.key} is {candidate.status}. Only an open suggestion can be abandoned")
+            raise InvdesignError(f"abandon: expected an open suggestion, got {candidate.key}, {candidate.status}")
         outcome = Outcome((math.nan,) * len(self.campaign.objectives), "failed", reason)
         self._record(OutcomeRecorded(candidate.key, outcome, "abandoned", reason))
 
@@ -509,8 +508,8 @@ class CampaignRun(Generic[D, B]):
             key = str(given)
         if key not in candidates:
             raise InvdesignError(
-                f"{key!r}: expected a design that was suggested, got another. Use suggest() first, or substitute() for a "
-                "design that was made in the place of a suggested one"
+                f"{key!r}: expected a design that was suggested, got another. Use suggest() first, or substitute() "
+                "for a design that was made in the place of a suggested one"
             )
         return candidates[key]
 
@@ -590,7 +589,9 @@ def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> t
         InvdesignError: The run was started in Python, or its configuration is refused.
     """
     if not config.config:
-        raise InvdesignError(f"{folder}: this run was started in Python. Open it with its campaign: CampaignRun.open(..., campaign)")
+        raise InvdesignError(
+            f"{folder}: this run was started in Python, so its campaign is not stored. Use CampaignRun.open(folder, campaign)"
+        )
     place = folder / folders.CONFIG
     beside = [Path(config.campaign).parent] if config.campaign and Path(config.campaign).is_file() else []
     parts = build(

@@ -1,4 +1,4 @@
-"""Contract checks for plug-ins, ours and yours: each raises AssertionError with what was expected and what came."""
+"""Contract checks of plug-ins: each raises an AssertionError that says what was expected and what was got."""
 
 from __future__ import annotations
 
@@ -34,49 +34,63 @@ from invdesign.core import (
     Oracle,
     Propose,
     Validator,
+    capabilities,
 )
+from invdesign.io.design_files import formats, read_designs, write_designs
 from invdesign.vae.base import VAE
 
 
 def check_domain(domain: Domain[Any, Any], designs: Sequence[Any]) -> None:
-    """Hold a domain to its protocol.
+    """Check that a domain satisfies its protocols, the optional ones that it has included.
 
     Args:
-        domain: not fitted yet.
-        designs: a few distinct, canonical designs of it.
+        domain: The domain.
+        designs: A few distinct, canonical designs of it.
+
+    Raises:
+        AssertionError: It does not; the message says what.
     """
-    assert isinstance(domain, Domain), f"{domain!r} lacks a part of core.Domain"
     n = len(designs)
     keys = [domain.key(design) for design in designs]
-    assert len(set(keys)) == n, f"designs that differ need keys that differ, got {len(set(keys))} keys of {n} designs"
+    assert len(set(keys)) == n, f"key: expected {n} distinct keys, got {len(set(keys))}"
     for design, key in zip(designs, keys, strict=True):
         again = domain.from_text(domain.to_text(design))
         assert domain.key(again) == key, f"from_text(to_text(x)) is another design: {key} became {domain.key(again)}"
-        assert "<svg" in domain.draw(design), f"draw({key}) is no SVG"
-    fitted = domain.fit(designs)
-    state = json.loads(json.dumps(fitted.state()))
-    assert domain.restore(state).state() == fitted.state(), "restore(state()) differs after a trip through JSON"
-    encoding_errors = fitted.encoding_errors(designs)
-    assert len(encoding_errors) == n, f"encoding_errors: expected {n} reasons, got {len(encoding_errors)}"
-    back = fitted.from_batch(fitted.to_batch(designs))
-    assert len(back) == n, f"from_batch: expected {n} designs, got {len(back)}"
-    for key, encoding_error, design in zip(keys, encoding_errors, back, strict=True):
-        found = None if design is None else domain.key(design)
-        assert encoding_error or found == key, f"{key} fits the vocabulary, but reads back as {found}"
-    features = np.asarray(domain.features(designs))
-    assert features.ndim == 2 and len(features) == n, f"features: expected {n} x f, got {features.shape}"
-    for name, cells in domain.describe(designs).items():
+        assert "<svg" in capabilities.draw(domain, design), f"draw({key}) is no SVG"
+        assert capabilities.label(domain, design), f"label({key}) is empty"
+    for name, cells in capabilities.describe(domain, designs).items():
         assert len(cells) == n, f"describe: column {name!r} has {len(cells)} cells for {n} designs"
-    assert domain.formats and all(suffix.startswith(".") for suffix in domain.formats), f"formats: {domain.formats}"
+    _check_encoding(domain, designs, keys)
+    suffixes = formats(domain)
+    assert suffixes and all(suffix.startswith(".") for suffix in suffixes), f"formats: {suffixes}"
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"designs{domain.formats[0]}"
-        domain.write(designs, path)
-        read = domain.read(path)
-    assert [domain.key(d) for d in read.designs] == keys, f"{domain.formats[0]}: written and read again, designs differ"
+        path = Path(folder) / f"designs{suffixes[0]}"
+        write_designs(domain, designs, path)
+        read = read_designs(domain, path)
+    assert [domain.key(d) for d in read.designs] == keys, f"{suffixes[0]}: written and read again, designs differ"
+
+
+def _check_encoding(domain: Domain[Any, Any], designs: Sequence[Any], keys: Sequence[str]) -> None:
+    """Check the encoding that a domain fits to designs."""
+    n = len(designs)
+    json.dumps(domain.settings())
+    encoding = domain.fit(designs)
+    state = json.loads(json.dumps(encoding.state()))
+    assert domain.restore(state).state() == encoding.state(), "restore(state()) differs after a trip through JSON"
+    errors = encoding.errors(designs)
+    assert len(errors) == n, f"errors: expected {n} texts, got {len(errors)}"
+    decoded = encoding.decode(encoding.encode(designs))
+    assert len(decoded) == n, f"decode: expected {n} designs, got {len(decoded)}"
+    for key, error, design in zip(keys, errors, decoded, strict=True):
+        found = None if design is None else domain.key(design)
+        assert error or found == key, f"{key} can be encoded, but is decoded as {found}"
+    assert encoding.shape.length > 0, f"shape: expected a length of at least 1, got {encoding.shape}"
+    features = capabilities.features(encoding, designs)
+    assert features.ndim == 2 and len(features) == n, f"features: expected {n} x f, got {features.shape}"
 
 
 def check_corpus(load: Callable[[], Corpus[Any]]) -> None:
-    """Hold a loader to what a corpus must be: distinct designs, properties of their length, a checksum that repeats."""
+    """Check the corpus of a loader: distinct designs, properties of their number, a checksum that is reproducible."""
     corpus = load()
     n = len(corpus)
     assert n > 0, "the corpus is empty"
@@ -89,11 +103,11 @@ def check_corpus(load: Callable[[], Corpus[Any]]) -> None:
 
 
 def check_vae(vae: VAE, x: Any) -> None:
-    """Hold a model to its base class.
+    """Check that a model satisfies the interface of a VAE.
 
     Args:
-        vae: trained or not.
-        x: a batch of `n` designs.
+        vae: The model, trained or not.
+        x: `n` encoded designs.
     """
     n, was_training = len(x), vae.training
     vae.eval()
@@ -113,12 +127,12 @@ def check_vae(vae: VAE, x: Any) -> None:
 
 
 def check_oracle(oracle: Oracle, designs: Sequence[Any], *, m: int | None = None) -> None:
-    """Hold an oracle to its contract: `n` or `n x m` numbers that depend on each design alone; NaN for a failure.
+    """Check an oracle: `n` or `n x m` numbers that depend on each design alone, NaN for a failure.
 
     Args:
-        oracle: the function.
-        designs: at least two.
-        m: how many properties it measures, where known.
+        oracle: The function.
+        designs: At least two designs.
+        m: Number of properties, where known.
     """
     given = list(designs)
     Y = _values(oracle, designs)
@@ -126,32 +140,32 @@ def check_oracle(oracle: Oracle, designs: Sequence[Any], *, m: int | None = None
     assert m is None or Y.shape[1] == m, f"expected {m} properties, got {Y.shape[1]}"
     assert not np.isinf(Y).any(), "infinite values; what cannot be measured is NaN"
     backwards = _values(oracle, designs[::-1])[::-1]
-    assert np.allclose(Y, backwards, equal_nan=True), "a design's value depends on its place in the batch"
+    assert np.allclose(Y, backwards, equal_nan=True), "a design's value depends on its position in the batch"
     alone = _values(oracle, designs[:1])
-    assert np.allclose(Y[:1], alone, equal_nan=True), "a design's value depends on its company"
-    assert len(oracle([])) == 0, "no designs, no values: a campaign asks so before it starts"
+    assert np.allclose(Y[:1], alone, equal_nan=True), "a design's value depends on the other designs"
+    assert len(oracle([])) == 0, "expected no values for no designs: a campaign calls the oracle so before it starts"
 
 
 def check_validator(validator: Validator, designs: Sequence[Any]) -> None:
-    """Hold a validator to its contract: one Check per design, all of one name, each by its design alone."""
+    """Check a validator: one Check for each design, all of one name, each by its design alone."""
     checks = validator(designs)
     assert len(checks) == len(designs), f"expected {len(designs)} checks, got {len(checks)}"
     for check in checks:
         assert isinstance(check, Check), f"expected core.Check, got {type(check).__name__}"
         assert isinstance(check.passed, bool), f"passed must be True or False, got {check.passed!r}"
-        assert check.passed or check.detail, f"{check.name}: a finding that fails must say why in its detail"
+        assert check.passed or check.detail, f"{check.name}: a failed check must give the reason in its detail"
     assert len({check.name for check in checks}) == 1, f"one name for all, got {sorted({c.name for c in checks})}"
-    assert validator(designs[:1]) == checks[:1], "a finding depends on the company of its design"
-    assert validator([]) == [], "no designs, no findings"
+    assert validator(designs[:1]) == checks[:1], "a check depends on the other designs"
+    assert validator([]) == [], "expected no checks for no designs"
 
 
 def check_deliver(deliver: Deliver, designs: Sequence[Any], *, key: Callable[[Any], str] = str) -> None:
-    """Hold a deliverable to its contract: files, each once, in the folder that it is given and nowhere else.
+    """Check a deliverable: it writes files, each once, into the given folder and nowhere else.
 
     Args:
-        deliver: the function.
-        designs: what it is tried on, as measured candidates.
-        key: of a design.
+        deliver: The function.
+        designs: Designs of the measured candidates that it is tried on.
+        key: Returns the key of a design.
     """
     listed = candidates(designs, key=key)
     for given in (listed, listed[:1]):
@@ -175,17 +189,17 @@ def check_illustrate(
     objectives: Sequence[Objective] = (Objective("height", "m"),),
     key: Callable[[Any], str] = str,
 ) -> None:
-    """Hold figures for the report to their contract: HTML or SVG by title that asks nothing of the network.
+    """Check figures of the report: HTML or SVG by title that needs no network.
 
     Args:
-        illustrate: the function.
-        designs: what it is tried on, as measured candidates; half of them are the shortlist.
-        objectives: `m`.
-        key: of a design.
+        illustrate: The function.
+        designs: Designs of the measured candidates that it is tried on; half of them are the shortlist.
+        objectives: `m` objectives.
+        key: Returns the key of a design.
     """
-    told = candidates(designs, key=key, m=len(objectives))
-    assert isinstance(illustrate([], told, objectives), Mapping), "without a shortlist: expected HTML or SVG by title"
-    figures = illustrate(told[: (len(told) + 1) // 2], told, objectives)
+    evaluated = candidates(designs, key=key, m=len(objectives))
+    assert isinstance(illustrate([], evaluated, objectives), Mapping), "without a shortlist: expected HTML or SVG by title"
+    figures = illustrate(evaluated[: (len(evaluated) + 1) // 2], evaluated, objectives)
     assert figures, "no figure of a shortlist"
     for title, text in figures.items():
         reader = _Attributes()
@@ -193,14 +207,14 @@ def check_illustrate(
         assert reader.tags, f"{title}: neither HTML nor SVG"
         assert reader.tags.isdisjoint({"link", "iframe", "object", "embed", "base"}), f"{title}: has {reader.tags}"
         for name, value in reader.found:
-            assert not name.startswith("on"), f"{title}: {name}=... never runs in the report; use addEventListener"
+            assert not name.startswith("on"), f"{title}: {name}=... is not run in the report; use addEventListener"
             is_far = name.rpartition(":")[2] in ("src", "href", "srcset") and not value.startswith(("data:", "#"))
-            assert not is_far, f"{title}: asks for {value}"
-        assert "@import" not in text and "url(http" not in text, f"{title}: its style asks for something"
+            assert not is_far, f"{title}: loads {value}"
+        assert "@import" not in text and "url(http" not in text, f"{title}: its style loads something"
 
 
 def check_density(fit: FitDensity, *, n: int = 200, d: int = 3) -> None:
-    """Hold a density to its contract: smooth, float64, higher where the corpus is than far from it."""
+    """Check a density: smooth, float64, higher at the corpus than far from it."""
     torch.manual_seed(0)
     mean = 0.8 * torch.randn(n, d, dtype=torch.float64)
     density = fit(mean, torch.full_like(mean, 0.2))
@@ -216,14 +230,14 @@ def check_density(fit: FitDensity, *, n: int = 200, d: int = 3) -> None:
 
 
 def check_surrogate(fit: FitSurrogate, *, n: int = 24, d: int = 3, f: int = 0, m: int = 1) -> None:
-    """Hold a surrogate to its contract: a BoTorch model with `m` outputs that learns a smooth function.
+    """Check a surrogate: a BoTorch model with `m` outputs that learns a smooth function.
 
     Args:
-        fit: the function.
-        n: points to learn from.
-        d: latent columns.
-        f: columns of counts beside them.
-        m: outputs.
+        fit: The function.
+        n: Number of points.
+        d: Latent columns.
+        f: Columns of counts beside them.
+        m: Outputs.
     """
     X, U = _hill(n, d, f, m)
     model = fit(X, U, d=d)
@@ -235,7 +249,7 @@ def check_surrogate(fit: FitSurrogate, *, n: int = 24, d: int = 3, f: int = 0, m
 
 
 def check_propose(propose: Propose, *, d: int = 4, n: int = 12) -> None:
-    """Hold a proposer to its contract: `n x d` finite float64 latents that follow from torch's generator alone."""
+    """Check a proposer: `n x d` finite float64 latents that depend on torch's generator alone."""
     scene = landscape(d=d)
     torch.manual_seed(1)
     first = propose(scene, n)
@@ -248,7 +262,7 @@ def check_propose(propose: Propose, *, d: int = 4, n: int = 12) -> None:
 
 
 def check_acquire(acquire: Acquire, *, d: int = 4, m: int = 1) -> None:
-    """Hold an acquisition to its contract: one finite value for each of `n x 1 x d` points."""
+    """Check an acquisition: one finite value for each of `n x 1 x d` points."""
     scene = landscape(d=d, m=m)
     torch.manual_seed(1)
     values = acquire(scene)(scene.X[:7].unsqueeze(1))
@@ -257,7 +271,7 @@ def check_acquire(acquire: Acquire, *, d: int = 4, m: int = 1) -> None:
 
 
 def check_search(search: Any, *, d: int = 4, m: int = 1) -> None:
-    """Hold a search to its contract: each of its proposers, and what it calls good."""
+    """Check a search: each of its proposers, its acquisition and its trust region."""
     for propose in search.propose:
         check_propose(propose, d=d)
     if search.acquire is not None:
@@ -269,7 +283,7 @@ def check_search(search: Any, *, d: int = 4, m: int = 1) -> None:
 
 
 def landscape(*, n: int = 30, d: int = 4, m: int = 1) -> Landscape:
-    """A small landscape to try a proposer or an acquisition on: a hill measured at `n` places of `d` dimensions."""
+    """Return a small landscape to try a proposer or an acquisition on: a hill measured at `n` points of `d` dimensions."""
     X, U = _hill(n, d, 0, m)
     model = SingleTaskGP(X, U, input_transform=Normalize(d))
     model.eval()
@@ -282,7 +296,7 @@ def landscape(*, n: int = 30, d: int = 4, m: int = 1) -> Landscape:
 
 
 def candidates(designs: Sequence[Any], *, key: Callable[[Any], str] = str, m: int = 1) -> list[Candidate[Any]]:
-    """Designs as candidates of a first round: measured, predicted, and checked."""
+    """Return designs as candidates of a first round: measured, predicted, and checked."""
     return [
         Candidate(
             design,
@@ -295,14 +309,14 @@ def candidates(designs: Sequence[Any], *, key: Callable[[Any], str] = str, m: in
             log_density=-1.0,
             percentile=50.0,
             status="measured",
-            checks=(Check("tried", True), Check("liked", i % 2 == 0, "" if i % 2 == 0 else "an odd one")),
+            checks=(Check("tried", True), Check("liked", i % 2 == 0, "" if i % 2 == 0 else "odd")),
         )
         for i, design in enumerate(designs)
     ]
 
 
 class _Attributes(HTMLParser):
-    """Collects the tags of a page, and the attributes that have a value."""
+    """Parser that collects the tags of a page, and the attributes that have a value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -326,7 +340,7 @@ def _values(oracle: Oracle, designs: Sequence[Any]) -> Array:
     try:
         Y = np.asarray(oracle(designs), dtype=np.float64)
     except InvdesignError as error:
-        raise AssertionError(f"the oracle refuses its own settings: {error}") from error
+        raise AssertionError(f"the oracle refuses its settings: {error}") from error
     assert Y.ndim in (1, 2) and len(Y) == len(designs), f"expected {len(designs)} rows, got shape {Y.shape}"
     return Y.reshape(len(designs), -1)
 

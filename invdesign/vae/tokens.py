@@ -92,7 +92,7 @@ class Vocabulary:
         return torch.from_numpy(batch)
 
     def decode(self, batch: Tensor) -> list[list[str]]:
-        """Return the symbols of token numbers (`n x length`) up to the end, without padding; unknown tokens are kept."""
+        """Return the symbols of token numbers (`n x length`) up to the end token, without padding."""
         spelling, symbols = self.spelling, self.symbols
         texts = []
         for row in batch.tolist():

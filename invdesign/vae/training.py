@@ -227,7 +227,7 @@ class _Loop:
                 value = weighted.term(self.vae, batch, bound.posterior, bound.z)
                 loss = loss + weighted.weight_at(step / self.total) * value.sum() / max(1, len(value))
         self.optimizer.zero_grad(set_to_none=True)
-        (loss / 10).backward()  # type: ignore[no-untyped-call]
+        (loss / 10).backward()
         nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
         self.optimizer.step()
         self.step += 1

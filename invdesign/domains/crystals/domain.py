@@ -18,7 +18,7 @@ from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import cif, files, writing
 from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.encoding import Vocabulary
-from invdesign.domains.crystals.model.graph import least_distance
+from invdesign.domains.crystals.model.graph import min_distance
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.symmetry import canonical, matching
@@ -153,7 +153,7 @@ class Crystals:
             return False
         if len(canonical.expand(design)[0]) != design.n_atoms:
             return False
-        return bool(np.isfinite(design.cell).all()) and least_distance(design) >= self.min_distance
+        return bool(np.isfinite(design.cell).all()) and min_distance(design) >= self.min_distance
 
 
 @dataclass(frozen=True)

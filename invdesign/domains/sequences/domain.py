@@ -69,7 +69,7 @@ class Sequences:
             object.__setattr__(self, "length", own)
         if isinstance(self.length, int) and own not in (None, self.length):
             raise InvdesignError(
-                f"sequences: expected a wild type of length={self.length}, got one of {own} letters. Set length: fixed, "
+                f"sequences: expected a wild type of length={self.length}, got {own} letters. Set length: fixed, "
                 "or give the wild type of these designs"
             )
         if isinstance(self.length, int) and self.length < 1:

@@ -151,7 +151,7 @@ def novel_structure(
     file = Path(path)
     if not file.exists():
         raise InvdesignError(f"novel_structure: expected a file of structures, got {file}: no such file. Check path.")
-    known_structures = _read_known(domain.read, file.resolve(), file.stat().st_mtime_ns)
+    known_structures = _read_known(partial(read_designs, domain), file.resolve(), file.stat().st_mtime_ns)
     name = against or file.name.split(".")[0]
     return [
         Check(f"novel_structure_{name}", not is_matched, f"matches a structure of {name}" if is_matched else "")
