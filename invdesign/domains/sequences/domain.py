@@ -17,7 +17,7 @@ from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_comple
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
-from invdesign.domains.sequences.wild_type.design_constraints import Scope
+from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.wild_type import SUBSTITUTION, WildType
 from invdesign.vae.models.aligned import AlignedVAE
 from invdesign.vae.models.sequence import SequenceVAE
@@ -83,7 +83,7 @@ class Sequences:
                 f"sequences: lengths must run from 1 upwards, got min_length={self.min_length}, "
                 f"max_length={self.max_length}"
             )
-        assert self.scope  # its limits are checked where they are set
+        assert self.constraints  # its limits are checked where they are set
 
     @property
     def name(self) -> str:
@@ -104,10 +104,10 @@ class Sequences:
         return self.length if isinstance(self.length, int) else self.max_length + 1
 
     @cached_property
-    def scope(self) -> Scope:
+    def constraints(self) -> DesignConstraints:
         """The limits of the design task."""
         is_fixed = isinstance(self.length, int)
-        return Scope(
+        return DesignConstraints(
             self.letters,
             self.wild_type,
             self.designable,
@@ -136,7 +136,7 @@ class Sequences:
             weight_column=weight_column,
             wild_type=self.wild_type,
             gaps=self.gaps,
-            max_length=self.scope.max_length,
+            max_length=self.constraints.max_length,
             on_invalid=on_invalid,
         )
 
@@ -177,7 +177,7 @@ class Sequences:
             return found
         words = found.replace(",", ";").strip(";").split(";")
         if self.wild_type is not None and all(SUBSTITUTION.fullmatch(word) for word in words):
-            design = self.wild_type.mutated(words)
+            design = self.wild_type.apply_mutations(words)
             if not set(design) - set(self.letters):
                 return design
         reason = f"letters {', '.join(map(repr, strange))} are not of {self.letters}" if found else "it is empty"
@@ -280,9 +280,9 @@ class Sequences:
         return drawing.svg(design, kind=self.kind, wild_type=self.wild_type)
 
     @cached_property
-    def _bounds(self) -> Scope:
+    def _bounds(self) -> DesignConstraints:
         """The scope without a budget: what a decoded design must keep."""
-        return replace(self.scope, max_mutations=None)
+        return replace(self.constraints, max_mutations=None)
 
     def _fitted(self) -> tuple[str, ...]:
         if self.vocabulary is None:
@@ -293,10 +293,10 @@ class Sequences:
         if "\1" in text:
             return None
         is_limited = self.designable or self.fixed or self.forbidden
-        design = self._bounds.restored(text) if is_limited else text
-        return None if self._bounds.trouble(design) else design
+        design = self._bounds.repair(text) if is_limited else text
+        return None if self._bounds.violation(design) else design
 
     def _misfit(self, design: str) -> str:
         self._fitted()
         strange = sorted(set(design) - set(self.letters))
-        return f"letters {', '.join(map(repr, strange[:5]))}" if strange else self._bounds.trouble(design)
+        return f"letters {', '.join(map(repr, strange[:5]))}" if strange else self._bounds.violation(design)
