@@ -237,7 +237,7 @@ def _draw_matrix(designs: Sequence[str], n_all: int) -> str:
     )
     first = f"The first {n} of {n_all} designs, by rank" if n < n_all else "Designs by rank"
     median = format_number(float(np.median(pairs)))
-    scale = f"darker is farther apart: {int(pairs.min())} to {largest} edits, median {median}."
+    scale = f"stronger colours are larger distances: {int(pairs.min())} to {largest} edits, median {median}."
     return add_caption(drawing, f"{first}; {scale}")
 
 
