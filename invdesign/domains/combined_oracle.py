@@ -1,4 +1,4 @@
-"""Several oracles as one, in any domain: their columns side by side."""
+"""Several oracles combined into one, in any domain."""
 
 from __future__ import annotations
 
@@ -11,14 +11,21 @@ from invdesign.core import Array, InvdesignError, Oracle
 
 
 def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Array:
-    """Measure with each oracle in turn and put their columns side by side, `n x m`.
+    """Measure designs with each oracle in turn and concatenate the columns.
 
     Args:
-        designs: `n` of them.
-        oracles: each answers `n` or `n x k` values.
+        designs: `n` designs.
+        oracles: Each returns `n` or `n x k` values.
+
+    Returns:
+        `n x m` values.
 
     Raises:
-        InvdesignError: an oracle answers for another number of designs.
+        InvdesignError: An oracle returns values for another number of designs.
+
+    Example:
+        >>> combine_oracles(["C", "CC"], oracles=[lambda d: [1.0, 2.0], lambda d: [[3.0, 4.0], [5.0, 6.0]]]).tolist()
+        [[1.0, 3.0, 4.0], [2.0, 5.0, 6.0]]
     """
     columns = []
     for oracle in oracles:
@@ -26,7 +33,8 @@ def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Arr
         if len(Y) != len(designs):
             name = getattr(getattr(oracle, "func", oracle), "__name__", "oracle")
             raise InvdesignError(
-                f"{name}: expected values for {len(designs)} designs, got an answer of shape {Y.shape}"
+                f"{name}: expected values for {len(designs)} designs, got an array of shape {Y.shape}. Return one row "
+                "for each design, NaN for a failure"
             )
         columns.append(Y.reshape(len(designs), -1))
     return np.concatenate(columns, axis=1)

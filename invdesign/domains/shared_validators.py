@@ -1,4 +1,4 @@
-"""Validators for designs of any kind: novelty, uniqueness, density, and windows on what an oracle says."""
+"""Validators for designs of any domain: novelty, uniqueness, latent density, and windows on the values of an oracle."""
 
 from __future__ import annotations
 
@@ -10,76 +10,107 @@ from typing import Any
 
 import numpy as np
 
-from invdesign.core import Check, Domain, InvdesignError, Oracle
+from invdesign.core import Check, DesignSpace, InvdesignError, Oracle
+from invdesign.io.design_files import read_designs
 
 
 def novel(
-    designs: Sequence[Any], *, known: Collection[str], against: str = "corpus", key: Callable[[Any], str] = str
+    designs: Sequence[Any], *, excluded_keys: Collection[str], against: str = "corpus", key: Callable[[Any], str] = str
 ) -> list[Check]:
-    """The design is not among those that are known.
+    """Check that a design is not among those that are excluded.
 
     Args:
         designs: `n` designs.
-        known: keys of what is known; a set, for speed.
-        against: what is known, e.g. `"corpus"`; the checks are called `novel_<against>`.
-        key: the domain's `key`.
+        excluded_keys: Keys of the excluded designs; a set, for speed.
+        against: Name of the excluded designs, e.g. `"corpus"`; the checks are called `novel_<against>`.
+        key: The domain's `key`.
+
+    Example:
+        >>> [check.passed for check in novel(["CCO", "CCN"], excluded_keys={"CCO"})]
+        [False, True]
     """
-    return [
-        Check(f"novel_{against}", key(design) not in known, f"in the {against}" if key(design) in known else "")
-        for design in designs
-    ]
-
-
-def novel_to_file(
-    designs: Sequence[Any], *, path: str | Path, domain: Domain[Any, Any], against: str | None = None
-) -> list[Check]:
-    """The design is not in a file of the user's that the domain can read; the file is read once."""
-    place = Path(path)
-    if not place.exists():
-        raise InvdesignError(f"cannot check novelty against {place}: no such file. Check the path")
-    known = _keys(domain.read, domain.key, place.resolve(), place.stat().st_mtime_ns)
-    return novel(designs, known=known, against=against or place.name.split(".")[0], key=domain.key)
-
-
-def unique(designs: Sequence[Any], *, key: Callable[[Any], str] = str) -> list[Check]:
-    """The design is the first of its key in the list."""
-    first: dict[str, int] = {}
     checks = []
-    for i, design in enumerate(designs):
-        place = first.setdefault(key(design), i)
-        checks.append(Check("unique", place == i, "" if place == i else f"the same as number {place + 1}"))
+    for design in designs:
+        is_excluded = key(design) in excluded_keys
+        checks.append(Check(f"novel_{against}", not is_excluded, f"in the {against}" if is_excluded else ""))
     return checks
 
 
-def dense(percentiles: Sequence[float], *, min: float = 1.0) -> list[Check]:
-    """The design lies where real designs lie.
+def novel_to_file(
+    designs: Sequence[Any], *, path: str | Path, domain: DesignSpace[Any], against: str | None = None
+) -> list[Check]:
+    """Check that a design is not in a file, which is read once and cached.
 
     Args:
-        percentiles: per design the share (0 to 100) of the corpus with a lower log-density.
-        min: the lowest percentile that passes.
+        designs: `n` designs.
+        path: File in a format that the domain reads.
+        domain: Domain that reads the file.
+        against: Name of the excluded designs (see `novel`); by default the file's name up to its first dot.
+
+    Raises:
+        InvdesignError: There is no such file.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise InvdesignError(f"novel_to_file: cannot read {file}: no such file. Check the path")
+    excluded_keys = _read_keys(domain, file.resolve(), file.stat().st_mtime_ns)
+    return novel(designs, excluded_keys=excluded_keys, against=against or file.name.split(".")[0], key=domain.key)
+
+
+def unique(designs: Sequence[Any], *, key: Callable[[Any], str] = str) -> list[Check]:
+    """Check that a design is the first of its key in the list.
+
+    Args:
+        designs: `n` designs.
+        key: The domain's `key`.
+    """
+    first: dict[str, int] = {}
+    checks = []
+    for i, design in enumerate(designs):
+        j = first.setdefault(key(design), i)
+        checks.append(Check("unique", j == i, "" if j == i else f"the same as number {j + 1}"))
+    return checks
+
+
+def min_density_percentile(percentiles: Sequence[float], *, min: float = 1.0) -> list[Check]:
+    """Check that the latent density of a design is not lower than that of nearly all of the corpus.
+
+    Args:
+        percentiles: Percentage (0 to 100) of the corpus with a lower log-density, for each design; NaN fails.
+        min: Lowest percentile that passes.
     """
     return [
         Check("density", bool(p >= min), f"percentile {p:.1f} of the corpus, at least {min:g}") for p in percentiles
     ]
 
 
-def within(
+def property_window(
     designs: Sequence[Any], *, oracle: Oracle, name: str, min: float = -math.inf, max: float = math.inf
 ) -> list[Check]:
-    """What an oracle of one property says lies in a window; a cheap oracle makes a screen of it.
+    """Check that the value of an oracle of one property lies in a window; with a cheap oracle it serves as a screen.
 
     Args:
         designs: `n` designs.
-        oracle: answers `n` numbers; NaN fails.
-        name: of the property and of the check.
-        min: smallest value that passes.
-        max: largest value that passes.
+        oracle: Returns `n` values; NaN fails.
+        name: Name of the property and of the check.
+        min: Smallest value that passes.
+        max: Largest value that passes.
+
+    Raises:
+        InvdesignError: The oracle returns another number of values.
+
+    Example:
+        >>> property_window(["CC", "CCC"], oracle=lambda d: [len(x) for x in d], name="size", max=2)[1].detail
+        '3, allowed -inf to 2'
     """
     if not len(designs):
         return []
     values = np.asarray(oracle(designs), dtype=np.float64)
     if values.size != len(designs):
-        raise InvdesignError(f"within {name!r}: expected {len(designs)} values, got an array of {values.shape}")
+        raise InvdesignError(
+            f"property_window {name!r}: expected {len(designs)} values, got an array of shape {values.shape}. Use an "
+            "oracle of one property"
+        )
     return [
         Check(name, bool(min <= value <= max), f"{value:.4g}, allowed {min:g} to {max:g}")
         for value in values.reshape(-1)
@@ -87,5 +118,6 @@ def within(
 
 
 @lru_cache(maxsize=16)
-def _keys(read: Callable[[Path], Any], key: Callable[[Any], str], path: Path, changed: int) -> frozenset[str]:
-    return frozenset(key(design) for design in read(path).designs)
+def _read_keys(domain: DesignSpace[Any], path: Path, modified: int) -> frozenset[str]:
+    """Read the keys of a file; its time of modification is part of the cache key."""
+    return frozenset(domain.key(design) for design in read_designs(domain, path).designs)

@@ -1,8 +1,8 @@
 """Benchmark: Ehrlich functions (Stanton et al., arXiv:2407.00236), one configuration for all of them.
 
-The map is trained on 1,000 sequences of the function's chain: feasible, not measured, what a corpus of designs that
-exist is elsewhere. 100 of them are the seeds. Every design that is measured counts, the seeds and the infeasible ones
-too. The published genetic algorithm starts from one feasible design and has to find out by itself what is feasible.
+The VAE is trained on 1,000 sequences of the function's chain, which are feasible and not measured: they correspond to a
+corpus of existing designs. 100 of them are the seed designs. Every measured design counts, seed designs and infeasible
+designs included. The published genetic algorithm starts from one feasible design and has to learn what is feasible.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign, initialize
-from invdesign.campaign import run
+from invdesign.campaign import Campaign, initialize, run
 from invdesign.core import Objective
 from invdesign.domains.sequences import Sequences
-from invdesign.domains.sequences.mutations import project_to_radius, mutate
-from invdesign.domains.sequences.oracles.ehrlich import chain, ehrlich, letters
+from invdesign.domains.sequences.mutations import mutate, project_to_radius
+from invdesign.domains.sequences.oracles.ehrlich import ehrlich, ehrlich_letters, sample_chain
 from invdesign.domains.sequences.wild_type.wild_type import distance
 from invdesign.execution.executors import in_process
 from invdesign.latent.prepare import prepare
@@ -38,7 +37,7 @@ from invdesign.surrogate.outcome_transforms import log
 from invdesign.vae.build import sequence_vae
 from invdesign.vae.training import Recipe
 
-# V, L, c, k, q; evaluations; the mean that is wanted there, and the published genetic algorithm's.
+# V, L, c, k, q; number of evaluations; target mean; mean of the published genetic algorithm.
 FUNCTIONS = {
     "Ehr(20,15,2,4,4)": ((20, 15, 2, 4, 4), 1300, 1.0, 0.583),
     "Ehr(20,32,4,4,4)": ((20, 32, 4, 4, 4), 2000, 0.75, 0.194),
@@ -47,15 +46,15 @@ FUNCTIONS = {
 N_CORPUS = 1000
 
 
-def one(job: tuple[str, int]) -> dict[str, Any]:
-    """One run: the best value after so many evaluations, and what it cost."""
+def run_one(job: tuple[str, int]) -> dict[str, Any]:
+    """Return the best values of one run after given numbers of evaluations, and its cost."""
     name, seed = job
     torch.set_num_threads(1)
     (n_letters, length, n_motifs, motif_length, quantization), budget, _, _ = FUNCTIONS[name]
     shape = {"n_letters": n_letters, "length": length, "n_motifs": n_motifs, "motif_length": motif_length, "seed": seed}
     start = time.process_time()
-    corpus = chain(n=N_CORPUS, **shape)
-    domain = Sequences(kind=letters(n_letters), length=length)
+    corpus = sample_chain(n=N_CORPUS, **shape)
+    domain = Sequences(kind=ehrlich_letters(n_letters), length=length)
     campaign = Campaign(
         domain=domain,
         objectives=[Objective("ehrlich")],
@@ -79,12 +78,12 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
             oversample=60,
         ),
         mutations=MutationPolicy(
-            partial(mutate, domain=domain, crossed=0.2, shifted=0.1, pasted=0.15, moved=0.1),
+            partial(mutate, domain=domain, crossover_rate=0.2, shift_rate=0.1, paste_rate=0.15, move_rate=0.1),
             distance,
-            project,
+            project_to_radius,
             share=0.85,
             n_parents=40,
-            apart=0,
+            min_distance=0,
         ),
         n_seeds=100,
         batch=50,
@@ -97,9 +96,9 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         space = prepare(campaign.domain, corpus, campaign.vae, cache=Path(folder))
         state = initialize(campaign, space, corpus=corpus)
-        # There is nothing beyond 1, so that a run that has found it may end.
-        for spent in (*range(250, budget, 250), budget):
-            state = run(replace(campaign, budget=spent), space, state, evaluate=in_process)
+        # The optimum is 1, so that a run that has found it ends.
+        for n_spent in (*range(250, budget, 250), budget):
+            state = run(replace(campaign, budget=n_spent), space, state, evaluate=in_process)
             if max(c.y[0] for c in state.history if c.status == "measured") == 1:
                 break
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
@@ -117,7 +116,7 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the functions and write the figures beside this file."""
+    """Run the benchmark and write its results next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--functions", nargs="+", default=list(FUNCTIONS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[10, 11, 12, 13, 14])
@@ -126,14 +125,14 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(one, [(name, seed) for seed in arguments.seeds for name in arguments.functions]):
+        for row in pool.map(run_one, [(name, seed) for seed in arguments.seeds for name in arguments.functions]):
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
     for name in arguments.functions:
         best = [row["best"] for row in rows if row["function"] == name]
-        _, _, wanted, genetic = FUNCTIONS[name]
-        print(f"{name}: mean best {np.mean(best):.3f}, wanted {wanted}, genetic algorithm {genetic}")
+        _, _, target, genetic = FUNCTIONS[name]
+        print(f"{name}: mean best {np.mean(best):.3f}, target {target}, genetic algorithm {genetic}")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Benchmark: GB1 at four sites, 96 random variants and four rounds of 96, as in ALDE (Yang et al., 2025).
 
 The landscape is a file of 149,361 measured variants (Wu et al., 2016, doi:10.7554/eLife.16965); a variant that it lacks
-counts as a failure, and as a measurement. The figure is the best fitness found over the best there is, 8.76.
+counts as a measurement that failed. The result is the best fitness found, divided by the highest one of all, 8.76.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -18,8 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign, initialize
-from invdesign.campaign import run
+from invdesign.campaign import Campaign, initialize, run
 from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.alphabet import letters_of
@@ -42,14 +40,14 @@ PROTEIN = letters_of("protein")
 
 
 def library(n: int, *, seed: int) -> Corpus[str]:
-    """Random variants of four residues: the map knows nothing of the landscape."""
+    """Return random variants of four residues, which contain no information about the landscape."""
     rows = np.random.default_rng(seed).integers(len(PROTEIN), size=(n, 4))
     designs = tuple(sorted({"".join(PROTEIN[i] for i in row) for row in rows}))
     return Corpus(designs, name="library", sha256=f"library-{n}-{seed}")
 
 
-def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
-    """One campaign: the best found after 96, 192, ... measurements."""
+def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
+    """Return the best values of one campaign after 96, 192, ... measurements."""
     torch.set_num_threads(1)
     corpus, domain = library(3000, seed=0), Sequences(length=4)
     campaign = Campaign(
@@ -72,7 +70,7 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
     )
     space = prepare(campaign.domain, corpus, campaign.vae, cache=cache)
     start = time.process_time()
-    # Every seed of the campaign starts from variants of its own.
+    # Every campaign starts from different variants.
     seeds = library(3000, seed=1000 + seed)
     state = run(campaign, space, initialize(campaign, space, corpus=seeds), evaluate=in_process)
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
@@ -87,7 +85,7 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run the seeds and write the figures beside this file."""
+    """Run the benchmark and write its results next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="gb1_4site.csv.gz")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10, 58)))
@@ -97,7 +95,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(partial(one, path=arguments.table, cache=arguments.cache), arguments.seeds):
+        for row in pool.map(partial(run_one, path=arguments.table, cache=arguments.cache), arguments.seeds):
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")

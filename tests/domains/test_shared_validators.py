@@ -8,7 +8,7 @@ from invdesign.domains import shared_validators
 
 
 class Words:
-    """As much of a domain as novelty asks for."""
+    """The part of a domain that novelty checks use."""
 
     def __init__(self):
         self.n_read = 0
@@ -21,13 +21,13 @@ class Words:
         return design.lower()
 
 
-def test_what_is_known_is_not_novel():
-    known, new = shared_validators.novel(["a", "b"], known={"a"}, against="seeds")
-    assert (known.name, known.passed, known.detail) == ("novel_seeds", False, "in the seeds")
+def test_an_excluded_design_is_not_novel():
+    excluded, new = shared_validators.novel(["a", "b"], excluded_keys={"a"}, against="seeds")
+    assert (excluded.name, excluded.passed, excluded.detail) == ("novel_seeds", False, "in the seeds")
     assert new.passed
 
 
-def test_novelty_against_a_file_reads_it_once_by_the_keys_of_the_domain(tmp_path):
+def test_novelty_to_a_file_reads_it_once_and_compares_keys_of_the_domain(tmp_path):
     path = tmp_path / "made.txt"
     path.write_text("Ant bee")
     words = Words()
@@ -40,20 +40,23 @@ def test_novelty_against_a_file_reads_it_once_by_the_keys_of_the_domain(tmp_path
         shared_validators.novel_to_file(["a"], path=tmp_path / "none.txt", domain=words)
 
 
-def test_only_the_first_of_a_key_is_unique():
+def test_only_the_first_design_of_a_key_is_unique():
     checks = shared_validators.unique(["a", "b", "A"], key=str.lower)
     assert [check.passed for check in checks] == [True, True, False]
     assert checks[2].detail == "the same as number 1"
 
 
-def test_density_is_judged_by_percentile_and_unknown_fails():
-    assert [c.passed for c in shared_validators.dense([0.5, 1.0, float("nan")], min=1)] == [False, True, False]
+def test_a_low_or_unknown_density_percentile_fails():
+    checks = shared_validators.min_density_percentile([0.5, 1.0, float("nan")], min=1)
+    assert [check.passed for check in checks] == [False, True, False]
 
 
-def test_an_oracle_makes_a_window():
-    checks = shared_validators.within([1.0, 5.0, np.nan], oracle=lambda x: np.array(x), name="size", min=0, max=3)
+def test_a_window_on_the_values_of_an_oracle():
+    checks = shared_validators.property_window(
+        [1.0, 5.0, np.nan], oracle=lambda x: np.array(x), name="size", min=0, max=3
+    )
     assert [check.passed for check in checks] == [True, False, False]
     assert checks[1].detail == "5, allowed 0 to 3"
-    assert shared_validators.within([], oracle=lambda x: np.array(x), name="size") == []
+    assert shared_validators.property_window([], oracle=lambda x: np.array(x), name="size") == []
     with pytest.raises(InvdesignError, match="expected 1 values"):
-        shared_validators.within([1.0], oracle=lambda x: np.ones((1, 2)), name="size")
+        shared_validators.property_window([1.0], oracle=lambda x: np.ones((1, 2)), name="size")

@@ -1,4 +1,4 @@
-"""Letters of sequences."""
+"""Alphabets of proteins, DNA and RNA."""
 
 from __future__ import annotations
 
@@ -10,20 +10,34 @@ COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
 def letters_of(kind: str) -> str:
-    """The letters of a kind of sequence: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
+    """Return the letters of a kind of sequence.
+
+    Args:
+        kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
 
     Raises:
-        InvdesignError: letters that repeat, are fewer than two, or hold white space, a gap, or lower case.
+        InvdesignError: Letters repeat, are fewer than two, or contain white space, a gap, or lower case.
+
+    Example:
+        >>> letters_of("dna")
+        'ACGT'
+        >>> letters_of("HP")
+        'HP'
     """
     letters = LETTERS.get(kind, kind)
     if len(set(letters)) < max(2, len(letters)) or GAP in letters or letters != "".join(letters.split()).upper():
         raise InvdesignError(
-            f"sequences: {kind!r} is neither one of {', '.join(LETTERS)} nor at least two different capital letters "
-            "or digits"
+            f"sequences: expected a kind of sequence or its letters, got {kind!r}, neither one of {', '.join(LETTERS)} "
+            "nor at least two different capital letters or digits"
         )
     return letters
 
 
 def reverse_complement(dna: str) -> str:
-    """The other strand, from its own beginning."""
+    """Return the complementary strand, 5' to 3'.
+
+    Example:
+        >>> reverse_complement("AACG")
+        'CGTT'
+    """
     return dna.translate(COMPLEMENT)[::-1]

@@ -17,7 +17,7 @@ from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_comple
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
-from invdesign.domains.sequences.wild_type.design_constraints import Scope
+from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.wild_type import SUBSTITUTION, WildType
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
@@ -81,7 +81,7 @@ class Sequences:
                 f"sequences: expected 1 <= min_length <= max_length, got min_length={self.min_length}, "
                 f"max_length={self.max_length}"
             )
-        assert self.scope  # its limits are checked now
+        assert self.constraints  # its limits are checked now
 
     @property
     def name(self) -> str:
@@ -104,10 +104,10 @@ class Sequences:
         return self.length if isinstance(self.length, int) else self.max_length + 1
 
     @cached_property
-    def scope(self) -> Scope:
+    def constraints(self) -> DesignConstraints:
         """Limits of the design task."""
         is_fixed = isinstance(self.length, int)
-        return Scope(
+        return DesignConstraints(
             self.letters,
             self.wild_type,
             self.designable,
@@ -136,7 +136,7 @@ class Sequences:
             weight_column=weight_column,
             wild_type=self.wild_type,
             gaps=self.gaps,
-            max_length=self.scope.max_length,
+            max_length=self.constraints.max_length,
             on_invalid=on_invalid,
         )
 
@@ -175,7 +175,7 @@ class Sequences:
             return found
         words = found.replace(",", ";").strip(";").split(";")
         if self.wild_type is not None and all(SUBSTITUTION.fullmatch(word) for word in words):
-            design = self.wild_type.mutated(words)
+            design = self.wild_type.apply_mutations(words)
             if not set(design) - set(self.letters):
                 return design
         got = f"letters {', '.join(map(repr, strange))}" if found else "an empty text"
@@ -306,18 +306,18 @@ class SequenceEncoding:
         return weights.one_hot(designs, domain.letters, longest).reshape(len(designs), -1).astype(np.float64)
 
     @cached_property
-    def _bounds(self) -> Scope:
+    def _bounds(self) -> DesignConstraints:
         """The limits without that of the number of mutations: what a decoded design must keep."""
-        return replace(self.domain.scope, max_mutations=None)
+        return replace(self.domain.constraints, max_mutations=None)
 
     def _repair(self, text: str) -> str | None:
         """Return a decoded text with forbidden letters replaced by the wild type's; None where it is no design."""
         if "\1" in text:
             return None
         is_limited = self.domain.designable or self.domain.fixed or self.domain.forbidden
-        design = self._bounds.restored(text) if is_limited else text
-        return None if self._bounds.trouble(design) else design
+        design = self._bounds.repair(text) if is_limited else text
+        return None if self._bounds.violation(design) else design
 
     def _error(self, design: str) -> str:
         strange = sorted(set(design) - set(self.domain.letters))
-        return f"letters {', '.join(map(repr, strange[:5]))}" if strange else self._bounds.trouble(design)
+        return f"letters {', '.join(map(repr, strange[:5]))}" if strange else self._bounds.violation(design)

@@ -1,4 +1,4 @@
-"""Sequences made of sequences: point edits, crossover, blocks that move, insertions and deletions; and the way back."""
+"""Mutation of sequences (point edits, crossover, moved blocks, insertions and deletions) and projection to a radius."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from invdesign.domains.sequences.domain import Sequences
-from invdesign.domains.sequences.wild_type.design_constraints import Scope
+from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.wild_type import distance
 
 
@@ -21,152 +21,175 @@ def mutate(
     *,
     radius: int,
     domain: Sequences,
-    crossed: float = 0.3,
-    shifted: float = 0.15,
-    pasted: float = 0.0,
-    moved: float = 0.0,
+    crossover_rate: float = 0.3,
+    shift_rate: float = 0.15,
+    paste_rate: float = 0.0,
+    move_rate: float = 0.0,
 ) -> list[str]:
-    """Sequences near parents: of each some letters are changed, often one and seldom as many as `radius`.
+    """Return mutated copies of parents.
 
-    Some of them first take a stretch of another parent, or have a block moved, which counts as one edit though it
-    changes many places. Earlier parents are chosen more often. Only edits that the scope allows are made.
+    The parent of rank r (from 0) is drawn with a weight of 1 / sqrt(1 + r). The number of point edits is geometrically
+    distributed (probability 1/2) and at most `radius`. At the given rates, a copy first undergoes one block operation
+    (crossover, shift, paste or move), which counts as one edit although it can change many positions; if that changes
+    it, point edits follow with probability 1/2 only. Residues that the design constraints do not allow are set back to
+    the wild type's.
 
     Args:
-        parents: best first.
-        n: sequences.
-        radius: most edits from the parent.
-        domain: what the sequences are; letters are inserted and deleted where it leaves lengths open.
-        crossed: share that takes a stretch of another parent.
-        shifted: share in which a block moves by one place.
-        pasted: share that has a block of another parent written over it, at any place.
-        moved: share in which a block is cut out and put in elsewhere. Where sites have no meaning of their own, as in
-            functions of motifs, blocks that go anywhere make room for others.
+        parents: Sequences, best first.
+        n: Number of sequences to return.
+        radius: Maximum number of point edits.
+        domain: Alphabet and design constraints; letters are inserted and deleted if its length is variable.
+        crossover_rate: Fraction that receives a segment of another parent at the same positions.
+        shift_rate: Fraction in which a block moves by one position.
+        paste_rate: Fraction in which a block of another parent overwrites any position.
+        move_rate: Fraction in which a block is cut out and inserted elsewhere. Moving blocks to arbitrary positions
+            helps where positions have no meaning of their own, as in functions of motifs.
+
+    Returns:
+        `n` sequences, not necessarily distinct.
+
+    Example:
+        >>> _ = torch.manual_seed(0)
+        >>> [len(child) for child in mutate(["MKTAYIAK"], 3, radius=2, domain=Sequences(length=8))]
+        [8, 8, 8]
     """
-    draw = random.Random(int(torch.randint(2**62, ())))
-    scope = domain.scope
+    rng = random.Random(int(torch.randint(2**62, ())))
+    constraints = domain.constraints
     weights = [1 / (1 + rank) ** 0.5 for rank in range(len(parents))]
-    made = []
-    for parent in draw.choices(parents, weights, k=n):
-        child, chance = parent, draw.random()
-        if chance < crossed:
-            child = _crossed(child, draw.choice(parents), radius, draw)
-        elif chance < crossed + shifted:
-            child = _shifted(child, draw)
-        elif chance < crossed + shifted + pasted:
-            child = _pasted(child, draw.choice(parents), draw)
-        elif chance < crossed + shifted + pasted + moved:
-            child = _moved(child, draw)
-        if child == parent or draw.random() < 0.5:
-            child = _edited(child, radius, scope, domain.length is None, draw)
-        made.append(scope.restored(child))
-    return made
+    children = []
+    for parent in rng.choices(parents, weights, k=n):
+        child, chance = parent, rng.random()
+        if chance < crossover_rate:
+            child = _cross_over(child, rng.choice(parents), radius, rng)
+        elif chance < crossover_rate + shift_rate:
+            child = _shift_block(child, rng)
+        elif chance < crossover_rate + shift_rate + paste_rate:
+            child = _paste_block(child, rng.choice(parents), rng)
+        elif chance < crossover_rate + shift_rate + paste_rate + move_rate:
+            child = _move_block(child, rng)
+        if child == parent or rng.random() < 0.5:
+            child = _edit_letters(child, radius, constraints, domain.length is None, rng)
+        children.append(constraints.repair(child))
+    return children
 
 
 def project_to_radius(space: Any, Z: Tensor, designs: Sequence[Any], center: str, radius: int) -> list[Any]:
-    """Decoded sequences within a radius of a center: of those that differ in more places the likeliest edits are kept.
+    """Return decoded sequences within a radius of a center, keeping the likeliest edits of those farther away.
 
-    An edit is the likelier the more the decoder prefers its letter to the center's at the point that was decoded.
+    The score of an edit is the difference of the decoder's log-probabilities of the new letter and of the center's
+    letter, at the latent point that was decoded.
 
     Args:
-        space: the latent space; its VAE answers `logits(x, z)`.
-        Z: `n x d` points.
-        designs: what was decoded there; None where nothing was.
-        center: the incumbent.
-        radius: most edits from it.
+        space: Latent space whose VAE has `logits(x, z)`.
+        Z: `n x d` latent points.
+        designs: `n` designs decoded from `Z`; None where decoding failed.
+        center: Incumbent.
+        radius: Maximum number of edits from the center.
+
+    Returns:
+        `n` designs; None where the given one is None.
     """
     far = [i for i, design in enumerate(designs) if design is not None and distance(design, center) > radius]
-    found = list(designs)
+    projected = list(designs)
     if not far:
-        return found
+        return projected
     raw = (Z[far] * space.scale + space.shift).float()
-    own = space.domain.to_batch([center]).expand(len(far), -1)
-    written = space.domain.to_batch([designs[i] for i in far])
+    center_tokens = space.encoding.encode([center]).expand(len(far), -1)
+    design_tokens = space.encoding.encode([designs[i] for i in far])
     with torch.no_grad():
-        logits = space.vae.logits(written, raw).log_softmax(-1)
+        logits = space.vae.logits(design_tokens, raw).log_softmax(-1)
     n_steps = logits.shape[1]
-    gain = logits.gather(2, written[:, :n_steps, None])[..., 0] - logits.gather(2, own[:, :n_steps, None])[..., 0]
+    of_design = logits.gather(2, design_tokens[:, :n_steps, None])[..., 0]
+    of_center = logits.gather(2, center_tokens[:, :n_steps, None])[..., 0]
+    gains = of_design - of_center
     for row, i in enumerate(far):
-        found[i] = _likeliest(center, designs[i], gain[row].tolist(), radius)
-    return found
+        projected[i] = _keep_likeliest_edits(center, designs[i], gains[row].tolist(), radius)
+    return projected
 
 
-def _likeliest(center: str, design: str, gain: Sequence[float], radius: int) -> str:
-    edits = list(Levenshtein.editops(center, design))
+def _keep_likeliest_edits(center: str, design: str, gains: Sequence[float], radius: int) -> str:
     if len(center) == len(design):
-        places = [i for i, (a, b) in enumerate(zip(center, design, strict=True)) if a != b]
-        kept = set(sorted(places, key=lambda i: -gain[i])[:radius])
-        return "".join(b if i in kept else a for i, (a, b) in enumerate(zip(center, design, strict=True)))
-    order = sorted(range(len(edits)), key=lambda k: -gain[min(edits[k].dest_pos, len(gain) - 1)])
-    return _applied(center, design, [edits[k] for k in sorted(order[:radius])])
+        changed = [i for i, (old, new) in enumerate(zip(center, design, strict=True)) if old != new]
+        likeliest = set(sorted(changed, key=lambda i: -gains[i])[:radius])
+        return "".join(new if i in likeliest else old for i, (old, new) in enumerate(zip(center, design, strict=True)))
+    edits = list(Levenshtein.editops(center, design))
+    order = sorted(range(len(edits)), key=lambda k: -gains[min(edits[k].dest_pos, len(gains) - 1)])
+    return _apply_edits(center, design, [edits[k] for k in sorted(order[:radius])])
 
 
-def _applied(source: str, target: str, edits: Sequence[Any]) -> str:
-    """The source with some of the edits that lead to the target, in their order."""
-    letters = [[a] for a in source] + [[]]
+def _apply_edits(source: str, target: str, edits: Sequence[Any]) -> str:
+    """Apply a subset of the edit operations that transform the source into the target, given in their order."""
+    # One group of letters for each letter of the source and one for insertions at the end.
+    groups = [[letter] for letter in source] + [[]]
     for edit in reversed(edits):
         if edit.tag == "replace":
-            letters[edit.src_pos][-1] = target[edit.dest_pos]
+            groups[edit.src_pos][-1] = target[edit.dest_pos]
         elif edit.tag == "delete":
-            letters[edit.src_pos].pop()
+            groups[edit.src_pos].pop()
         else:
-            letters[edit.src_pos].insert(0, target[edit.dest_pos])
-    return "".join(a for group in letters for a in group)
+            groups[edit.src_pos].insert(0, target[edit.dest_pos])
+    return "".join(letter for group in groups for letter in group)
 
 
-def _edited(parent: str, radius: int, scope: Scope, changes_length: bool, draw: random.Random) -> str:
+def _edit_letters(
+    parent: str, radius: int, constraints: DesignConstraints, has_variable_length: bool, rng: random.Random
+) -> str:
+    """Apply point edits: an insertion or a deletion with probability 0.2 each, if lengths are variable."""
     n_edits = 1
-    while n_edits < radius and draw.random() < 0.5:
+    while n_edits < radius and rng.random() < 0.5:
         n_edits += 1
     letters = list(parent)
-    is_counted = scope.wild_type is not None and len(parent) == len(scope.wild_type.sequence)
-    free = [a for a in scope.letters if a not in scope.forbidden]
+    is_aligned = constraints.wild_type is not None and len(parent) == len(constraints.wild_type.sequence)
+    not_forbidden = [letter for letter in constraints.letters if letter not in constraints.forbidden]
     for _ in range(n_edits):
-        chance = draw.random() if changes_length else 1.0
-        if chance < 0.2 and (not scope.max_length or len(letters) < scope.max_length):
-            letters.insert(draw.randrange(len(letters) + 1), draw.choice(free))
-        elif chance < 0.4 and len(letters) > scope.min_length:
-            letters.pop(draw.randrange(len(letters)))
+        chance = rng.random() if has_variable_length else 1.0
+        if chance < 0.2 and (not constraints.max_length or len(letters) < constraints.max_length):
+            letters.insert(rng.randrange(len(letters) + 1), rng.choice(not_forbidden))
+        elif chance < 0.4 and len(letters) > constraints.min_length:
+            letters.pop(rng.randrange(len(letters)))
         else:
-            place = draw.randrange(len(letters))
-            choices = scope.allowed(place) if is_counted and len(letters) == len(parent) else free
-            others = [a for a in choices if a != letters[place]]
+            position = rng.randrange(len(letters))
+            has_positions = is_aligned and len(letters) == len(parent)
+            choices = constraints.allowed_letters(position) if has_positions else not_forbidden
+            others = [letter for letter in choices if letter != letters[position]]
             if others:
-                letters[place] = draw.choice(others)
+                letters[position] = rng.choice(others)
     return "".join(letters)
 
 
-def _crossed(parent: str, other: str, radius: int, draw: random.Random) -> str:
-    """The parent with a stretch of another one, at the same place."""
+def _cross_over(parent: str, other: str, radius: int, rng: random.Random) -> str:
+    """Copy a segment of another parent of the same length to the same positions."""
     if len(parent) != len(other):
         return parent
-    places = [i for i, (a, b) in enumerate(zip(parent, other, strict=True)) if a != b]
-    if not places:
+    differing = [i for i, (a, b) in enumerate(zip(parent, other, strict=True)) if a != b]
+    if not differing:
         return parent
-    start = draw.randrange(len(places))
-    taken = places[start : start + draw.randint(1, radius)]
-    return parent[: taken[0]] + other[taken[0] : taken[-1] + 1] + parent[taken[-1] + 1 :]
+    start = rng.randrange(len(differing))
+    copied = differing[start : start + rng.randint(1, radius)]
+    return parent[: copied[0]] + other[copied[0] : copied[-1] + 1] + parent[copied[-1] + 1 :]
 
 
-def _shifted(parent: str, draw: random.Random) -> str:
-    """The parent with a block moved by one place: the letter that it displaces goes to its other side."""
+def _shift_block(parent: str, rng: random.Random) -> str:
+    """Move a block by one position; the displaced letter goes to its other side."""
     if len(parent) < 3:
         return parent
-    start, stop = sorted(draw.sample(range(len(parent) + 1), 2))
+    start, stop = sorted(rng.sample(range(len(parent) + 1), 2))
     block = parent[start:stop]
-    return parent[:start] + (block[1:] + block[:1] if draw.random() < 0.5 else block[-1:] + block[:-1]) + parent[stop:]
+    shifted = block[1:] + block[:1] if rng.random() < 0.5 else block[-1:] + block[:-1]
+    return parent[:start] + shifted + parent[stop:]
 
 
-def _pasted(parent: str, other: str, draw: random.Random) -> str:
-    """The parent with a block of another one, of at most half its length, written over it at any place."""
-    n = draw.randint(1, max(1, min(len(parent), len(other)) // 2))
-    start, place = draw.randint(0, len(other) - n), draw.randint(0, len(parent) - n)
-    return parent[:place] + other[start : start + n] + parent[place + n :]
+def _paste_block(parent: str, other: str, rng: random.Random) -> str:
+    """Overwrite any position with a block of another parent, of at most half the shorter one's length."""
+    n = rng.randint(1, max(1, min(len(parent), len(other)) // 2))
+    start, position = rng.randint(0, len(other) - n), rng.randint(0, len(parent) - n)
+    return parent[:position] + other[start : start + n] + parent[position + n :]
 
 
-def _moved(parent: str, draw: random.Random) -> str:
-    """The parent with a block, of at most half its length, cut out and put in at any place."""
-    n = draw.randint(1, max(1, len(parent) // 2))
-    start = draw.randint(0, len(parent) - n)
+def _move_block(parent: str, rng: random.Random) -> str:
+    """Cut out a block of at most half the length and insert it at any position."""
+    n = rng.randint(1, max(1, len(parent) // 2))
+    start = rng.randint(0, len(parent) - n)
     rest = parent[:start] + parent[start + n :]
-    place = draw.randint(0, len(rest))
-    return rest[:place] + parent[start : start + n] + rest[place:]
+    position = rng.randint(0, len(rest))
+    return rest[:position] + parent[start : start + n] + rest[position:]

@@ -1,4 +1,4 @@
-"""Sequences that the tests of this room share."""
+"""Fixtures of the tests of sequences."""
 
 import paths
 import pytest
@@ -25,10 +25,10 @@ def variants():
 
 @pytest.fixture(scope="session")
 def data_file():
-    def found(name):
+    def find(name):
         path = SHARED / name
         if not path.is_file():
-            pytest.skip("measured sequences lie in ../shared/data, which this checkout has not")
+            pytest.skip("needs the measured sequences in ../shared/data")
         return path
 
-    return found
+    return find

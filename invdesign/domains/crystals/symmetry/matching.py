@@ -27,6 +27,7 @@ from pymatgen.core.structure import Structure
 from invdesign.core import Check, Domain, InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry.canonical import structure_of
+from invdesign.io.design_files import read_designs
 
 T = TypeVar("T")
 STOL, ANGLE_TOL, LTOL = 0.5, 10.0, 0.3
@@ -151,7 +152,7 @@ def novel_structure(
     file = Path(path)
     if not file.exists():
         raise InvdesignError(f"novel_structure: expected a file of structures, got {file}: no such file. Check path.")
-    known_structures = _read_known(partial(read_designs, domain), file.resolve(), file.stat().st_mtime_ns)
+    known_structures = _read_known(domain, file.resolve(), file.stat().st_mtime_ns)
     name = against or file.name.split(".")[0]
     return [
         Check(f"novel_structure_{name}", not is_matched, f"matches a structure of {name}" if is_matched else "")
@@ -224,9 +225,9 @@ def _reduce_crystal(crystal: Crystal) -> Structure:
 
 
 @lru_cache(maxsize=4)
-def _read_known(read: Callable[[Path], Any], path: Path, modified_ns: int) -> tuple[Crystal, ...]:
+def _read_known(domain: Domain[Crystal, Any], path: Path, modified_ns: int) -> tuple[Crystal, ...]:
     """Return the designs of a file; the modification time is part of the cache key."""
-    return tuple(read(path).designs)
+    return tuple(read_designs(domain, path).designs)
 
 
 @cache

@@ -17,7 +17,7 @@ from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_comple
 from invdesign.domains.sequences.io import files, records
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.peptides import peptides
-from invdesign.domains.sequences.wild_type.design_constraints import Scope
+from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.io import text_files
 from invdesign.io.corpora import make_corpus
@@ -282,9 +282,9 @@ def library(
     Raises:
         InvdesignError: limits that leave fewer than `n` variants, or contradict each other.
     """
-    scope = Scope(letters_of(kind), wild_type, designable or {}, fixed, forbidden)
+    constraints = DesignConstraints(letters_of(kind), wild_type, designable or {}, fixed, forbidden)
     own = wild_type.sequence
-    others = {i: [a for a in scope.allowed(i) if a not in (own[i], GAP)] for i in range(len(own))}
+    others = {i: [a for a in constraints.allowed_letters(i) if a not in (own[i], GAP)] for i in range(len(own))}
     free = [i for i, letters in others.items() if letters]
     low, high = (0, len(free)) if mutations is None else mutations
     if n < 1 or not 0 <= low <= min(high, len(free)):

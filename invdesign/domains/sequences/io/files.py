@@ -256,7 +256,7 @@ def _mutated(text: str, wild_type: WildType) -> tuple[str, str]:
     if len(set(places)) < len(places):
         return "", "two mutations of one residue"
     try:
-        return wild_type.mutated(words), ""
+        return wild_type.apply_mutations(words), ""
     except InvdesignError as error:
         return "", str(error)
 

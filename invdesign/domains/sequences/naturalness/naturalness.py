@@ -1,6 +1,6 @@
-"""Naturalness of sequences against their wild type: which score ranks measured variants best, as oracle and validator.
+"""Naturalness of sequences relative to their wild type, as oracle and validator, and the choice among its scores.
 
-A corpus is given as the function that loads it (in a configuration `corpus: ${corpus}`); it is read and counted once.
+A corpus is given as the function that loads it (in a configuration `corpus: ${corpus}`); it is loaded and counted once.
 """
 
 from __future__ import annotations
@@ -17,83 +17,89 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 
 from invdesign.core import Array, Check, Corpus, InvdesignError
-from invdesign.domains.sequences.domain import Sequences
-from invdesign.domains.sequences.naturalness.frequency_models import Companion, pairwise, site_independent
-from invdesign.domains.sequences.wild_type.residue_numbering import numbered, said
+from invdesign.domains.sequences.domain import SequenceEncoding, Sequences
+from invdesign.domains.sequences.naturalness.frequency_models import FrequencyModel, pairwise, site_independent
+from invdesign.domains.sequences.wild_type.residue_numbering import number_residues, summarize_findings
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.vae.base import VAE
 from invdesign.vae.likelihood import log_probability
-from invdesign.vae.store import load_model
+from invdesign.vae.store import build_stored, load_model
 
 Method = Literal["independent", "pairwise", "vae", "best"]
-Companions = Literal["independent", "pairwise"]
+FrequencyMethod = Literal["independent", "pairwise"]
 Score = Callable[[Sequence[str]], Array]
 Load = Callable[[], Corpus[str]]
 
-WORDS = {"independent": "site-independent", "pairwise": "pairwise support", "vae": "the VAE's log p(x)"}
-FITS = {"independent": site_independent, "pairwise": pairwise}
+TITLES = {"independent": "site-independent", "pairwise": "pairwise", "vae": "log p(x) of the VAE"}
+FIT = {"independent": site_independent, "pairwise": pairwise}
 FOLDS = 5
-FEWEST = 30
-MAX_RATED = 1000
+MIN_UNSEEN = 30
+MAX_SCORED = 1000
+NOT_CHECKED = "not checked: no corpus of the same length to compare with"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which score ranks labels best.
-
-    Args:
-        chosen: its name.
-        correlations: Spearman's of every score with the labels, by name; 0 where a score is the same for all.
-        n: labels that were ranked.
-        is_held_out: whether no score had seen those designs.
-    """
+class ScoreChoice:
+    """Score with the highest rank correlation with labels."""
 
     chosen: str
+    """Name of the chosen score."""
     correlations: Mapping[str, float]
+    """Spearman's correlation of each score with the labels, by name; 0 for a constant score."""
     n: int
+    """Number of labelled designs."""
     is_held_out: bool
+    """Whether the scores were fitted without these designs."""
 
-    def words(self) -> str:
-        """A sentence for people."""
-        listed = [f"{WORDS.get(name, name)} {rho:.3f}" for name, rho in self.correlations.items()]
+    def describe(self) -> str:
+        """Return the choice as a sentence."""
+        listed = [f"{TITLES.get(name, name)} {rho:.3f}" for name, rho in self.correlations.items()]
         scores = ", ".join(listed).replace(" -", " \N{MINUS SIGN}")
-        told = "held out" if self.is_held_out else "some of which the scores had seen"
-        verdict = f"{WORDS.get(self.chosen, self.chosen)} ranks best"
+        held_out = "held out" if self.is_held_out else "some of them in the data of the scores"
+        verdict = f"{TITLES.get(self.chosen, self.chosen)} is highest"
         if not self.correlations[self.chosen] > 0:
-            verdict = "none ranks them the right way round"
-        return f"Rank correlation with {self.n:,} measured designs ({told}): {scores}; {verdict}."
+            verdict = "none is positive"
+        return f"Rank correlation with {self.n:,} measured designs ({held_out}): {scores}; {verdict}."
 
 
-def best_of(
-    scores: Mapping[str, Array], labels: Array, *, seen: npt.NDArray[np.bool_] | None = None, fewest: int = FEWEST
-) -> Choice:
-    """The score that ranks labels best (Spearman); the first of equals.
+def choose_score(
+    scores: Mapping[str, Array],
+    labels: Array,
+    *,
+    is_seen: npt.NDArray[np.bool_] | None = None,
+    min_unseen: int = MIN_UNSEEN,
+) -> ScoreChoice:
+    """Choose the score with the highest rank correlation (Spearman) with labels; the first one of equals.
 
     Args:
         scores: `n` values of each score, by name.
-        labels: `n`, more is better; designs without a finite label and scores are left out.
-        seen: `n`, whether a design was among those that a score was made from; such are left out where at least
-            `fewest` others are left.
-        fewest: see `seen`.
+        labels: `n` labels, more is better; designs without a finite label and finite scores are omitted.
+        is_seen: `n` flags of the designs that a score was fitted to; these are omitted if at least `min_unseen` others
+            remain.
+        min_unseen: See `is_seen`.
 
     Raises:
-        InvdesignError: no scores, or fewer than three designs to rank.
+        InvdesignError: There are no scores, or fewer than three designs.
+
+    Example:
+        >>> choose_score({"a": np.array([3.0, 2, 1]), "b": np.array([1.0, 2, 3])}, np.array([1.0, 2, 4])).chosen
+        'b'
     """
     labels = np.asarray(labels, dtype=np.float64)
-    usable = np.isfinite(labels)
+    is_usable = np.isfinite(labels)
     for values in scores.values():
-        usable = usable & np.isfinite(values)
-    unseen = usable if seen is None else usable & ~np.asarray(seen, dtype=bool)
-    is_held_out = bool(unseen.sum() >= min(fewest, usable.sum()))
-    rows = unseen if is_held_out else usable
+        is_usable = is_usable & np.isfinite(values)
+    is_unseen = is_usable if is_seen is None else is_usable & ~np.asarray(is_seen, dtype=bool)
+    is_held_out = bool(is_unseen.sum() >= min(min_unseen, is_usable.sum()))
+    rows = is_unseen if is_held_out else is_usable
     if not scores or rows.sum() < 3:
         raise InvdesignError(
-            f"naturalness: {len(scores)} scores and {int(rows.sum())} designs with a label; at least one score and "
-            "three designs are needed to rank them"
+            f"naturalness: expected at least one score and three designs with a label, got {len(scores)} scores and "
+            f"{int(rows.sum())} designs"
         )
-    found = {name: _spearman(np.asarray(values)[rows], labels[rows]) for name, values in scores.items()}
-    chosen = max(found, key=lambda name: found[name])
-    return Choice(chosen, found, int(rows.sum()), is_held_out)
+    correlations = {name: _spearman(np.asarray(values)[rows], labels[rows]) for name, values in scores.items()}
+    chosen = max(correlations, key=lambda name: correlations[name])
+    return ScoreChoice(chosen, correlations, int(rows.sum()), is_held_out)
 
 
 def naturalness(
@@ -106,187 +112,220 @@ def naturalness(
     model: str | Path | None = None,
     samples: int = 64,
 ) -> Array:
-    """How much more natural than the wild type designs are (`n`, nats): a difference of log-probabilities.
+    """Return log p(design) - log p(wild type) [nats] (`n`).
 
     Args:
         designs: `n` sequences.
-        corpus: loads what is natural; its weights count. A model needs none.
-        wild_type: what is compared with; without one the scores stand as they are.
-        method: `"independent"` (letters by themselves), `"pairwise"` (pairs of letters), `"vae"` (importance-sampled
-            log p(x) of a trained model), or `"best"`, the one that ranks a property of the corpus best.
-        labels: for `"best"`, the property (more is better).
-        model: for `"vae"`, a folder that training wrote; with it `"best"` has three to choose from.
-        samples: latents that a model draws for each design.
+        corpus: Function that loads the corpus, whose weights are used; None for a method that needs only a model.
+        wild_type: Reference; without one, log p(design) is returned.
+        method: `"independent"` (frequencies of letters), `"pairwise"` (frequencies of pairs of letters), `"vae"`
+            (importance-sampled log p(x) of a trained model), or `"best"`: the one with the highest rank correlation
+            with a property of the corpus.
+        labels: For `"best"`, the property (more is better).
+        model: Folder written by training, for `"vae"`; if given, `"best"` includes the model.
+        samples: Number of latent samples for each design, for a model.
 
     Raises:
-        InvdesignError: a corpus without that property, or a method that lacks its labels or its model.
+        InvdesignError: The corpus lacks the property, or the method lacks its corpus, its labels or its model.
     """
     source = None if corpus is None else _Source.of(corpus)
-    return _measure(source, wild_type, method, labels, _folder(model), samples)(designs)
+    score = _log_ratio(source, wild_type, method, labels, _resolve_folder(model), samples)
+    return score(designs)
 
 
-def chosen(
+def choose_method(
     corpus: Load, *, labels: str, wild_type: WildType | None = None, model: str | Path | None = None, samples: int = 64
-) -> Choice:
-    """Which score ranks a property of a corpus best; arguments as of `naturalness`.
+) -> ScoreChoice:
+    """Choose the method with the highest rank correlation with a property of the corpus.
 
-    Companions rate each design of the corpus by what the other four fifths say. A model is taken as it is, on at most
-    1,000 designs drawn at random, most of which it was trained on (never on their labels).
+    Frequency models are cross-validated: each design is scored by a model of the other four fifths. A VAE is used as it
+    is, on at most 1,000 designs drawn at random, most of which it was trained on (never on their labels).
+
+    Args:
+        corpus: Function that loads the corpus.
+        labels: Property of the corpus (more is better).
+        wild_type: Sequence that designs of different lengths are aligned to.
+        model: Folder written by training; None for frequency models only.
+        samples: Number of latent samples for each design.
 
     Raises:
-        InvdesignError: the corpus has no such property, or fewer than three values of it.
+        InvdesignError: The corpus has no such property, or fewer than three values of it.
     """
-    return _choice(_Source.of(corpus), wild_type, labels, _folder(model), samples)
+    return _choose_method(_Source.of(corpus), wild_type, labels, _resolve_folder(model), samples)
 
 
-def natural(
+def min_naturalness_percentile(
     designs: Sequence[str],
     *,
     corpus: Load | None,
     wild_type: WildType | None = None,
-    method: Companions = "pairwise",
+    method: FrequencyMethod = "pairwise",
     percentile: float = 1.0,
 ) -> list[Check]:
-    """The design is no less natural than all but a few of the corpus.
+    """Check that the naturalness of a design is not lower than that of nearly all of the corpus.
 
     Args:
         designs: `n` sequences.
-        corpus: loads what is natural; without one, with fewer than 10 designs, or with lengths that differ and no wild
-            type, every design passes unchecked.
-        wild_type: what sequences of differing lengths are aligned to; itself always natural.
+        corpus: Function that loads the corpus. Without one, with fewer than 10 designs, or with different lengths and
+            no wild type, every design passes unchecked.
+        wild_type: Sequence that designs of different lengths are aligned to; it always passes itself.
         method: `"independent"` or `"pairwise"`.
-        percentile: share (0 to 100) of the corpus that would fail, each of its designs rated by what the others say.
+        percentile: Percentage (0 to 100) of the corpus that would fail, each of its designs scored by a model of the
+            other four fifths.
     """
     if not len(designs):
         return []
+    name = "min_naturalness_percentile"
     source = None if corpus is None else _Source.of(corpus)
     if source is None or not _is_comparable(source, wild_type):
-        return [Check("natural", True, "not checked: no corpus to compare with, place by place") for _ in designs]
-    levels = _levels(source, wild_type, method)
-    scores = _companion(source, wild_type, method)(designs)
+        return [Check(name, True, NOT_CHECKED) for _ in designs]
+    reference_scores = _sorted_corpus_scores(source, wild_type, method)
+    scores = _fit_frequency_model(source, wild_type, method)(designs)
     checks = []
     for design, score in zip(designs, scores, strict=True):
-        share = 0.0 if math.isnan(score) else 100 * np.searchsorted(levels, score) / len(levels)
-        is_own = wild_type is not None and design == wild_type.sequence
-        detail = f"percentile {share:.1f} of the corpus, at least {percentile:g}"
-        checks.append(Check("natural", bool(is_own or share >= percentile), detail))
+        rank = 0.0 if math.isnan(score) else float(np.searchsorted(reference_scores, score))
+        found = 100 * rank / len(reference_scores)
+        is_wild_type = wild_type is not None and design == wild_type.sequence
+        detail = f"percentile {found:.1f} of the corpus, at least {percentile:g}"
+        checks.append(Check(name, bool(is_wild_type or found >= percentile), detail))
     return checks
 
 
-def seen(designs: Sequence[str], *, corpus: Load | None, wild_type: WildType | None = None) -> list[Check]:
-    """Every letter of the design stands at its place in some design of the corpus: of others nothing is known.
+def residues_seen_in_corpus(
+    designs: Sequence[str], *, corpus: Load | None, wild_type: WildType | None = None
+) -> list[Check]:
+    """Check that each letter of a design occurs at its position in some design of the corpus.
+
+    A model of the corpus cannot predict the effect of other letters.
 
     Args:
         designs: `n` sequences.
-        corpus: loads what is known, all of one length; without one, or for a design of another length, it passes.
-        wild_type: by whose numbers letters are named.
+        corpus: Function that loads a corpus of one length. Without one, and for a design of another length, the check
+            passes.
+        wild_type: Residue numbers for the details.
     """
-    letters = _letters(_Source.of(corpus)) if corpus is not None and len(designs) else ()
+    name = "residues_seen_in_corpus"
+    letters = _letters_by_position(_Source.of(corpus)) if corpus is not None and len(designs) else ()
     checks = []
     for design in designs:
-        is_even = len(design) == len(letters)
-        new = [i for i, letter in enumerate(design) if letter not in letters[i]] if is_even else []
-        labels, _ = numbered(design, wild_type) if new else ((), ())
-        detail = "" if is_even else "not checked: no corpus to compare with, place by place"
+        if len(design) != len(letters):
+            checks.append(Check(name, True, NOT_CHECKED))
+            continue
+        new = [i for i, letter in enumerate(design) if letter not in letters[i]]
+        detail = ""
         if new:
-            detail = f"never seen: {said(design[i] + labels[i] for i in new)}"
-        checks.append(Check("seen", not new, detail))
+            labels, _ = number_residues(design, wild_type)
+            detail = f"not in the corpus: {summarize_findings(design[i] + labels[i] for i in new)}"
+        checks.append(Check(name, not new, detail))
     return checks
 
 
 def is_comparable(corpus: Load, wild_type: WildType | None) -> bool:
-    """Whether companions can count a corpus place by place, and it is large enough to tell what is usual."""
+    """Return whether frequency models apply to a corpus: at least 10 designs, of one length or with a wild type."""
     return _is_comparable(_Source.of(corpus), wild_type)
 
 
-def known(corpus: Load) -> frozenset[str]:
-    """The designs of a corpus that was, or will be, counted."""
-    return frozenset(_corpus(_Source.of(corpus)).designs)
+def corpus_designs(corpus: Load) -> frozenset[str]:
+    """Return the designs of a corpus, which is loaded once."""
+    return frozenset(_load_corpus(_Source.of(corpus)).designs)
 
 
-def held_out(corpus: Corpus[str], *, method: Companions, wild_type: WildType | None) -> Array:
-    """Scores of the designs of a corpus, each by a companion of the other four fifths (`n`)."""
+def cross_validated_scores(corpus: Corpus[str], *, method: FrequencyMethod, wild_type: WildType | None) -> Array:
+    """Return a score of each design of a corpus by a frequency model of the other four fifths (`n`).
+
+    Args:
+        corpus: At least 10 designs.
+        method: `"independent"` or `"pairwise"`.
+        wild_type: Sequence that designs of different lengths are aligned to.
+
+    Raises:
+        InvdesignError: The corpus is too small.
+    """
     if len(corpus) < 2 * FOLDS:
         raise InvdesignError(
-            f"naturalness: the corpus has {len(corpus)} designs; at least {2 * FOLDS} are needed to tell what is usual"
+            f"naturalness: expected a corpus of at least {2 * FOLDS} designs for cross-validation, got {len(corpus)}"
         )
     fold = np.random.default_rng(0).permutation(len(corpus)) % FOLDS
-    found = np.empty(len(corpus))
+    scores = np.empty(len(corpus))
     for k in range(FOLDS):
-        kept, out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-        weights = None if corpus.weights is None else corpus.weights[kept]
-        made = FITS[method]([corpus.designs[i] for i in kept], weights=weights, wild_type=wild_type)
-        found[out] = made([corpus.designs[i] for i in out])
-    return found
+        training, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        weights = None if corpus.weights is None else corpus.weights[training]
+        fitted = FIT[method]([corpus.designs[i] for i in training], weights=weights, wild_type=wild_type)
+        scores[held_out] = fitted([corpus.designs[i] for i in held_out])
+    return scores
 
 
 @dataclass(frozen=True)
 class _Source:
-    """A function that loads a corpus, and the text by which its content is known within a process."""
+    """Function that loads a corpus, with a key that identifies its content within a process."""
 
     key: str
+    """The function's identity and its bound arguments."""
     load: Load = field(compare=False)
+    """The function."""
 
     @classmethod
     def of(cls, load: Load) -> _Source:
-        # A bound function comes to another process as a new object, what it binds does not.
+        # In another process a partial is a new object, but its function and its arguments are the same.
         function = load.func if isinstance(load, partial) else load
         settings = sorted(load.keywords.items()) if isinstance(load, partial) else ()
         return cls(f"{id(function)} {settings!r}", load)
 
 
 @lru_cache(maxsize=4)
-def _corpus(source: _Source) -> Corpus[str]:
+def _load_corpus(source: _Source) -> Corpus[str]:
     return source.load()
 
 
 @lru_cache(maxsize=4)
-def _letters(source: _Source) -> tuple[frozenset[str], ...]:
-    """The letters of a corpus at each place; none where its lengths differ."""
-    designs = _corpus(source).designs
-    is_even = len(set(map(len, designs))) == 1
-    return tuple(frozenset(column) for column in zip(*designs, strict=True)) if is_even else ()
+def _letters_by_position(source: _Source) -> tuple[frozenset[str], ...]:
+    """Return the letters of a corpus at each position; empty if its lengths differ."""
+    designs = _load_corpus(source).designs
+    has_one_length = len(set(map(len, designs))) == 1
+    return tuple(frozenset(column) for column in zip(*designs, strict=True)) if has_one_length else ()
 
 
 def _is_comparable(source: _Source, wild_type: WildType | None) -> bool:
-    designs = _corpus(source).designs
+    designs = _load_corpus(source).designs
     return len(designs) >= 2 * FOLDS and (wild_type is not None or len(set(map(len, designs))) == 1)
 
 
 @lru_cache(maxsize=8)
-def _companion(source: _Source, wild_type: WildType | None, method: Companions) -> Companion:
-    corpus = _corpus(source)
-    return FITS[method](corpus.designs, weights=corpus.weights, wild_type=wild_type)
+def _fit_frequency_model(source: _Source, wild_type: WildType | None, method: FrequencyMethod) -> FrequencyModel:
+    corpus = _load_corpus(source)
+    return FIT[method](corpus.designs, weights=corpus.weights, wild_type=wild_type)
 
 
 @lru_cache(maxsize=8)
-def _levels(source: _Source, wild_type: WildType | None, method: Companions) -> Array:
-    return np.sort(held_out(_corpus(source), method=method, wild_type=wild_type))
+def _sorted_corpus_scores(source: _Source, wild_type: WildType | None, method: FrequencyMethod) -> Array:
+    return np.sort(cross_validated_scores(_load_corpus(source), method=method, wild_type=wild_type))
 
 
 @lru_cache(maxsize=4)
-def _choice(source: _Source, wild_type: WildType | None, labels: str, model: Path | None, samples: int) -> Choice:
-    corpus = _corpus(source)
+def _choose_method(
+    source: _Source, wild_type: WildType | None, labels: str, model: Path | None, samples: int
+) -> ScoreChoice:
+    corpus = _load_corpus(source)
     if labels not in corpus.properties:
         raise InvdesignError(
-            f"naturalness: the corpus {corpus.name!r} has no property {labels!r}; it has "
+            f"naturalness: the corpus {corpus.name!r} has no property {labels!r}; its properties are "
             f"{', '.join(corpus.properties) or 'none'}"
         )
     y = corpus.properties[labels]
     scores = {
-        "independent": held_out(corpus, method="independent", wild_type=wild_type),
-        "pairwise": held_out(corpus, method="pairwise", wild_type=wild_type),
+        "independent": cross_validated_scores(corpus, method="independent", wild_type=wild_type),
+        "pairwise": cross_validated_scores(corpus, method="pairwise", wild_type=wild_type),
     }
     if model is None:
-        return best_of(scores, y)
-    known = np.flatnonzero(np.isfinite(y))
-    rows = np.sort(np.random.default_rng(0).permutation(known)[:MAX_RATED])
-    of_model = _of_model(model, samples)([corpus.designs[i] for i in rows])
-    some = {name: values[rows] for name, values in scores.items()} | {"vae": of_model}
-    return best_of(some, y[rows], seen=np.ones(len(rows), dtype=bool))
+        return choose_score(scores, y)
+    labelled = np.flatnonzero(np.isfinite(y))
+    rows = np.sort(np.random.default_rng(0).permutation(labelled)[:MAX_SCORED])
+    vae_scores = _vae_score(model, samples)([corpus.designs[i] for i in rows])
+    subset = {name: values[rows] for name, values in scores.items()} | {"vae": vae_scores}
+    return choose_score(subset, y[rows], is_seen=np.ones(len(rows), dtype=bool))
 
 
-def _measure(
+def _log_ratio(
     source: _Source | None,
     wild_type: WildType | None,
     method: Method,
@@ -294,48 +333,57 @@ def _measure(
     model: Path | None,
     samples: int,
 ) -> Score:
+    """Return the score of a method, minus the wild type's."""
     if method == "vae":
         if model is None:
-            raise InvdesignError("naturalness: method 'vae' needs model, a folder that `invdesign train --out` wrote")
-        score = _of_model(model, samples)
+            raise InvdesignError(
+                "naturalness: method 'vae' needs a model. Set model to a folder written by `invdesign train --out`"
+            )
+        score = _vae_score(model, samples)
     elif source is None:
-        raise InvdesignError(f"naturalness: method {method!r} needs a corpus; set corpus, or take method 'vae'")
+        raise InvdesignError(f"naturalness: method {method!r} needs a corpus. Set corpus, or use method 'vae'")
     elif method == "best":
         if labels is None:
-            raise InvdesignError("naturalness: method 'best' needs labels, the property of the corpus to be ranked")
-        best = cast("Method", _choice(source, wild_type, labels, model, samples).chosen)
-        return _measure(source, wild_type, best, None, model, samples)
+            raise InvdesignError("naturalness: method 'best' needs labels. Set labels to a property of the corpus")
+        best = cast("Method", _choose_method(source, wild_type, labels, model, samples).chosen)
+        return _log_ratio(source, wild_type, best, None, model, samples)
     else:
-        score = _companion(source, wild_type, method)
+        score = _fit_frequency_model(source, wild_type, method)
     own = 0.0 if wild_type is None else float(score([wild_type.sequence])[0])
     return lambda designs: score(designs) - own if len(designs) else np.empty(0)
 
 
-def _of_model(folder: Path, samples: int) -> Score:
-    domain, vae = _model(folder)
-    return partial(_rated, domain=domain, vae=vae, samples=samples)
+def _vae_score(folder: Path, samples: int) -> Score:
+    encoding, vae = _load_vae(folder)
+    return partial(_vae_log_probability, encoding=encoding, vae=vae, samples=samples)
 
 
-def _rated(designs: Sequence[str], *, domain: Sequences, vae: VAE, samples: int) -> Array:
-    """NaN where a design cannot be written in the model's tokens."""
-    fits = np.array([not why for why in domain.encoding_errors(designs)], dtype=bool)
-    found = np.full(len(designs), math.nan)
-    writable = [design for design, ok in zip(designs, fits, strict=True) if ok]
-    found[fits] = log_probability(writable, domain=domain, vae=vae, samples=samples)
-    return found
+def _vae_log_probability(designs: Sequence[str], *, encoding: SequenceEncoding, vae: VAE, samples: int) -> Array:
+    """Return log p(x) [nats] (`n`); NaN for a design that cannot be encoded."""
+    can_encode = np.array([not error for error in encoding.errors(designs)], dtype=bool)
+    scores = np.full(len(designs), math.nan)
+    encodable = [design for design, ok in zip(designs, can_encode, strict=True) if ok]
+    scores[can_encode] = log_probability(encodable, encoding=encoding, vae=vae, samples=samples)
+    return scores
 
 
 @lru_cache(maxsize=2)
-def _model(folder: Path) -> tuple[Sequences, VAE]:
-    vae, card, _ = load_model(folder, lambda said: Sequences().restore(said["domain"]).model(said["architecture"]))
-    return Sequences().restore(card["domain"]), vae
+def _load_vae(folder: Path) -> tuple[SequenceEncoding, VAE]:
+    """Return the encoding and the VAE of a model folder."""
+
+    def build(card: dict[str, Any]) -> VAE:
+        return build_stored(card, Sequences().restore(card["encoding"]))
+
+    vae, card, _ = load_model(folder, build)
+    return Sequences().restore(card["encoding"]), vae
 
 
-def _folder(model: str | Path | None) -> Path | None:
+def _resolve_folder(model: str | Path | None) -> Path | None:
     return None if model is None else Path(model).resolve()
 
 
 def _spearman(values: Array, labels: Array) -> float:
+    """Return Spearman's correlation, 0 if either side is constant."""
     if not (np.ptp(values) > 0 and np.ptp(labels) > 0):
         return 0.0
     return float(spearmanr(values, labels).statistic)

@@ -1,4 +1,4 @@
-"""Landscapes that were measured: values looked up in tables, by sequence."""
+"""Oracles that look measured values up in tables, by sequence."""
 
 from __future__ import annotations
 
@@ -26,32 +26,34 @@ def sequence_table(
     sequence_column: str = "sequence",
     either_strand: bool = False,
 ) -> Array:
-    """Look measured values up in a table (`n`); NaN where it has no such sequence.
+    """Return measured values from a table (`n`); NaN for sequences that it does not contain.
 
     Args:
         designs: `n` sequences.
-        path: of a table with a header, plain or gzipped; commas, semicolons or tabs between columns. Read once.
-        column: of the values; an empty cell is unknown, and of a repeated sequence the first row counts.
-        sequence_column: of the sequences; the first, where several have that name.
-        either_strand: whether a sequence of DNA that the table lacks is looked up by its reverse complement.
+        path: Table with a header, plain or gzipped, with commas, semicolons or tabs between columns. Read once and
+            cached.
+        column: Column of the values. An empty cell is an unknown value; of a repeated sequence the first row is used.
+        sequence_column: Column of the sequences; the first of this name, where there are several.
+        either_strand: Whether a DNA sequence that the table does not contain is looked up by its reverse complement.
 
     Raises:
-        InvdesignError: the table cannot be read, lacks a column, or has a cell that is no number.
+        InvdesignError: The table cannot be read, lacks a column, or has a cell that is not a number.
     """
-    place = Path(path)
-    if not place.is_file():
-        raise InvdesignError(f"cannot read {place}: no such file. Check the path of the measured table")
-    table = _table(place.resolve(), place.stat().st_mtime_ns, column, sequence_column)
-    found = [table.get(design, math.nan) for design in designs]
+    file = Path(path)
+    if not file.is_file():
+        raise InvdesignError(f"cannot read {file}: no such file. Check the path of the measured table")
+    table = _read_table(file.resolve(), file.stat().st_mtime_ns, column, sequence_column)
+    values = [table.get(design, math.nan) for design in designs]
     if either_strand:
         for i, design in enumerate(designs):
             if design not in table:
-                found[i] = table.get(reverse_complement(design), math.nan)
-    return np.array(found, dtype=np.float64)
+                values[i] = table.get(reverse_complement(design), math.nan)
+    return np.array(values, dtype=np.float64)
 
 
 @lru_cache(maxsize=8)
-def _table(path: Path, changed: int, column: str, sequence_column: str) -> dict[str, float]:
+def _read_table(path: Path, modified: int, column: str, sequence_column: str) -> dict[str, float]:
+    """Read the values of a table by sequence; its time of modification is part of the cache key."""
     text = decode_text(read_bytes(path)).lstrip("\n")
     header_line = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header_line.count)
@@ -64,16 +66,16 @@ def _table(path: Path, changed: int, column: str, sequence_column: str) -> dict[
             if not cells:
                 continue
             if len(cells) != len(header):
-                raise InvdesignError(f"{path}, row {number}: {len(cells)} cells under {len(header)} columns")
-            table.setdefault(cells[key].strip().upper(), _number(path, number, column, cells[value].strip()))
+                raise InvdesignError(f"{path}, row {number}: expected {len(header)} cells, got {len(cells)}")
+            table.setdefault(cells[key].strip().upper(), _parse_number(path, number, column, cells[value].strip()))
     except csv.Error as error:
-        raise InvdesignError(f"{path}: not a table ({error}); a quote that is not closed?") from error
+        raise InvdesignError(f"{path}: expected a table, got {error}. Check for a quote that is not closed") from error
     if not table:
-        raise InvdesignError(f"{path}: expected rows under the header, found none")
+        raise InvdesignError(f"{path}: expected rows below the header, got none")
     return table
 
 
-def _number(path: Path, row: int, column: str, cell: str) -> float:
+def _parse_number(path: Path, row: int, column: str, cell: str) -> float:
     if cell.lower() in UNKNOWN_VALUES:
         return math.nan
     try:
@@ -81,5 +83,5 @@ def _number(path: Path, row: int, column: str, cell: str) -> float:
     except ValueError:
         value = math.inf
     if math.isinf(value):
-        raise InvdesignError(f"{path}, row {row}: column {column!r} has {cell[:40]!r}, expected a finite number")
+        raise InvdesignError(f"{path}, row {row}, column {column!r}: expected a finite number, got {cell[:40]!r}")
     return value

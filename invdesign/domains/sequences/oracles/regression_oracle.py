@@ -1,14 +1,14 @@
-"""The oracle of measured variants: a regression of a table, trained once, with its held-out error beside it.
+"""Regression oracle: a model of measured variants, trained once, with its held-out error.
 
-Two regressions are tried, additive (ridge on one-hot) and a small ensemble of networks; a random tenth of the variants
-says which is better, and then that one is trained on all. What is learnt is cached by the content of the table.
+Two models are compared: additive (ridge on one-hot) and a small ensemble of networks. The one with the smaller error on
+a random tenth of the variants is trained again on all of them. The result is cached by the content of the table.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -25,8 +25,8 @@ from invdesign.domains.sequences.io import files
 from invdesign.domains.sequences.oracles.regressors import (
     Encoder,
     Ensemble,
+    NetworkRecipe,
     Networks,
-    Recipe,
     Ridge,
     fit_networks,
     fit_ridge,
@@ -35,60 +35,59 @@ from invdesign.io.atomic import write_bytes
 from invdesign.vae.store import read_tensors, write_tensors
 from invdesign.vae.training import split
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
-FEWEST = 30
-Model = Literal["ridge", "networks"]
+MIN_VARIANTS = 30
+ModelName = Literal["ridge", "networks"]
 
 
 @dataclass(frozen=True)
-class Score:
-    """How well a regression foretold variants that it was not trained on.
-
-    Args:
-        n: variants.
-        n_unseen: further variants that it could not tell of, for a letter at a place where it had seen none.
-        spearman: rank correlation with what was measured.
-        rmse: root mean square error, in the unit of what was measured.
-    """
+class HeldOutScore:
+    """Accuracy of a regression on variants that it was not trained on."""
 
     n: int
+    """Number of predicted variants."""
     n_unseen: int
+    """Number of variants without a prediction: no training variant has one of their letters at its position."""
     spearman: float
+    """Rank correlation of predictions and measured values."""
     rmse: float
+    """Root mean square error, in the unit of the measured values."""
 
 
 @dataclass(frozen=True)
-class Report:
-    """What is known of a regression: both candidates on the held-out tenth, trained on the others.
-
-    Args:
-        variants: in the table.
-        held_out: of them, a random tenth.
-        spread: standard deviation of what was measured.
-        ridge: the additive candidate.
-        networks: the other.
-        chosen: the one of the smaller error, which was then trained on all variants.
-    """
+class RegressionReport:
+    """Held-out accuracy of both models, each trained on nine tenths of the variants."""
 
     variants: int
+    """Number of measured variants in the table."""
     held_out: int
+    """Number of held-out variants, a random tenth."""
     spread: float
-    ridge: Score
-    networks: Score
-    chosen: Model
+    """Standard deviation of the measured values."""
+    ridge: HeldOutScore
+    """Accuracy of the additive model."""
+    networks: HeldOutScore
+    """Accuracy of the ensemble of networks."""
+    chosen: ModelName
+    """Model with the smaller error, which is then trained on all variants."""
 
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """A trained regression, and how far to trust it."""
+    """Trained regression with its held-out accuracy."""
 
     encoder: Encoder
+    """Encoder of designs."""
     model: Ridge | Ensemble
-    report: Report
+    """Model, trained on all variants."""
+    report: RegressionReport
+    """Held-out accuracy of both models."""
 
     def predict(self, designs: Sequence[str]) -> Array:
-        """Values of designs (`n`); NaN where a letter stands at a place where no measured variant had it."""
-        return predicted(self.encoder, self.model, designs)
+        """Return predicted values (`n`); NaN for a letter that no measured variant has at its position."""
+        return predict(self.encoder, self.model, designs)
 
 
 def regression(
@@ -101,127 +100,160 @@ def regression(
     max_length: int = files.MAX_LENGTH,
     cache: str | Path | None = None,
 ) -> Array:
-    """What a regression of measured variants foretells, in the unit of the table (`n`); see `trained`.
+    """Return the predictions of a regression of measured variants, in the unit of the table (`n`).
 
-    NaN where a letter stands at a place where no measured variant had it. The first call trains or loads, and no
-    designs are needed for it.
+    The value is NaN for a letter that no measured variant has at its position. The first call trains the regression or
+    loads it from the cache; it may have no designs.
+
+    Args:
+        designs: `n` sequences.
+        path: Table of variants; see `train_or_load`, as for all that follow.
+        column: Column of the measured values.
+        sequence_column: Column of the sequences.
+        kind: Kind of the sequences.
+        max_length: Maximum number of letters.
+        cache: Folder of trained regressions.
+
+    Raises:
+        InvdesignError: See `train_or_load`.
     """
-    return trained(
+    fitted = train_or_load(
         path, column=column, sequence_column=sequence_column, kind=kind, max_length=max_length, cache=cache
-    ).predict(designs)  # fmt: skip
+    )
+    return fitted.predict(designs)
 
 
-def trained(
+def train_or_load(
     path: str | Path,
     *,
     column: str,
     sequence_column: str | None = None,
     kind: str = "protein",
     max_length: int = files.MAX_LENGTH,
-    recipe: Recipe | None = None,
+    recipe: NetworkRecipe | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Regression:
-    """The regression of a table of variants: from the cache, or trained now.
+    """Return the regression of a table of variants: from the cache if possible, otherwise newly trained.
 
     The report is written as JSON beside the model in the cache.
 
     Args:
-        path: of the table, see `files.read`; of a repeated variant the first row counts.
-        column: of the values that were measured; rows without one are left out.
-        sequence_column: of the sequences; found by its name where it is not given.
-        kind: of the sequences.
-        max_length: letters of the longest sequence.
-        recipe: of the networks.
-        cache: folder of trained regressions; by default among your cache folder's.
-        progress: told the steps; by default a training is announced on standard error.
+        path: Table of variants, see `files.read`; of a repeated variant the first row is used.
+        column: Column of the measured values; rows without a value are omitted.
+        sequence_column: Column of the sequences; found by its name by default.
+        kind: Kind of the sequences, see `letters_of`.
+        max_length: Maximum number of letters of a sequence.
+        recipe: Settings of the networks.
+        cache: Folder of trained regressions; by default in the user's cache folder.
+        progress: Called with the steps of the training; by default its start and end are logged as warnings, because it
+            can take a minute.
 
     Raises:
-        InvdesignError: the table cannot be read, or has fewer than 30 measured variants or only one value.
+        InvdesignError: The table cannot be read, or has fewer than 30 measured variants or only one value.
     """
-    place = Path(path)
-    if not place.is_file():
-        raise InvdesignError(f"cannot read {place}: no such file. Check the path of the measured table")
+    file = Path(path)
+    if not file.is_file():
+        raise InvdesignError(f"cannot read {file}: no such file. Check the path of the measured table")
     folder = Path(cache) if cache else platformdirs.user_cache_path("invdesign") / "regressions"
-    options = (column, sequence_column, kind, max_length, recipe or Recipe())
-    return _trained(place.resolve(), place.stat().st_mtime_ns, *options, folder, progress or _announce)
+    options = (column, sequence_column, kind, max_length, recipe or NetworkRecipe())
+    return _train_or_load(file.resolve(), file.stat().st_mtime_ns, *options, folder, progress or _log_progress)
 
 
-def predicted(encoder: Encoder, model: Ridge | Ensemble, designs: Sequence[str]) -> Array:
-    """Values of designs by a model of an encoder's pairs (`n`), NaN where the encoder lacks a letter."""
+def predict(encoder: Encoder, model: Ridge | Ensemble, designs: Sequence[str]) -> Array:
+    """Return predicted values of designs (`n`); NaN for a design with a letter that the encoder lacks.
+
+    Args:
+        encoder: Encoder of designs.
+        model: Model of the encoder's pairs.
+        designs: `n` designs.
+    """
     if not len(designs):
         return np.empty(0)
-    numbers, is_known = encoder.numbers(designs)
+    numbers, is_known = encoder.encode(designs)
     return np.where(is_known, model.predict(numbers), np.nan)
 
 
-def score(found: Array, wanted: Array) -> Score:
-    """Compare predictions with what was measured; predictions that are NaN are counted and left out."""
-    told = np.isfinite(found)
-    error = found[told] - wanted[told]
-    is_ranked = told.sum() > 1 and np.ptp(found[told]) > 0 and np.ptp(wanted[told]) > 0
-    correlation = float(spearmanr(found[told], wanted[told]).statistic) if is_ranked else 0.0
-    rmse = float(np.sqrt((error**2).mean())) if told.any() else float("nan")
-    return Score(int(told.sum()), int((~told).sum()), correlation, rmse)
+def score_predictions(predictions: Array, measured: Array) -> HeldOutScore:
+    """Compare predictions with measured values; predictions that are NaN are counted and omitted.
+
+    Args:
+        predictions: `n` values.
+        measured: `n` values.
+
+    Example:
+        >>> score_predictions(np.array([1.0, 2.0, np.nan]), np.array([1.0, 3.0, 9.0])).n_unseen
+        1
+    """
+    is_predicted = np.isfinite(predictions)
+    x, y = predictions[is_predicted], measured[is_predicted]
+    has_ranks = len(x) > 1 and np.ptp(x) > 0 and np.ptp(y) > 0
+    correlation = float(spearmanr(x, y).statistic) if has_ranks else 0.0
+    rmse = float(np.sqrt(((x - y) ** 2).mean())) if len(x) else float("nan")
+    return HeldOutScore(len(x), int((~is_predicted).sum()), correlation, rmse)
 
 
 @lru_cache(maxsize=8)
-def _trained(
+def _train_or_load(
     path: Path,
-    changed: int,
+    modified: int,
     column: str,
     sequence_column: str | None,
     kind: str,
     max_length: int,
-    recipe: Recipe,
+    recipe: NetworkRecipe,
     folder: Path,
     progress: Progress,
 ) -> Regression:
+    """Train or load a regression; the file's time of modification is part of the cache key."""
     with path.open("rb") as stream:
         content = hashlib.file_digest(stream, "sha256").hexdigest()
     key = json.dumps([FORMAT, content, column, sequence_column, kind, max_length, asdict(recipe)])
-    place = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
-    if place.is_file():
-        return _load(place)
+    stored = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
+    if stored.is_file():
+        return _load(stored)
     corpus = files.read(
         path, kind=kind, sequence_column=sequence_column, properties={column: column}, max_length=max_length
-    )  # fmt: skip
+    )
     y = corpus.properties[column]
-    known = np.flatnonzero(np.isfinite(y))
-    if len(known) < FEWEST:
+    measured = np.flatnonzero(np.isfinite(y))
+    if len(measured) < MIN_VARIANTS:
         raise InvdesignError(
-            f"{path}: {len(known)} variants with a number in {column!r}; a regression needs at least {FEWEST}"
+            f"{path}: expected at least {MIN_VARIANTS} variants with a number in {column!r}, got {len(measured)}. "
+            "Measure more variants, or check the column"
         )
-    fitted = _fit([corpus.designs[i] for i in known], y[known], recipe, progress)
-    _save(fitted, place, {"table": path.name, "sha256": content, "column": column})
+    fitted = _fit([corpus.designs[i] for i in measured], y[measured], recipe, progress)
+    _save(fitted, stored, {"table": path.name, "sha256": content, "column": column})
     return fitted
 
 
-def _fit(designs: Sequence[str], y: Array, recipe: Recipe, progress: Progress) -> Regression:
-    kept, out = split(len(y), held_out=len(y), seed=recipe.seed)
-    held_out = [designs[i] for i in out]
-    scores: dict[str, Score] = {}
+def _fit(designs: Sequence[str], y: Array, recipe: NetworkRecipe, progress: Progress) -> Regression:
+    """Choose a model on a held-out tenth of the variants, and train it on all."""
+    training, held_out = split(len(y), held_out=len(y), seed=recipe.seed)
+    test_designs = [designs[i] for i in held_out]
+    scores: dict[str, HeldOutScore] = {}
     for name in ("ridge", "networks"):
-        encoder, model = _model(name, [designs[i] for i in kept], y[kept], recipe, progress)
-        scores[name] = score(predicted(encoder, model, held_out), y[out])
-    chosen: Model = "ridge" if scores["ridge"].rmse <= scores["networks"].rmse else "networks"
-    encoder, model = _model(chosen, designs, y, recipe, progress)
-    report = Report(len(y), len(out), float(y.std()), scores["ridge"], scores["networks"], chosen)
+        encoder, model = _fit_model(name, [designs[i] for i in training], y[training], recipe, progress)
+        scores[name] = score_predictions(predict(encoder, model, test_designs), y[held_out])
+    chosen: ModelName = "ridge" if scores["ridge"].rmse <= scores["networks"].rmse else "networks"
+    encoder, model = _fit_model(chosen, designs, y, recipe, progress)
+    report = RegressionReport(len(y), len(held_out), float(y.std()), scores["ridge"], scores["networks"], chosen)
     return Regression(encoder, model, report)
 
 
-def _model(
-    name: str, designs: Sequence[str], y: Array, recipe: Recipe, progress: Progress
+def _fit_model(
+    name: str, designs: Sequence[str], y: Array, recipe: NetworkRecipe, progress: Progress
 ) -> tuple[Encoder, Ridge | Ensemble]:
-    encoder = Encoder.of(designs)
-    numbers, _ = encoder.numbers(designs)
+    encoder = Encoder.fit(designs)
+    numbers, _ = encoder.encode(designs)
     n_pairs = len(encoder.pairs)
     if name == "ridge":
         return encoder, fit_ridge(numbers, y, n_pairs)
     return encoder, fit_networks(numbers, y, n_pairs, recipe, progress=progress)
 
 
-def _save(fitted: Regression, place: Path, source: dict[str, str]) -> None:
+def _save(fitted: Regression, path: Path, source: dict[str, str]) -> None:
+    """Write the model as safetensors and its report as JSON."""
     model = fitted.model
     meta: dict[str, Any] = {
         "common": fitted.encoder.common,
@@ -234,23 +266,26 @@ def _save(fitted: Regression, place: Path, source: dict[str, str]) -> None:
     else:
         tensors = dict(model.networks.state_dict())
         meta |= {"recipe": asdict(model.networks.recipe), "mean": model.mean, "spread": model.spread}
-    write_tensors(place, tensors, meta)
-    write_bytes(place.with_suffix(".json"), json.dumps({**source, **asdict(fitted.report)}, indent=1).encode())
+    write_tensors(path, tensors, meta)
+    write_bytes(path.with_suffix(".json"), json.dumps({**source, **asdict(fitted.report)}, indent=1).encode())
 
 
-def _load(place: Path) -> Regression:
-    tensors, meta = read_tensors(place)
-    encoder = Encoder(meta["common"], tuple((int(at), str(letter)) for at, letter in meta["pairs"]))
-    said = meta["report"]
-    report = Report(**{**said, "ridge": Score(**said["ridge"]), "networks": Score(**said["networks"])})
+def _load(path: Path) -> Regression:
+    tensors, meta = read_tensors(path)
+    encoder = Encoder(meta["common"], tuple((int(position), str(letter)) for position, letter in meta["pairs"]))
+    stored = meta["report"]
+    scores = {name: HeldOutScore(**stored[name]) for name in ("ridge", "networks")}
+    report = RegressionReport(**{**stored, **scores})
     if "recipe" not in meta:
         return Regression(encoder, Ridge(float(tensors["constant"]), tensors["effects"].numpy()), report)
-    networks = Networks(len(encoder.pairs), Recipe(**meta["recipe"]))
+    networks = Networks(len(encoder.pairs), NetworkRecipe(**meta["recipe"]))
     networks.load_state_dict(tensors)
     return Regression(encoder, Ensemble(networks.eval(), meta["mean"], meta["spread"]), report)
 
 
-def _announce(stage: str, done: int, total: int) -> None:
-    if done in (0, total):
-        what = f"{total:,} steps, once; then it is cached" if not done else "done"
-        print(f"invdesign: {stage}: {what}", file=sys.stderr, flush=True)
+def _log_progress(stage: str, done: int, total: int) -> None:
+    """Log the start and the end of a training, at a level that is visible by default."""
+    if done == 0:
+        log.warning("%s: %s steps, once; the result is cached", stage, f"{total:,}")
+    elif done == total:
+        log.warning("%s: done", stage)

@@ -1,4 +1,4 @@
-"""Regressions of measured variants: additive (ridge on one-hot), and a small ensemble of networks on the same."""
+"""Regressions of measured variants: additive (ridge on one-hot), and a small ensemble of neural networks."""
 
 from __future__ import annotations
 
@@ -16,208 +16,238 @@ from torch.nn.functional import embedding_bag, mse_loss, silu
 from invdesign.core import Array, InvdesignError, Progress, silent
 
 Numbers = npt.NDArray[np.int64]
-BEYOND = " "
+BEYOND_END = " "
 ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Designs as the pairs of place and letter in which they differ from the commonest letter at each place.
+    """Encoder of designs as (position, letter) pairs in which they differ from the most common letter of a position.
 
-    Args:
-        common: the commonest letter at each place of the longest variant; a blank beyond the end.
-        pairs: the others that were seen, `(place, letter)`, numbered from 1 in this order.
+    Example:
+        >>> encoder = Encoder.fit(["ACD", "ACE", "ACD"])
+        >>> encoder.common, encoder.pairs
+        ('ACD', ((2, 'E'),))
+        >>> numbers, is_known = encoder.encode(["ACE", "AAA"])
+        >>> is_known.tolist()
+        [True, False]
     """
 
     common: str
+    """Most common letter at each position of the longest variant; a blank beyond the end."""
     pairs: tuple[tuple[int, str], ...]
+    """Other pairs `(position, letter)` that occur, numbered from 1 in this order."""
 
     @classmethod
-    def of(cls, designs: Sequence[str]) -> Encoder:
-        """The encoder of these variants."""
+    def fit(cls, designs: Sequence[str]) -> Encoder:
+        """Return the encoder of these variants."""
         length = max(map(len, designs))
-        letters = _letters(designs, length)
-        common, pairs = [], []
-        for place, column in enumerate(letters.T):
-            found, counts = np.unique(column, return_counts=True)
-            common.append(chr(found[counts.argmax()]))
-            pairs += [(place, chr(code)) for code in found if chr(code) != common[-1]]
+        codes = _letter_codes(designs, length)
+        common: list[str] = []
+        pairs: list[tuple[int, str]] = []
+        for position, column in enumerate(codes.T):
+            values, counts = np.unique(column, return_counts=True)
+            common.append(chr(values[counts.argmax()]))
+            pairs += [(position, chr(code)) for code in values if chr(code) != common[-1]]
         return cls("".join(common), tuple(pairs))
 
-    def numbers(self, designs: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-        """Numbers of the pairs that each design has (`n x k`, 0 where it has fewer), and whether all were seen (`n`).
+    def encode(self, designs: Sequence[str]) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+        """Return the numbers of the pairs of each design, and whether all of its letters are known.
 
-        What was not seen cannot be told of; such a design is not measurable.
+        Args:
+            designs: `n` designs.
+
+        Returns:
+            `n x k` numbers, padded with 0, and `n` flags. A design with a letter that no variant has at its position is
+            not known, and its numbers are 0.
         """
         length = len(self.common)
         fits = np.array([len(design) <= length and design.isascii() for design in designs], dtype=bool)
-        letters = _letters([d if ok else "" for d, ok in zip(designs, fits, strict=True)], length)
+        codes = _letter_codes([d if ok else "" for d, ok in zip(designs, fits, strict=True)], length)
         number_of = np.full((length, 128), -1, dtype=np.int64)
-        number_of[np.arange(length), _letters([self.common], length)[0]] = 0
-        for number, (place, letter) in enumerate(self.pairs, start=1):
-            number_of[place, ord(letter)] = number
-        full = number_of[np.arange(length), letters]
-        is_known = fits & (full >= 0).all(axis=1)
-        full[~is_known] = 0
-        # The pairs of each design to the left, zeros behind them.
-        packed = np.take_along_axis(full, np.argsort(full == 0, axis=1, kind="stable"), axis=1)
-        return packed[:, : max(1, int((packed > 0).sum(axis=1).max(initial=0)))], is_known
+        number_of[np.arange(length), _letter_codes([self.common], length)[0]] = 0
+        for number, (position, letter) in enumerate(self.pairs, start=1):
+            number_of[position, ord(letter)] = number
+        numbers = number_of[np.arange(length), codes]
+        is_known = fits & (numbers >= 0).all(axis=1)
+        numbers[~is_known] = 0
+        # Move the pairs of each design to the left and the zeros behind them.
+        packed = np.take_along_axis(numbers, np.argsort(numbers == 0, axis=1, kind="stable"), axis=1)
+        width = max(1, int((packed > 0).sum(axis=1).max(initial=0)))
+        return packed[:, :width], is_known
 
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """A constant and an effect of each pair, in the unit of what was measured."""
+    """Additive model: a constant and an effect of each pair, in the unit of the measured values."""
 
     constant: float
+    """Value of the most common letters."""
     effects: Array
+    """Effect of each pair (`p`)."""
 
     def predict(self, numbers: Numbers) -> Array:
-        """Values of designs by the numbers of their pairs (`n`)."""
-        return self.constant + np.concatenate([[0.0], self.effects])[numbers].sum(axis=1)
+        """Return the values (`n`) of designs given as numbers of pairs (`n x k`)."""
+        effects: Array = np.concatenate([[0.0], self.effects])
+        values: Array = self.constant + effects[numbers].sum(axis=1)
+        return values
 
 
 def fit_ridge(numbers: Numbers, y: Array, n_pairs: int, *, alpha: float | None = None, folds: int = 5) -> Ridge:
-    """Additive effects by ridge regression.
+    """Fit additive effects by ridge regression.
 
     Args:
         numbers: `n x k` numbers of pairs.
         y: `n` values.
-        n_pairs: how many pairs there are.
-        alpha: the penalty; by cross-validation where it is not given.
-        folds: of the cross-validation.
+        n_pairs: Number of pairs of the encoder.
+        alpha: Ridge penalty; chosen by cross-validation from `ALPHAS` by default.
+        folds: Number of folds of the cross-validation.
 
     References:
-        Hsu et al., Nat. Biotechnol. 2022, doi:10.1038/s41587-021-01146-5, on one-hot ridge as what to beat.
+        Hsu et al., Nat. Biotechnol. 2022, doi:10.1038/s41587-021-01146-5, on one-hot ridge regression as a baseline.
     """
     X = _one_hot(numbers, n_pairs)
     if alpha is None:
         fold = np.random.default_rng(0).permutation(len(y)) % folds
         errors = np.zeros(len(ALPHAS))
         for k in range(folds):
-            kept, out = fold != k, fold == k
-            moments = _moments(X[kept], y[kept])
+            is_training, is_held_out = fold != k, fold == k
+            moments = _moments(X[is_training], y[is_training])
             for i, candidate in enumerate(ALPHAS):
-                model = _solved(*moments, candidate)
-                errors[i] += ((model.predict(numbers[out]) - y[out]) ** 2).sum()
+                model = _solve_ridge(*moments, candidate)
+                errors[i] += ((model.predict(numbers[is_held_out]) - y[is_held_out]) ** 2).sum()
         alpha = ALPHAS[int(errors.argmin())]
-    return _solved(*_moments(X, y), alpha)
+    return _solve_ridge(*_moments(X, y), alpha)
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How networks are trained; with the data it decides them, and so the cache key.
-
-    Args:
-        members: networks of the ensemble, which differ by their first parameters.
-        width: of each layer.
-        depth: layers between the sum of the pairs' vectors and the answer.
-        epochs: passes through the variants.
-        batch: variants per step.
-        learning_rate: its peak, reached after a tenth of the steps; it falls to nothing along a cosine.
-        weight_decay: of AdamW.
-        seed: of parameters and order.
-    """
+class NetworkRecipe:
+    """Settings of the ensemble; together with the data they determine it, and the key of its cache."""
 
     members: int = 3
+    """Number of networks of the ensemble, which differ in their initial parameters."""
     width: int = 128
+    """Width of each layer."""
     depth: int = 2
+    """Number of hidden layers after the sum of the pairs' embeddings."""
     epochs: int = 20
+    """Number of passes through the variants."""
     batch: int = 512
+    """Number of variants in a step."""
     learning_rate: float = 3e-3
+    """Peak learning rate, reached after a tenth of the steps and multiplied by a cosine that decreases to 0."""
     weight_decay: float = 0.01
+    """Weight decay of AdamW."""
     seed: int = 0
+    """Seed of the parameters and of the order of the variants."""
 
 
 class Networks(nn.Module):
-    """An ensemble that adds up vectors of pairs, bends the sum, and answers a standardized value."""
+    """Ensemble of networks: a sum of the pairs' embeddings, nonlinear layers, and one standardized value."""
 
-    def __init__(self, n_pairs: int, recipe: Recipe) -> None:
+    def __init__(self, n_pairs: int, recipe: NetworkRecipe) -> None:
         super().__init__()
         m, w = recipe.members, recipe.width
         self.recipe = recipe
-        # Row 0 is no pair.
+        # The names of the parameters are the names of the tensors in stored regressions.
+        # Embeddings of the pairs; row 0 is the padding.
         self.vectors = nn.Parameter(0.1 * torch.randn(n_pairs + 1, m * w))
+        # Weights and biases of the hidden layers; the first bias belongs to the sum of the embeddings.
         self.bends = nn.Parameter(torch.randn(recipe.depth, m, w, w) / math.sqrt(w))
         self.shifts = nn.Parameter(torch.zeros(recipe.depth + 1, m, 1, w))
+        # Weights and bias of the output layer.
         self.answer = nn.Parameter(torch.randn(m, w, 1) / math.sqrt(w))
         self.level = nn.Parameter(torch.zeros(m, 1, 1))
 
     def forward(self, numbers: Tensor) -> Tensor:
-        """The members' answers (`m x n`) to numbers of pairs (`n x k`)."""
+        """Return the members' outputs (`m x n`) for numbers of pairs (`n x k`)."""
         total = embedding_bag(numbers, self.vectors, mode="sum", padding_idx=0)
         h = total.view(-1, self.recipe.members, self.recipe.width).transpose(0, 1) + self.shifts[0]
-        for bend, shift in zip(self.bends, self.shifts[1:], strict=True):
-            h = torch.baddbmm(shift, silu(h), bend)
+        for weight, bias in zip(self.bends, self.shifts[1:], strict=True):
+            h = torch.baddbmm(bias, silu(h), weight)
         return (torch.bmm(silu(h), self.answer) + self.level).squeeze(-1)
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """Trained networks, with the mean and the standard deviation of what was measured."""
+    """Trained networks with the standardization of their outputs."""
 
     networks: Networks
+    """Networks in evaluation mode."""
     mean: float
+    """Mean of the measured values."""
     spread: float
+    """Standard deviation of the measured values."""
 
     def predict(self, numbers: Numbers) -> Array:
-        """Values of designs by the numbers of their pairs (`n`), the mean of the networks."""
+        """Return the values (`n`) of designs given as numbers of pairs (`n x k`), averaged over the networks."""
         with torch.no_grad():
-            parts = [self.networks(part).mean(dim=0) for part in torch.from_numpy(numbers).split(4096)]
+            parts = [self.networks(part).mean(dim=0) for part in torch.split(torch.from_numpy(numbers), 4096)]
         return self.mean + self.spread * torch.cat(parts).double().numpy()
 
 
-def fit_networks(numbers: Numbers, y: Array, n_pairs: int, recipe: Recipe, *, progress: Progress = silent) -> Ensemble:
-    """Networks trained on `n x k` numbers of pairs.
+def fit_networks(
+    numbers: Numbers, y: Array, n_pairs: int, recipe: NetworkRecipe, *, progress: Progress = silent
+) -> Ensemble:
+    """Train an ensemble of networks.
+
+    Args:
+        numbers: `n x k` numbers of pairs.
+        y: `n` values.
+        n_pairs: Number of pairs of the encoder.
+        recipe: Settings of the networks and of their training.
+        progress: Called once an epoch with ("training a regression", step, number of steps).
 
     Raises:
-        InvdesignError: all values are the same.
+        InvdesignError: All values are the same.
     """
     mean, spread = float(y.mean()), float(y.std())
     if not spread > 0:
-        raise InvdesignError("regression: all values are the same, so that there is nothing to learn")
+        raise InvdesignError(f"regression: expected values that differ, got the same value {mean:g} for all designs")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = Networks(n_pairs, recipe)
     adam = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    per_epoch = math.ceil(len(y) / recipe.batch)
-    total = recipe.epochs * per_epoch
-    inputs, wanted = torch.from_numpy(numbers), torch.from_numpy((y - mean) / spread).float()
-    for step in range(total):
-        epoch, k = divmod(step, per_epoch)
+    n_batches = math.ceil(len(y) / recipe.batch)
+    n_steps = recipe.epochs * n_batches
+    inputs, targets = torch.from_numpy(numbers), torch.from_numpy((y - mean) / spread).float()
+    for step in range(n_steps):
+        epoch, k = divmod(step, n_batches)
         if k == 0:
             order = torch.from_numpy(np.random.default_rng([recipe.seed, epoch]).permutation(len(y)))
-            progress("training a regression", step, total)
+            progress("training a regression", step, n_steps)
         rows = order[k * recipe.batch : (k + 1) * recipe.batch]
-        rising = min(1.0, 10 * (step + 1) / total)
-        adam.param_groups[0]["lr"] = recipe.learning_rate * rising * (1 + math.cos(math.pi * step / total)) / 2
-        found = model(inputs[rows])
-        loss = mse_loss(found, wanted[rows].expand_as(found))
+        warmup = min(1.0, 10 * (step + 1) / n_steps)
+        adam.param_groups[0]["lr"] = recipe.learning_rate * warmup * (1 + math.cos(math.pi * step / n_steps)) / 2
+        predictions = model(inputs[rows])
+        loss = mse_loss(predictions, targets[rows].expand_as(predictions))
         adam.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         adam.step()
-    progress("training a regression", total, total)
+    progress("training a regression", n_steps, n_steps)
     return Ensemble(model.eval(), mean, spread)
 
 
 def _one_hot(numbers: Numbers, n_pairs: int) -> sparse.csr_array:
-    rows, places = np.nonzero(numbers)
+    """Return which pairs each design has: `n x n_pairs` zeros and ones."""
+    rows, columns = np.nonzero(numbers)
     return sparse.csr_array(
-        (np.ones(len(rows)), (rows, numbers[rows, places] - 1)), shape=(len(numbers), n_pairs), dtype=np.float64
+        (np.ones(len(rows)), (rows, numbers[rows, columns] - 1)), shape=(len(numbers), n_pairs), dtype=np.float64
     )
 
 
 def _moments(X: sparse.csr_array, y: Array) -> tuple[Array, Array, Array, float]:
-    """Scatter of the columns, their products with the values, their means, and the mean value."""
+    """Return the scatter matrix of the columns, their products with the values, their means, and the mean value."""
     means, mean = np.asarray(X.mean(axis=0)).ravel(), float(y.mean())
     return (X.T @ X).toarray() - len(y) * np.outer(means, means), X.T @ (y - mean), means, mean
 
 
-def _solved(scatter: Array, products: Array, means: Array, mean: float, alpha: float) -> Ridge:
+def _solve_ridge(scatter: Array, products: Array, means: Array, mean: float, alpha: float) -> Ridge:
     effects = linalg.solve(scatter + alpha * np.eye(len(scatter)), products, assume_a="pos")
     return Ridge(mean - float(means @ effects), effects)
 
 
-def _letters(designs: Sequence[str], length: int) -> Numbers:
-    """Codes of letters (`n x length`), blanks beyond the end."""
-    text = "".join(design.ljust(length, BEYOND) for design in designs).encode("ascii")
+def _letter_codes(designs: Sequence[str], length: int) -> Numbers:
+    """Return the ASCII codes of letters (`n x length`), with blanks beyond the end."""
+    text = "".join(design.ljust(length, BEYOND_END) for design in designs).encode("ascii")
     return np.frombuffer(text, dtype=np.uint8).astype(np.int64).reshape(len(designs), length)

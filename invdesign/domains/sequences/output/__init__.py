@@ -1,1 +1,1 @@
-"""Output for people: order files, plates, figures."""
+"""Order files, plate layouts and figures of sequences."""

@@ -1,7 +1,7 @@
-"""What a laboratory gets of the candidates: sequences to read, DNA to order, plates to fill.
+"""Order files for candidates: FASTA, mutation lists, genes and DNA to order, plate layouts.
 
-Every file calls a design by the same identifier: a name, its place in the list, and a hash of its sequence, which tells
-the design whatever its place in another list.
+All files use the same identifier of a design: a name, its number in the list, and a hash of its sequence, which
+identifies the design regardless of its number in another list.
 """
 
 from __future__ import annotations
@@ -22,29 +22,37 @@ from Bio.SeqRecord import SeqRecord
 
 from invdesign.core import Candidate, InvdesignError
 from invdesign.domains.sequences.alphabet import GAP
-from invdesign.domains.sequences.dna import dna_validators as dna_checks
-from invdesign.domains.sequences.dna.codons import Gene, gene
+from invdesign.domains.sequences.dna import dna_validators
+from invdesign.domains.sequences.dna.codons import Gene, GeneSettings, reverse_translate
 from invdesign.domains.sequences.dna.vendors import ANY, Vendor
-from invdesign.domains.sequences.output import plates as wells_of
+from invdesign.domains.sequences.output import plates as plate_layouts
 from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 from invdesign.io.atomic import write_bytes
 from invdesign.io.cells import safe_cell
+
+# Biopython is untyped.
+_seq_feature: Any = SeqFeature
+_simple_location: Any = SimpleLocation
 
 LEFT_OUT, FINDINGS = "left_out.csv", "findings.csv"
 NAME = "design"
 
 
-def identifiers(candidates: Sequence[Candidate[str]], *, name: str = NAME) -> list[str]:
-    """Stable identifiers without spaces, e.g. `design-001-3f2a9c81`.
+def make_identifiers(candidates: Sequence[Candidate[str]], *, name: str = NAME) -> list[str]:
+    """Return stable identifiers without spaces, e.g. `design-001-3f2a9c81`.
+
+    Args:
+        candidates: `n` candidates, best first.
+        name: Prefix of the identifiers.
 
     Raises:
-        InvdesignError: the name has characters that order forms refuse.
+        InvdesignError: The name has characters that order forms reject.
     """
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,15}", name):
         raise InvdesignError(
-            f"name {name!r}: identifiers begin with a letter and have letters, digits, _ and - only; at most 16"
+            f"deliverables: name must begin with a letter and have at most 16 letters, digits, _ and -, got {name!r}"
         )
-    return [f"{name}-{label}" for label in _labels(candidates)]
+    return [f"{name}-{label}" for label in _short_labels(candidates)]
 
 
 def fasta(
@@ -53,43 +61,49 @@ def fasta(
     """Write `designs.fasta`, without gaps: `>id mutations=A108D;V11L predicted=.. sd=.. measured=..`.
 
     Args:
-        candidates: best first.
-        folder: exists.
-        wild_type: what mutations are counted on; none are said without one.
-        name: what identifiers begin with.
+        candidates: Candidates, best first.
+        folder: Existing folder.
+        wild_type: Reference for mutations; without one, they are omitted.
+        name: Prefix of the identifiers.
+
+    Returns:
+        Paths of the written files.
     """
     records = []
-    for title, candidate in zip(identifiers(candidates, name=name), candidates, strict=True):
-        told = _told(candidate)
+    for identifier, candidate in zip(make_identifiers(candidates, name=name), candidates, strict=True):
+        fields = _format_values(candidate)
         if wild_type is not None:
-            told = {"mutations": ";".join(wild_type.mutations(candidate.design)) or "none", **told}
-        words = " ".join(f"{key}={value}" for key, value in told.items() if value)
-        records.append(SeqRecord(Seq(candidate.design.replace(GAP, "")), id=title, description=words))
-    return [_written(records, Path(folder) / "designs.fasta", "fasta")]
+            fields = {"mutations": ";".join(wild_type.mutations(candidate.design)) or "none", **fields}
+        description = " ".join(f"{key}={value}" for key, value in fields.items() if value)
+        records.append(SeqRecord(Seq(candidate.design.replace(GAP, "")), id=identifier, description=description))
+    return [_write_records(records, Path(folder) / "designs.fasta", "fasta")]
 
 
 def mutations(
     candidates: Sequence[Candidate[str]], folder: Path, *, wild_type: WildType, name: str = NAME
 ) -> list[Path]:
-    """Write `mutations.csv`: for every candidate what tells it from the wild type, by residue numbers.
+    """Write `mutations.csv`: the mutations of every candidate, by residue numbers.
 
     Args:
-        candidates: best first.
-        folder: exists.
-        wild_type: its name and the numbers of its residues stand in every row.
-        name: what identifiers begin with.
+        candidates: Candidates, best first.
+        folder: Existing folder.
+        wild_type: Reference; its name and residue numbers are in every row.
+        name: Prefix of the identifiers.
+
+    Returns:
+        Paths of the written files.
     """
     designs = [candidate.design for candidate in candidates]
-    told = [_told(candidate) for candidate in candidates]
+    values = [_format_values(candidate) for candidate in candidates]
     columns: dict[str, Sequence[Any]] = {
-        "id": identifiers(candidates, name=name),
+        "id": make_identifiers(candidates, name=name),
         "mutations": [";".join(wild_type.mutations(design)) for design in designs],
         "n_mutations": [distance(wild_type.sequence, design) for design in designs],
         "wild_type": [wild_type.name] * len(designs),
         "residues": [wild_type.residues] * len(designs),
-        **{key: [row[key] for row in told] for key in ("predicted", "sd", "measured")},
+        **{key: [row[key] for row in values] for key in ("predicted", "sd", "measured")},
     }
-    return [_table(columns, Path(folder) / "mutations.csv")]
+    return [_write_table(columns, Path(folder) / "mutations.csv")]
 
 
 def codons(
@@ -100,64 +114,62 @@ def codons(
     organism: str = "e_coli",
     upstream: str = "",
     downstream: str = "",
-    start: bool = True,
-    stop: str = "TAA",
+    add_start_codon: bool = True,
+    stop_codon: str = "TAA",
     seed: int = 0,
     wild_type: WildType | None = None,
     name: str = NAME,
 ) -> list[Path]:
     """Write genes of proteins: `genes.fasta`, `genes.gb` with features, and `order.csv` with the vendor's headings.
 
-    Each gene is translated again and passes the checks of DNA. A protein for which none was found is listed in
+    Each gene is translated again and passes the checks of DNA. A protein for which no gene is found is listed in
     `left_out.csv` with the reason.
 
     Args:
-        candidates: proteins, best first.
-        folder: exists.
-        vendor: limits on the DNA.
-        organism: whose codon usage (see `codons.gene`, also for what follows).
-        upstream: DNA in front of the first codon.
-        downstream: DNA behind the last one.
-        start: whether a protein that does not begin with methionine gets one.
-        stop: the stop codon; empty for a part of a longer gene.
-        seed: of the solver's random numbers.
-        wild_type: whose residues the designs are.
-        name: what identifiers begin with.
+        candidates: Proteins, best first.
+        folder: Existing folder.
+        vendor: Limits on the DNA.
+        organism: Codon usage, see `GeneSettings`, as for all that follow up to `seed`.
+        upstream: DNA before the first codon.
+        downstream: DNA after the last codon.
+        add_start_codon: Whether a protein that does not start with methionine gets one.
+        stop_codon: Stop codon; empty for a part of a longer gene.
+        seed: Seed of the solver's random numbers.
+        wild_type: Wild type, the residues of which the designs must cover without omissions.
+        name: Prefix of the identifiers.
+
+    Returns:
+        Paths of the written files.
 
     Raises:
-        InvdesignError: there is a gene for none of them, or the wild type leaves residues out.
+        InvdesignError: No protein has a gene, the wild type omits residues, or a setting is invalid.
     """
     if wild_type is not None and " " in wild_type.residues:
         raise InvdesignError(
-            f"codons: the designs are residues {wild_type.residues} of {wild_type.name}, which alone are no protein; "
-            "set deliverables.codons=null, or design within the whole sequence (domain.designable)"
+            f"codons: expected designs of a whole protein, got the residues {wild_type.residues} of {wild_type.name}. "
+            "Set deliverables.codons=null, or design within the whole sequence (domain.designable)"
         )
+    settings = GeneSettings(vendor, organism, upstream, downstream, add_start_codon, stop_codon, seed)
     folder = Path(folder)
     records: list[SeqRecord] = []
     left_out: dict[str, list[str]] = {"id": [], "reason": [], "sequence": []}
-    titles = identifiers(candidates, name=name)
-    for title, label, candidate in zip(titles, _labels(candidates), candidates, strict=True):
+    identifiers = make_identifiers(candidates, name=name)
+    for identifier, label, candidate in zip(identifiers, _short_labels(candidates), candidates, strict=True):
         try:
-            made = gene(
-                candidate.design,
-                vendor=vendor,
-                organism=organism,
-                upstream=upstream,
-                downstream=downstream,
-                start=start,
-                stop=stop,
-                seed=seed,
-            )
+            gene = reverse_translate(candidate.design, settings)
         except InvdesignError as error:
-            for key, cell in zip(left_out, (title, str(error), candidate.design), strict=True):
-                left_out[key].append(cell)
+            _append_row(left_out, identifier, str(error), candidate.design)
         else:
-            about = f"gene for {title}, codons of {organism}, limits of {f'{vendor.name} {vendor.date}'.strip()}"
-            records.append(_record(made.dna, title, label, about, _features(made, title)))
+            limits = f"{vendor.name} {vendor.date}".strip()
+            description = f"gene for {identifier}, codons of {organism}, limits of {limits}"
+            records.append(_make_record(gene.dna, identifier, label, description, _gene_features(gene, identifier)))
     if not records:
-        raise InvdesignError(f"genes for none of {len(candidates)} proteins, the first: {left_out['reason'][0]}")
-    paths = _ordered(records, folder, "genes", vendor)
-    return [*paths, _table(left_out, folder / LEFT_OUT)] if left_out["id"] else paths
+        raise InvdesignError(
+            f"codons: expected a gene for at least one of {len(candidates)} proteins, found none. The first: "
+            f"{left_out['reason'][0]}"
+        )
+    paths = _write_order(records, folder, "genes", vendor)
+    return [*paths, _write_table(left_out, folder / LEFT_OUT)] if left_out["id"] else paths
 
 
 def synthesis(
@@ -170,67 +182,74 @@ def synthesis(
     downstream: str = "",
     name: str = NAME,
 ) -> list[Path]:
-    """Write designs of DNA or RNA as they are, for an order: `dna.fasta`, `dna.gb` and `order.csv`.
+    """Write designs of DNA or RNA for an order, unchanged: `dna.fasta`, `dna.gb` and `order.csv`.
 
-    What the vendor would object to is listed in `findings.csv`, a row for each check that failed.
+    Violations of the vendor's limits are listed in `findings.csv`, a row for each failed check.
 
     Args:
-        candidates: best first; RNA is written as the DNA that it is transcribed from.
-        folder: exists.
-        vendor: limits that the DNA is held against.
-        wild_type: what mutations are counted on.
-        upstream: DNA in front of each design.
-        downstream: DNA behind it.
-        name: what identifiers begin with.
+        candidates: Candidates, best first; RNA is written as the DNA that it is transcribed from.
+        folder: Existing folder.
+        vendor: Limits on the DNA.
+        wild_type: Reference for mutations.
+        upstream: DNA before each design.
+        downstream: DNA after each design.
+        name: Prefix of the identifiers.
+
+    Returns:
+        Paths of the written files.
     """
     folder = Path(folder)
     records: list[SeqRecord] = []
-    found: dict[str, list[str]] = {"id": [], "check": [], "detail": []}
-    titles = identifiers(candidates, name=name)
-    for title, label, candidate in zip(titles, _labels(candidates), candidates, strict=True):
+    findings: dict[str, list[str]] = {"id": [], "check": [], "detail": []}
+    identifiers = make_identifiers(candidates, name=name)
+    for identifier, label, candidate in zip(identifiers, _short_labels(candidates), candidates, strict=True):
         own = candidate.design.replace(GAP, "").replace("U", "T")
         dna = f"{upstream}{own}{downstream}"
-        told = {"label": title}
+        qualifiers = {"label": identifier}
         if wild_type is not None:
-            told["note"] = f"mutations {';'.join(wild_type.mutations(candidate.design)) or 'none'}"
+            qualifiers["note"] = f"mutations {';'.join(wild_type.mutations(candidate.design)) or 'none'}"
         start, end = len(upstream), len(upstream) + len(own)
-        features = [*_flanks(len(dna), start, end), _feature(start, end, "misc_feature", told)]
-        records.append(_record(dna, title, label, f"designed DNA {title}", features))
-        for check in dna_checks.orderable(dna, vendor=vendor) + dna_checks.restriction_sites([dna], vendor=vendor):
+        features = [*_flank_features(len(dna), start, end), _make_feature(start, end, "misc_feature", qualifiers)]
+        records.append(_make_record(dna, identifier, label, f"designed DNA {identifier}", features))
+        checks = dna_validators.check_vendor_limits(dna, vendor=vendor)
+        checks += dna_validators.restriction_sites([dna], vendor=vendor)
+        for check in checks:
             if not check.passed:
-                for key, cell in zip(found, (title, check.name, check.detail), strict=True):
-                    found[key].append(cell)
-    paths = _ordered(records, folder, "dna", vendor)
-    return [*paths, _table(found, folder / FINDINGS)] if found["id"] else paths
+                _append_row(findings, identifier, check.name, check.detail)
+    paths = _write_order(records, folder, "dna", vendor)
+    return [*paths, _write_table(findings, folder / FINDINGS)] if findings["id"] else paths
 
 
 def plates(
     candidates: Sequence[Candidate[str]],
     folder: Path,
     *,
-    wells: wells_of.Wells = 96,
-    fill: wells_of.Fill = "columns",
+    wells: plate_layouts.Wells = 96,
+    fill: plate_layouts.Fill = "columns",
     wild_type: WildType | None = None,
     wild_type_wells: Sequence[str] = (),
     blank_wells: Sequence[str] = (),
     name: str = NAME,
 ) -> list[Path]:
-    """Write `plate-1.csv` (well, id, sequence, content) and `plate-1.svg`, and so on for as many as are needed.
+    """Write `plate-1.csv` (well, id, sequence, content) and `plate-1.svg`, and so on for as many plates as are needed.
 
     Args:
-        candidates: best first, and so they are put in.
-        folder: exists.
-        wells: of a plate.
-        fill: down the columns, or along the rows.
-        wild_type: stands in its wells of every plate.
-        wild_type_wells: e.g. `["A1", "H12"]`.
-        blank_wells: stay empty on every plate.
-        name: what identifiers begin with.
+        candidates: Candidates in the order in which they are placed, best first.
+        folder: Existing folder.
+        wells: Number of wells of a plate.
+        fill: `"columns"` (down the columns) or `"rows"` (along the rows).
+        wild_type: Control in `wild_type_wells` of every plate.
+        wild_type_wells: Wells of the wild type, e.g. `["A1", "H12"]`.
+        blank_wells: Wells that stay empty on every plate.
+        name: Prefix of the identifiers.
+
+    Returns:
+        Paths of the written files.
     """
     designs = [candidate.design.replace(GAP, "") for candidate in candidates]
-    control = None if wild_type is None else (_plain(wild_type.name), wild_type.sequence.replace(GAP, ""))
-    made = wells_of.filled(
-        list(zip(identifiers(candidates, name=name), designs, strict=True)),
+    control = None if wild_type is None else (_hyphenate(wild_type.name), wild_type.sequence.replace(GAP, ""))
+    layouts = plate_layouts.fill_plates(
+        list(zip(make_identifiers(candidates, name=name), designs, strict=True)),
         wells=wells,
         fill=fill,
         wild_type=control,
@@ -238,23 +257,24 @@ def plates(
         blank_wells=blank_wells,
     )
     paths = []
-    for number, plate in enumerate(made, start=1):
-        title = f"{name}, plate {number} of {len(made)}"
-        for suffix, text in (("csv", wells_of.table(plate)), ("svg", wells_of.svg(plate, title=title))):
+    for number, plate in enumerate(layouts, start=1):
+        title = f"{name}, plate {number} of {len(layouts)}"
+        texts = {"csv": plate_layouts.format_table(plate), "svg": plate_layouts.draw_plate(plate, title=title)}
+        for suffix, text in texts.items():
             paths.append(Path(folder) / f"plate-{number}.{suffix}")
             write_bytes(paths[-1], text.encode())
     return paths
 
 
-def _labels(candidates: Sequence[Candidate[str]]) -> list[str]:
-    """Place and hash of each, short enough for the name of a GenBank record."""
+def _short_labels(candidates: Sequence[Candidate[str]]) -> list[str]:
+    """Return the number and hash of each candidate, short enough for the name of a GenBank record."""
     width = len(str(max(len(candidates), 100)))
     hashes = [hashlib.sha256(candidate.key.encode()).hexdigest()[:8] for candidate in candidates]
     return [f"{number:0{width}d}-{sha}" for number, sha in enumerate(hashes, start=1)]
 
 
-def _told(candidate: Candidate[str]) -> dict[str, str]:
-    """What is predicted and measured, several objectives apart by `;`; empty where nothing is."""
+def _format_values(candidate: Candidate[str]) -> dict[str, str]:
+    """Return predicted and measured values, objectives separated by `;`; empty where no value is finite."""
     values = {"predicted": candidate.mean, "sd": candidate.sd, "measured": candidate.y}
     return {
         key: ";".join(f"{value:.4g}" for value in cells) if any(map(math.isfinite, cells)) else ""
@@ -262,50 +282,59 @@ def _told(candidate: Candidate[str]) -> dict[str, str]:
     }
 
 
-def _features(made: Gene, title: str) -> list[SeqFeature]:
-    told = {"label": title, "codon_start": 1, "transl_table": 1, "translation": made.protein}
-    return [*_flanks(len(made.dna), made.start, made.end), _feature(made.start, made.end, "CDS", told)]
-
-
-def _flanks(n: int, start: int, end: int) -> list[SeqFeature]:
-    found = [(0, start, "upstream"), (end, n, "downstream")]
-    return [_feature(a, b, "misc_feature", {"label": label}) for a, b, label in found if b > a]
-
-
-def _feature(start: int, end: int, kind: str, qualifiers: Mapping[str, Any]) -> SeqFeature:
-    return SeqFeature(SimpleLocation(start, end, 1), type=kind, qualifiers=dict(qualifiers))
-
-
-def _record(dna: str, title: str, label: str, about: str, features: Sequence[SeqFeature]) -> SeqRecord:
-    annotations: dict[str, Any] = {"molecule_type": "DNA", "topology": "linear", "data_file_division": "SYN"}
-    annotations |= {"source": "synthetic construct", "organism": "synthetic construct"}
-    return SeqRecord(
-        Seq(dna), id=title, name=label, description=about, features=list(features), annotations=annotations
-    )
-
-
-def _ordered(records: Sequence[SeqRecord], folder: Path, stem: str, vendor: Vendor) -> list[Path]:
-    """DNA as FASTA, as GenBank, and as the table that a vendor reads."""
-    named, sequence = vendor.headings
-    columns: dict[str, Sequence[Any]] = {
-        named: [record.id for record in records],
-        sequence: [str(record.seq) for record in records],
-    }
+def _gene_features(gene: Gene, identifier: str) -> list[SeqFeature]:
+    qualifiers = {"label": identifier, "codon_start": 1, "transl_table": 1, "translation": gene.protein}
     return [
-        _written(records, folder / f"{stem}.fasta", "fasta"),
-        _written(records, folder / f"{stem}.gb", "genbank"),
-        _table(columns, folder / "order.csv"),
+        *_flank_features(len(gene.dna), gene.start, gene.end),
+        _make_feature(gene.start, gene.end, "CDS", qualifiers),
     ]
 
 
-def _written(records: Sequence[SeqRecord], path: Path, form: str) -> Path:
+def _flank_features(n: int, start: int, end: int) -> list[SeqFeature]:
+    flanks = [(0, start, "upstream"), (end, n, "downstream")]
+    return [_make_feature(a, b, "misc_feature", {"label": label}) for a, b, label in flanks if b > a]
+
+
+def _make_feature(start: int, end: int, kind: str, qualifiers: Mapping[str, Any]) -> SeqFeature:
+    feature: SeqFeature = _seq_feature(_simple_location(start, end, 1), type=kind, qualifiers=dict(qualifiers))
+    return feature
+
+
+def _make_record(dna: str, identifier: str, label: str, description: str, features: Sequence[SeqFeature]) -> SeqRecord:
+    annotations: dict[str, Any] = {"molecule_type": "DNA", "topology": "linear", "data_file_division": "SYN"}
+    annotations |= {"source": "synthetic construct", "organism": "synthetic construct"}
+    return SeqRecord(
+        Seq(dna), id=identifier, name=label, description=description, features=list(features), annotations=annotations
+    )
+
+
+def _append_row(columns: dict[str, list[str]], *cells: str) -> None:
+    for key, cell in zip(columns, cells, strict=True):
+        columns[key].append(cell)
+
+
+def _write_order(records: Sequence[SeqRecord], folder: Path, stem: str, vendor: Vendor) -> list[Path]:
+    """Write DNA as FASTA, as GenBank, and as the table that the vendor reads."""
+    name_heading, sequence_heading = vendor.headings
+    columns: dict[str, Sequence[Any]] = {
+        name_heading: [record.id for record in records],
+        sequence_heading: [str(record.seq) for record in records],
+    }
+    return [
+        _write_records(records, folder / f"{stem}.fasta", "fasta"),
+        _write_records(records, folder / f"{stem}.gb", "genbank"),
+        _write_table(columns, folder / "order.csv"),
+    ]
+
+
+def _write_records(records: Sequence[SeqRecord], path: Path, file_format: str) -> Path:
     stream = io.StringIO()
-    SeqIO.write(records, stream, form)
+    SeqIO.write(records, stream, file_format)
     write_bytes(path, stream.getvalue().encode())
     return path
 
 
-def _table(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
+def _write_table(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(columns)
@@ -314,6 +343,6 @@ def _table(columns: Mapping[str, Sequence[Any]], path: Path) -> Path:
     return path
 
 
-def _plain(name: str) -> str:
-    """A name without spaces."""
+def _hyphenate(name: str) -> str:
+    """Replace spaces of a name by hyphens."""
     return "-".join(name.split())

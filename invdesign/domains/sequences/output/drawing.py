@@ -1,18 +1,18 @@
-"""Pictures of sequences: residues in numbered rows, mutations coloured."""
+"""Drawings of single sequences: residues in numbered rows, with mutations highlighted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
 
-from invdesign.domains.sequences.wild_type.residue_numbering import numbered
+from invdesign.domains.sequences.wild_type.residue_numbering import number_residues
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 
 PER_ROW, GROUP = 50, 10
 CELL, LINE = 13, 22
 LEFT, TOP = 44, 20
 MAX_LETTERS = 3000
-# Colours of residues by their chemistry, and of bases as on a trace.
+# Colours of residues by their chemistry, and of bases as on a sequencing trace.
 GROUPS = {
     "protein": {
         "DE": ("acidic", "#c23b3b"),
@@ -28,21 +28,29 @@ GROUPS = {
 PLAIN, MUTATED = "#57595e", "#ffd54d"
 
 
-def colour(letter: str, kind: str) -> str:
-    """The colour of a letter."""
-    return next((shade for letters, (_, shade) in GROUPS.get(kind, {}).items() if letter in letters), PLAIN)
+def letter_colour(letter: str, kind: str) -> str:
+    """Return the colour of a letter of a kind of sequence."""
+    for letters, (_, colour) in GROUPS.get(kind, {}).items():
+        if letter in letters:
+            return colour
+    return PLAIN
 
 
 def svg(design: str, *, kind: str = "protein", wild_type: WildType | None = None) -> str:
-    """A sequence in rows of 50 letters with their numbers, as an SVG element that can be pasted into a page.
+    """Return a sequence in numbered rows of 50 letters, as a self-contained SVG element.
 
-    Letters that the wild type has not are on yellow, with the mutation as their title; where letters of the wild type
-    are left out, a red line stands in their place. Of very long sequences the first 3,000 letters are drawn.
+    Mutated letters are on yellow, with the mutation as their tooltip; a red line marks a deletion. Of very long
+    sequences the first 3,000 letters are drawn.
+
+    Args:
+        design: Sequence.
+        kind: Kind of sequence, which determines the colours.
+        wild_type: Reference for mutations and residue numbers.
     """
-    shown = design[:MAX_LETTERS]
-    labels, marks, cuts = _compared(design, wild_type)
-    n_rows = max(1, -(-len(shown) // PER_ROW))
-    n_columns = min(PER_ROW, max(1, len(shown)))
+    n_shown = min(len(design), MAX_LETTERS)
+    labels, mutations, deletions = _compare(design, wild_type)
+    n_rows = max(1, -(-n_shown // PER_ROW))
+    n_columns = min(PER_ROW, max(1, n_shown))
     width = LEFT + CELL * n_columns + 6 * ((n_columns - 1) // GROUP) + 10
     height = TOP + LINE * n_rows
     parts = [
@@ -50,43 +58,48 @@ def svg(design: str, *, kind: str = "protein", wild_type: WildType | None = None
         'font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13" text-anchor="middle" role="img">',
         f"<title>{escape(_title(design, wild_type))}</title>",
     ]
-    for i, letter in enumerate(shown):
+    for i, letter in enumerate(design[:MAX_LETTERS]):
         row, column = divmod(i, PER_ROW)
         x, y = LEFT + CELL * column + 6 * (column // GROUP), TOP + LINE * row
         if column == 0:
             style = 'font-size="10" fill="#8b8d92" text-anchor="end"'
             parts.append(f'<text x="{LEFT - 12}" y="{y}" {style}>{labels[i]}</text>')
-        if i in cuts:
+        if i in deletions:
             parts.append(f'<path d="M{x} {y - 13}v16" stroke="#c23b3b" stroke-width="2"/>')
-        mark = marks.get(i)
-        if mark:
-            box = f'x="{x}" y="{y - 12}" width="{CELL}" height="16" rx="2"'
-            parts.append(f'<rect {box} fill="{MUTATED}"><title>{escape(mark)}</title></rect>')
-        weight = ' font-weight="bold"' if mark else ""
-        shade = colour(letter, kind)
-        parts.append(f'<text x="{x + CELL / 2:g}" y="{y}" fill="{shade}"{weight}>{escape(letter)}</text>')
+        parts.append(_draw_letter(letter, x, y, kind, mutations.get(i, "")))
     return "".join([*parts, "</svg>"])
 
 
-def _compared(design: str, wild_type: WildType | None) -> tuple[Sequence[str], dict[int, str], set[int]]:
-    """The label of each place, the names of mutated places, and places before which the wild type has letters more."""
-    labels, origins = numbered(design, wild_type)
+def _draw_letter(letter: str, x: int, y: int, kind: str, mutation: str) -> str:
+    """Return a letter, on a highlighted box with a tooltip if it is mutated."""
+    background, weight = "", ""
+    if mutation:
+        box = f'x="{x}" y="{y - 12}" width="{CELL}" height="16" rx="2"'
+        background = f'<rect {box} fill="{MUTATED}"><title>{escape(mutation)}</title></rect>'
+        weight = ' font-weight="bold"'
+    colour = letter_colour(letter, kind)
+    return f'{background}<text x="{x + CELL / 2:g}" y="{y}" fill="{colour}"{weight}>{escape(letter)}</text>'
+
+
+def _compare(design: str, wild_type: WildType | None) -> tuple[Sequence[str], dict[int, str], set[int]]:
+    """Return the label of each position, names of mutations by position, and positions that follow a deletion."""
+    labels, origins = number_residues(design, wild_type)
     if wild_type is None:
         return labels, {}, set()
     own = wild_type.sequence
-    marks: dict[int, str] = {}
-    cuts: set[int] = set()
+    mutations: dict[int, str] = {}
+    deletions: set[int] = set()
     expected = 0
     for i, (letter, origin) in enumerate(zip(design, origins, strict=True)):
         if origin < 0:
-            marks[i] = f"{letter} inserted"
+            mutations[i] = f"{letter} inserted"
             continue
         if letter != own[origin]:
-            marks[i] = f"{own[origin]}{labels[i]}{letter}"
+            mutations[i] = f"{own[origin]}{labels[i]}{letter}"
         if origin > expected:
-            cuts.add(i)
+            deletions.add(i)
         expected = origin + 1
-    return labels, marks, cuts
+    return labels, mutations, deletions
 
 
 def _title(design: str, wild_type: WildType | None) -> str:

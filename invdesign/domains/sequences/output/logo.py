@@ -1,46 +1,75 @@
-"""The sequence logo of a shortlist: how far its designs agree, place by place."""
+"""Sequence logo of a shortlist: information content and letter frequencies by position."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from invdesign.core import Candidate, Objective
 from invdesign.domains.sequences.alphabet import letters_of
-from invdesign.domains.sequences.output.drawing import GROUPS, colour
-from invdesign.domains.sequences.output.scatter_plots import SMALL, captioned, missing, number, picture, rule, text
+from invdesign.domains.sequences.output.drawing import GROUPS, letter_colour
+from invdesign.domains.sequences.output.scatter_plots import (
+    SMALL,
+    add_caption,
+    assemble_svg,
+    draw_line,
+    draw_text,
+    format_number,
+    missing_figure,
+)
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 
-PER_ROW, LEFT, TALL = 40, 46, 110
-# Of a bold sans serif's capital letter: height as a share of its size.
+PER_ROW, LEFT, STACK_HEIGHT = 40, 46, 110
+# Height of a bold sans-serif capital letter as a fraction of the font size.
 CAPITAL = 0.72
-# Letters with a tail below the line, as a share of the size.
+# Descenders below the baseline, as fractions of the font size.
 TAILS = {"Q": 0.13, "J": 0.2}
 TITLE = "Sequence logo of the shortlist"
 
 
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """Letters of the designs by position."""
+
+    counts: Sequence[Counter[str]]
+    """Number of designs with each letter, by position."""
+    numbers: Sequence[int]
+    """Residue number of each position."""
+    own: str
+    """Letters of the wild type; empty if there is none of the same length."""
+    kind: str
+    """Kind of sequence."""
+    max_bits: float
+    """Information content of a position at which all designs agree [bit]."""
+
+
 def logo(
     shortlist: Sequence[Candidate[str]],
-    told: Sequence[Candidate[str]],
+    evaluated: Sequence[Candidate[str]],
     objectives: Sequence[Objective],
     *,
     wild_type: WildType | None = None,
     kind: str = "protein",
     max_positions: int = 60,
 ) -> dict[str, str]:
-    """Letters stacked by their share at each place; the stack's height is the place's information in bits.
+    """Return a sequence logo: the height of a stack is the information content, shared by letter frequency.
 
-    Longer designs are shown where they vary, or differ from the wild type, whose letters stand below.
+    Of designs with more than `max_positions` letters, only positions are shown that vary or differ from the wild type.
+    The wild type's letters are below the logo.
 
     Args:
-        shortlist: best first.
-        told: not looked at.
-        objectives: not looked at.
-        wild_type: numbers the places, where designs have its length.
-        kind: of the letters.
-        max_positions: places that are all shown.
+        shortlist: Candidates, best first.
+        evaluated: Not used.
+        objectives: Not used.
+        wild_type: Residue numbers, if designs have its length.
+        kind: Kind of sequence, which determines the letters.
+        max_positions: Maximum length of designs of which all positions are shown.
+
+    Returns:
+        HTML by title; empty without candidates.
 
     References:
         Schneider and Stephens, Nucleic Acids Res. 1990, doi:10.1093/nar/18.20.6097.
@@ -50,93 +79,122 @@ def logo(
         return {}
     sizes = sorted(set(map(len, designs)))
     if len(sizes) > 1:
-        why = f"not drawn: the designs have {sizes[0]} to {sizes[-1]} letters, and a logo needs places in common"
-        return {TITLE: missing(why)}
-    own = wild_type.sequence if wild_type is not None and len(wild_type.sequence) == sizes[0] else ""
-    numbers = [wild_type.number(i) if own and wild_type is not None else i + 1 for i in range(sizes[0])]
-    columns = [Counter(column) for column in zip(*designs, strict=True)]
-    shown = list(range(sizes[0]))
-    if sizes[0] > max_positions:
-        shown = [i for i in shown if len(columns[i]) > 1 or (own and own[i] not in columns[i])]
+        reason = f"not drawn: the designs have {sizes[0]} to {sizes[-1]} letters, and a logo needs a common length"
+        return {TITLE: missing_figure(reason)}
+    length = sizes[0]
+    columns = _count_columns(designs, wild_type, kind)
+    shown = list(range(length))
+    if length > max_positions:
+        own, counts = columns.own, columns.counts
+        shown = [i for i in shown if len(counts[i]) > 1 or (own and own[i] not in counts[i])]
     if not shown:
-        return {TITLE: missing(f"not drawn: the {len(designs)} designs are the same at all {sizes[0]} places")}
-    most = math.log2(len(letters_of(kind)))
+        return {TITLE: missing_figure(f"not drawn: the {len(designs)} designs are the same at all {length} positions")}
     n_rows = -(-len(shown) // PER_ROW)
     cell = min(30.0, 810 / min(PER_ROW, len(shown)))
-    step = TALL + 52
+    step = STACK_HEIGHT + 52
     parts = []
     for row in range(n_rows):
-        top = 14 + row * step
-        parts += _row(shown[row * PER_ROW : (row + 1) * PER_ROW], columns, numbers, own, kind, most, top, cell)
+        parts += _draw_row(shown[row * PER_ROW : (row + 1) * PER_ROW], columns, 14 + row * step, cell)
     height = 14 + n_rows * step + 8
-    drawing = picture(880, height, [*parts, *_legend(kind, height - 4)], says=TITLE)
-    where = "" if len(shown) == sizes[0] else f"; the {len(shown)} of {sizes[0]} places that vary or are mutated"
-    below = f"; below, {wild_type.name}, bold where most designs differ" if own and wild_type is not None else ""
-    return {TITLE: captioned(drawing, f"{len(designs)} designs, counted whole (no correction for a small sample){where}"
-                             f"{below}. A place where all agree has {number(most)} bits.")}  # fmt: skip
+    drawing = assemble_svg(880, height, [*parts, *_draw_legend(kind, height - 4)], description=TITLE)
+    selection = ""
+    if len(shown) < length:
+        selection = f"; the {len(shown)} of {length} positions that vary or are mutated"
+    below = f"; below, {wild_type.name}, bold where most designs differ" if columns.own and wild_type else ""
+    caption = (
+        f"Frequencies in {len(designs)} designs (no correction for a small sample){selection}{below}. A position at "
+        f"which all agree has {format_number(columns.max_bits)} bits."
+    )
+    return {TITLE: add_caption(drawing, caption)}
 
 
-def information(column: Counter[str], most: float) -> float:
-    """Bits of a place: the most that it can have, less the entropy of its letters."""
-    n = sum(column.values())
-    return most + sum(count / n * math.log2(count / n) for count in column.values())
+def information_content(counts: Counter[str], max_bits: float) -> float:
+    """Return the information content of a position [bit]: `max_bits` minus the entropy of its letters.
+
+    Example:
+        >>> information_content(Counter("AACC"), 2.0)
+        1.0
+    """
+    n = sum(counts.values())
+    return max_bits + sum(count / n * math.log2(count / n) for count in counts.values())
 
 
-def _row(
-    places: Sequence[int], columns: Sequence[Counter[str]], numbers: Sequence[int], own: str, kind: str, most: float,
-    top: float, cell: float,
-) -> list[str]:  # fmt: skip
-    bottom = top + TALL
-    parts = [rule(LEFT, bottom, LEFT + cell * len(places), bottom), rule(LEFT - 4, top, LEFT - 4, bottom)]
-    parts += [
-        text(LEFT - 9, bottom - TALL * bits / most + 3.5, number(bits), size=SMALL, anchor="end", opacity=0.75)
-        for bits in range(math.floor(most) + 1)
+def _count_columns(designs: Sequence[str], wild_type: WildType | None, kind: str) -> _Columns:
+    length = len(designs[0])
+    own, numbers = "", list(range(1, length + 1))
+    if wild_type is not None and len(wild_type.sequence) == length:
+        own, numbers = wild_type.sequence, [wild_type.number(i) for i in range(length)]
+    counts = [Counter(column) for column in zip(*designs, strict=True)]
+    return _Columns(counts, numbers, own, kind, math.log2(len(letters_of(kind))))
+
+
+def _draw_row(positions: Sequence[int], columns: _Columns, top: float, cell: float) -> list[str]:
+    """Return the axis and the stacks of one row of the logo."""
+    bottom, max_bits = top + STACK_HEIGHT, columns.max_bits
+    parts = [
+        draw_line(LEFT, bottom, LEFT + cell * len(positions), bottom),
+        draw_line(LEFT - 4, top, LEFT - 4, bottom),
     ]
-    parts.append(text(2, top + 3.5, "bits", size=SMALL))
-    for k, i in enumerate(places):
-        column, x, y = columns[i], LEFT + k * cell, bottom
-        n = sum(column.values())
-        height = TALL * max(0.0, information(column, most)) / most
-        shares = "\n".join(f"{letter} {100 * count / n:.0f} %" for letter, count in column.most_common())
-        # The commonest on top, as in every logo.
-        letters = [
-            _letter(letter, x + 0.04 * cell, y := y - height * count / n, 0.92 * cell, height * count / n, kind)
-            for letter, count in reversed(column.most_common())
-        ]
-        parts.append(f"<g>{''.join(letters)}<title>{numbers[i]}\n{escape(shares)}</title></g>")
-        parts.append(_turned(x + cell / 2, bottom + 5, str(numbers[i])))
-        if own:
-            is_changed = column.most_common(1)[0][0] != own[i]
-            bold = ' font-weight="bold"' if is_changed else ""
-            faint = 1.0 if is_changed else 0.6
-            parts.append(text(x + cell / 2, bottom + 39, own[i], anchor="middle", opacity=faint, more=bold))
+    for bits in range(math.floor(max_bits) + 1):
+        y = bottom - STACK_HEIGHT * bits / max_bits + 3.5
+        parts.append(draw_text(LEFT - 9, y, format_number(bits), size=SMALL, anchor="end", opacity=0.75))
+    parts.append(draw_text(2, top + 3.5, "bits", size=SMALL))
+    for k, i in enumerate(positions):
+        x = LEFT + k * cell
+        parts.append(_draw_stack(columns, i, x, bottom, cell))
+        parts.append(_draw_rotated(x + cell / 2, bottom + 5, str(columns.numbers[i])))
+        if columns.own:
+            is_changed = columns.counts[i].most_common(1)[0][0] != columns.own[i]
+            weight = ' font-weight="bold"' if is_changed else ""
+            opacity = 1.0 if is_changed else 0.6
+            parts.append(
+                draw_text(
+                    x + cell / 2, bottom + 39, columns.own[i], anchor="middle", opacity=opacity, attributes=weight
+                )
+            )
     return parts
 
 
-def _letter(letter: str, x: float, y: float, width: float, height: float, kind: str) -> str:
-    """A letter that fills a box: of a font's own width, stretched."""
+def _draw_stack(columns: _Columns, position: int, x: float, bottom: float, cell: float) -> str:
+    """Return the letters of a position, the most common one on top, with their percentages as a tooltip."""
+    counts = columns.counts[position]
+    n = sum(counts.values())
+    height = STACK_HEIGHT * max(0.0, information_content(counts, columns.max_bits)) / columns.max_bits
+    letters, y = [], bottom
+    for letter, count in reversed(counts.most_common()):
+        y -= height * count / n
+        letters.append(_draw_letter(letter, x + 0.04 * cell, y, 0.92 * cell, height * count / n, columns.kind))
+    percentages = "\n".join(f"{letter} {100 * count / n:.0f} %" for letter, count in counts.most_common())
+    return f"<g>{''.join(letters)}<title>{columns.numbers[position]}\n{escape(percentages)}</title></g>"
+
+
+def _draw_letter(letter: str, x: float, y: float, width: float, height: float, kind: str) -> str:
+    """Return a letter stretched to fill a box."""
     if height < 0.4:
         return ""
     size = 100
     tail = TAILS.get(letter, 0.0)
-    tall = height / (CAPITAL + tail)
-    scale = f"translate({x:.2f} {y + height - tail * tall:.2f}) scale({width / size:.4f} {tall / size:.4f})"
-    style = f"font-size:{size}px;font-weight:bold;fill:{colour(letter, kind)}"
+    font_height = height / (CAPITAL + tail)
+    baseline = y + height - tail * font_height
+    transform = f"translate({x:.2f} {baseline:.2f}) scale({width / size:.4f} {font_height / size:.4f})"
+    style = f"font-size:{size}px;font-weight:bold;fill:{letter_colour(letter, kind)}"
     fitted = f'textLength="{size}" lengthAdjust="spacingAndGlyphs"'
-    return f'<text transform="{scale}" {fitted} style="{style}">{escape(letter)}</text>'
+    return f'<text transform="{transform}" {fitted} style="{style}">{escape(letter)}</text>'
 
 
-def _turned(x: float, y: float, words: str) -> str:
-    more = f' transform="rotate(-90 {x:.1f} {y:.1f})"'
-    return text(x, y + 3.5, words, size=9.5, anchor="end", opacity=0.75, more=more)
+def _draw_rotated(x: float, y: float, content: str) -> str:
+    rotation = f' transform="rotate(-90 {x:.1f} {y:.1f})"'
+    return draw_text(x, y + 3.5, content, size=9.5, anchor="end", opacity=0.75, attributes=rotation)
 
 
-def _legend(kind: str, y: float) -> list[str]:
+def _draw_legend(kind: str, y: float) -> list[str]:
+    """Return the groups of residues in their colours; empty for nucleotides."""
+    if kind != "protein":
+        return []
     parts: list[str] = []
     x = float(LEFT)
-    groups: dict[str, tuple[str, str]] = dict(GROUPS.get(kind, {})) if kind == "protein" else {}
-    for letters, (name, shade) in groups.items():
-        words = f"{letters} {name}"
-        parts.append(text(x, y, words, size=SMALL, fill=shade, more=' font-weight="bold"'))
-        x += 7.2 * len(words) + 14
+    for letters, (name, colour) in GROUPS["protein"].items():
+        content = f"{letters} {name}"
+        parts.append(draw_text(x, y, content, size=SMALL, fill=colour, attributes=' font-weight="bold"'))
+        x += 7.2 * len(content) + 14
     return parts

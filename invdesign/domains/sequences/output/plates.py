@@ -1,4 +1,4 @@
-"""Plates of 96 and 384 wells: what stands in which, as a table and as a picture."""
+"""Layouts of plates of 96 and 384 wells, as tables and as pictures."""
 
 from __future__ import annotations
 
@@ -23,31 +23,36 @@ LEFT, TOP, INK = 34, 58, "#1d2330"
 
 @dataclass(frozen=True)
 class Well:
-    """A well and what is in it.
-
-    Args:
-        name: row and column, e.g. `A1`.
-        content: a design, the wild type, blank (left empty on purpose), or empty (nothing was left to put in).
-        id: of the design or the wild type.
-        sequence: its letters.
-    """
+    """Well of a plate with its content."""
 
     name: str
+    """Row and column, e.g. `A1`."""
     content: Content = "empty"
+    """A design, the wild type, blank (reserved), or empty (no design was left)."""
     id: str = ""
+    """Identifier of the design or of the wild type."""
     sequence: str = ""
+    """Letters of the design or of the wild type."""
 
 
-def names(wells: Wells, fill: Fill = "columns") -> list[str]:
-    """The wells of a plate in the order in which they are filled: down the columns, or along the rows.
+def well_names(wells: Wells, fill: Fill = "columns") -> list[str]:
+    """Return the names of the wells of a plate in the order in which they are filled.
+
+    Args:
+        wells: Number of wells, 96 or 384.
+        fill: `"columns"` (down the columns) or `"rows"` (along the rows).
 
     Raises:
-        InvdesignError: there is no such plate or order.
+        InvdesignError: There is no such plate or order.
+
+    Example:
+        >>> well_names(96)[:3]
+        ['A1', 'B1', 'C1']
     """
     if wells not in SHAPES or fill not in ("columns", "rows"):
         raise InvdesignError(
-            f"plates have {' or '.join(map(str, SHAPES))} wells and are filled by columns or by rows, got {wells!r} "
-            f"wells by {fill!r}"
+            f"plates: expected {' or '.join(map(str, SHAPES))} wells filled by 'columns' or 'rows', got {wells!r} "
+            f"wells filled by {fill!r}"
         )
     n_rows, n_columns = SHAPES[wells]
     if fill == "columns":
@@ -55,7 +60,7 @@ def names(wells: Wells, fill: Fill = "columns") -> list[str]:
     return [f"{ROWS[row]}{column + 1}" for row in range(n_rows) for column in range(n_columns)]
 
 
-def filled(
+def fill_plates(
     designs: Sequence[tuple[str, str]],
     *,
     wells: Wells = 96,
@@ -64,50 +69,43 @@ def filled(
     wild_type_wells: Sequence[str] = (),
     blank_wells: Sequence[str] = (),
 ) -> list[list[Well]]:
-    """Designs on as many plates as they need, with the same controls on each.
+    """Distribute designs over as many plates as needed, with the same controls on each.
 
     Args:
-        designs: id and sequence of each, in the order in which they are put in.
-        wells: of a plate.
-        fill: the order of the wells.
-        wild_type: id and sequence of the wild type, for its wells.
-        wild_type_wells: where it stands, e.g. `["A1", "H12"]`.
-        blank_wells: wells that stay empty, for blanks.
+        designs: Identifier and sequence of each design, in the order in which they are placed.
+        wells: Number of wells of a plate.
+        fill: Order of the wells.
+        wild_type: Identifier and sequence of the wild type, for its wells.
+        wild_type_wells: Wells of the wild type, e.g. `["A1", "H12"]`.
+        blank_wells: Wells that are reserved for blanks.
 
     Returns:
         For each plate all of its wells, in the order of `fill`.
 
     Raises:
-        InvdesignError: a well that there is not, that is named twice, or none that is left for designs.
+        InvdesignError: A control well does not exist or is named twice, or no well is left for designs.
     """
-    order = names(wells, fill)
+    order = well_names(wells, fill)
     controls = [*wild_type_wells, *blank_wells]
-    strange = [name for name in controls if name not in order]
-    if strange:
-        raise InvdesignError(f"a plate of {wells} wells has none called {', '.join(strange)}; they run to {order[-1]}")
-    twice = sorted({name for name in controls if controls.count(name) > 1})
-    if twice:
-        raise InvdesignError(f"wells {', '.join(twice)} are named twice as controls; name each once")
+    _check_controls(controls, order)
     if wild_type_wells and wild_type is None:
-        raise InvdesignError(
-            "wells are kept for the wild type, but there is none; set wild_type, or no wild_type_wells"
-        )
+        raise InvdesignError("plates: wild_type_wells need a wild type. Set wild_type, or remove wild_type_wells")
     free = [name for name in order if name not in set(controls)]
     if not free:
-        raise InvdesignError(f"controls take all {wells} wells; leave some for designs")
+        raise InvdesignError(f"plates: the controls occupy all {wells} wells. Leave some for designs")
     plates = []
     for first in range(0, len(designs), len(free)):
-        inside = {name: Well(name, "blank") for name in blank_wells}
+        content = {name: Well(name, "blank") for name in blank_wells}
         if wild_type is not None:
-            inside |= {name: Well(name, "wild type", *wild_type) for name in wild_type_wells}
+            content |= {name: Well(name, "wild type", *wild_type) for name in wild_type_wells}
         part = designs[first : first + len(free)]
-        inside |= {name: Well(name, "design", *design) for name, design in zip(free, part, strict=False)}
-        plates.append([inside.get(name, Well(name)) for name in order])
+        content |= {name: Well(name, "design", *design) for name, design in zip(free, part, strict=False)}
+        plates.append([content.get(name, Well(name)) for name in order])
     return plates
 
 
-def table(plate: Sequence[Well]) -> str:
-    """A plate as the text of a .csv: well, id, sequence, content; wells that are empty are left out."""
+def format_table(plate: Sequence[Well]) -> str:
+    """Return a plate as CSV text (well, id, sequence, content), without empty wells."""
     stream = io.StringIO()
     rows = csv.writer(stream, lineterminator="\n")
     rows.writerow(["well", "id", "sequence", "content"])
@@ -115,8 +113,13 @@ def table(plate: Sequence[Well]) -> str:
     return stream.getvalue()
 
 
-def svg(plate: Sequence[Well], *, title: str) -> str:
-    """A plate as a picture: its wells by what is in them; a design's carries the number of its place in the list."""
+def draw_plate(plate: Sequence[Well], *, title: str) -> str:
+    """Return a plate as SVG, coloured by content; the well of a design shows its number in the list.
+
+    Args:
+        plate: All wells of a plate.
+        title: Heading.
+    """
     n_rows, n_columns = SHAPES[len(plate)]
     pitch = 56 if len(plate) == 96 else 30
     width, height = LEFT + n_columns * pitch + 12, TOP + n_rows * pitch + 34
@@ -127,24 +130,33 @@ def svg(plate: Sequence[Well], *, title: str) -> str:
         f'<text x="{LEFT}" y="20" font-size="14" font-weight="bold" text-anchor="start">{escape(title)}</text>',
         *(f'<text x="{LEFT + (c + 0.5) * pitch:g}" y="{TOP - 8}">{c + 1}</text>' for c in range(n_columns)),
         *(f'<text x="{LEFT - 14}" y="{TOP + (r + 0.5) * pitch + 4:g}">{ROWS[r]}</text>' for r in range(n_rows)),
-        *(_circle(well, pitch) for well in plate),
-        _legend(plate, height - 12),
+        *(_draw_well(well, pitch) for well in plate),
+        _draw_legend(plate, height - 12),
     ]
     return "".join([*parts, "</svg>\n"])
 
 
-def _circle(well: Well, pitch: int) -> str:
+def _check_controls(controls: Sequence[str], order: Sequence[str]) -> None:
+    unknown = [name for name in controls if name not in order]
+    if unknown:
+        raise InvdesignError(f"plates: control wells must be among {order[0]} to {order[-1]}, got {', '.join(unknown)}")
+    repeated = sorted({name for name in controls if controls.count(name) > 1})
+    if repeated:
+        raise InvdesignError(f"plates: control wells must be named once, got {', '.join(repeated)} more than once")
+
+
+def _draw_well(well: Well, pitch: int) -> str:
     row, column = ROWS.index(well.name[0]), int(well.name[1:]) - 1
     x, y, radius = LEFT + (column + 0.5) * pitch, TOP + (row + 0.5) * pitch, 0.43 * pitch
-    says = f"{well.name}: {well.id or well.content}"
+    tooltip = f"{well.name}: {well.id or well.content}"
     circle = f'<circle cx="{x:g}" cy="{y:g}" r="{radius:g}" fill="{COLOURS[well.content]}" stroke="#b6bcc8">'
-    mark = {"wild type": "WT", "design": _short(well.id)}.get(well.content, "")
+    mark = {"wild type": "WT", "design": _list_number(well.id)}.get(well.content, "")
     text = f'<text x="{x:g}" y="{y + 4:g}" fill="#ffffff" font-size="{pitch // 4}">{escape(mark)}</text>'
-    return f"{circle}<title>{escape(says)}</title></circle>{text if mark else ''}"
+    return f"{circle}<title>{escape(tooltip)}</title></circle>{text if mark else ''}"
 
 
-def _legend(plate: Sequence[Well], y: int) -> str:
-    """The contents that occur, with their numbers."""
+def _draw_legend(plate: Sequence[Well], y: int) -> str:
+    """Return a legend of the contents that occur, with their counts."""
     counts = {content: sum(well.content == content for well in plate) for content in COLOURS}
     parts, x = [], LEFT
     for content, n in counts.items():
@@ -155,7 +167,7 @@ def _legend(plate: Sequence[Well], y: int) -> str:
     return "".join(parts)
 
 
-def _short(name: str) -> str:
-    """The number in an id, without zeros in front."""
-    numbers = re.findall(r"-0*(\d+)-", name)
-    return numbers[-1] if numbers else name[:4]
+def _list_number(identifier: str) -> str:
+    """Return the number in an identifier, without leading zeros."""
+    numbers = re.findall(r"-0*(\d+)-", identifier)
+    return numbers[-1] if numbers else identifier[:4]

@@ -1,4 +1,4 @@
-"""Parts of charts of sequences: SVG that stands by itself, and takes the colour of the text around it."""
+"""Elements of charts of sequences: self-contained SVG in the colour of the surrounding text."""
 
 from __future__ import annotations
 
@@ -14,25 +14,30 @@ FONT = "font-family:Helvetica,Arial,'DejaVu Sans',sans-serif"
 
 @dataclass(frozen=True)
 class Axis:
-    """Values from `low` to `high` onto pixels from `start` to `end`."""
+    """Linear map from values to pixels."""
 
     low: float
+    """Value at `start`."""
     high: float
+    """Value at `end`."""
     start: float
+    """First pixel."""
     end: float
+    """Last pixel."""
 
     @classmethod
     def around(cls, values: Sequence[float], start: float, end: float) -> Axis:
-        """An axis with a little air around finite values."""
+        """Return an axis that contains finite values with a margin of 6 % on both sides."""
         low, high = min(values), max(values)
-        air = 0.06 * (high - low) or 0.5 * abs(low) or 0.5
-        return cls(low - air, high + air, start, end)
+        margin = 0.06 * (high - low) or 0.5 * abs(low) or 0.5
+        return cls(low - margin, high + margin, start, end)
 
     def __call__(self, value: float) -> float:
+        """Return the pixel of a value."""
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, n: int = 5) -> list[float]:
-        """About `n` round values."""
+        """Return about `n` round values."""
         raw = (self.high - self.low) / n
         size = 10 ** math.floor(math.log10(raw))
         step = next(size * k for k in (1, 2, 2.5, 5, 10) if size * k >= 0.85 * raw)
@@ -40,64 +45,82 @@ class Axis:
         return [k * step for k in range(first, last + 1)]
 
 
-def text(
-    x: float, y: float, words: str, *, size: float = PLAIN, anchor: str = "start", fill: str = "currentColor",
-    opacity: float = 1.0, more: str = "",
+def draw_text(
+    x: float, y: float, content: str, *, size: float = PLAIN, anchor: str = "start", fill: str = "currentColor",
+    opacity: float = 1.0, attributes: str = "",
 ) -> str:  # fmt: skip
-    """Words at a place; their style stands in the element, for a page's style sheet outweighs plain attributes."""
+    """Return a text element.
+
+    Its style is in the `style` attribute, because a page's style sheet overrides presentation attributes.
+    """
     style = f"font-size:{size:g}px;text-anchor:{anchor};fill:{fill}"
     style += f";fill-opacity:{opacity:g}" if opacity < 1 else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}" style="{style}"{more}>{escape(words)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" style="{style}"{attributes}>{escape(content)}</text>'
 
 
-def box(
-    x: float, y: float, width: float, height: float, fill: str, *, opacity: float = 1.0, says: str = "", more: str = ""
-) -> str:
-    """A rectangle that says something when pointed at."""
+def draw_rectangle(
+    x: float, y: float, width: float, height: float, fill: str, *, opacity: float = 1.0, tooltip: str = "",
+    attributes: str = "",
+) -> str:  # fmt: skip
+    """Return a rectangle with an optional tooltip."""
     shape = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
-    title = f"<title>{escape(says)}</title>" if says else ""
-    return f'<rect {shape} style="fill:{fill};fill-opacity:{opacity:.2f}"{more}>{title}</rect>'
+    title = f"<title>{escape(tooltip)}</title>" if tooltip else ""
+    return f'<rect {shape} style="fill:{fill};fill-opacity:{opacity:.2f}"{attributes}>{title}</rect>'
 
 
-def rule(x1: float, y1: float, x2: float, y2: float, *, opacity: float = 0.4) -> str:
-    """A hairline."""
+def draw_line(x1: float, y1: float, x2: float, y2: float, *, opacity: float = 0.4) -> str:
+    """Return a thin line."""
     ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
     return f'<line {ends} style="stroke:currentColor;stroke-opacity:{opacity:g}"/>'
 
 
-def frame(x: Axis, y: Axis, x_label: str, y_label: str) -> str:
-    """Gridlines, ticks and the words of two axes; `y` has its start below."""
+def draw_axes(x: Axis, y: Axis, x_label: str, y_label: str) -> str:
+    """Return gridlines, ticks and labels of two axes; the first pixel of `y` is the lowest one."""
     parts = []
     for value in y.ticks():
-        parts.append(rule(x.start, y(value), x.end, y(value), opacity=0.12))
-        parts.append(text(x.start - 8, y(value) + 3.5, number(value), size=SMALL, anchor="end", opacity=0.75))
+        parts.append(draw_line(x.start, y(value), x.end, y(value), opacity=0.12))
+        parts.append(
+            draw_text(x.start - 8, y(value) + 3.5, format_number(value), size=SMALL, anchor="end", opacity=0.75)
+        )
     for value in x.ticks(6):
-        parts.append(text(x(value), y.start + 17, number(value), size=SMALL, anchor="middle", opacity=0.75))
-    parts.append(rule(x.start, y.start, x.end, y.start))
-    parts.append(text((x.start + x.end) / 2, y.start + 36, x_label, anchor="middle"))
-    parts.append(text(2, y.end - 14, y_label))
+        parts.append(draw_text(x(value), y.start + 17, format_number(value), size=SMALL, anchor="middle", opacity=0.75))
+    parts.append(draw_line(x.start, y.start, x.end, y.start))
+    parts.append(draw_text((x.start + x.end) / 2, y.start + 36, x_label, anchor="middle"))
+    parts.append(draw_text(2, y.end - 14, y_label))
     return "".join(parts)
 
 
-def picture(width: float, height: float, parts: Sequence[str], *, says: str) -> str:
-    """The whole chart, never drawn larger than its size; `says` is for those who cannot see it."""
+def assemble_svg(width: float, height: float, parts: Sequence[str], *, description: str) -> str:
+    """Return a chart, which is never displayed larger than its size.
+
+    Args:
+        width: Width [pixel].
+        height: Height [pixel].
+        parts: SVG elements.
+        description: Text for screen readers.
+    """
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     style = f"max-width:{width:.0f}px;width:100%;height:auto;{FONT}"
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" {size} style="{style}" role="img"'
-    return f'{head} aria-label="{escape(says)}">{"".join(parts)}</svg>'
+    return f'{head} aria-label="{escape(description)}">{"".join(parts)}</svg>'
 
 
-def captioned(drawing: str, words: str) -> str:
-    """A drawing with its caption."""
-    return f"{drawing}<figcaption>{escape(words)}</figcaption>"
+def add_caption(drawing: str, caption: str) -> str:
+    """Return a drawing followed by its caption."""
+    return f"{drawing}<figcaption>{escape(caption)}</figcaption>"
 
 
-def missing(why: str) -> str:
-    """What stands in the place of a figure."""
-    return f'<p class="missing">{escape(why)}</p>'
+def missing_figure(reason: str) -> str:
+    """Return the paragraph that replaces a figure which is not drawn."""
+    return f'<p class="missing">{escape(reason)}</p>'
 
 
-def number(value: float) -> str:
-    """Three digits, with a true minus sign."""
-    said = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return said.replace("-", "\N{MINUS SIGN}").replace(",", "\N{NARROW NO-BREAK SPACE}")
+def format_number(value: float) -> str:
+    """Return a number with three digits and a typographic minus sign.
+
+    Example:
+        >>> format_number(1.2345)
+        '1.23'
+    """
+    text = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return text.replace("-", "\N{MINUS SIGN}").replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,4 +1,4 @@
-"""The wild type, its numbering, and designs as mutations of it."""
+"""Wild type, its residue numbering, and designs as mutations of it."""
 
 from __future__ import annotations
 
@@ -15,96 +15,109 @@ SUBSTITUTION = re.compile(r"([A-Z*])(-?\d+)([A-Z*])")
 
 @dataclass(frozen=True)
 class WildType:
-    """A sequence that designs are variants of, and the numbers of its residues.
+    """Sequence that designs are variants of, with the numbers of its residues.
 
-    Args:
-        sequence: capital letters.
-        name: shown to people.
-        first: number of the first residue.
-        numbers: the number of every residue, where they do not follow one after the other.
+    Raises:
+        InvdesignError: The sequence is empty, or `numbers` are not one different number for each residue.
+
+    Example:
+        >>> wild_type = WildType("MKTAY", first=10)
+        >>> wild_type.mutations("MKTGY")
+        ('A13G',)
+        >>> wild_type.apply_mutations(["A13G"])
+        'MKTGY'
     """
 
     sequence: str
+    """Capital letters."""
     name: str = "wild type"
+    """Display name."""
     first: int = 1
+    """Number of the first residue."""
     numbers: tuple[int, ...] = ()
+    """Number of every residue, where they are not consecutive."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "numbers", tuple(int(n) for n in self.numbers))
         if not self.sequence:
-            raise InvdesignError(f"wild type {self.name!r}: its sequence is empty")
+            raise InvdesignError(f"wild type {self.name!r}: sequence must not be empty")
         if self.numbers and (len(self.numbers) != len(self.sequence) or len(set(self.numbers)) < len(self.numbers)):
             raise InvdesignError(
-                f"wild type {self.name!r}: numbers must be {len(self.sequence)} different ones, one for each residue, "
-                f"got {list(self.numbers)}"
+                f"wild type {self.name!r}: numbers must be {len(self.sequence)} different integers, one for each "
+                f"residue, got {list(self.numbers)}"
             )
 
     @property
     def residues(self) -> str:
-        """The numbers of its residues, e.g. `"101-133"`, or one by one where some are left out."""
+        """Residue numbers: a range such as `"101-133"`, or the listed numbers where they are not consecutive."""
         numbers = [self.number(i) for i in range(len(self.sequence))]
-        is_whole = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-        return f"{numbers[0]}-{numbers[-1]}" if is_whole else " ".join(map(str, numbers))
+        is_consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        return f"{numbers[0]}-{numbers[-1]}" if is_consecutive else " ".join(map(str, numbers))
 
     def number(self, position: int) -> int:
-        """The number of the residue at a position (0-based)."""
+        """Return the residue number of a position (0-based)."""
         return self.numbers[position] if self.numbers else self.first + position
 
     def position(self, number: int) -> int:
-        """The position (0-based) of a residue's number.
+        """Return the position (0-based) of a residue number.
 
         Raises:
-            InvdesignError: there is no such residue.
+            InvdesignError: The wild type has no residue of this number.
         """
-        found = self.numbers.index(number) if number in self.numbers else -1
-        found = found if self.numbers else number - self.first
-        if not 0 <= found < len(self.sequence):
+        if self.numbers:
+            position = self.numbers.index(number) if number in self.numbers else -1
+        else:
+            position = number - self.first
+        if not 0 <= position < len(self.sequence):
             last = self.number(len(self.sequence) - 1)
             raise InvdesignError(
-                f"wild type {self.name!r} has no residue {number}; it counts from {self.number(0)} to {last}"
+                f"wild type {self.name!r} has no residue {number}; its residues are numbered from {self.number(0)} to "
+                f"{last}"
             )
-        return found
+        return position
 
     def mutations(self, design: str) -> tuple[str, ...]:
-        """What tells a design from the wild type, by residue numbers.
+        """Return the mutations of a design relative to the wild type, by residue numbers.
 
-        Substitutions where lengths are equal (`A108D`); otherwise the fewest edits: `A108D`, `A108del`, and `108insGG`
-        for letters inserted behind residue 108.
+        For equal lengths these are substitutions (`A108D`). Otherwise they are a minimum number of edits: `A108D`,
+        `A108del`, and `108insGG` for letters inserted after residue 108.
         """
         own = self.sequence
         if len(design) == len(own):
             pairs = enumerate(zip(own, design, strict=True))
-            return tuple(f"{a}{self.number(i)}{b}" for i, (a, b) in pairs if a != b)
-        found: list[str] = []
+            return tuple(f"{old}{self.number(i)}{new}" for i, (old, new) in pairs if old != new)
+        mutations: list[str] = []
         inserted: dict[int, str] = {}
         for edit in Levenshtein.editops(own, design):
             if edit.tag == "replace":
-                found.append(f"{own[edit.src_pos]}{self.number(edit.src_pos)}{design[edit.dest_pos]}")
+                mutations.append(f"{own[edit.src_pos]}{self.number(edit.src_pos)}{design[edit.dest_pos]}")
             elif edit.tag == "delete":
-                found.append(f"{own[edit.src_pos]}{self.number(edit.src_pos)}del")
+                mutations.append(f"{own[edit.src_pos]}{self.number(edit.src_pos)}del")
             else:
                 inserted[edit.src_pos] = inserted.get(edit.src_pos, "") + design[edit.dest_pos]
-        before = {at: self.number(at - 1) if at else self.number(0) - 1 for at in inserted}
-        return (*found, *(f"{before[at]}ins{letters}" for at, letters in inserted.items()))
+        for position, letters in inserted.items():
+            previous = self.number(position - 1) if position else self.number(0) - 1
+            mutations.append(f"{previous}ins{letters}")
+        return tuple(mutations)
 
-    def mutated(self, mutations: Sequence[str]) -> str:
-        """The wild type with substitutions such as `A108D`.
+    def apply_mutations(self, mutations: Sequence[str]) -> str:
+        """Return the wild type with substitutions such as `A108D` applied.
 
         Raises:
-            InvdesignError: one cannot be read, or names another residue than the wild type has.
+            InvdesignError: A mutation cannot be parsed, or its first letter is not the wild type's residue.
         """
         letters = list(self.sequence)
         for mutation in mutations:
             match = SUBSTITUTION.fullmatch(mutation.strip())
             if match is None:
-                raise InvdesignError(f"cannot read the mutation {mutation!r}; write substitutions as A108D")
+                raise InvdesignError(f"cannot read the mutation {mutation!r}: expected a substitution such as A108D")
             old, number, new = match.groups()
             position = self.position(int(number))
             own = self.sequence[position]
             if own != old:
                 raise InvdesignError(
-                    f"mutation {mutation!r}: residue {number} of {self.name!r} is {own}, not {old}; "
-                    f"check the numbering (the first residue is number {self.number(0)})"
+                    f"mutation {mutation!r}: residue {number} of {self.name!r} is {own}, not {old}. Check the "
+                    f"numbering (the first residue has the number {self.number(0)})"
                 )
             letters[position] = new
         return "".join(letters)

@@ -1,4 +1,4 @@
-"""Genes for proteins: read back residue by residue, within a vendor's limits, and told apart where none was found."""
+"""Genes of proteins: translation, a vendor's limits, and proteins without a gene."""
 
 import csv
 from dataclasses import replace
@@ -11,15 +11,19 @@ from Bio.Seq import Seq
 from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.sequences.dna import dna_validators
-from invdesign.domains.sequences.dna.codons import Gene, failed, findings, gene
+from invdesign.domains.sequences.dna.codons import Gene, GeneSettings, check_gene, describe_failures, reverse_translate
 from invdesign.domains.sequences.dna.vendors import Vendor
-from invdesign.domains.sequences.output.deliverables import codons, identifiers, synthesis
+from invdesign.domains.sequences.output.deliverables import codons, make_identifiers, synthesis
 
 pytest.importorskip("dnachisel")
 
 PROTEIN = "SKGEELFTGVVPILVELDGDVNGHKFSVSGEGEGDATYGKLTLKFICTTGKLPVPWPTLVTTLSYGVQCFSRYPDHMKRHDFFKSAMPEGYVQERT"
 FREE = Vendor("none", gc=(0, 100), window_gc=(0, 100), max_run=None, max_repeat=None, sites=())
 SHORT = Vendor("short", min_length=30, max_length=400)
+
+
+def gene(protein, **settings):
+    return reverse_translate(protein, GeneSettings(**settings))
 
 
 def rows(path):
@@ -32,89 +36,93 @@ def read(path, form):
         return list(SeqIO.parse(file, form))
 
 
-def test_a_gene_is_read_as_its_protein_and_keeps_every_limit():
+def test_a_gene_is_translated_to_its_protein_within_all_limits():
     made = gene(PROTEIN, vendor=SHORT)
     assert str(Seq(made.coding).translate()) == f"M{PROTEIN}*" and made.protein == f"M{PROTEIN}"
     assert made.dna == made.coding and made.dna.endswith("TAA")
-    assert not failed(findings(made, vendor=SHORT))
-    assert not dna_validators.sites(made.dna, "BsaI") and max(dna_validators.window_shares(made.dna, 50)) <= 65
+    assert not describe_failures(check_gene(made, vendor=SHORT))
+    assert (
+        not dna_validators.find_sites(made.dna, "BsaI") and max(dna_validators.window_gc_contents(made.dna, 50)) <= 65
+    )
 
 
-def test_without_limits_every_codon_is_the_organisms_most_frequent_one():
+def test_without_limits_every_codon_is_the_most_frequent_one():
     # Kazusa: of leucine CTG, of glycine GGC (E. coli); TTG and GGT in S. cerevisiae.
     assert gene("LGL", vendor=FREE).dna == "ATGCTGGGCCTGTAA"
-    assert gene("LGL", vendor=FREE, organism="s_cerevisiae", stop="TGA").dna == "ATGTTGGGTTTGTGA"
+    assert gene("LGL", vendor=FREE, organism="s_cerevisiae", stop_codon="TGA").dna == "ATGTTGGGTTTGTGA"
 
 
-def test_sites_that_the_best_codons_would_make_are_avoided():
+def test_sites_formed_by_the_most_frequent_codons_are_avoided():
     best = gene("LQ", vendor=FREE).dna
-    assert best == "ATGCTGCAGTAA" and dna_validators.sites(best, "PstI") == [3]
+    assert best == "ATGCTGCAGTAA" and dna_validators.find_sites(best, "PstI") == [3]
     changed = gene("LQ", vendor=replace(FREE, sites=("PstI",))).dna
-    assert not dna_validators.sites(changed, "PstI") and str(Seq(changed).translate()) == "MLQ*"
+    assert not dna_validators.find_sites(changed, "PstI") and str(Seq(changed).translate()) == "MLQ*"
 
 
-def test_a_repetitive_protein_gets_codons_that_repeat_no_more_than_allowed():
+def test_a_repetitive_protein_has_a_gene_without_long_repeats():
     made = gene("GPGQQ" * 12, vendor=Vendor("one", window_gc=(0, 100)))
-    assert str(Seq(made.coding).translate()) == "M" + "GPGQQ" * 12 + "*" and not dna_validators.repeated(made.dna, 21)
+    assert str(Seq(made.coding).translate()) == "M" + "GPGQQ" * 12 + "*" and not dna_validators.find_repeats(
+        made.dna, 21
+    )
 
 
-def test_flanks_stay_as_they_are_and_may_hold_sites_of_their_own():
+def test_flanks_are_unchanged_and_may_contain_sites():
     made = gene(PROTEIN, vendor=SHORT, upstream="TTGGTCTCAA", downstream="GCTTTGAGACCTT")
     assert made.dna.startswith("TTGGTCTCAAATG") and made.dna.endswith("TAAGCTTTGAGACCTT")
     assert (made.start, made.end) == (10, 10 + 3 * (len(PROTEIN) + 2))
-    assert dna_validators.sites(made.dna, "BsaI") == [2, made.end + 5]
-    assert not failed(findings(made, vendor=SHORT))
+    assert dna_validators.find_sites(made.dna, "BsaI") == [2, made.end + 5]
+    assert not describe_failures(check_gene(made, vendor=SHORT))
 
 
-def test_a_part_of_a_longer_gene_has_neither_start_nor_stop():
-    assert gene("LGL", vendor=FREE, start=False, stop="").dna == "CTGGGCCTG"
-    assert gene("MLG", vendor=FREE, stop="").dna == "ATGCTGGGC" == gene("M-LG", vendor=FREE, stop="").dna
+def test_a_part_of_a_longer_gene_has_no_start_or_stop_codon():
+    assert gene("LGL", vendor=FREE, add_start_codon=False, stop_codon="").dna == "CTGGGCCTG"
+    assert gene("MLG", vendor=FREE, stop_codon="").dna == "ATGCTGGGC" == gene("M-LG", vendor=FREE, stop_codon="").dna
 
 
-def test_the_same_protein_gets_the_same_gene_whatever_was_drawn_before():
+def test_genes_do_not_depend_on_the_global_random_state():
     np.random.seed(5)
     first = gene(PROTEIN, vendor=SHORT, seed=3)
     drawn = np.random.rand()
     np.random.seed(5)
-    assert np.random.rand() == drawn, "the solver leaves the random numbers of others alone"
+    assert np.random.rand() == drawn, "the solver must not change the global random state"
     assert gene(PROTEIN, vendor=SHORT, seed=3) == first
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("settings", "message"),
     [
-        ({"organism": "klingon"}, "choose b_subtilis"),
-        ({"organism": "316407"}, "there is no codon table"),
+        ({"organism": "klingon"}, "Choose b_subtilis"),
+        ({"organism": "316407"}, "must be the name of a codon table"),
         ({"upstream": "acgt"}, "capital letters ACGT"),
-        ({"stop": "TTT"}, "stop must be one of"),
+        ({"stop_codon": "TTT"}, "stop_codon must be one of"),
         ({"attempts": 0}, "at least 1"),
-        ({"vendor": Vendor("big", min_length=300)}, "the gene has 15 bp, big makes 300"),
+        ({"vendor": Vendor("big", min_length=300)}, "big requires 300 to any number bp, the gene has 15 bp"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(settings, complaint):
-    with pytest.raises(InvdesignError, match=complaint):
+def test_invalid_settings_are_rejected(settings, message):
+    with pytest.raises(InvdesignError, match=message):
         gene("LGL", **settings)
 
 
-def test_a_protein_without_a_gene_in_the_limits_says_which_limit():
+def test_the_violated_limit_is_reported_if_no_gene_is_found():
     with pytest.raises(InvdesignError, match=r"gc_windows: .*; repeats: "):
         gene("W" * 20, attempts=1)
     with pytest.raises(InvdesignError, match="letters 'X'"):
         gene("LXL")
 
 
-def test_a_gene_that_is_read_otherwise_is_found_out():
+def test_a_wrong_translation_is_reported():
     wrong = Gene("ATGTAGCTGTAA", 0, 12, "MLL")
-    said = failed(findings(wrong, vendor=FREE))
-    assert "reading_frame: stop TAG at 4" in said and "translation: it is read as M*L*" in said
+    failures = describe_failures(check_gene(wrong, vendor=FREE))
+    assert "reading_frame: stop TAG at 4" in failures and "translation: translated as M*L*" in failures
 
 
-def test_genes_are_written_for_people_for_programs_and_for_the_vendor(tmp_path):
+def test_genes_are_written_as_fasta_genbank_and_order_table(tmp_path):
     proteins = [PROTEIN[:60], PROTEIN[20:80]]
     flanks = {"upstream": "GAAGGAGATATACC", "downstream": "GCGGTTCTCACC"}
     paths = codons(testing.candidates(proteins), tmp_path, vendor=SHORT, **flanks)
     assert [path.name for path in paths] == ["genes.fasta", "genes.gb", "order.csv"]
-    titles = identifiers(testing.candidates(proteins))
+    titles = make_identifiers(testing.candidates(proteins))
     records = read(tmp_path / "genes.gb", "genbank")
     assert [record.id for record in records] == titles
     for record, protein in zip(records, proteins, strict=True):
@@ -132,23 +140,23 @@ def test_genes_are_written_for_people_for_programs_and_for_the_vendor(tmp_path):
     assert [(row["Name"], row["Sequence"]) for row in ordered] == list(zip(titles, texts, strict=True))
 
 
-def test_a_protein_without_a_gene_is_named_and_nothing_else_is_lost(tmp_path):
+def test_a_protein_without_a_gene_is_listed_and_the_others_are_written(tmp_path):
     candidates = testing.candidates([PROTEIN[:60], "W" * 30, PROTEIN[10:70]])
     paths = codons(candidates, tmp_path, vendor=SHORT)
-    titles = identifiers(candidates)
+    titles = make_identifiers(candidates)
     assert [record.id for record in read(tmp_path / "genes.gb", "genbank")] == [titles[0], titles[2]]
     assert paths[-1].name == "left_out.csv"
-    (lost,) = rows(paths[-1])
-    assert lost["id"] == titles[1] and "repeats" in lost["reason"] and lost["sequence"] == "W" * 30
-    with pytest.raises(InvdesignError, match="genes for none of 1 proteins"):
+    (left_out,) = rows(paths[-1])
+    assert left_out["id"] == titles[1] and "repeats" in left_out["reason"] and left_out["sequence"] == "W" * 30
+    with pytest.raises(InvdesignError, match="at least one of 1 proteins"):
         codons(candidates[1:2], tmp_path, vendor=SHORT)
 
 
-def test_designs_of_dna_are_written_as_they_are_and_what_a_vendor_minds_is_listed(tmp_path):
+def test_designs_of_dna_are_written_unchanged_and_violated_limits_are_listed(tmp_path):
     designs = ["ACGTTGCA" * 3, "GGTCTCACGATTACAGATTC", "ACGU-ACGA"]
     paths = synthesis(testing.candidates(designs), tmp_path, vendor=SHORT, upstream="TTA")
     assert [path.name for path in paths] == ["dna.fasta", "dna.gb", "order.csv", "findings.csv"]
-    titles = identifiers(testing.candidates(designs))
+    titles = make_identifiers(testing.candidates(designs))
     records = read(tmp_path / "dna.gb", "genbank")
     assert [str(record.seq) for record in records] == ["TTA" + "ACGTTGCA" * 3, "TTAGGTCTCACGATTACAGATTC", "TTAACGTACGA"]
     assert str(records[1].features[-1].extract(records[1].seq)) == designs[1]
@@ -157,6 +165,6 @@ def test_designs_of_dna_are_written_as_they_are_and_what_a_vendor_minds_is_liste
     assert len(synthesis(testing.candidates(designs), tmp_path, vendor=FREE)) == 3
 
 
-def test_genes_and_dna_keep_the_contract_of_deliverables():
+def test_genes_and_dna_satisfy_the_contract_of_deliverables():
     testing.check_deliver(codons, ["MKLVAG", "MKLIAG"])
     testing.check_deliver(synthesis, ["ACGTACGA", "ACGTTTGA"])

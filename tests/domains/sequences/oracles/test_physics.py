@@ -1,4 +1,4 @@
-"""Oracles computed from the sequence alone, against known values and by hand."""
+"""Oracles computed from the sequence alone: known values and values by hand."""
 
 import math
 
@@ -41,17 +41,17 @@ def test_known_values(oracle, design, value, within):
     assert oracle([design])[0] == pytest.approx(value, abs=within)
 
 
-def test_lysines_bring_charge_and_a_high_ph_takes_it():
+def test_lysine_is_charged_except_at_a_high_ph():
     few, many = physics.charge(["AKA", "AKKKA"])
     assert many - few == pytest.approx(2, abs=0.01)
     assert physics.charge(["AKKKA"], ph=13.5)[0] < 0
 
 
-def test_the_moment_by_hand():
-    # Opposite each other isoleucine (1.38) and lysine (-1.5) pull the same way; on one side they nearly cancel.
+def test_the_hydrophobic_moment_by_hand():
+    # On opposite sides isoleucine (1.38) and lysine (-1.5) add up; on one side they nearly cancel.
     assert physics.hydrophobic_moment(["IK"], angle=180)[0] == pytest.approx((1.38 + 1.5) / 2)
     assert physics.hydrophobic_moment(["IK"], angle=0)[0] == pytest.approx((1.5 - 1.38) / 2)
-    # A helix with leucines on one face, against the same residues in another order.
+    # A helix with leucines on one face, and the same residues in another order.
     amphipathic, shuffled = physics.hydrophobic_moment(["LKKLLKLLKKLLKL", "LLLLLLLLKKKKKK"])
     assert amphipathic > 3 * shuffled
     assert physics.hydrophobic_moment(["AAIKAA"], angle=180, window=2)[0] == pytest.approx((1.38 + 1.5) / 2)
@@ -70,7 +70,7 @@ def test_the_melting_temperature_by_hand():
 
 
 @pytest.mark.parametrize(("oracles", "design"), [(PROTEIN, MELITTIN), (DNA, "GATTACAGATTACA")])
-def test_what_a_property_is_not_defined_for_is_not_a_number_and_spoils_no_neighbour(oracles, design):
+def test_undefined_values_are_nan_and_do_not_affect_others(oracles, design):
     for oracle in oracles:
         check_oracle(oracle, [design, "", "B*", "AC-", "ac", design[:9]], m=1)
         values = oracle(["", design, "AXB", "A-C"])

@@ -1,4 +1,4 @@
-"""Regressions of measured variants: by hand, what they learn, what they cannot tell of, and their cache."""
+"""Regressions of measured variants: encoding, accuracy, unseen letters, and the cache."""
 
 import json
 
@@ -6,15 +6,20 @@ import numpy as np
 import pytest
 
 from invdesign.core import InvdesignError
-from invdesign.domains.sequences.oracles.regression_oracle import predicted, regression, score, trained
-from invdesign.domains.sequences.oracles.regressors import Encoder, Recipe, fit_networks, fit_ridge
+from invdesign.domains.sequences.oracles.regression_oracle import (
+    predict,
+    regression,
+    score_predictions,
+    train_or_load,
+)
+from invdesign.domains.sequences.oracles.regressors import Encoder, NetworkRecipe, fit_networks, fit_ridge
 from invdesign.testing import check_oracle
 
-QUICK = Recipe(members=2, width=16, depth=1, epochs=30, batch=64, learning_rate=1e-2)
+QUICK = NetworkRecipe(members=2, width=16, depth=1, epochs=30, batch=64, learning_rate=1e-2)
 
 
 def variants(n=400, seed=0):
-    """Designs of six letters; A at the first place adds 2, and C at the second and third only together 3."""
+    """Return designs of six letters; A at position 1 adds 2, and C at positions 2 and 3 together adds 3."""
     rng = np.random.default_rng(seed)
     designs = sorted({"".join(row) for row in rng.choice(list("ACDE"), size=(n, 6), p=[0.4, 0.3, 0.2, 0.1])})
     y = [2.0 * (d[0] == "A") + 3.0 * (d[1:3] == "CC") for d in designs]
@@ -29,92 +34,92 @@ def table(tmp_path):
     return path
 
 
-def never(stage, done, total):
-    raise AssertionError("it was trained again")
+def fail_if_training(stage, done, total):
+    raise AssertionError("trained again")
 
 
-def test_designs_are_what_tells_them_from_the_commonest_letters():
-    encoder = Encoder.of(["ACD", "ACE", "AC", "ACD", "DCD"])
+def test_designs_are_encoded_by_their_differences_from_the_most_common_letters():
+    encoder = Encoder.fit(["ACD", "ACE", "AC", "ACD", "DCD"])
     assert encoder.common == "ACD"
     assert encoder.pairs == ((0, "D"), (2, " "), (2, "E"))
-    numbers, is_known = encoder.numbers(["ACD", "DCE", "AC", "AAA", "ACDE", "A\N{GREEK SMALL LETTER ALPHA}D", ""])
+    numbers, is_known = encoder.encode(["ACD", "DCE", "AC", "AAA", "ACDE", "A\N{GREEK SMALL LETTER ALPHA}D", ""])
     np.testing.assert_array_equal(is_known, [True, True, True, False, False, False, False])
     np.testing.assert_array_equal(numbers[:3], [[0, 0], [1, 3], [2, 0]])
 
 
-def test_ridge_finds_additive_effects():
+def test_ridge_recovers_additive_effects():
     designs, _ = variants()
     y = np.array([1.0 + 2 * (d[0] == "A") - 3 * (d[4] == "D") for d in designs])
-    encoder = Encoder.of(designs)
-    numbers, _ = encoder.numbers(designs)
+    encoder = Encoder.fit(designs)
+    numbers, _ = encoder.encode(designs)
     model = fit_ridge(numbers, y, len(encoder.pairs), alpha=1e-6)
-    np.testing.assert_allclose(predicted(encoder, model, ["AAAADA", "CAAAAA"]), [0, 1], atol=1e-4)
+    np.testing.assert_allclose(predict(encoder, model, ["AAAADA", "CAAAAA"]), [0, 1], atol=1e-4)
     chosen = fit_ridge(numbers, y, len(encoder.pairs))
-    np.testing.assert_allclose(predicted(encoder, chosen, ["AAAADA", "CAAAAA"]), [0, 1], atol=0.05)
+    np.testing.assert_allclose(predict(encoder, chosen, ["AAAADA", "CAAAAA"]), [0, 1], atol=0.05)
 
 
-def test_networks_learn_what_is_not_additive_and_the_same_every_time():
+def test_networks_learn_nonadditive_effects_reproducibly():
     designs, y = variants()
-    encoder = Encoder.of(designs)
-    numbers, _ = encoder.numbers(designs)
+    encoder = Encoder.fit(designs)
+    numbers, _ = encoder.encode(designs)
     model = fit_networks(numbers, y, len(encoder.pairs), QUICK)
-    other, wanted = variants(seed=1)
-    found = score(predicted(encoder, model, other), wanted)
-    additive = score(predicted(encoder, fit_ridge(numbers, y, len(encoder.pairs)), other), wanted)
-    assert found.rmse < 0.8 * additive.rmse
+    other, measured = variants(seed=1)
+    accuracy = score_predictions(predict(encoder, model, other), measured)
+    additive = score_predictions(predict(encoder, fit_ridge(numbers, y, len(encoder.pairs)), other), measured)
+    assert accuracy.rmse < 0.8 * additive.rmse
     again = fit_networks(numbers, y, len(encoder.pairs), QUICK)
-    np.testing.assert_array_equal(predicted(encoder, again, other), predicted(encoder, model, other))
-    with pytest.raises(InvdesignError, match="the same"):
+    np.testing.assert_array_equal(predict(encoder, again, other), predict(encoder, model, other))
+    with pytest.raises(InvdesignError, match="the same value"):
         fit_networks(numbers, np.ones(len(y)), len(encoder.pairs), QUICK)
 
 
 def test_scores_by_hand():
-    found = score(np.array([1.0, 2.0, np.nan, 4.0]), np.array([1.0, 3.0, 9.0, 2.0]))
+    found = score_predictions(np.array([1.0, 2.0, np.nan, 4.0]), np.array([1.0, 3.0, 9.0, 2.0]))
     assert (found.n, found.n_unseen) == (3, 1)
     assert found.spearman == pytest.approx(0.5)
     assert found.rmse == pytest.approx(np.sqrt(5 / 3))
-    assert score(np.ones(3), np.arange(3.0)).spearman == 0
+    assert score_predictions(np.ones(3), np.arange(3.0)).spearman == 0
 
 
-def test_a_regression_is_trained_once_and_says_how_good_it_is(table, tmp_path):
+def test_a_regression_is_trained_once_and_stored_with_its_accuracy(table, tmp_path):
     given = {"column": "y", "recipe": QUICK, "cache": tmp_path / "cache"}
-    first = trained(table, progress=lambda *_: None, **given)
+    first = train_or_load(table, progress=lambda *_: None, **given)
     assert first.report.chosen == "networks" and first.report.held_out == first.report.variants // 10
     assert first.report.networks.rmse < first.report.ridge.rmse
-    again = trained(table, progress=never, **given)
+    again = train_or_load(table, progress=fail_if_training, **given)
     designs = [*variants(seed=2)[0][:40], "AAAAAV"]
     np.testing.assert_array_equal(again.predict(designs), first.predict(designs))
     assert again.report == first.report and np.isnan(again.predict(designs)[-1])
-    (said,) = (tmp_path / "cache").glob("*.json")
-    assert json.loads(said.read_text())["networks"]["rmse"] == first.report.networks.rmse
+    (report,) = (tmp_path / "cache").glob("*.json")
+    assert json.loads(report.read_text())["networks"]["rmse"] == first.report.networks.rmse
     table.write_text(table.read_text() + "AAAAAW,1\n")
     with pytest.raises(AssertionError, match="trained again"):
-        trained(table, progress=never, **given)
+        train_or_load(table, progress=fail_if_training, **given)
 
 
-def test_the_oracle_is_the_regression(tmp_path, capsys):
+def test_the_oracle_returns_the_predictions_of_the_regression(tmp_path, caplog):
     # Additive values, so that ridge is chosen and stored.
     designs, _ = variants(n=80)
     path = tmp_path / "few.csv"
     path.write_text("seq,y\n" + "".join(f"{d},{d.count('A')}\n" for d in designs) + "EEEEED,\n")
 
-    def oracle(some):
-        return regression(some, path=path, column="y", cache=tmp_path / "cache")
+    def oracle(designs):
+        return regression(designs, path=path, column="y", cache=tmp_path / "cache")
 
     assert oracle([]).shape == (0,)
-    assert "training a regression" in capsys.readouterr().err
+    assert "training a regression" in caplog.text and "the result is cached" in caplog.text
     check_oracle(oracle, [*designs[:5], "AAAAAV", "A" * 7, "", "aaaaaa"], m=1)
-    assert trained(path, column="y", cache=tmp_path / "cache").report.chosen == "ridge"
-    assert trained(path, column="y", cache=tmp_path / "cache", progress=never).report.chosen == "ridge"
+    assert train_or_load(path, column="y", cache=tmp_path / "cache").report.chosen == "ridge"
+    assert train_or_load(path, column="y", cache=tmp_path / "cache", progress=fail_if_training).report.chosen == "ridge"
     np.testing.assert_allclose(oracle(designs), [d.count("A") for d in designs], atol=0.1)
 
 
-def test_tables_that_cannot_be_learnt_from_are_refused(table, tmp_path):
+def test_unsuitable_tables_are_rejected(table, tmp_path):
     few = tmp_path / "few.csv"
     few.write_text("sequence,y\nACD,1\nACE,\n")
-    with pytest.raises(InvdesignError, match=r"1 variants .* at least 30"):
-        trained(few, column="y", cache=tmp_path)
+    with pytest.raises(InvdesignError, match=r"at least 30 variants .* got 1"):
+        train_or_load(few, column="y", cache=tmp_path)
     with pytest.raises(InvdesignError, match="no such file"):
-        trained(tmp_path / "none.csv", column="y", cache=tmp_path)
+        train_or_load(tmp_path / "none.csv", column="y", cache=tmp_path)
     with pytest.raises(InvdesignError, match="no column 'z'"):
-        trained(table, column="z", cache=tmp_path)
+        train_or_load(table, column="z", cache=tmp_path)
