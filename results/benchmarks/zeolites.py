@@ -35,7 +35,7 @@ from invdesign.domains.crystals.zeolites.silica import (
     framework_of,
     framework_residual,
     one_net,
-    without_oxygen,
+    remove_oxygens,
 )
 from invdesign.latent.prepare import prepare
 from invdesign.vae.training import Recipe
@@ -114,7 +114,7 @@ def rebuilt(some: Named, true: dict[str, Pores]) -> dict[str, Any]:
     errors: dict[str, list[float]] = {kind: [] for kind in COLUMNS}
     residuals, seconds, orbits, passed, lost = [], [], [], 0, []
     for name, structure in some:
-        T = crystal_of(without_oxygen(structure))
+        T = crystal_of(remove_oxygens(structure))
         orbits.append(len(T.orbits))
         start = time.perf_counter()
         try:
@@ -142,7 +142,7 @@ def rebuilt(some: Named, true: dict[str, Pores]) -> dict[str, Any]:
 
 def through_the_map(some: Named, true: dict[str, Pores], archive: Path, cache: Path) -> dict[str, Any]:
     """A random fifth of the frameworks, encoded and decoded by a map that saw none of their nets in training."""
-    designs = {name: crystal_of(without_oxygen(s)) for name, s in some}
+    designs = {name: crystal_of(remove_oxygens(s)) for name, s in some}
     designs = {name: design for name, design in designs.items() if len(design.orbits) <= MAX_ORBITS}
     nets = {name: topology_of(design).key for name, design in designs.items()}
     names = sorted(designs)

@@ -58,7 +58,7 @@ class Crystals:
 
     def read(self, path: Path) -> Corpus[Crystal]:
         found = files.read(path, symprec=self.symprec)
-        return silica.bared(found) if self.frameworks else found
+        return silica.remove_corpus_oxygens(found) if self.frameworks else found
 
     def write(
         self, designs: Sequence[Crystal], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
@@ -120,7 +120,7 @@ class Crystals:
     def from_batch(self, rows: Tensor) -> list[Crystal | None]:
         found = encoding.unpack(self.fitted(), rows)
         able = [c if c is not None and self._can_be(c) else None for c in found]
-        return [silica.settled(c) if c is not None and self.frameworks else c for c in able]
+        return [silica.optimize_geometry(c) if c is not None and self.frameworks else c for c in able]
 
     def features(self, designs: Sequence[Crystal]) -> Array:
         return features.features(designs)
@@ -151,7 +151,7 @@ class Crystals:
         return self.vocabulary
 
     def _whole(self, design: Crystal) -> Crystal:
-        return silica.completed(design) if self.frameworks else design
+        return silica.complete_framework(design) if self.frameworks else design
 
     def _can_be(self, design: Crystal) -> bool:
         """Whether the atoms of a decoded crystal are as many as its sites say, and apart."""

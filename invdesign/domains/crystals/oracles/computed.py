@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core.composition import Composition
+from pymatgen.core.periodic_table import Element
+from pymatgen.core.structure import Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
 from invdesign.domains.crystals.chemistry import (

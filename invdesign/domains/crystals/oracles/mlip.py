@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core.structure import Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
 from invdesign.domains.crystals.chemistry import built

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pymatgen.vis
 from monty.serialization import loadfn
-from pymatgen.core import Composition, Element
+from pymatgen.core.composition import Composition
+from pymatgen.core.periodic_table import Element
 from pymatgen.core.molecule_structure_comparator import CovalentRadius
 from scipy.spatial import cKDTree
 
