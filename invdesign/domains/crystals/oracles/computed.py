@@ -220,7 +220,7 @@ def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: 
         energy: Oracle of the energy E [eV/atom], such as `mlip.energy_per_atom`.
         references: A .csv file with the columns `formula` and `energy_per_atom` [eV/atom]; the lowest row of each
             element is its mu. The energies must come from the same method as `energy`. Default: the energies of the
-            elements for CHGNet that ship with the package (see `mlip.own_references`).
+            elements for CHGNet that ship with the package (see `mlip.find_references`).
 
     Returns:
         `n` formation energies [eV/atom]; NaN if an element is missing in the table.
@@ -228,7 +228,7 @@ def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: 
     Raises:
         InvdesignError: `references` is missing and `energy` is not CHGNet's, or the references cannot be read.
     """
-    mu = _find_elements(_load_references(references or mlip.own_references(energy)))
+    mu = _find_elements(_load_references(references or mlip.find_references(energy)))
     E = _evaluate_energies(designs, energy)
     fractions = [Composition(design.formula).fractional_composition.as_dict() for design in designs]
     base = [sum(x * mu.get(e, math.nan) for e, x in composition.items()) for composition in fractions]

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,7 +179,7 @@ def write_references(
     Path(path).write_text(f"formula,energy_per_atom\n{rows}", encoding="utf-8")
 
 
-def own_references(energy: Oracle) -> Path:
+def find_references(energy: Oracle) -> Path:
     """Return the table of element energies that ships with the package, if an oracle's energies are CHGNet's.
 
     The table does not contain energies of elemental crystals, because CHGNet is inaccurate for molecules. The energies
@@ -368,13 +369,13 @@ def _import_chgnet() -> tuple[Callable[..., Any], Callable[..., Any]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            from chgnet.model.dynamics import StructOptimizer
-            from chgnet.model.model import CHGNet
+            chgnet = import_module("chgnet.model")
+            dynamics = import_module("chgnet.model.dynamics")
         except ImportError as error:
             raise InvdesignError(
                 f"mlip: expected the potential CHGNet, got {error}. Run: pip install 'invdesign[mlip]'"
             ) from error
-    return CHGNet.load, StructOptimizer
+    return chgnet.CHGNet.load, dynamics.StructOptimizer
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ WEIGHTS = (2.0**2, 0.61**2, 0.23**2)
 PAIRS = np.array(list(itertools.combinations(range(4), 2)))
 # T sites without a common bond are kept at this distance [angstrom].
 MIN_NONBONDED = 4.3
-# The neighbours of a T site are searched within this distance [angstrom]; at most so many are considered.
+# Range of the search for neighbours of a T site [angstrom], and their largest number.
 MAX_NEIGHBOUR_DISTANCE, N_NEIGHBOURS = 6.0, 12
 # Weight of the repulsion of T sites without a common bond, relative to that of a bond.
 REPULSION_WEIGHT = 0.5

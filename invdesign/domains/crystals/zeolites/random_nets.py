@@ -22,7 +22,7 @@ FRAMEWORK_DENSITY = (12.5, 20.0)
 # Limits of the optimized framework [angstrom].
 MAX_RESIDUAL, MIN_CLEARANCE = 0.02, 2.3
 MIN_SITES = 6
-# Attempts after which the search stops: a base and so many for each net.
+# Attempts after which the search stops: a base, and a number for each net.
 BASE_ATTEMPTS, ATTEMPTS_PER_NET = 2_000, 2_000
 
 

@@ -112,9 +112,9 @@ def test_a_hull_uses_energies_of_the_same_potential(tmp_path):
 
 def test_the_energies_of_the_elements_that_ship_belong_to_one_set_of_weights():
     for energy in (mlip.energy_per_atom, partial(mlip.relaxed_energy, steps=50), partial(mlip.energy_per_atom)):
-        assert mlip.own_references(energy).is_file()
+        assert mlip.find_references(energy).is_file()
     with pytest.raises(InvdesignError, match="got another method"):
-        mlip.own_references(partial(mlip.energy_per_atom, model="r2scan"))
+        mlip.find_references(partial(mlip.energy_per_atom, model="r2scan"))
 
 
 @needs_chgnet
