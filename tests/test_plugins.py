@@ -26,7 +26,7 @@ WILD_TYPE = f"{{_target_: invdesign.domains.sequences.WildType, sequence: {SEQUE
 OF_DNA = tuple(f"sequences/{name}" for name in ("dna", "genes", "dna_gp", "gc_content", "melting_temperature", "six6"))
 EXTRAS = {
     "invdesign.domains.crystals.oracles.mlip.": "chgnet",
-    "invdesign.domains.crystals.output.deliverables.relaxed_cells": "chgnet",
+    "invdesign.domains.crystals.output.deliverables.write_relaxed_cells": "chgnet",
     "invdesign.domains.crystals.zeolites.pores.": "pyzeo",
 }
 NEEDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from invdesign.core.objectives import Objective
 from invdesign.core.records import Array, B, Candidate, Check, Corpus, D, Landscape, Outcome
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from botorch.acquisition import AcquisitionFunction
     from botorch.models.model import Model
     from torch import Tensor, nn
+
+D_in = TypeVar("D_in", contravariant=True)
 
 
 class DesignSpace(Protocol[D]):
@@ -115,27 +117,27 @@ class Domain(DesignSpace[D], Encodable[D, B], Protocol[D, B]):
 
 
 @runtime_checkable
-class Features(Protocol[D]):
+class Features(Protocol[D_in]):
     """Optional, of an encoding: features that a surrogate reads beside the latent."""
 
-    def features(self, designs: Sequence[D]) -> Array:
+    def features(self, designs: Sequence[D_in]) -> Array:
         """Return `n x f` features of designs."""
         ...
 
 
 @runtime_checkable
-class Presentation(Protocol[D]):
+class Presentation(Protocol[D_in]):
     """Optional, of a domain: designs as people see them."""
 
-    def label(self, design: D) -> str:
+    def label(self, design: D_in) -> str:
         """Return what people call the design, on one line."""
         ...
 
-    def describe(self, designs: Sequence[D]) -> dict[str, list[Any]]:
+    def describe(self, designs: Sequence[D_in]) -> dict[str, list[Any]]:
         """Return columns that identify designs in a candidate list (InChIKey, formula, ...), by heading."""
         ...
 
-    def draw(self, design: D) -> str:
+    def draw(self, design: D_in) -> str:
         """Return the design as an SVG picture."""
         ...
 
@@ -159,10 +161,10 @@ class DesignFiles(Protocol[D]):
 
 
 @runtime_checkable
-class Equivalence(Protocol[D]):
+class Equivalence(Protocol[D_in]):
     """Optional, of a domain: designs that hold numbers are the same within tolerances."""
 
-    def is_same(self, first: D, second: D) -> bool:
+    def is_same(self, first: D_in, second: D_in) -> bool:
         """Return whether the second design can stand for the first."""
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from botorch.models.model import Model
 from torch import Tensor
@@ -18,19 +20,22 @@ def condition_on(model: Model, X: Tensor, U: Tensor) -> Model:
         U: `k x m` utilities.
     """
     if isinstance(model, IndependentGPs):
-        parts = [condition_on(part, X, U[:, [j]]) for j, part in enumerate(model.models)]
-        return IndependentGPs(parts)
+        return IndependentGPs([_condition_gp(part, X, U[:, [j]]) for j, part in enumerate(model.models)])
     if isinstance(model, ConditionedGP):
-        return ConditionedGP(
-            model.kernel,
-            torch.cat([model.X, X]),
-            torch.cat([model.U, U]),
-            noise=model.noise,
-            means=model.means,
-            inducing=model.inducing,
-        )
+        return _condition_gp(model, X, U)
     conditioned: Model = model.condition_on_observations(X, U)
     return conditioned
+
+
+def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
+    return ConditionedGP(
+        model.kernel,
+        torch.cat([model.X, X]),
+        torch.cat([model.U, U]),
+        noise=model.noise,
+        means=model.means,
+        inducing=model.inducing,
+    )
 
 
 @torch.no_grad()
@@ -49,5 +54,6 @@ def condition_on_pending(model: Model, X: Tensor) -> Model:
     """
     if not len(X):
         return model
-    mean: Tensor = model.posterior(X.unsqueeze(1)).mean
+    posterior: Any = model.posterior(X.unsqueeze(1))
+    mean: Tensor = posterior.mean
     return condition_on(model, X, mean.reshape(len(X), -1))

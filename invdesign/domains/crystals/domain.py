@@ -56,7 +56,7 @@ class Crystals:
     def read(self, path: Path) -> Corpus[Crystal]:
         """Read .cif, POSCAR, .extxyz, .db, or a table with a CIF column; see `files.read`."""
         corpus = files.read(path, symprec=self.symprec)
-        return silica.bared(corpus) if self.frameworks else corpus
+        return silica.remove_corpus_oxygens(corpus) if self.frameworks else corpus
 
     def write(
         self, designs: Sequence[Crystal], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None
@@ -145,7 +145,7 @@ class Crystals:
 
     def complete(self, design: Crystal) -> Crystal:
         """Return a design as it is made: a framework with its oxygens."""
-        return silica.completed(design) if self.frameworks else design
+        return silica.complete_framework(design) if self.frameworks else design
 
     def is_plausible(self, design: Crystal) -> bool:
         """Return whether the atoms of a decoded crystal are as many as its sites say, and apart from each other."""
@@ -184,7 +184,7 @@ class CrystalEncoding:
         plausible = [c if c is not None and self.domain.is_plausible(c) else None for c in unpacked]
         if not self.domain.frameworks:
             return plausible
-        return [None if c is None else silica.settled(c) for c in plausible]
+        return [None if c is None else silica.optimize_geometry(c) for c in plausible]
 
     def errors(self, designs: Sequence[Crystal]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -139,6 +139,16 @@ class Vocabulary:
             low=tuple(data["low"]),
             high=tuple(data["high"]),
         )
+
+
+@runtime_checkable
+class HasVocabulary(Protocol):
+    """An encoding with a vocabulary."""
+
+    @property
+    def vocabulary(self) -> Any:
+        """Space groups, sites and elements."""
+        ...
 
 
 def learn(crystals: Sequence[Crystal]) -> Vocabulary:

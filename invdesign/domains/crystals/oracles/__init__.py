@@ -1,1 +1,1 @@
-"""Oracles of crystals: computed properties and machine-learned potentials."""
+"""Oracles of crystals: computed properties and a machine-learned interatomic potential."""

@@ -1,1 +1,1 @@
-"""Output for people: deliverables, drawings, interactive structures."""
+"""Output for users: deliverables, drawings, interactive structures."""

@@ -1,4 +1,4 @@
-"""What a laboratory or a cluster gets of the candidates: starting materials, and a folder of inputs for each."""
+"""Files for laboratories and computing clusters: starting materials, DFT inputs, relaxed cells of the candidates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,26 @@ from invdesign.domains.crystals.symmetry.canonical import crystal_of
 from invdesign.io.atomic import write_bytes
 
 LEFT_OUT = "left_out.csv"
+# Columns of `relaxed.csv`: fields of `mlip.Relaxation` with their units.
+RELAXATION_UNITS = {
+    "energy": "eV/atom",
+    "energy_change": "eV/atom",
+    "displacement": "A",
+    "volume_change": "",
+    "n_steps": "",
+    "is_converged": "",
+}
 
 
-def precursors(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[Path]:
-    """Write `precursors.csv`: a row per candidate and element (see `writing.precursors`), numbered as the candidates.
+def write_precursors(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[Path]:
+    """Write `precursors.csv` with a row for each candidate and element (see `writing.precursors`).
 
     Args:
-        candidates: best first.
-        folder: exists.
+        candidates: Candidates, best first; the table refers to them by their rank.
+        folder: Existing folder.
+
+    Returns:
+        Path of the table.
     """
     path = Path(folder) / "precursors.csv"
     columns = writing.precursors([c.design for c in candidates])
@@ -29,30 +41,37 @@ def precursors(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[P
     return [path]
 
 
-def dft_inputs(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[Path]:
-    """Write the inputs of a VASP relaxation (see `writing.dft_inputs`), a folder `NUMBER_FORMULA` for each candidate.
+def write_dft_inputs(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[Path]:
+    """Write the inputs of a VASP relaxation (see `writing.dft_inputs`), a folder `RANK_FORMULA` for each candidate.
 
-    A crystal for which there are no settings is listed in `left_out.csv` with the reason.
+    A crystal without settings is listed in `left_out.csv` with the reason.
 
     Args:
-        candidates: best first; their numbers are their places.
-        folder: exists.
+        candidates: Candidates, best first.
+        folder: Existing folder.
+
+    Returns:
+        Paths of all files.
 
     Raises:
-        InvdesignError: there are inputs for none of them.
+        InvdesignError: No candidate has inputs.
     """
     width = len(str(max(len(candidates), 100)))
     paths: list[Path] = []
     left_out: dict[str, list[Any]] = {"crystal": [], "formula": [], "reason": []}
-    for number, candidate in enumerate(candidates, start=1):
+    for rank, candidate in enumerate(candidates, start=1):
         crystal = candidate.design
         try:
-            paths += writing.dft_inputs(crystal, Path(folder) / f"{number:0{width}d}_{crystal.formula}")
+            paths += writing.dft_inputs(crystal, Path(folder) / f"{rank:0{width}d}_{crystal.formula}")
         except InvdesignError as error:
-            for heading, cell in zip(left_out, (number, crystal.formula, str(error)), strict=True):
-                left_out[heading].append(cell)
+            left_out["crystal"].append(rank)
+            left_out["formula"].append(crystal.formula)
+            left_out["reason"].append(str(error))
     if not paths:
-        raise InvdesignError(f"inputs for none of {len(candidates)} crystals, the first: {left_out['reason'][0]}")
+        raise InvdesignError(
+            f"write_dft_inputs: expected inputs for some of {len(candidates)} crystals, got none; the first reason: "
+            f"{left_out['reason'][0]}"
+        )
     if left_out["crystal"]:
         path = Path(folder) / LEFT_OUT
         write_bytes(path, writing.table(left_out).encode())
@@ -60,7 +79,7 @@ def dft_inputs(candidates: Sequence[Candidate[Crystal]], folder: Path) -> list[P
     return paths
 
 
-def relaxed_cells(
+def write_relaxed_cells(
     candidates: Sequence[Candidate[Crystal]],
     folder: Path,
     *,
@@ -69,42 +88,44 @@ def relaxed_cells(
     force: float = 0.05,
     steps: int = 200,
 ) -> list[Path]:
-    """Write `relaxed.cif`, the candidates as CHGNet relaxes them (extra `mlip`), and `relaxed.csv`, what that changed.
+    """Write the candidates relaxed by CHGNet (`relaxed.cif`, extra `mlip`) and the changes (`relaxed.csv`).
 
-    A crystal that cannot be relaxed has an empty row in the table and is not in the file.
+    A crystal that cannot be relaxed has an empty row in the table and is missing in the CIF.
 
     Args:
-        candidates: best first; the table numbers them by their places.
-        folder: exists.
-        model: which of CHGNet's weights.
+        candidates: Candidates, best first; the table refers to them by their rank.
+        folder: Existing folder.
+        model: CHGNet's weights.
         device: `"cpu"` or `"cuda"`.
-        force: largest force (eV/angstrom) at which a relaxation ends.
-        steps: at most so many.
+        force: Largest force [eV/angstrom] at which a relaxation has converged.
+        steps: Largest number of steps.
+
+    Returns:
+        Paths of the table and the CIF.
 
     Raises:
         InvdesignError: CHGNet is not installed.
     """
-    found = [mlip.relaxed(c.design, model=model, device=device, force=force, steps=steps) for c in candidates]
-    crystals = [_described(relaxed) for relaxed in found]
-    facts = ("energy", "energy_change", "displacement", "volume_change", "n_steps", "is_converged")
-    units = ("eV/atom", "eV/atom", "A", "", "", "")
+    relaxations = [mlip.relaxed(c.design, model=model, device=device, force=force, steps=steps) for c in candidates]
+    crystals = [_find_symmetry(relaxation) for relaxation in relaxations]
     columns: dict[str, list[Any]] = {
         "crystal": list(range(1, len(candidates) + 1)),
         "formula": [c.design.formula for c in candidates],
         "space_group": ["" if crystal is None else crystal.space_group for crystal in crystals],
     }
-    for fact, unit in zip(facts, units, strict=True):
-        heading = f"{fact} [{unit}]" if unit else fact
-        columns[heading] = ["" if relaxed is None else getattr(relaxed, fact) for relaxed in found]
+    for name, unit in RELAXATION_UNITS.items():
+        heading = f"{name} [{unit}]" if unit else name
+        columns[heading] = ["" if relaxation is None else getattr(relaxation, name) for relaxation in relaxations]
     table, cells = Path(folder) / "relaxed.csv", Path(folder) / "relaxed.cif"
     write_bytes(table, writing.table(columns).encode())
-    kept = {number: crystal for number, crystal in enumerate(crystals, start=1) if crystal is not None}
-    writing.write(list(kept.values()), cells, columns={"crystal": list(kept)})
+    by_rank = {rank: crystal for rank, crystal in enumerate(crystals, start=1) if crystal is not None}
+    writing.write(list(by_rank.values()), cells, columns={"crystal": list(by_rank)})
     return [table, cells]
 
 
-def _described(relaxed: mlip.Relaxed | None) -> Crystal | None:
+def _find_symmetry(relaxation: mlip.Relaxation | None) -> Crystal | None:
+    """Return the relaxed structure as a crystal; None without a relaxation or if atoms coincide."""
     try:
-        return None if relaxed is None else crystal_of(relaxed.structure)
-    except InvdesignError:  # atoms that fell into each other: the row says how far they went
+        return None if relaxation is None else crystal_of(relaxation.structure)
+    except InvdesignError:  # coinciding atoms; the displacement in the table shows them
         return None

@@ -1,18 +1,22 @@
-"""Pictures of crystals: the conventional cell as balls and sticks in a small SVG."""
+"""Ball-and-stick drawings of the conventional cell as small SVGs."""
 
 from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pymatgen.vis
 from monty.serialization import loadfn
-from pymatgen.core import Composition, Element
+from pymatgen.core.composition import Composition
 from pymatgen.core.molecule_structure_comparator import CovalentRadius
+from pymatgen.core.periodic_table import Element
 from scipy.spatial import cKDTree
 
 from invdesign.core import Array
@@ -22,193 +26,244 @@ from invdesign.domains.crystals.symmetry.wyckoff import lattice_of
 
 MAX_ATOMS = 400
 MAX_BONDS = 700
-# Pixels have a decimal where so few atoms are drawn.
-FEW_ATOMS = 150
+# Pixel coordinates have one decimal up to this number of atoms, none beyond.
+MAX_ATOMS_WITH_DECIMAL = 150
 N_LAYERS = 12
-EDGE = 0.02
-# Seen from the front, a little from the right and from above.
-TURN, TILT = math.radians(-22.0), math.radians(14.0)
+# Fractional distance within which an atom counts as lying on the border of the cell.
+BORDER = 0.005
+# Bonds are at most this times the sum of covalent radii.
+STRETCH = 1.15
+# The view is from the front, slightly from the right and from above.
+ROTATION, TILT = math.radians(-22.0), math.radians(14.0)
+
+Indices = npt.NDArray[np.int64]
+# Points (`n x 3`, angstrom) -> pixels (`n x 2`).
+ToPixels = Callable[[Array], Array]
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What is drawn of a crystal, as the viewer sees it: right, up, and towards the viewer (angstrom).
-
-    Args:
-        names: `n` elements.
-        atoms: `n x 3`.
-        bonds: `k x 2`, pairs of atoms.
-        corners: `8 x 3`, of the cell; those that differ in one bit of their numbers are joined by an edge.
-        elements: each once, from metals to anions.
-    """
+    """Content of a drawing in view coordinates: right, up, and towards the viewer [angstrom]."""
 
     names: list[str]
+    """`n` element symbols."""
     atoms: Array
-    bonds: np.ndarray
+    """`n x 3` positions."""
+    bonds: Indices
+    """`k x 2` pairs of atoms."""
     corners: Array
+    """`8 x 3` corners of the cell; an edge joins two whose indices differ in one bit."""
     elements: list[str]
+    """Distinct elements, from metals to anions."""
 
 
-def scene(crystal: Crystal) -> Scene:
-    """The conventional cell of a crystal; atoms on its border stand at every border.
+def build_scene(crystal: Crystal) -> Scene:
+    """Build the scene of the conventional cell, with the atoms on a border repeated on the opposite borders.
 
-    At most `MAX_ATOMS` atoms, the nearest first; no bonds where there are more than `MAX_BONDS`.
+    Args:
+        crystal: Crystal to draw.
+
+    Returns:
+        At most `MAX_ATOMS` atoms, those closest to the viewer; no bonds if there are more than `MAX_BONDS`.
     """
     species, positions = expand(crystal)
-    names, x = _with_borders(species, positions)
+    names, x = _repeat_border_atoms(species, positions)
     lattice = lattice_of(crystal.cell)
-    atoms, corners = _seen(x, lattice), _seen(_corners(), lattice)
+    corners = np.array(list(product((0, 1), repeat=3)), dtype=float)
+    atoms = _project(x, lattice)
     if len(names) > MAX_ATOMS:
         front = np.sort(np.argsort(-atoms[:, 2], kind="stable")[:MAX_ATOMS])
         names, atoms = [names[k] for k in front], atoms[front]
-    return Scene(names, atoms, _bonds(names, atoms), corners, sorted(set(names), key=_electronegativity))
+    elements = sorted(set(names), key=_rank_electronegativity)
+    return Scene(names, atoms, _find_bonds(names, atoms), _project(corners, lattice), elements)
 
 
 def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
-    """The conventional cell of a crystal as an SVG element; atoms on its border are drawn at every border.
+    """Draw the conventional cell of a crystal, with the atoms on a border repeated on the opposite borders.
 
-    At most `MAX_ATOMS` atoms are drawn, the nearest first. The same crystal makes the same picture, below 30 kB.
+    The drawing is deterministic and smaller than 30 kB; at most `MAX_ATOMS` atoms are drawn, those closest to the
+    viewer.
+
+    Args:
+        crystal: Crystal to draw.
+        width: Width [pixel].
+        height: Height [pixel].
+
+    Returns:
+        An SVG element.
+
+    Example:
+        >>> from invdesign.domains.crystals.crystal import Orbit
+        >>> copper = Crystal(225, (3.6, 3.6, 3.6, 90.0, 90.0, 90.0), (Orbit("Cu", "a", (0.0, 0.0, 0.0), 4),))
+        >>> svg(copper).count("<use ")
+        14
     """
-    shown = scene(crystal)
-    names, atoms, bonds, corners, elements = shown.names, shown.atoms, shown.bonds, shown.corners, shown.elements
-    digits = 1 if len(names) <= FEW_ATOMS else 0
-    low, high = corners[:, :2].min(0) - 0.8, corners[:, :2].max(0) + 0.8
-    scale = float(min((width - 8) / (high[0] - low[0]), (height - 34) / (high[1] - low[1])))
-    middle = (low + high) / 2
-
-    def at(points: Array) -> Array:
-        """Pixels (`n x 2`), y downwards, above the legend."""
-        flat = (points[:, :2] - middle) * scale * [1, -1]
-        return np.asarray(flat + np.array([width / 2, (height - 26) / 2 + 2]))
-
-    # Names within the picture must not clash where several are pasted into one page.
-    mark = "c" + hashlib.sha256(to_text(crystal).encode()).hexdigest()[:6]
+    scene = build_scene(crystal)
+    digits = 1 if len(scene.names) <= MAX_ATOMS_WITH_DECIMAL else 0
+    to_pixels, scale = _fit_view(scene.corners, width, height)
+    # Identifiers must differ between drawings on one page.
+    prefix = "c" + hashlib.sha256(to_text(crystal).encode()).hexdigest()[:6]
+    back_edges, front_edges = _split_edges(scene.corners)
+    corners = to_pixels(scene.corners)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'font-family="sans-serif" font-size="12" role="img"><title>'
         f"{Composition(crystal.counts).reduced_formula}, space group {crystal.space_group}</title><defs>",
-        *(_ball(f"{mark}{name}", name, max(1.5, radius(name) * scale)) for name in elements),
+        *(_define_ball(f"{prefix}{name}", name, max(1.5, ball_radius(name) * scale)) for name in scene.elements),
         "</defs>",
+        _draw_lines([(corners[i], corners[j]) for i, j in back_edges], "#b9b9b9", 1.0),
+        *_draw_atoms(scene, to_pixels(scene.atoms), prefix, max(1.0, 0.09 * scale), digits),
+        _draw_lines([(corners[i], corners[j]) for i, j in front_edges], "#6e6e6e", 1.0),
+        _draw_legend(scene.elements, prefix, width, height),
     ]
-    behind, before = _edges(corners)
-    ends = at(corners)
-    parts.append(_lines([(ends[i], ends[j]) for i, j in behind], "#b9b9b9", 1.0))
-    pixels = at(atoms)
-    steps = np.linspace(atoms[:, 2].min() - 1e-6, atoms[:, 2].max(), N_LAYERS + 1)
-    layer = np.clip(np.searchsorted(steps, atoms[:, 2]) - 1, 0, N_LAYERS - 1)
-    bond_layer = layer[bonds].min(1) if len(bonds) else np.zeros(0, dtype=int)
-    for k in range(N_LAYERS):
-        sticks = [(pixels[i], pixels[j]) for i, j in bonds[bond_layer == k]]
-        parts.append(_lines(sticks, "#8d8d8d", max(1.0, 0.09 * scale), digits))
-        inside = np.flatnonzero(layer == k)
-        for i in inside[np.argsort(atoms[inside, 2], kind="stable")]:
-            px, py = pixels[i]
-            parts.append(f'<use href="#{mark}{names[i]}" x="{px:.{digits}f}" y="{py:.{digits}f}"/>')
-    parts.append(_lines([(ends[i], ends[j]) for i, j in before], "#6e6e6e", 1.0))
-    parts.append(_legend(elements, mark, width, height))
     return "".join(parts) + "</svg>"
 
 
-def _with_borders(species: list[str], positions: Array) -> tuple[list[str], Array]:
-    """Atoms of the cell with their images on its other borders; without those where they would be too many."""
-    x = positions % 1.0
-    x[x > 1 - EDGE / 4] = 0.0
-    names, points = list(species), list(x)
-    for name, row in zip(species, x, strict=True):
-        sides = [(0.0, 1.0) if v < EDGE / 4 else (0.0,) for v in row]
-        for a in sides[0]:
-            for b in sides[1]:
-                for c in sides[2]:
-                    if a or b or c:
-                        names.append(name)
-                        points.append(row + np.array([a, b, c]))
-    return (names, np.array(points)) if len(names) <= MAX_ATOMS else (list(species), x)
+def ball_colours(name: str) -> tuple[str, str, str]:
+    """Return the colours of an element's ball: highlight, middle, and shadow.
 
+    Args:
+        name: Element symbol.
 
-def _corners() -> Array:
-    return np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)], dtype=float)
-
-
-def _seen(x: Array, lattice: Array) -> Array:
-    """Fractional coordinates as the viewer sees them (`n x 3`, angstrom): right, up, and towards the viewer."""
-    a, b, c = (x @ lattice).T
-    right, away = a * math.cos(TURN) - b * math.sin(TURN), a * math.sin(TURN) + b * math.cos(TURN)
-    up, near = c * math.cos(TILT) + away * math.sin(TILT), c * math.sin(TILT) - away * math.cos(TILT)
-    return np.stack([right, up, near], axis=1)
-
-
-def _edges(corners: Array) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-    """The cell's edges by their corners: the three that meet at the back, and the others."""
-    edges = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
-    back = int(corners[:, 2].argmin())
-    return [e for e in edges if back in e], [e for e in edges if back not in e]
-
-
-def _bonds(names: list[str], atoms: Array) -> np.ndarray:
-    """Pairs (`k x 2`) within 1.15 times the sum of covalent radii, metals with metals left out."""
-    covalent = np.array([CovalentRadius.radius.get(name, 1.6) for name in names])
-    is_metal = np.array([Element(name).is_metal for name in names])
-    pairs = cKDTree(atoms).query_pairs(2.3 * float(covalent.max()), output_type="ndarray")
-    if not len(pairs):
-        return np.zeros((0, 2), dtype=int)
-    i, j = pairs.T
-    near = np.linalg.norm(atoms[i] - atoms[j], axis=1) < 1.15 * (covalent[i] + covalent[j])
-    kept = pairs[near & ~(is_metal[i] & is_metal[j])]
-    kept = kept[np.lexsort(kept.T[::-1])]
-    return kept if len(kept) <= MAX_BONDS else kept[:0]
-
-
-def _lines(ends: list[tuple[Array, Array]], colour: str, width: float, digits: int = 1) -> str:
-    if not ends:
-        return ""
-    path = "".join(f"M{x:.{digits}f} {y:.{digits}f}L{u:.{digits}f} {v:.{digits}f}" for (x, y), (u, v) in ends)
-    return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:.1f}" stroke-linecap="round"/>'
-
-
-def _ball(mark: str, name: str, pixels: float) -> str:
-    """A shaded ball (by `mark`) and its colours (by `mark` and "s"), to be used many times."""
-    light, plain, dark = shades(name)
-    return (
-        f'<radialGradient id="{mark}s" cx="35%" cy="32%" r="72%"><stop offset="0" stop-color="{light}"/>'
-        f'<stop offset=".45" stop-color="{plain}"/><stop offset="1" stop-color="{dark}"/>'
-        f'</radialGradient><circle id="{mark}" r="{pixels:.1f}" fill="url(#{mark}s)"/>'
-    )
-
-
-def _legend(elements: list[str], mark: str, width: int, height: int) -> str:
-    step = min(46.0, (width - 16) / max(len(elements), 1))
-    left = (width - step * len(elements)) / 2
-    parts = []
-    for k, name in enumerate(elements):
-        x = left + k * step
-        parts.append(
-            f'<circle cx="{x + 8:.1f}" cy="{height - 12}" r="6" fill="url(#{mark}{name}s)"/>'
-            f'<text x="{x + 18:.1f}" y="{height - 8}" fill="#444">{name}</text>'
-        )
-    return "".join(parts)
-
-
-def _electronegativity(name: str) -> tuple[float, str]:
-    value = Element(name).data.get("X")
-    return (float(value) if value else 9.0), name
-
-
-@cache
-def _colours() -> dict[str, tuple[int, int, int]]:
-    schemes = loadfn(Path(pymatgen.vis.__file__).parent / "ElementColorSchemes.yaml")
-    return {name: (int(r), int(g), int(b)) for name, (r, g, b) in schemes["Jmol"].items()}
-
-
-def shades(name: str) -> tuple[str, str, str]:
-    """An element's colour where light falls on its ball, in the middle, and in the shade."""
-    r, g, b = _colours().get(name, (160, 160, 160))
+    Returns:
+        Three hexadecimal colours, from Jmol's scheme.
+    """
+    r, g, b = _load_colours().get(name, (160, 160, 160))
     light = "#" + "".join(f"{int(v + 0.6 * (255 - v)):02x}" for v in (r, g, b))
     dark = "#" + "".join(f"{int(0.55 * v):02x}" for v in (r, g, b))
     return light, f"#{r:02x}{g:02x}{b:02x}", dark
 
 
 @cache
-def radius(name: str) -> float:
-    """Of the ball (angstrom): a part of the atomic radius, so that the bonds can be seen."""
-    found = Element(name).atomic_radius
-    return 0.4 * float(found) if found else 0.6
+def ball_radius(name: str) -> float:
+    """Return the radius of an element's ball [angstrom], 0.4 times its atomic radius, so that bonds stay visible.
+
+    Args:
+        name: Element symbol.
+
+    Returns:
+        Radius [angstrom]; 0.6 for an element without an atomic radius.
+    """
+    atomic_radius = Element(name).atomic_radius
+    return 0.4 * float(atomic_radius) if atomic_radius else 0.6
+
+
+def _repeat_border_atoms(species: list[str], positions: Array) -> tuple[list[str], Array]:
+    """Return elements and fractional coordinates of the cell's atoms and their images on the other borders.
+
+    The images are omitted if there would be more than `MAX_ATOMS` atoms.
+    """
+    x = positions % 1.0
+    x[x > 1 - BORDER] = 0.0
+    names, points = list(species), list(x)
+    for name, row in zip(species, x, strict=True):
+        sides = [(0.0, 1.0) if v < BORDER else (0.0,) for v in row]
+        for shift in product(*sides):
+            if any(shift):
+                names.append(name)
+                points.append(row + np.array(shift))
+    return (names, np.array(points)) if len(names) <= MAX_ATOMS else (list(species), x)
+
+
+def _project(x: Array, lattice: Array) -> Array:
+    """Return fractional coordinates in view coordinates (`n x 3`): right, up, and towards the viewer [angstrom]."""
+    a, b, c = (x @ lattice).T
+    right = a * math.cos(ROTATION) - b * math.sin(ROTATION)
+    depth = a * math.sin(ROTATION) + b * math.cos(ROTATION)
+    up = c * math.cos(TILT) + depth * math.sin(TILT)
+    towards = c * math.sin(TILT) - depth * math.cos(TILT)
+    return np.stack([right, up, towards], axis=1)
+
+
+def _fit_view(corners: Array, width: int, height: int) -> tuple[ToPixels, float]:
+    """Return the map to pixels (y downwards, above the legend) that fits the cell, and its scale [pixel/angstrom]."""
+    low, high = corners[:, :2].min(0) - 0.8, corners[:, :2].max(0) + 0.8
+    scale = float(min((width - 8) / (high[0] - low[0]), (height - 34) / (high[1] - low[1])))
+    center = (low + high) / 2
+
+    def to_pixels(points: Array) -> Array:
+        offsets = (points[:, :2] - center) * scale * [1, -1]
+        return np.asarray(offsets + np.array([width / 2, (height - 26) / 2 + 2]))
+
+    return to_pixels, scale
+
+
+def _split_edges(corners: Array) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Return the cell's edges as pairs of corners: the three that meet at the back, and the others."""
+    edges = [(i, i | bit) for i in range(8) for bit in (1, 2, 4) if not i & bit]
+    back = int(corners[:, 2].argmin())
+    return [e for e in edges if back in e], [e for e in edges if back not in e]
+
+
+def _find_bonds(names: list[str], atoms: Array) -> Indices:
+    """Return the pairs (`k x 2`) within `STRETCH` times the sum of covalent radii, without pairs of metals."""
+    covalent = np.array([CovalentRadius.radius.get(name, 1.6) for name in names])
+    is_metal = np.array([Element(name).is_metal for name in names])
+    pairs = cKDTree(atoms).query_pairs(2 * STRETCH * float(covalent.max()), output_type="ndarray")
+    if not len(pairs):
+        return np.zeros((0, 2), dtype=np.int64)
+    i, j = pairs.T
+    is_near = np.linalg.norm(atoms[i] - atoms[j], axis=1) < STRETCH * (covalent[i] + covalent[j])
+    bonds: Indices = pairs[is_near & ~(is_metal[i] & is_metal[j])]
+    bonds = bonds[np.lexsort(bonds.T[::-1])]
+    return bonds if len(bonds) <= MAX_BONDS else bonds[:0]
+
+
+def _draw_atoms(scene: Scene, pixels: Array, prefix: str, bond_width: float, digits: int) -> list[str]:
+    """Draw bonds and atoms in layers from back to front."""
+    depths = scene.atoms[:, 2]
+    limits = np.linspace(depths.min() - 1e-6, depths.max(), N_LAYERS + 1)
+    layers = np.clip(np.searchsorted(limits, depths) - 1, 0, N_LAYERS - 1)
+    bond_layers = layers[scene.bonds].min(1) if len(scene.bonds) else np.zeros(0, dtype=int)
+    parts = []
+    for layer in range(N_LAYERS):
+        bonds = [(pixels[i], pixels[j]) for i, j in scene.bonds[bond_layers == layer]]
+        parts.append(_draw_lines(bonds, "#8d8d8d", bond_width, digits))
+        atoms = np.flatnonzero(layers == layer)
+        for i in atoms[np.argsort(depths[atoms], kind="stable")]:
+            x, y = pixels[i]
+            parts.append(f'<use href="#{prefix}{scene.names[i]}" x="{x:.{digits}f}" y="{y:.{digits}f}"/>')
+    return parts
+
+
+def _draw_lines(ends: list[tuple[Array, Array]], colour: str, width: float, digits: int = 1) -> str:
+    if not ends:
+        return ""
+    path = "".join(f"M{x:.{digits}f} {y:.{digits}f}L{u:.{digits}f} {v:.{digits}f}" for (x, y), (u, v) in ends)
+    return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{width:.1f}" stroke-linecap="round"/>'
+
+
+def _define_ball(identifier: str, name: str, radius: float) -> str:
+    """Define a shaded ball of a radius [pixel] (`identifier`) and its gradient (`identifier` and "s") for reuse."""
+    light, plain, dark = ball_colours(name)
+    return (
+        f'<radialGradient id="{identifier}s" cx="35%" cy="32%" r="72%"><stop offset="0" stop-color="{light}"/>'
+        f'<stop offset=".45" stop-color="{plain}"/><stop offset="1" stop-color="{dark}"/>'
+        f'</radialGradient><circle id="{identifier}" r="{radius:.1f}" fill="url(#{identifier}s)"/>'
+    )
+
+
+def _draw_legend(elements: list[str], prefix: str, width: int, height: int) -> str:
+    step = min(46.0, (width - 16) / max(len(elements), 1))
+    left = (width - step * len(elements)) / 2
+    parts = []
+    for k, name in enumerate(elements):
+        x = left + k * step
+        parts.append(
+            f'<circle cx="{x + 8:.1f}" cy="{height - 12}" r="6" fill="url(#{prefix}{name}s)"/>'
+            f'<text x="{x + 18:.1f}" y="{height - 8}" fill="#444">{name}</text>'
+        )
+    return "".join(parts)
+
+
+def _rank_electronegativity(name: str) -> tuple[float, str]:
+    """Return a sort key: Pauling electronegativity, 9 if there is none, then the symbol."""
+    value = Element(name).data.get("X")
+    return (float(value) if value else 9.0), name
+
+
+@cache
+def _load_colours() -> dict[str, tuple[int, int, int]]:
+    """Return Jmol's colours (red, green, blue) of the elements."""
+    schemes = loadfn(Path(pymatgen.vis.__file__).parent / "ElementColorSchemes.yaml")
+    return {name: (int(r), int(g), int(b)) for name, (r, g, b) in schemes["Jmol"].items()}

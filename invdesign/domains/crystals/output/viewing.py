@@ -1,4 +1,4 @@
-"""The structures of a shortlist to be turned in a page: one piece of HTML that needs nothing from elsewhere."""
+"""Interactive view of the structures of a shortlist as self-contained HTML."""
 
 from __future__ import annotations
 
@@ -12,60 +12,64 @@ import jinja2
 from invdesign.core import Candidate, Objective
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.domain import Crystals
-from invdesign.domains.crystals.output.drawing import radius, scene, shades, svg
+from invdesign.domains.crystals.output.drawing import ball_colours, ball_radius, build_scene, svg
 
 
-def structures(
+def view_structures(
     shortlist: Sequence[Candidate[Crystal]],
-    told: Sequence[Candidate[Crystal]],
+    evaluated: Sequence[Candidate[Crystal]],
     objectives: Sequence[Objective],
     *,
-    most: int = 50,
+    max_structures: int = 50,
 ) -> dict[str, str]:
-    """A ball-and-stick view of the shortlist's conventional cells: choose one, turn it, look closer.
+    """Render a rotatable ball-and-stick view of the conventional cells of a shortlist.
 
-    Atoms, bonds and colours are those of the drawings. Where no script runs, and on paper, the first one's drawing
-    stands in its place.
+    Atoms, bonds and colours are those of the drawings. Without scripts and in print, the drawing of the first candidate
+    is shown instead.
 
     Args:
-        shortlist: best first.
-        told: not looked at.
-        objectives: `m`, what the candidates' properties are.
-        most: candidates to choose from.
+        shortlist: Candidates, best first.
+        evaluated: All evaluated candidates; not used.
+        objectives: `m` objectives of the candidates' properties.
+        max_structures: Largest number of candidates in the view.
+
+    Returns:
+        HTML by title; empty without a shortlist.
     """
-    shown = list(shortlist)[:most]
-    if not shown:
+    candidates = list(shortlist)[:max_structures]
+    if not candidates:
         return {}
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    crystals = [_described(number, c, objectives) for number, c in enumerate(shown, start=1)]
+    crystals = [_describe(rank, candidate, objectives) for rank, candidate in enumerate(candidates, start=1)]
     names = sorted({name for crystal in crystals for name in crystal["elements"]})
     page = environment.get_template("viewing.html.j2").render(
         first=crystals[0]["label"],
-        drawing=base64.b64encode(svg(shown[0].design).encode()).decode(),
+        drawing=base64.b64encode(svg(candidates[0].design).encode()).decode(),
         labels=[crystal["label"] for crystal in crystals],
-        data={
-            "elements": {name: {"shades": shades(name), "radius": round(radius(name), 3)} for name in names},
-            "crystals": crystals,
-        },
+        data={"elements": {name: _describe_element(name) for name in names}, "crystals": crystals},
     )
     return {"Structures of the shortlist": page}
 
 
-def _described(number: int, candidate: Candidate[Crystal], objectives: Sequence[Objective]) -> dict[str, Any]:
-    """What the script needs of a candidate; atoms name their element by its place."""
-    seen = scene(candidate.design)
-    facts = [
+def _describe(rank: int, candidate: Candidate[Crystal], objectives: Sequence[Objective]) -> dict[str, Any]:
+    """Return the script's data of a candidate; `kinds` are the atoms' indices in `elements`."""
+    scene = build_scene(candidate.design)
+    properties = [
         f"{objective.name} {y:.4g} {objective.unit}".rstrip()
         for objective, y in zip(objectives, candidate.y, strict=False)
     ]
     return {
-        "label": f"{number}: {Crystals().label(candidate.design)}",
-        "facts": "; ".join([*facts, f"{candidate.design.n_atoms} atoms in the cell"]),
-        "elements": seen.elements,
-        "kinds": [seen.elements.index(name) for name in seen.names],
-        "atoms": seen.atoms.round(3).tolist(),
-        "bonds": seen.bonds.tolist(),
-        "corners": seen.corners.round(3).tolist(),
+        "label": f"{rank}: {Crystals().label(candidate.design)}",
+        "facts": "; ".join([*properties, f"{candidate.design.n_atoms} atoms in the cell"]),
+        "elements": scene.elements,
+        "kinds": [scene.elements.index(name) for name in scene.names],
+        "atoms": scene.atoms.round(3).tolist(),
+        "bonds": scene.bonds.tolist(),
+        "corners": scene.corners.round(3).tolist(),
     }
+
+
+def _describe_element(name: str) -> dict[str, Any]:
+    return {"shades": ball_colours(name), "radius": round(ball_radius(name), 3)}

@@ -1,1 +1,1 @@
-"""Silica frameworks: nets, geometry optimization, pores, adsorption."""
+"""Silica frameworks: nets of T sites, geometry optimization, pores, adsorption."""

@@ -1,7 +1,7 @@
-"""T sites and oxygens that settle at the distances of silica, within their symmetry.
+"""Least-squares optimization of T sites and oxygens to the distances of silica, within the symmetry.
 
-A framework of `n` tetrahedra has `n` silicon and `2 n` oxygen atoms; symmetry leaves a handful of free coordinates, in
-which Gauss-Newton steps settle the distances within milliseconds.
+A framework of `n` tetrahedra has `n` silicon and `2 n` oxygen atoms. Symmetry leaves few free coordinates, so that
+damped Gauss-Newton steps converge within milliseconds.
 """
 
 from __future__ import annotations
@@ -17,197 +17,244 @@ import spglib
 from scipy.spatial import cKDTree
 
 from invdesign.core import Array, InvdesignError
-from invdesign.domains.crystals.zeolites.nets import O_O, SI_O, SI_SI, Framework, connect, nearest, periodic
+from invdesign.domains.crystals.zeolites.nets import (
+    O_O,
+    SI_O,
+    SI_SI,
+    Framework,
+    connect,
+    find_nearest_distances,
+    find_periodic_images,
+)
 
-# The stiffer a distance is in nature, the more it weighs: the squares of what DLS-76 multiplies each miss with.
+# Weights of the Si-O, O-O and Si-Si distances, larger for stiffer ones: the squares of the factors of DLS-76.
 WEIGHTS = (2.0**2, 0.61**2, 0.23**2)
+# The six pairs of the four bonds at a T site.
 PAIRS = np.array(list(itertools.combinations(range(4), 2)))
-# T sites that are not bonded keep this distance; what lies farther away than the second is not looked at (angstrom).
-APART, FAR, N_NEAR = 4.3, 6.0, 12
-# Of the weight of a bond, for two T sites that come too near without one.
-PUSH = 0.5
+# T sites without a common bond are kept at this distance [angstrom].
+MIN_NONBONDED = 4.3
+# Range of the search for neighbours of a T site [angstrom], and their largest number.
+MAX_NEIGHBOUR_DISTANCE, N_NEIGHBOURS = 6.0, 12
+# Weight of the repulsion of T sites without a common bond, relative to that of a bond.
+REPULSION_WEIGHT = 0.5
 
 Indices = npt.NDArray[np.int64]
-Misses = Callable[[Array], tuple[Array, Array]]
+# Variables -> residuals (`m`) and their derivatives (`m x n`).
+Residuals = Callable[[Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False)
-class Movable:
-    """Atoms that move as their sites let them, in a cell that strains as its symmetry does.
+class ConstrainedAtoms:
+    """Atoms whose coordinates, and a cell whose strains, vary only as the symmetry allows.
 
-    Args:
-        lattice: `3 x 3`, rows are vectors (angstrom).
-        start: `n x 3` fractional coordinates.
-        blocks: `n x 3 x 3`, how each atom moves with up to three free coordinates.
-        columns: `n x 3`, which ones these are; where there are fewer, the block is 0.
-        n_free: free coordinates.
-        strains: `k x 3 x 3` symmetric strains.
-        first: one atom of each orbit.
-        size: atoms of each orbit.
+    The variables `x` are the `n_free` free coordinates, followed by the amplitudes of the `k` strains.
     """
 
     lattice: Array
+    """`3 x 3`, rows are vectors [angstrom]."""
     start: Array
-    blocks: Array
-    columns: Indices
+    """`n x 3` fractional coordinates at `x = 0`."""
+    directions: Array
+    """`n x 3 x 3`, how each atom moves with up to three free coordinates; 0 in unused columns."""
+    variables: Indices
+    """`n x 3`, indices of these free coordinates; `n_free` in unused columns."""
     n_free: int
+    """Number of free coordinates."""
     strains: Array
-    first: Indices
-    size: Array
+    """`k x 3 x 3` symmetric strains."""
+    representatives: Indices
+    """Index of one atom of each orbit."""
+    orbit_sizes: Array
+    """Number of atoms of each orbit."""
 
     def cell(self, x: Array) -> Array:
+        """Return the lattice (`3 x 3`) [angstrom] at the variables `x`."""
         return np.asarray(self.lattice @ (np.eye(3) + np.tensordot(x[self.n_free :], self.strains, 1)))
 
     def atoms(self, x: Array) -> Array:
-        return np.asarray(self.start + np.einsum("nij,nj->ni", self.blocks, x[self.columns]))
+        """Return the fractional coordinates (`n x 3`) at the variables `x`."""
+        return np.asarray(self.start + np.einsum("nij,nj->ni", self.directions, x[self.variables]))
 
-    def distances(self, x: Array, a: Indices, b: Indices, hops: Array) -> tuple[Array, Array]:
-        """From atoms `a` to images of `b` (`m`, angstrom), and how they change with `x` (`m x (n_free + k)`)."""
+    def distances(self, x: Array, a: Indices, b: Indices, shifts: Array) -> tuple[Array, Array]:
+        """Compute distances between atoms and their derivatives.
+
+        Args:
+            x: Variables (`n_free + k`).
+            a: `m` indices of atoms.
+            b: `m` indices of atoms.
+            shifts: `m x 3` integer lattice vectors that are added to the atoms `b`.
+
+        Returns:
+            Distances (`m`) [angstrom] and their derivatives (`m x (n_free + k)`).
+        """
         cell, atoms = self.cell(x), self.atoms(x)
-        gaps = atoms[b] + hops - atoms[a]
+        gaps = atoms[b] + shifts - atoms[a]
         vectors = gaps @ cell
         lengths = np.maximum(np.linalg.norm(vectors, axis=1), 1e-6)
         unit = vectors / lengths[:, None]
         J = np.zeros((len(a), len(x)))
-        rows, pull = np.arange(len(a))[:, None], (unit @ cell.T)[:, None]
-        # The columns of one atom differ, but for those where its block is 0.
+        rows, gradient = np.arange(len(a))[:, None], (unit @ cell.T)[:, None]
+        # The indices of one atom's variables are distinct, except in unused columns, where its directions are 0.
         for atom, sign in ((b, 1.0), (a, -1.0)):
-            J[rows, self.columns[atom]] += sign * (pull @ self.blocks[atom])[:, 0]
+            J[rows, self.variables[atom]] += sign * (gradient @ self.directions[atom])[:, 0]
         J[:, self.n_free :] += np.einsum("mi,kij,mj->mk", gaps @ self.lattice, self.strains, unit)
         return lengths, J
 
 
-def movable(lattice: Array, points: Array, R: Array, t: Array) -> Movable:
-    """Points (`n x 3`, fractional) moved onto their sites under the operators `R`, `t`, and how they may move.
+def constrain_atoms(lattice: Array, points: Array, R: Array, t: Array) -> ConstrainedAtoms:
+    """Move points onto their symmetry sites and derive the directions in which they may move.
+
+    Args:
+        lattice: `3 x 3`, rows are vectors [angstrom].
+        points: `n x 3` fractional coordinates.
+        R: Rotations of the space group (`k x 3 x 3`).
+        t: Translations of the space group (`k x 3`).
+
+    Returns:
+        The atoms with their free coordinates and strains.
 
     Raises:
-        InvdesignError: the operators do not make the points of each other.
+        InvdesignError: The operators do not map the points onto each other.
     """
     n = len(points)
-    tree = cKDTree(_wrapped(points), boxsize=1.0)
-    moved, blocks, columns = np.empty((n, 3)), np.zeros((n, 3, 3)), np.full((n, 3), -1)
-    first, size = [], []
-    is_left = np.ones(n, dtype=bool)
-    column = 0
+    tree = cKDTree(_wrap(points), boxsize=1.0)
+    start, directions, variables = np.empty((n, 3)), np.zeros((n, 3, 3)), np.full((n, 3), -1)
+    representatives, orbit_sizes = [], []
+    is_assigned = np.zeros(n, dtype=bool)
+    n_free = 0
     for i in range(n):
-        if not is_left[i]:
+        if is_assigned[i]:
             continue
         images = points[i] @ R.transpose(0, 2, 1) + t
-        distance, owner = tree.query(_wrapped(images))
+        distance, owner = tree.query(_wrap(images))
         if distance.max() > 0.02:
-            raise InvdesignError("the bonds of this net have less symmetry than its sites; neighbours are ambiguous")
-        own = owner == i
-        if not own.any():
-            raise InvdesignError("two T sites lie on top of each other")
-        near = images[own] - np.round(images[own] - points[i])
-        site = near.mean(0)
-        u, scale, _ = np.linalg.svd(R[own].mean(0))
-        basis = u[:, scale > 0.5]
+            raise InvdesignError(
+                "symmetry: expected the bonds of the net to have the symmetry of its sites, got less; the neighbours "
+                "are ambiguous"
+            )
+        site, basis = _find_site(points[i], images[owner == i], R[owner == i])
         members, k = np.unique(owner, return_index=True)
         x = R[k] @ site + t[k]
-        moved[members] = x - np.round(x - points[members])
         width = basis.shape[1]
-        blocks[members, :, :width] = R[k] @ basis
-        columns[members, :width] = column + np.arange(width)
-        is_left[members] = False
-        column += width
-        first.append(i)
-        size.append(len(members))
-    columns = np.where(columns < 0, column, columns)
-    return Movable(
-        lattice, moved, blocks, columns, column, _strains(lattice, R), np.array(first), np.array(size, dtype=float)
+        start[members] = x - np.round(x - points[members])
+        directions[members, :, :width] = R[k] @ basis
+        variables[members, :width] = n_free + np.arange(width)
+        is_assigned[members] = True
+        n_free += width
+        representatives.append(i)
+        orbit_sizes.append(len(members))
+    return ConstrainedAtoms(
+        lattice,
+        start,
+        directions,
+        np.where(variables < 0, n_free, variables),
+        n_free,
+        _find_strains(lattice, R),
+        np.array(representatives),
+        np.array(orbit_sizes, dtype=float),
     )
 
 
 def decorate(lattice: Array, T: Array, *, free_cell: bool = True, max_seconds: float = 20.0) -> Framework:
-    """Put an oxygen between bonded T sites and settle all distances by least squares, symmetry kept.
+    """Add an oxygen between bonded T sites and optimize all distances by least squares, within the symmetry.
 
     Args:
-        lattice: `3 x 3`, rows are vectors (angstrom).
+        lattice: `3 x 3`, rows are vectors [angstrom].
         T: `n x 3` fractional coordinates.
-        free_cell: let the cell relax too, after the coordinates have.
-        max_seconds: stop improving after this time.
+        free_cell: Whether to optimize the cell too, after the coordinates.
+        max_seconds: Time after which the optimization stops [s].
+
+    Returns:
+        The framework of `n` T sites and `2 n` oxygens.
 
     Raises:
-        InvdesignError: the T sites are no 4-connected net, before or after.
+        InvdesignError: The T sites do not form a 4-connected net, before or after the optimization.
 
     References:
         Baerlocher, Hepp, Meier, DLS-76, ETH Zurich 1977; Treacy et al., Microporous Mesoporous Mater. 2004,
         doi:10.1016/j.micromeso.2004.06.013.
     """
     until = time.monotonic() + max_seconds
-    both, misses, scale = _silica(lattice, T)
-    x = np.zeros(both.n_free + len(both.strains))
-    x = settle(misses, x, np.arange(both.n_free), until=until)
+    atoms, residuals, total_weight = _build_silica(lattice, T)
+    x = np.zeros(atoms.n_free + len(atoms.strains))
+    x = minimize_residuals(residuals, x, np.arange(atoms.n_free), until=until)
     if free_cell:
-        x = settle(misses, x, np.arange(len(x)), until=until)
-    cell, atoms = both.cell(x), both.atoms(x)
-    connect(cell, atoms[: len(T)])
+        x = minimize_residuals(residuals, x, np.arange(len(x)), until=until)
+    cell, positions = atoms.cell(x), atoms.atoms(x)
+    connect(cell, positions[: len(T)])
+    oxygens = positions[len(T) :]
     species = ("Si",) * len(T) + ("O",) * 2 * len(T)
-    residual = float(np.sqrt((misses(x)[0] ** 2).sum() / scale))
-    clearance = float(nearest(cell, atoms[len(T) :], atoms[len(T) :], 2)[:, 1].min())
-    return Framework(cell, species, atoms, residual, clearance)
+    residual = float(np.sqrt((residuals(x)[0] ** 2).sum() / total_weight))
+    clearance = float(find_nearest_distances(cell, oxygens, oxygens, 2)[:, 1].min())
+    return Framework(cell, species, positions, residual, clearance)
 
 
-def pulled(
-    lattice: Array, T: Array, R: Array, t: Array, *, max_rounds: int = 25, max_missed: float = 0.3
+def optimize_sites(
+    lattice: Array, T: Array, R: Array, t: Array, *, max_rounds: int = 25, max_rms: float = 0.3
 ) -> tuple[Array, Array, Indices]:
-    """T sites pulled until each has four neighbours at 3.07 angstrom and no others near, cell and sites together.
+    """Move T sites and cell until each site has four neighbours at 3.07 angstrom and no others nearby.
 
-    Who is pulled is asked anew in every round: the four nearest, whoever they are, so that a net may come of what was
-    none.
+    Each round takes the four nearest neighbours anew as the bonded ones, so that a net can form from sites that are
+    not 4-connected at the start.
 
     Args:
-        lattice: `3 x 3`, rows are vectors (angstrom).
+        lattice: `3 x 3`, rows are vectors [angstrom].
         T: `n x 3` fractional coordinates.
-        R: rotations of the space group (`k x 3 x 3`).
-        t: its translations (`k x 3`).
-        max_rounds: of asking and pulling.
-        max_missed: root mean square miss (angstrom) of bonds at which it is given up.
+        R: Rotations of the space group (`k x 3 x 3`).
+        t: Translations of the space group (`k x 3`).
+        max_rounds: Largest number of rounds.
+        max_rms: Largest root mean square deviation of the bond lengths [angstrom].
 
     Returns:
-        The lattice, the sites, and which of them represent the orbits.
+        The lattice (`3 x 3`), the sites (`n x 3`), and the indices of one site of each orbit.
 
     Raises:
-        InvdesignError: no four neighbours are in sight, or the misses stay large.
+        InvdesignError: A site has fewer than four neighbours within 6 angstrom, or the deviation exceeds `max_rms`.
     """
-    sites = movable(lattice, T, R, t)
+    sites = constrain_atoms(lattice, T, R, t)
     x = np.zeros(sites.n_free + len(sites.strains))
-    before, value = None, np.inf
+    previous, rms = None, np.inf
     for number in range(max_rounds):
-        a, b, hops, targets, weights = _near(sites, x)
-
-        def misses(x: Array, a=a, b=b, hops=hops, targets=targets, weights=weights) -> tuple[Array, Array]:  # type: ignore[no-untyped-def]
-            lengths, J = sites.distances(x, a, b, hops)
-            return weights * (lengths - targets), weights[:, None] * J
-
-        x = settle(misses, x, np.arange(len(x)), max_steps=4)
-        missed = misses(x)[0]
-        now = float(np.sqrt((missed**2).sum() / (4 * len(sites.first))))
-        asked = (b.tobytes(), hops.tobytes())
-        if (asked == before and now > 0.99 * value) or (number >= 8 and now > 3 * max_missed):
-            value = now
+        a, b, shifts, targets, weights = _find_pairs(sites, x)
+        residuals = _weight_distances(sites, a, b, shifts, targets, weights)
+        x = minimize_residuals(residuals, x, np.arange(len(x)), max_steps=4)
+        new_rms = float(np.sqrt((residuals(x)[0] ** 2).sum() / (4 * len(sites.representatives))))
+        pairs = (b.tobytes(), shifts.tobytes())
+        is_converged = pairs == previous and new_rms > 0.99 * rms
+        is_hopeless = number >= 8 and new_rms > 3 * max_rms
+        previous, rms = pairs, new_rms
+        if is_converged or is_hopeless:
             break
-        before, value = asked, now
-    if value > max_missed:
-        raise InvdesignError(f"T sites miss the distance of bonded ones by {value:.2f} A, at most {max_missed:g}")
-    return sites.cell(x), sites.atoms(x), sites.first
+    if rms > max_rms:
+        raise InvdesignError(
+            f"T sites: expected a root mean square deviation of bond lengths of at most {max_rms:g} A, got {rms:.2f}"
+        )
+    return sites.cell(x), sites.atoms(x), sites.representatives
 
 
-def settle(
-    misses: Misses, x: Array, free: Indices, *, until: float = np.inf, max_steps: int = 200, tolerance: float = 1e-9
+def minimize_residuals(
+    residuals: Residuals,
+    x: Array,
+    free: Indices,
+    *,
+    until: float = np.inf,
+    max_steps: int = 200,
+    tolerance: float = 1e-9,
 ) -> Array:
-    """Levenberg's damped Gauss-Newton steps in the variables that are free.
+    """Minimize a sum of squares by damped Gauss-Newton steps (Levenberg-Marquardt).
 
     Args:
-        misses: answers what is to vanish (`m`) and its derivatives (`m x len(x)`).
-        x: where to start.
-        free: which variables may change.
-        until: when to stop, by `time.monotonic`.
-        max_steps: at most so many.
-        tolerance: share of the sum of squares that a step must gain for another one.
+        residuals: Function that returns the residuals (`m`) and their derivatives (`m x n`).
+        x: Initial values of the `n` variables.
+        free: Indices of the variables that may change.
+        until: Time at which to stop, by `time.monotonic` [s].
+        max_steps: Largest number of steps.
+        tolerance: Relative decrease of the sum of squares below which the minimization stops.
+
+    Returns:
+        The variables (`n`).
     """
-    r, J = misses(x)
+    r, J = residuals(x)
     damping = 1e-2
     for _ in range(max_steps):
         A, g = J[:, free].T @ J[:, free], J[:, free].T @ r
@@ -215,97 +262,142 @@ def settle(
             step = np.linalg.solve(A + damping * np.diag(A.diagonal() + 1e-6), -g)
             trial = x.copy()
             trial[free] += step
-            tried, slope = misses(trial)
-            if tried @ tried < r @ r:
+            trial_r, trial_J = residuals(trial)
+            if trial_r @ trial_r < r @ r:
                 break
             damping *= 5
         else:
             return x
-        gain = r @ r - tried @ tried
-        x, r, J, damping = trial, tried, slope, max(damping / 5, 1e-9)
-        if gain < tolerance * (r @ r) or r @ r < 1e-14 or time.monotonic() > until:
+        decrease = r @ r - trial_r @ trial_r
+        x, r, J, damping = trial, trial_r, trial_J, max(damping / 5, 1e-9)
+        if decrease < tolerance * (r @ r) or r @ r < 1e-14 or time.monotonic() > until:
             return x
     return x
 
 
-def _silica(lattice: Array, T: Array) -> tuple[Movable, Misses, float]:
-    """T sites and oxygens between them, what they miss of silica's distances (weighted), and the sum of weights."""
+def _build_silica(lattice: Array, T: Array) -> tuple[ConstrainedAtoms, Residuals, float]:
+    """Return T sites with oxygens between them, the weighted residuals of the distances, and the sum of weights."""
     n = len(T)
-    found = spglib.get_symmetry((lattice.tolist(), T.tolist(), [14] * n), symprec=0.02)
-    R, t = (found["rotations"], found["translations"]) if found else (np.eye(3, dtype=int)[None], np.zeros((1, 3)))
-    sites = movable(lattice, T, R, t)
-    first, net = sites.first, connect(lattice, sites.start)
+    symmetry = spglib.get_symmetry((lattice.tolist(), T.tolist(), [14] * n), symprec=0.02)
+    if symmetry:
+        R, t = symmetry["rotations"], symmetry["translations"]
+    else:
+        R, t = np.eye(3, dtype=int)[None], np.zeros((1, 3))
+    sites = constrain_atoms(lattice, T, R, t)
+    first, net = sites.representatives, connect(lattice, sites.start)
     midpoints = np.zeros((2 * n, 3))
     i, s = np.argwhere(net.is_first).T
     midpoints[net.edges[i, s]] = (sites.start[i] + sites.start[net.neighbours[i, s]] + net.shifts[i, s]) / 2
-    both = _joined([sites, movable(lattice, midpoints, R, t)])
-    # From each representative T: four T-O, six O..O, four T..T.
-    edge, hop = net.edges[first], np.where(net.is_first[first][..., None], 0, net.shifts[first])
-    center = np.repeat(first[:, None], 4, 1)
-    left = [center, n + edge[:, PAIRS[:, 0]], center]
-    right = [n + edge, n + edge[:, PAIRS[:, 1]], net.neighbours[first]]
-    hops = [hop, hop[:, PAIRS[:, 1]] - hop[:, PAIRS[:, 0]], net.shifts[first]]
-    a, b = (np.concatenate([x.ravel() for x in side]) for side in (left, right))
-    shift = np.concatenate([h.reshape(-1, 3) for h in hops])
-    share = np.concatenate([np.repeat(sites.size * w, len(x[0])) for w, x in zip(WEIGHTS, left, strict=True)])
-    targets = np.concatenate([np.full(x.size, d) for d, x in zip((SI_O, O_O, SI_SI), left, strict=True)])
-    weights = np.sqrt(share)
+    atoms = _concatenate([sites, constrain_atoms(lattice, midpoints, R, t)])
+    # From each representative T site: four T-O, six O-O and four T-T distances.
+    edges = net.edges[first]
+    edge_shifts = np.where(net.is_first[first][..., None], 0, net.shifts[first])
+    centers = np.repeat(first[:, None], 4, 1)
+    left = [centers, n + edges[:, PAIRS[:, 0]], centers]
+    right = [n + edges, n + edges[:, PAIRS[:, 1]], net.neighbours[first]]
+    shifts = [edge_shifts, edge_shifts[:, PAIRS[:, 1]] - edge_shifts[:, PAIRS[:, 0]], net.shifts[first]]
+    weights = np.concatenate(
+        [np.repeat(sites.orbit_sizes * w, len(group[0])) for w, group in zip(WEIGHTS, left, strict=True)]
+    )
+    targets = np.concatenate([np.full(group.size, d) for d, group in zip((SI_O, O_O, SI_SI), left, strict=True)])
+    residuals = _weight_distances(
+        atoms,
+        np.concatenate([group.ravel() for group in left]),
+        np.concatenate([group.ravel() for group in right]),
+        np.concatenate([group.reshape(-1, 3) for group in shifts]),
+        targets,
+        np.sqrt(weights),
+    )
+    return atoms, residuals, float(weights.sum())
 
-    def misses(x: Array) -> tuple[Array, Array]:
-        lengths, J = both.distances(x, a, b, shift)
+
+def _weight_distances(
+    atoms: ConstrainedAtoms, a: Indices, b: Indices, shifts: Array, targets: Array, weights: Array
+) -> Residuals:
+    """Return the function `x -> weights * (distances - targets)` with its derivatives."""
+
+    def residuals(x: Array) -> tuple[Array, Array]:
+        lengths, J = atoms.distances(x, a, b, shifts)
         return weights * (lengths - targets), weights[:, None] * J
 
-    return both, misses, float(share.sum())
+    return residuals
 
 
-def _near(sites: Movable, x: Array) -> tuple[Indices, Indices, Array, Array, Array]:
-    """Pairs (atoms, atoms, hops) that are pulled or pushed, the distances they should have, and their weights."""
+def _find_pairs(sites: ConstrainedAtoms, x: Array) -> tuple[Indices, Indices, Array, Array, Array]:
+    """Find the pairs of T sites that are bonded or too close.
+
+    Returns:
+        Indices of both sites (`m` each), lattice vectors of the second (`m x 3`), target distances (`m`) [angstrom]
+        and weights (`m`).
+
+    Raises:
+        InvdesignError: The cell has collapsed, or a site has fewer than four neighbours.
+    """
     cell, atoms = sites.cell(x), sites.atoms(x)
     if abs(np.linalg.det(cell)) < 5.0 * len(atoms):
-        raise InvdesignError("T sites fall into one another")
-    whole = np.floor(atoms).astype(int)
-    images, owner, offset = periodic(cell, atoms, FAR)
-    here = (atoms[sites.first] - whole[sites.first]) @ cell
-    distance, found = cKDTree(images).query(here, k=N_NEAR + 1, distance_upper_bound=FAR)
-    distance, found = distance[:, 1:], found[:, 1:]
+        raise InvdesignError("T sites: expected a volume of at least 5 A^3 per T site, got less: the cell collapsed")
+    cells = np.floor(atoms).astype(int)
+    images, owner, offset = find_periodic_images(cell, atoms, MAX_NEIGHBOUR_DISTANCE)
+    centers = (atoms[sites.representatives] - cells[sites.representatives]) @ cell
+    distance, image = cKDTree(images).query(centers, k=N_NEIGHBOURS + 1, distance_upper_bound=MAX_NEIGHBOUR_DISTANCE)
+    distance, image = distance[:, 1:], image[:, 1:]
     if not np.isfinite(distance[:, :4]).all():
-        raise InvdesignError(f"a T site has fewer than four others within {FAR:g} A")
-    is_bond = np.arange(N_NEAR) < 4
-    row, column = np.nonzero(is_bond | (distance < APART))
-    a, image = sites.first[row], found[row, column]
-    b = owner[image]
-    bonded = is_bond[column]
-    weights = np.where(bonded, 1.0, np.sqrt(PUSH))
-    return a, b, offset[image] + whole[a] - whole[b], np.where(bonded, SI_SI, APART), weights
+        raise InvdesignError(f"T sites: expected 4 neighbours within {MAX_NEIGHBOUR_DISTANCE:g} A, got fewer")
+    is_bond = np.arange(N_NEIGHBOURS) < 4
+    row, column = np.nonzero(is_bond | (distance < MIN_NONBONDED))
+    a, k = sites.representatives[row], image[row, column]
+    b = owner[k]
+    is_bonded = is_bond[column]
+    targets = np.where(is_bonded, SI_SI, MIN_NONBONDED)
+    weights = np.where(is_bonded, 1.0, np.sqrt(REPULSION_WEIGHT))
+    return a, b, offset[k] + cells[a] - cells[b], targets, weights
 
 
-def _joined(parts: Sequence[Movable]) -> Movable:
-    """Several kinds of atoms in one cell."""
-    ends = np.cumsum([0, *(part.n_free for part in parts)])
-    n_atoms = np.cumsum([0, *(len(part.start) for part in parts)])
-    return Movable(
+def _concatenate(parts: Sequence[ConstrainedAtoms]) -> ConstrainedAtoms:
+    """Combine several kinds of atoms in one cell."""
+    first_variables = np.cumsum([0, *(part.n_free for part in parts)])
+    first_atoms = np.cumsum([0, *(len(part.start) for part in parts)])
+    return ConstrainedAtoms(
         parts[0].lattice,
         np.concatenate([part.start for part in parts]),
-        np.concatenate([part.blocks for part in parts]),
-        np.concatenate([part.columns + end for part, end in zip(parts, ends, strict=False)]),
-        int(ends[-1]),
+        np.concatenate([part.directions for part in parts]),
+        np.concatenate([part.variables + n for part, n in zip(parts, first_variables, strict=False)]),
+        int(first_variables[-1]),
         parts[0].strains,
-        np.concatenate([part.first + n for part, n in zip(parts, n_atoms, strict=False)]),
-        np.concatenate([part.size for part in parts]),
+        np.concatenate([part.representatives + n for part, n in zip(parts, first_atoms, strict=False)]),
+        np.concatenate([part.orbit_sizes for part in parts]),
     )
 
 
-def _wrapped(points: Array) -> Array:
+def _find_site(point: Array, images: Array, R: Array) -> tuple[Array, Array]:
+    """Return the site of a point and a basis of its free directions (`3 x n_directions`).
+
+    Args:
+        point: Fractional coordinates (3).
+        images: Images (`k x 3`) of the point under the operators that leave its site in place.
+        R: Rotations of these operators (`k x 3 x 3`).
+
+    Raises:
+        InvdesignError: Not even the identity leaves the site in place.
+    """
+    if not len(images):
+        raise InvdesignError("T sites: expected distinct positions, got two sites on top of each other")
+    near = images - np.round(images - point)
+    u, scale, _ = np.linalg.svd(R.mean(0))
+    return near.mean(0), u[:, scale > 0.5]
+
+
+def _wrap(points: Array) -> Array:
+    """Return fractional coordinates in [0, 1)."""
     wrapped = points - np.floor(points)
     return np.where(wrapped >= 1.0, 0.0, wrapped)
 
 
-def _strains(lattice: Array, R: Array) -> Array:
-    """Strains (`k x 3 x 3`) that keep the operators."""
+def _find_strains(lattice: Array, R: Array) -> Array:
+    """Return an orthonormal basis (`k x 3 x 3`) of the strains that are invariant under the rotations."""
     cartesian = np.linalg.inv(lattice) @ R.transpose(0, 2, 1) @ lattice
-    symmetric = [
-        np.eye(3)[[i]].T @ np.eye(3)[[j]] + np.eye(3)[[j]].T @ np.eye(3)[[i]] for i in range(3) for j in range(i + 1)
-    ]
-    kept = np.array([(cartesian @ E @ cartesian.transpose(0, 2, 1)).mean(0) for E in symmetric])
-    _, scale, v = np.linalg.svd(kept.reshape(-1, 9))
+    e = np.eye(3)
+    symmetric = [np.outer(e[i], e[j]) + np.outer(e[j], e[i]) for i in range(3) for j in range(i + 1)]
+    invariant = np.array([(cartesian @ E @ cartesian.transpose(0, 2, 1)).mean(0) for E in symmetric])
+    _, scale, v = np.linalg.svd(invariant.reshape(-1, 9))
     return v[: int((scale > 1e-6).sum())].reshape(-1, 3, 3)

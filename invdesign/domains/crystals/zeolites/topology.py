@@ -1,4 +1,4 @@
-"""Which net a framework is: coordination sequences and point symbols of its T sites."""
+"""Topology of 4-connected nets: coordination sequences, point symbols and the number of nets."""
 
 from __future__ import annotations
 
@@ -19,177 +19,215 @@ from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
 from invdesign.domains.crystals.zeolites.nets import Net, connect
 
-# Two known frameworks, SBS and SBT, are alike up to the tenth shell.
-SHELLS = 12
-# Beyond rings of so many T sites nobody has seen a framework; a larger cycle is called this long.
-LARGEST_RING = 40
-# One number for a site and its cell; cells lie within 500 of the first.
+# The known frameworks SBS and SBT have equal coordination sequences up to the tenth shell.
+N_SHELLS = 12
+# No known framework has larger rings; longer cycles are recorded with this length.
+MAX_RING = 40
+# A site and its cell are packed into one integer; cells must lie within 500 cells of the first.
 SPAN = 1 << 10
 
-Whole = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Vertex:
-    """A T site as the net sees it.
-
-    Args:
-        sequence: T sites reached over 1, 2, ... bonds and no fewer.
-        cycles: for each of the six angles, ascending, the length of the shortest cycles in it and how many they are.
-    """
+    """Topological description of a T site."""
 
     sequence: tuple[int, ...]
+    """Coordination sequence: number of T sites at a distance of exactly 1, 2, ... bonds."""
     cycles: tuple[tuple[int, int], ...]
+    """Length and number of the shortest cycles of each of the six angles, ascending."""
 
     @property
     def symbol(self) -> str:
-        """The point symbol, e.g. `"4^3.6^2.8"`."""
+        """The point symbol, such as `"4^3.6^2.8"`."""
         sizes = Counter(size for size, _ in self.cycles)
         return ".".join(f"{size}^{n}" if n > 1 else str(size) for size, n in sorted(sizes.items()))
 
 
 @dataclass(frozen=True)
 class Topology:
-    """A 4-connected net up to its embedding: the vertices that differ, each with how many there are of it.
-
-    Args:
-        vertices: in a fixed order, the numbers reduced by their common divisor.
-        n_nets: nets that interpenetrate or lie apart: 1 for a framework.
-        dimensions: 3 where bonds go on in all directions.
-    """
+    """A 4-connected net independent of its embedding: its distinct vertices and their multiplicities."""
 
     vertices: tuple[tuple[int, Vertex], ...]
+    """Multiplicity and vertex, in a fixed order; multiplicities are divided by their common divisor."""
     n_nets: int
+    """Number of separate nets, interpenetrating or apart; 1 for a framework."""
     dimensions: int
+    """Number of directions in which the net is periodic; 3 for a framework."""
 
     @property
     def key(self) -> str:
-        """The same for the same net, however it is strained, written or named."""
-        told = [self.n_nets, self.dimensions, [[n, v.sequence, v.cycles] for n, v in self.vertices]]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:20]
+        """Hash of the net, independent of strain, cell choice and order of the sites."""
+        content = [self.n_nets, self.dimensions, [[n, v.sequence, v.cycles] for n, v in self.vertices]]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:20]
 
     @property
     def is_framework(self) -> bool:
-        """Whether all sites belong to one net that goes on in three directions."""
+        """Whether all sites belong to one net that is periodic in three directions."""
         return self.n_nets == 1 and self.dimensions == 3
 
     @property
     def symbol(self) -> str:
-        """Point symbols of all vertices, e.g. `"(4.6^5)2(4^2.6^4)"`."""
+        """Point symbols of all vertices, such as `"(4.6^5)2(4^2.6^4)"`."""
         return "".join(f"({v.symbol}){n if n > 1 else ''}" for n, v in self.vertices)
 
 
 @lru_cache(maxsize=8192)
 def topology_of(crystal: Crystal) -> Topology:
-    """The net of a crystal's T sites (all but oxygen).
+    """Return the topology of the net of T sites (all atoms but oxygen) of a crystal.
 
-    Two frameworks with the same coordination sequences and cycles are taken for one net: no two known zeolites are
-    alike in both, though LTA and RHO are in the first.
+    Two frameworks with equal coordination sequences and cycles are treated as one net: no two known zeolites agree in
+    both, although LTA and RHO have equal coordination sequences.
+
+    Args:
+        crystal: T sites, with or without oxygens.
+
+    Returns:
+        The net, independent of its embedding.
 
     Raises:
-        InvdesignError: they are no 4-connected net.
+        InvdesignError: The T sites do not form a 4-connected net.
 
     References:
         Blatov, O'Keeffe, Proserpio, CrystEngComm 2010, doi:10.1039/b910671e; Meier and Möck, J. Solid State Chem. 1979,
         doi:10.1016/0022-4596(79)90177-4.
+
+    Example:
+        >>> from invdesign.domains.crystals.crystal import Orbit
+        >>> diamond = Crystal(227, (7.09, 7.09, 7.09, 90.0, 90.0, 90.0), (Orbit("Si", "a", (0.0, 0.0, 0.0), 8),))
+        >>> topology_of(diamond).symbol
+        '(6^6)'
     """
     orbits = [images(crystal.space_group, np.array(o.position)) for o in crystal.orbits if o.element != "O"]
     if not orbits:
-        raise InvdesignError("a crystal without T sites is no net")
+        raise InvdesignError("topology: expected at least one T site, got a crystal without any")
     net = connect(lattice_of(crystal.cell), np.concatenate(orbits))
     first = np.cumsum([0, *(len(points) for points in orbits[:-1])])
-    found: Counter[Vertex] = Counter()
-    for i, points in zip(first.tolist(), orbits, strict=True):
-        found[Vertex(sequence(net, i), _cycles(net, i))] += len(points)
-    unit = gcd(*found.values())
-    order = sorted(found, key=lambda v: (v.sequence, v.cycles))
-    n_nets, dimensions = parts(net)
-    return Topology(tuple((found[v] // unit, v) for v in order), n_nets, dimensions)
+    counts: Counter[Vertex] = Counter()
+    for site, points in zip(first.tolist(), orbits, strict=True):
+        counts[Vertex(compute_coordination_sequence(net, site), _find_cycles(net, site))] += len(points)
+    divisor = gcd(*counts.values())
+    vertices = sorted(counts, key=lambda v: (v.sequence, v.cycles))
+    n_nets, dimensions = count_nets(net)
+    return Topology(tuple((counts[v] // divisor, v) for v in vertices), n_nets, dimensions)
 
 
-def sequence(net: Net, site: int, *, shells: int = SHELLS) -> tuple[int, ...]:
-    """The coordination sequence of a T site: those reached over 1 to `shells` bonds and no fewer."""
-    before, layer = np.zeros(0, dtype=np.int64), np.array([_code(site)])
+def compute_coordination_sequence(net: Net, site: int, *, n_shells: int = N_SHELLS) -> tuple[int, ...]:
+    """Compute the coordination sequence of a T site.
+
+    Args:
+        net: Bonds of the T sites.
+        site: Index of the T site.
+        n_shells: Number of shells.
+
+    Returns:
+        Number of T sites at a distance of exactly 1 to `n_shells` bonds.
+    """
+    previous, shell = np.zeros(0, dtype=np.int64), _encode(np.array([site]))
     sizes = []
-    for _ in range(shells):
-        # Who is bonded to a shell lies in it, or in the one before or after.
-        around = np.unique(_bonded(net, layer))
-        before, layer = layer, np.setdiff1d(around, np.concatenate([before, layer]), assume_unique=True)
-        sizes.append(len(layer))
+    for _ in range(n_shells):
+        # A neighbour of a site of the shell lies in the same shell, the previous one or the next one.
+        neighbours = np.unique(_find_neighbours(net, shell))
+        inner = np.concatenate([previous, shell])
+        previous, shell = shell, np.setdiff1d(neighbours, inner, assume_unique=True)
+        sizes.append(len(shell))
     return tuple(sizes)
 
 
-def _code(site: int | Whole, cell: Any = (0, 0, 0)) -> Any:
-    a, b, c = np.moveaxis(np.asarray(cell, dtype=np.int64) + SPAN // 2, -1, 0)
-    return ((site * SPAN + a) * SPAN + b) * SPAN + c
+def count_nets(net: Net) -> tuple[int, int]:
+    """Count the separate nets and the directions in which they are periodic.
 
+    A closed path of bonds that ends in another cell is a translation of its net. If these translations span a
+    sublattice of index m of the lattice, m copies of the net interpenetrate.
 
-def _bonded(net: Net, codes: Whole) -> Whole:
-    """The four neighbours of each site of a list, `4 n` codes."""
-    site = codes // SPAN**3
-    away = _code(net.neighbours[site].astype(np.int64), net.shifts[site]) - _code(0)
-    return np.asarray((codes - site * SPAN**3)[:, None] + away).ravel()
+    Args:
+        net: Bonds of the T sites.
 
-
-def _cycles(net: Net, site: int) -> tuple[tuple[int, int], ...]:
-    """Lengths and numbers of the shortest cycles in the six angles at a site, ascending."""
-    center = int(_code(site))
-    ends = [int(code) for code in _bonded(net, np.array([center]))]
-    return tuple(sorted(_shortest(net, center, a, b) for a, b in combinations(ends, 2)))
-
-
-def _shortest(net: Net, center: int, first: int, last: int) -> tuple[int, int]:
-    """Length and number of the shortest cycles through two neighbours of a site, walked from both ends."""
-    if first == last:
-        return 2, 1
-    sides = [({first: 1}, {first, center}), ({last: 1}, {last, center})]
-    for length in range(3, LARGEST_RING):
-        turn = length % 2
-        layer, seen = sides[turn]
-        codes = np.fromiter(layer, dtype=np.int64, count=len(layer))
-        grown: dict[int, int] = {}
-        for code, n in zip(_bonded(net, codes).tolist(), np.repeat(list(layer.values()), 4).tolist(), strict=True):
-            if code not in seen:
-                grown[code] = grown.get(code, 0) + n
-        sides[turn] = (grown, seen | grown.keys())
-        other = sides[1 - turn][0]
-        n_ways = sum(n * other[code] for code, n in grown.items() if code in other)
-        if n_ways:
-            return length, n_ways
-    return LARGEST_RING, 0
-
-
-def parts(net: Net) -> tuple[int, int]:
-    """How many nets there are, and in how many dimensions they go on.
-
-    A walk that comes back to its site in another cell is a translation of its net. Where these are but a part of the
-    lattice, one in so many, there are as many nets.
+    Returns:
+        Number of nets, and the smallest number of periodic directions of a net.
     """
     n = len(net.neighbours)
-    cell = np.full((n, 3), SPAN, dtype=np.int64)
+    cells = np.full((n, 3), SPAN, dtype=np.int64)
     n_nets, dimensions = 0, 3
     for root in range(n):
-        if cell[root, 0] != SPAN:
+        if cells[root, 0] != SPAN:
             continue
-        cell[root] = 0
-        waiting, members = [root], [root]
-        while waiting:
-            i = waiting.pop()
-            for j, hop in zip(net.neighbours[i].tolist(), net.shifts[i], strict=True):
-                if cell[j, 0] == SPAN:
-                    cell[j] = cell[i] + hop
-                    waiting.append(j)
-                    members.append(j)
-        some = np.array(members)
-        loops = (cell[some][:, None] + net.shifts[some] - cell[net.neighbours[some]]).reshape(-1, 3)
-        pivots = _pivots(np.unique(loops, axis=0))
+        members = _assign_cells(net, root, cells)
+        translations = (cells[members][:, None] + net.shifts[members] - cells[net.neighbours[members]]).reshape(-1, 3)
+        pivots = _find_pivots(np.unique(translations, axis=0))
         dimensions = min(dimensions, len(pivots))
         n_nets += int(np.prod(pivots)) if len(pivots) == 3 else 1
     return n_nets, dimensions
 
 
-def _pivots(rows: Whole) -> list[int]:
-    """The diagonal of the echelon form over whole numbers; their product is the index of the lattice that rows span."""
+def _encode(sites: npt.NDArray[Any], cells: npt.NDArray[Any] | None = None) -> IntArray:
+    """Pack sites (`...`) and their cells (`... x 3`, default the first cell) into integers."""
+    if cells is None:
+        cells = np.zeros((*sites.shape, 3), dtype=np.int64)
+    a, b, c = np.moveaxis(cells.astype(np.int64) + SPAN // 2, -1, 0)
+    return np.asarray(((sites.astype(np.int64) * SPAN + a) * SPAN + b) * SPAN + c)
+
+
+def _find_neighbours(net: Net, codes: IntArray) -> IntArray:
+    """Return the codes of the four neighbours of each of `n` sites, `4 n`."""
+    sites = codes // SPAN**3
+    origin = _encode(np.zeros(1, dtype=np.int64))[0]
+    steps = _encode(net.neighbours[sites], net.shifts[sites]) - origin
+    return np.asarray((codes - sites * SPAN**3)[:, None] + steps).ravel()
+
+
+def _find_cycles(net: Net, site: int) -> tuple[tuple[int, int], ...]:
+    """Return lengths and numbers of the shortest cycles of the six angles at a site, ascending."""
+    code = _encode(np.array([site]))
+    ends = [int(neighbour) for neighbour in _find_neighbours(net, code)]
+    return tuple(sorted(_count_shortest_cycles(net, int(code[0]), a, b) for a, b in combinations(ends, 2)))
+
+
+def _count_shortest_cycles(net: Net, center: int, first: int, last: int) -> tuple[int, int]:
+    """Return length and number of the shortest cycles through a site and two of its neighbours.
+
+    The search is bidirectional: it extends the paths from the two neighbours in turn until they meet.
+    """
+    if first == last:
+        return 2, 1
+    # Number of shortest paths to each site of the outermost shell, and all sites that were visited.
+    shells = [{first: 1}, {last: 1}]
+    visited = [{first, center}, {last, center}]
+    for length in range(3, MAX_RING):
+        side = length % 2
+        shell = shells[side]
+        neighbours = _find_neighbours(net, np.fromiter(shell, dtype=np.int64, count=len(shell))).tolist()
+        n_paths = np.repeat(list(shell.values()), 4).tolist()
+        next_shell: dict[int, int] = {}
+        for code, n in zip(neighbours, n_paths, strict=True):
+            if code not in visited[side]:
+                next_shell[code] = next_shell.get(code, 0) + n
+        shells[side] = next_shell
+        visited[side] = visited[side] | next_shell.keys()
+        opposite = shells[1 - side]
+        n_cycles = sum(n * opposite[code] for code, n in next_shell.items() if code in opposite)
+        if n_cycles:
+            return length, n_cycles
+    return MAX_RING, 0
+
+
+def _assign_cells(net: Net, root: int, cells: IntArray) -> IntArray:
+    """Traverse the net from `root`, write the cell of each site that is reached into `cells`, and return the sites."""
+    cells[root] = 0
+    stack, members = [root], [root]
+    while stack:
+        i = stack.pop()
+        for j, shift in zip(net.neighbours[i].tolist(), net.shifts[i], strict=True):
+            if cells[j, 0] == SPAN:
+                cells[j] = cells[i] + shift
+                stack.append(j)
+                members.append(j)
+    return np.array(members)
+
+
+def _find_pivots(rows: IntArray) -> list[int]:
+    """Return the diagonal of the integer echelon form; its product is the index of the sublattice that `rows` span."""
     pivots = []
     for column in range(3):
         while True:

@@ -1,4 +1,4 @@
-"""The crystal VAE: symmetric decoding, consistent likelihoods and training."""
+"""The crystal VAE: lossless rows, a decoder that preserves symmetry, and training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import Crystal, Crystals
-from invdesign.domains.crystals.model.encoding import unpack
+from invdesign.domains.crystals.model.encoding import learn, pack, unpack
 from invdesign.domains.crystals.model.vae import CrystalVAE, crystal_vae
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
 from invdesign.vae.training import Recipe, train
@@ -20,6 +20,7 @@ from invdesign.vae.training import Recipe, train
 
 @cache
 def small_corpus() -> tuple[Crystal, ...]:
+    """Return six compounds in each of three structures."""
     crystals = []
     for i, (cation, anion) in enumerate(
         [("Na", "Cl"), ("K", "Br"), ("Mg", "O"), ("Zn", "S"), ("Li", "F"), ("Ca", "S")]
@@ -52,16 +53,21 @@ def build_model(**settings: int) -> tuple[CrystalVAE, torch.Tensor, Crystals]:
     )
 
 
-def test_the_domain_passes_the_domain_checks() -> None:
+def test_rows_store_crystals_without_loss() -> None:
+    vocabulary = learn(small_corpus())
+    assert unpack(vocabulary, pack(vocabulary, small_corpus())) == list(small_corpus())
+
+
+def test_the_domain_satisfies_its_contract() -> None:
     testing.check_domain(Crystals(), small_corpus()[:6])
 
 
-def test_the_model_passes_the_vae_checks() -> None:
+def test_the_model_satisfies_its_contract() -> None:
     vae, x, _ = build_model()
     testing.check_vae(vae, x)
 
 
-def test_decoded_crystals_are_symmetric_everywhere_in_latent_space() -> None:
+def test_the_decoder_generates_symmetric_crystals_at_any_latent() -> None:
     vae, _, domain = build_model()
     rows = vae.generate(3 * torch.randn(64, vae.d))
     for crystal in unpack(domain.fitted(), rows):
@@ -74,8 +80,8 @@ def test_decoded_crystals_are_symmetric_everywhere_in_latent_space() -> None:
         assert len(set(fixed)) == len(fixed)
 
 
-def test_generation_and_likelihood_use_the_same_residual() -> None:
-    # Step-by-step decoding and the likelihood of whole rows must agree: a generated row is the most likely one.
+def test_generation_and_log_likelihood_use_the_same_remainders() -> None:
+    # The decoder generates step by step and rates all steps at once: its own output must be the more likely one.
     vae, x, _ = build_model()
     vae.eval()
     z = vae.posterior(x).loc.detach()
@@ -84,35 +90,56 @@ def test_generation_and_likelihood_use_the_same_residual() -> None:
         assert (vae.log_likelihood(generated, z) >= vae.log_likelihood(x, z) - 1e-3).float().mean() > 0.8
 
 
-def test_padding_does_not_change_the_likelihood() -> None:
+def test_padding_does_not_change_the_log_likelihood() -> None:
     vae, x, _ = build_model()
     vae.eval()
     with torch.no_grad():
         z = vae.posterior(x).loc
-        single = torch.cat([vae.log_likelihood(x[i : i + 1], z[i : i + 1]) for i in range(len(x))])
-        assert torch.allclose(single, vae.log_likelihood(x, z), atol=1e-4)
+        separate = torch.cat([vae.log_likelihood(x[i : i + 1], z[i : i + 1]) for i in range(len(x))])
+        assert torch.allclose(separate, vae.log_likelihood(x, z), atol=1e-4)
 
 
-def test_a_small_corpus_is_reconstructed_after_training() -> None:
+def test_a_small_corpus_is_memorized() -> None:
     vae, x, domain = build_model()
     recipe = Recipe(lambda d: vae, epochs=250, batch=18, learning_rate=4e-3, warmup=10, beta=0.01, held_out=0)
     train(vae, x, recipe)
     with torch.no_grad():
         decoded = domain.from_batch(vae.generate(vae.posterior(x).loc))
-    is_same = [
+    is_recovered = [
         b is not None and domain.is_same(a, b) and a.formula == b.formula
         for a, b in zip(small_corpus(), decoded, strict=True)
     ]
-    assert np.mean(is_same) > 0.9
+    assert np.mean(is_recovered) > 0.9
 
 
-def test_an_element_that_is_not_in_the_corpus_is_an_encoding_error() -> None:
+def test_a_new_property_head_leaves_the_rest_of_the_model_unchanged() -> None:
+    vae, x, _ = build_model()
+    with_head = vae.with_properties(2)
+    assert vae.predict(vae.posterior(x).loc) is None
+    assert with_head.predict(vae.posterior(x).loc).shape == (len(x), 2)
+    assert with_head.architecture() == {**vae.architecture(), "n_properties": 2}
+    own = {name for name in with_head.state_dict() if not name.startswith("hint.")}
+    assert own == set(vae.state_dict())
+
+
+def test_a_graph_part_as_large_as_the_latent_is_rejected() -> None:
+    with pytest.raises(InvdesignError, match="expected n_graph between 0 and d=24, got 24"):
+        build_model(n_graph=24)
+
+
+def test_features_do_not_depend_on_the_size_of_the_cell() -> None:
+    F = Crystals().features(small_corpus())
+    assert (F >= 0).all()
+    assert np.allclose(F[:, :103].sum(1), F[0, :103].sum())
+
+
+def test_an_element_missing_in_the_corpus_is_named() -> None:
     domain = Crystals().fit(small_corpus())
     other = crystal_of(Structure.from_spacegroup("Fm-3m", Lattice.cubic(5), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
     assert "no Cs" in domain.encoding_errors([other])[0]
     assert domain.to_batch([other]).shape[0] == 1
 
 
-def test_a_model_without_a_vocabulary_raises_an_error() -> None:
-    with pytest.raises(InvdesignError, match="no vocabulary"):
+def test_a_domain_without_a_vocabulary_is_rejected() -> None:
+    with pytest.raises(InvdesignError, match="without a vocabulary"):
         crystal_vae(Crystals())

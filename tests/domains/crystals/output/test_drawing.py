@@ -1,4 +1,4 @@
-"""Pictures of crystals."""
+"""Drawings of crystals."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -9,23 +9,23 @@ from invdesign.domains.crystals.output.drawing import svg
 from invdesign.domains.crystals.symmetry.canonical import make
 
 
-def balls(picture):
-    return picture.count("<use ")
+def count_balls(drawing):
+    return drawing.count("<use ")
 
 
-def test_a_picture_is_small_whole_and_the_same_every_time(crystals):
+def test_a_drawing_is_small_self_contained_and_deterministic(crystals):
     for crystal in crystals:
-        picture = svg(crystal)
-        assert picture.startswith("<svg") and len(picture) < 30_000 and picture == svg(crystal)
-        root = ET.fromstring(picture)
-        assert root.tag.endswith("svg") and not re.search(r"href=\"[^#]|<script|<style|nan", picture)
+        drawing = svg(crystal)
+        assert drawing.startswith("<svg") and len(drawing) < 30_000 and drawing == svg(crystal)
+        root = ET.fromstring(drawing)
+        assert root.tag.endswith("svg") and not re.search(r"href=\"[^#]|<script|<style|nan", drawing)
 
 
-def test_atoms_on_the_border_are_drawn_at_every_border(crystals):
-    # Rock salt: 14 of one ion on corners and faces, 13 of the other on edges and in the middle.
-    assert balls(svg(crystals[0])) == 14 + 13
-    # Perovskite: 8 corners, 6 faces, 1 in the middle.
-    assert balls(svg(crystals[1])) == 8 + 6 + 1
+def test_atoms_on_a_border_are_repeated_on_the_other_borders(crystals):
+    # Rock salt: 14 of one ion on corners and faces, 13 of the other on edges and in the centre.
+    assert count_balls(svg(crystals[0])) == 14 + 13
+    # Perovskite: 8 corners, 6 faces, 1 in the centre.
+    assert count_balls(svg(crystals[1])) == 8 + 6 + 1
 
 
 def test_the_legend_names_every_element_from_metal_to_anion(crystals):
@@ -34,15 +34,15 @@ def test_the_legend_names_every_element_from_metal_to_anion(crystals):
 
 
 def test_nearer_atoms_are_painted_over_farther_ones(crystals):
-    drawn = [float(x) for x in re.findall(r'<use [^>]*x="([\d.]+)"', svg(crystals[1]))]
-    assert len(drawn) == 15 and all(0 <= x <= 320 for x in drawn)
-    # The corner nearest to the viewer, to the right of the middle, comes last.
-    assert drawn[-1] > 160
+    x = [float(v) for v in re.findall(r'<use [^>]*x="([\d.]+)"', svg(crystals[1]))]
+    assert len(x) == 15 and all(0 <= v <= 320 for v in x)
+    # The corner nearest to the viewer, right of the centre, is painted last.
+    assert x[-1] > 160
 
 
 def test_a_large_cell_shows_at_most_four_hundred_atoms():
     atoms = [("Si", np.array([0.03 + 0.1 * i, 0.11, 0.27])) for i in range(9)]
     crystal = make(229, (30.0,) * 3 + (90.0,) * 3, atoms)
     assert crystal.n_atoms > 400
-    picture = svg(crystal)
-    assert balls(picture) == 400 and len(picture) < 30_000
+    drawing = svg(crystal)
+    assert count_balls(drawing) == 400 and len(drawing) < 30_000
