@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import itertools
 import random
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -25,7 +22,7 @@ from invdesign.domains.crystals.prototypes.radii import ANIONS, Ion, electronega
 from invdesign.domains.crystals.symmetry.canonical import expand
 from invdesign.domains.crystals.symmetry.canonical_batch import Moved, canonical_batch, descriptions
 from invdesign.domains.crystals.symmetry.wyckoff import full_cell, images, lattice_of
-from invdesign.io.atomic import write_bytes
+from invdesign.io.corpus_cache import cached_corpus
 
 # Sensible ratios of cation to anion radius by coordination number (Pauling's rules, with the width that nature shows).
 RATIOS = {2: (0.2, 0.75), 3: (0.0, 0.35), 4: (0.08, 0.6), 5: (0.25, 0.7), 6: (0.28, 0.85), 7: (0.4, 1.0)}
@@ -34,7 +31,7 @@ RATIOS |= {8: (0.5, 1.2), 9: (0.62, 1.3), 10: (0.7, 1.4), 11: (0.75, 1.5), 12: (
 SPARE = 4
 # g/cm3 of one atomic mass unit in a cubic angstrom.
 DALTON = 1.66053907
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 LOOSE = 0.12
 MAX_APART = 0.5
 
@@ -60,12 +57,12 @@ def ionic(
     """
     if n < 1:
         raise InvdesignError(f"ionic: n must be at least 1, got {n!r}")
-    place = None if cache is None else Path(cache) / f"ionic-{n}-{seed}-{table_sha256()[:12]}-{CACHE_FORMAT}.gz"
-    designs = None if place is None else _load(place)
-    if designs is None:
-        designs = _chosen(n, seed, progress)
-        if place is not None:
-            _save(designs, place)
+    path = None if cache is None else Path(cache) / f"ionic-{n}-{seed}-{table_sha256()[:12]}-{CACHE_FORMAT}.json.gz"
+    return cached_corpus(path, lambda: _corpus_of(_chosen(n, seed, progress)), to_text=to_text, from_text=from_text)
+
+
+def _corpus_of(designs: tuple[Crystal, ...]) -> Corpus[Crystal]:
+    """Return the corpus of crystals with their mass density [g/cm3] and volume per atom [angstrom^3]."""
     volumes = np.array([abs(np.linalg.det(lattice_of(design.cell))) for design in designs])
     mass_of = {e: float(Element(e).atomic_mass) for e in {e for design in designs for e in design.counts}}
     masses = np.array([sum(m * mass_of[e] for e, m in design.counts.items()) for design in designs])
@@ -263,20 +260,3 @@ def _contacts(prototype: Prototype) -> Contacts:
 
 def _radii(chosen: tuple[Ion, ...], neighbours: np.ndarray) -> list[float]:
     return [radius(ion, max(int(n), 1)) for ion, n in zip(chosen, neighbours, strict=True)]
-
-
-def _load(place: Path) -> tuple[Crystal, ...] | None:
-    """The crystals of a finished corpus from its folder; None where there are none or the file is damaged."""
-    try:
-        digest, _, text = gzip.decompress(place.read_bytes()).decode().partition("\n")
-        is_whole = hashlib.sha256(text.encode()).hexdigest() == digest
-        return tuple(map(from_text, text.splitlines())) if is_whole else None
-    except (OSError, EOFError, ValueError, zlib.error, InvdesignError):
-        return None
-
-
-def _save(designs: tuple[Crystal, ...], place: Path) -> None:
-    text = "\n".join(map(to_text, designs))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(place, gzip.compress(f"{digest}\n{text}".encode(), compresslevel=3, mtime=0))

@@ -196,7 +196,7 @@ def test_extended_xyz_frame_by_frame(tmp_path, salt, crystals):
     assert sorted(reasons) == [2, 3, 4, 5, 6]
     assert "periodic" in reasons[2] and "periodic" in reasons[3]
     assert "unknown element" in reasons[4] and "NaN" in reasons[5]
-    assert "not the number of the atoms" in reasons[6]
+    assert "expected the number of the atoms" in reasons[6]
 
 
 def test_an_ase_database_with_its_values(tmp_path, salt, crystals):

@@ -125,13 +125,13 @@ def test_genbank_gives_whole_sequences_or_translated_genes(file):
     [
         ("a.fasta", "MKV\nMKW\n", "call the file .txt"),
         ("a.fasta", "", "not FASTA"),
-        ("a.fasta", ">only a name\n", "found none in 1 rows; the first was row 1: no letters"),
+        ("a.fasta", ">only a name\n", "found none in 1 rows; the first is row 1: no letters"),
         ("a.gb", "LOCUS nonsense", "GenBank"),
         ("a.gb", "what is this", "no records of GenBank"),
         ("a.docx", "MKV", "expected a file that ends in"),
         ("a.fasta.gz", b"\x1f\x8bnot gzip", "cannot read"),
         ("a.csv", "", "found none in 0 rows"),
-        ("a.fasta", ">dna\n" + "ACGT" * 20, "say kind: dna"),
+        ("a.fasta", ">dna\n" + "ACGT" * 20, "Set kind: dna"),
     ],
 )
 def test_a_file_that_is_malformed_is_refused_with_a_remedy(file, name, text, said):
@@ -148,7 +148,7 @@ def test_missing_files_and_wrong_choices_are_refused(file, tmp_path):
         ({"insertions": "no"}, "insertions must be"),
         ({"on_invalid": "stop"}, "on_invalid must be"),
         ({"on_invalid": "error"}, "row 2"),
-        ({"properties": {"y": "y"}}, "no columns"),
+        ({"properties": {"y": "y"}}, "expected a table"),
         ({"max_bytes": 3}, "more than 3 bytes"),
     ):
         with pytest.raises(InvdesignError, match=said):
