@@ -27,7 +27,7 @@ def cache_path(folder: str | Path, prefix: str, key: Mapping[str, Any]) -> Path:
 
     Example:
         >>> cache_path("cache", "molecules", {"file": "abc", "max_designs": 10}).name
-        'molecules-14f3d62cf1cb0b85.json.gz'
+        'molecules-ac6565410219982e.json.gz'
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return Path(folder) / f"{prefix}-{digest[:16]}.json.gz"

@@ -52,7 +52,7 @@ class DatasetSpec:
     units: Mapping[str, str] = field(default_factory=dict)
     """Units of the properties by name; a property without an entry is a plain number."""
     url: str = ""
-    """Address of a gzipped tar with the one file, for datasets that are downloaded; empty where a file must be given."""
+    """Address of a gzipped tar with the one file; empty for a dataset whose file must be given."""
 
 
 def load_dataset(

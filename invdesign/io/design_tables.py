@@ -269,7 +269,7 @@ def detect_delimiter(text: str) -> str:
     """Return the delimiter of a table: the most frequent of comma, semicolon and tab in its first line.
 
     Example:
-        >>> detect_delimiter("smiles;y\\nCCO;1,5")
+        >>> detect_delimiter("smiles;activity, pIC50;note")
         ';'
     """
     first = text.lstrip("\n").split("\n", 1)[0]

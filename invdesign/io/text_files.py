@@ -50,13 +50,13 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
 
 
 def decode_text(data: bytes) -> str:
-    """Return bytes as text with `\\n` line ends.
+    r"""Return bytes as text with `\n` line ends.
 
     The encoding is UTF-8 or UTF-16 by the byte order mark, otherwise UTF-8, otherwise Windows-1252.
 
     Example:
-        >>> decode_text(b"caf\\xe9\\r\\n")
-        'café\\n'
+        >>> decode_text(b"caf\xe9\r\n")
+        'café\n'
     """
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", errors="replace")

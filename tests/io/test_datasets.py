@@ -64,7 +64,7 @@ def test_a_given_file_is_read_under_the_name_of_the_dataset(tmp_path):
 def test_a_missing_file_is_an_error_that_names_file_and_source(tmp_path):
     with pytest.raises(InvdesignError, match=r"pairs: no file is given\. Fetch pairs\.txt \(2 words\) from a paper"):
         load_dataset(SPEC, None, read)
-    with pytest.raises(InvdesignError, match="no such file .*none.txt"):
+    with pytest.raises(InvdesignError, match=r"no such file .*none.txt"):
         load_dataset(SPEC, tmp_path / "none.txt", read)
 
 

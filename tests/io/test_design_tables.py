@@ -95,7 +95,7 @@ def test_no_more_than_max_designs_are_read_and_progress_is_reported():
 
 
 def test_a_file_without_designs_is_an_error_with_the_first_reason():
-    with pytest.raises(InvdesignError, match="found none in 2 rows; the first is row 1: not a word. Check the format"):
+    with pytest.raises(InvdesignError, match=r"found none in 2 rows; the first is row 1: not a word. Check the format"):
         read_designs([Row(1, "1"), Row(2, "2")], parse, source=source(), options=ReadOptions())
 
 
@@ -131,9 +131,9 @@ def test_a_cell_that_is_too_long_is_a_problem_of_its_row_and_the_limit_of_the_pr
 
 
 def test_a_missing_column_is_an_error_that_names_the_nearest():
-    with pytest.raises(InvdesignError, match="expected a column 'weigth', got .*'weight'; nearest: 'weight'"):
+    with pytest.raises(InvdesignError, match=r"expected a column 'weigth', got .*'weight'; nearest: 'weight'"):
         find_column(PATH, ["word", "weight"], "weigth")
-    with pytest.raises(InvdesignError, match="expected a column called 'word', got the columns 'a', 'b'. Name it"):
+    with pytest.raises(InvdesignError, match=r"expected a column called 'word', got the columns 'a', 'b'. Name it"):
         rows_of("a,b\n1,2\n")
     assert rows_of("a\nX\n")[0].content == "X"
 

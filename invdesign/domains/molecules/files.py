@@ -15,7 +15,6 @@ from invdesign.domains.molecules.smiles import parse
 from invdesign.io.cells import plain_cell
 from invdesign.io.design_tables import (
     DesignSource,
-    OnInvalid as OnInvalid,
     Parsed,
     ReadOptions,
     Row,
@@ -24,6 +23,7 @@ from invdesign.io.design_tables import (
     read_designs,
     table_rows,
 )
+from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import decode_text, read_bytes
 
 Salts = Literal["keep", "largest", "reject"]

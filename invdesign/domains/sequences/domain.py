@@ -273,8 +273,8 @@ class Sequences:
         return weights.one_hot(designs, self.letters, max_length).reshape(len(designs), -1).astype(np.float64)
 
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
-        """Mutations, length, and what an order form or a first look asks for; see `writing.described`."""
-        return writing.described(designs, kind=self.kind, wild_type=self.wild_type)
+        """Mutations, length, and what an order form or a first look asks for; see `writing.describe`."""
+        return writing.describe(designs, kind=self.kind, wild_type=self.wild_type)
 
     def draw(self, design: str) -> str:
         return drawing.svg(design, kind=self.kind, wild_type=self.wild_type)

@@ -1,4 +1,4 @@
-"""The built-in corpus, ZINC250k, tables of the user's, and the cache and download around them."""
+"""The built-in corpus, ZINC250k, files of the user, and their cache."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ from rdkit.Chem import QED, Crippen, Descriptors
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules.corpus import DATASETS, fragments, table, zinc250k
 from invdesign.domains.molecules.grammar import molecule
-from invdesign.domains.molecules.motifs import found_motifs
+from invdesign.domains.molecules.motifs import find_motifs
 from invdesign.domains.molecules.smiles import canonical
 from invdesign.io.text_files import read_bytes
 
@@ -36,13 +36,13 @@ def test_the_built_in_corpus_is_distinct_canonical_and_drug_like(built_in):
 
 
 def test_the_built_in_corpus_has_no_unstable_motif(built_in):
-    assert not [name for design in built_in.designs for name in found_motifs(Chem.MolFromSmiles(design))]
+    assert not [name for design in built_in.designs for name in find_motifs(Chem.MolFromSmiles(design))]
 
 
-def test_every_draw_of_the_grammar_is_a_molecule():
+def test_every_draw_of_the_grammar_is_a_valid_molecule():
     rng = random.Random(5)
-    drawn = [molecule(rng) for _ in range(1000)]
-    assert [text for text in drawn if canonical(text) is None] == []
+    texts = [molecule(rng) for _ in range(1000)]
+    assert [text for text in texts if canonical(text) is None] == []
 
 
 @pytest.mark.slow
@@ -50,14 +50,14 @@ def test_the_built_in_corpus_has_at_least_twenty_thousand_molecules():
     assert len(set(fragments().designs)) == 20_000
 
 
-def test_impossible_demands_on_the_built_in_corpus_are_refused():
+def test_impossible_settings_of_the_built_in_corpus_are_rejected():
     with pytest.raises(InvdesignError, match="at least 1"):
         fragments(n=0)
     with pytest.raises(InvdesignError, match="weight_range"):
         fragments(n=10, weight_range=(2000.0, 2001.0))
 
 
-def test_zinc250k_is_read_from_a_given_file_and_again_from_the_cache(zinc_file, tmp_path):
+def test_zinc250k_is_read_from_a_given_file_and_then_from_the_cache(zinc_file, tmp_path):
     corpus = zinc250k(zinc_file, max_designs=300, cache=tmp_path)
     assert len(corpus) == 300 and corpus.name == "zinc250k"
     assert corpus.designs[1] == "C[C@@H]1CC(Nc2cncc(-c3nncn3C)c2)C[C@@H](C)C1"

@@ -1,4 +1,4 @@
-"""Reader of crystal files: CIF, POSCAR, extended XYZ, ASE databases and tables, with a reason for every rejected row."""
+"""Reader of crystal files: CIF, POSCAR, extended XYZ, ASE databases, tables; with a reason for every rejected row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from pymatgen.core import Element, Structure
+from pymatgen.core.periodic_table import Element
+from pymatgen.core.structure import Structure
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -20,14 +21,15 @@ from invdesign.domains.crystals.symmetry import canonical
 from invdesign.io.corpora import make_corpus
 from invdesign.io.design_tables import (
     DesignSource,
-    OnInvalid as OnInvalid,
     Parsed,
     ReadOptions,
     Row,
     corpus_name,
     read_designs,
 )
-from invdesign.io.text_files import MAX_BYTES, Paths as Paths, list_paths
+from invdesign.io.design_tables import OnInvalid as OnInvalid
+from invdesign.io.text_files import MAX_BYTES, list_paths
+from invdesign.io.text_files import Paths as Paths
 
 MERGE_DISTANCE = 0.05
 """Distance within which two sites of one element are one atom [angstrom]."""

@@ -8,10 +8,10 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core.structure import Structure
 
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import crystal
@@ -150,7 +150,8 @@ def _database_rows(path: Path) -> Iterator[Row]:
                 raise InvdesignError(
                     f"{path}: not an ASE database (SQLite). Give a file that ase.db.connect has written"
                 )
-        for row in ase.db.connect(path, use_lock_file=False).select():
+        database = cast("Any", ase.db).connect(path, use_lock_file=False)
+        for row in database.select():
             energy = {name: row[name] for name in ("energy", "free_energy") if name in row}
             yield Row(row.id, row.toatoms(), f"id {row.id} {row.formula}", "atoms", {**energy, **row.key_value_pairs})
     except (OSError, *BROKEN) as error:

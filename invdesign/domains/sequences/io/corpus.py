@@ -379,11 +379,11 @@ def _draw_variant(
     letters = list(own)
     if mutations is None:
         for i in free:
-            letters[i] = (own[i], *others[i])[rng.integers(len(others[i]) + 1)]
+            letters[i] = (own[i], *others[i])[int(rng.integers(len(others[i]) + 1))]
         return "".join(letters)
     low, high = mutations
     for i in rng.choice(free, size=rng.integers(low, min(high, len(free)) + 1), replace=False):
-        letters[i] = others[i][rng.integers(len(others[i]))]
+        letters[i] = others[i][int(rng.integers(len(others[i])))]
     return "".join(letters)
 
 

@@ -14,13 +14,13 @@ from invdesign.domains.sequences.io.records import READ, Records, rows
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.io.design_tables import (
     DesignSource,
-    OnInvalid as OnInvalid,
     Parsed,
     ReadOptions,
     Row,
     corpus_name,
     read_designs,
 )
+from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import MAX_BYTES
 
 Gaps = Literal["drop"] | bool

@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 from Bio import BiopythonWarning, SeqIO
 from Bio.SeqFeature import SeqFeature
@@ -141,7 +141,7 @@ def _genbank_rows(path: Path, text: str, records: Records) -> list[Row]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BiopythonWarning)
         try:
-            for record in SeqIO.parse(io.StringIO(text), "genbank"):
+            for record in cast("Any", SeqIO).parse(io.StringIO(text), "genbank"):
                 found += _record_rows(record, records, first_number=len(found) + 1)
         except Exception as error:  # Biopython's parser raises many types of errors on a malformed record.
             raise InvdesignError(f"{path}: not GenBank ({type(error).__name__}: {error}). Export it again") from error
@@ -173,7 +173,7 @@ def _translated_row(record: SeqRecord, feature: SeqFeature, number: int) -> Row:
     sequence = "".join(feature.qualifiers.get("translation", [""])[0].split())
     if not sequence:
         try:
-            sequence = str(feature.translate(record.seq, cds=False))
+            sequence = str(cast("Any", feature).translate(record.seq, cds=False))
         except Exception as error:  # The sequence is undefined, or the location or the codon table is invalid.
             problem = f"the coding sequence cannot be translated ({error})"
             return Row(number, label=_label(title, ""), form="sequence", problem=problem)
