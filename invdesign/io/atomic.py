@@ -100,8 +100,8 @@ def probe(folder: Path) -> None:
         ) from error
     if n_free < MIN_FREE_BYTES:
         raise InvdesignError(
-            f"{folder}: expected at least {MIN_FREE_BYTES / 2**20:.0f} MiB of free space, got {n_free / 2**20:.0f}. "
-            "Free some, or choose another folder"
+            f"{folder}: expected at least {MIN_FREE_BYTES / 2**20:.0f} MiB of free space, {n_free / 2**20:.0f} MiB are "
+            "free. Free some, or choose another folder"
         )
 
 

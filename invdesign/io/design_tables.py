@@ -144,7 +144,7 @@ def read_designs(
         >>> corpus.designs, [(r.row, r.reason) for r in corpus.rejected]
         (('AC',), [(2, 'no letters'), (3, 'the same word as row 1')])
     """
-    first_rows: dict[str, Row] = {}
+    first_rows: dict[str, tuple[int, str]] = {}
     designs: list[D] = []
     numbers: list[list[float]] = []
     rejected: list[Rejection] = []
@@ -159,7 +159,9 @@ def read_designs(
         if parsed.design is not None and problem:
             reason, remedy = problem, "write a plain number, or leave a property's cell empty where it is unknown"
         elif is_repeated:
-            reason = _describe_repeat(row, first_rows[parsed.key], source.noun)
+            number, file = first_rows[parsed.key]
+            of_file = "" if file == row.file else f" of {file}"
+            reason = f"the same {source.noun} as row {number}{of_file}"
             remedy = f"keep one row per {source.noun}"
         if reason:
             rejected.append(Rejection(row.number, _rejection_text(row), reason, remedy))
@@ -167,7 +169,7 @@ def read_designs(
             if options.on_invalid == "error" and not is_repeated:
                 raise _invalid_row_error(row, reason, remedy, source)
             continue
-        first_rows[parsed.key] = row
+        first_rows[parsed.key] = (row.number, row.file)
         designs.append(parsed.design)
         numbers.append(values)
         if options.max_designs is not None and len(designs) >= options.max_designs:
@@ -229,7 +231,7 @@ def find_column(path: Path, header: Sequence[str], column: str) -> int:
     close = difflib.get_close_matches(column, header, n=1, cutoff=0.4)
     hint = f"; nearest: {close[0]!r}" if close else ""
     raise InvdesignError(
-        f"{path}: expected a column {column!r}, got {_list_columns(header)}{hint}. Check the name of the column"
+        f"{path}: no column {column!r}, got {_list_columns(header)}{hint}. Check the name of the column"
     )
 
 
@@ -342,11 +344,6 @@ def _read_numbers(row: Row, options: ReadOptions) -> tuple[list[float], str]:
     return numbers, ""
 
 
-def _describe_repeat(row: Row, first: Row, noun: str) -> str:
-    of_file = "" if first.file == row.file else f" of {first.file}"
-    return f"the same {noun} as row {first.number}{of_file}"
-
-
 def _rejection_text(row: Row) -> str:
     text = f"{row.file}: {row.text}" if row.file else row.text
     return text[:MAX_REJECTION_TEXT]
@@ -383,4 +380,4 @@ def _make_corpus(
 
 
 def _list_columns(header: Sequence[str]) -> str:
-    return f"the columns {', '.join(map(repr, header))}"
+    return f"the columns {', '.join(map(repr, header))}" if header else "an empty header"

@@ -131,7 +131,7 @@ def test_a_cell_that_is_too_long_is_a_problem_of_its_row_and_the_limit_of_the_pr
 
 
 def test_a_missing_column_is_an_error_that_names_the_nearest():
-    with pytest.raises(InvdesignError, match=r"expected a column 'weigth', got .*'weight'; nearest: 'weight'"):
+    with pytest.raises(InvdesignError, match=r"no column 'weigth', got .*'weight'; nearest: 'weight'"):
         find_column(PATH, ["word", "weight"], "weigth")
     with pytest.raises(InvdesignError, match=r"expected a column called 'word', got the columns 'a', 'b'. Name it"):
         rows_of("a,b\n1,2\n")
