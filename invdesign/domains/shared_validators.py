@@ -53,7 +53,8 @@ def novel_to_file(
     file = Path(path)
     if not file.exists():
         raise InvdesignError(f"novel_to_file: cannot read {file}: no such file. Check the path")
-    excluded_keys = _read_keys(domain, file.resolve(), file.stat().st_mtime_ns)
+    known: Any = domain
+    excluded_keys = _read_keys(known, file.resolve(), file.stat().st_mtime_ns)
     return novel(designs, excluded_keys=excluded_keys, against=against or file.name.split(".")[0], key=domain.key)
 
 
@@ -118,6 +119,6 @@ def property_window(
 
 
 @lru_cache(maxsize=16)
-def _read_keys(domain: DesignSpace[Any], path: Path, modified: int) -> frozenset[str]:
+def _read_keys(domain: Any, path: Path, modified: int) -> frozenset[str]:
     """Read the keys of a file; its time of modification is part of the cache key."""
     return frozenset(domain.key(design) for design in read_designs(domain, path).designs)

@@ -1,1 +1,1 @@
-"""Files: atomic writes, tables with rejected rows, spreadsheet-safe cells."""
+"""Files: atomic writes, tables of designs, datasets, caches of corpora, spreadsheet-safe cells."""

@@ -1,4 +1,4 @@
-"""Atomic file writes, checksums, and a write probe."""
+"""Atomic file writes, checksums, and a write test."""
 
 from __future__ import annotations
 
@@ -13,63 +13,77 @@ from typing import Any
 from invdesign.core import InvdesignError
 
 MIN_FREE_BYTES = 32 * 2**20
+"""Free space that a campaign needs [bytes]."""
 PROBE_BYTES = 256 * 2**10
+"""Size of the file that `probe` writes [bytes]."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Let `write` fill a file beside `path`, flush it to disk, and rename it: a reader sees the old or the new one.
+    """Write a file so that a reader sees either the old or the new content, and never a part of it.
+
+    A temporary file in the same folder is written, flushed to disk, and renamed.
 
     Args:
-        path: where the file shall be.
-        write: fills the file that it is given, which has the suffix of `path`.
+        path: Path of the file; its folder is created where it does not exist.
+        write: Function that writes the temporary file, whose path it receives; the path has the suffix of `path`.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        InvdesignError: the disk is full or the folder cannot be written.
+        InvdesignError: The disk is full or the folder cannot be written.
     """
     path = Path(path)
-    beside: Path | None = None
+    temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
-        beside = Path(name)
-        write(beside)
-        with beside.open("rb+") as file:
+        temporary = Path(name)
+        write(temporary)
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise InvdesignError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder, then repeat "
-            "the command"
+            f"{path}: cannot write the file ({error.strerror or error}). Free space or choose another folder, then "
+            "repeat the command"
         ) from error
     finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
     return path
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write bytes atomically.
 
+    Args:
+        path: Path of the file.
+        content: Content of the file.
+
     Raises:
         InvdesignError: The disk is full or the folder cannot be written.
     """
-    return write_atomically(path, lambda beside: beside.write_bytes(content))
+    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def sha256_of(path: Path) -> str:
-    """The checksum of a file's content."""
+    """Return the sha256 of the content of a file, as hexadecimal digits."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def probe(folder: Path) -> None:
-    """Make sure, before anything costly is done, that a folder can be written and has room.
+    """Check that a folder can be written and has space, before anything costly is done.
+
+    Args:
+        folder: The folder; it is created where it does not exist.
 
     Raises:
-        InvdesignError: it cannot, or it has not.
+        InvdesignError: The folder cannot be written, or has less than 32 MiB of free space.
     """
     folder = Path(folder)
     try:
@@ -78,16 +92,16 @@ def probe(folder: Path) -> None:
             file.write(b"\0" * PROBE_BYTES)
             file.flush()
             os.fsync(file.fileno())
-        free = shutil.disk_usage(folder).free
+        n_free = shutil.disk_usage(folder).free
     except OSError as error:
         raise InvdesignError(
-            f"{folder}: nothing can be written there ({error.strerror or error}); choose another folder, or mend its "
-            "rights or its disk"
+            f"{folder}: cannot write to the folder ({error.strerror or error}). Choose another folder, or check its "
+            "permissions and its disk"
         ) from error
-    if free < MIN_FREE_BYTES:
+    if n_free < MIN_FREE_BYTES:
         raise InvdesignError(
-            f"{folder}: {free / 2**20:.0f} MiB are free, a campaign needs at least {MIN_FREE_BYTES / 2**20:.0f}; "
-            "free some, or choose another folder"
+            f"{folder}: expected at least {MIN_FREE_BYTES / 2**20:.0f} MiB of free space, {n_free / 2**20:.0f} MiB are "
+            "free. Free some, or choose another folder"
         )
 
 

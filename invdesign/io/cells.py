@@ -1,4 +1,4 @@
-"""Cells of tables that no spreadsheet takes for a formula."""
+"""Cells of tables that no spreadsheet interprets as formulas."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def cell_text(value: Any) -> str:
 def safe_cell(value: Any) -> str:
     """Return a value as the text of a cell; text that could start a formula is preceded by an apostrophe.
 
-    Numbers stay what they are, also negative ones and those given as text; NaN and None become empty. The same rule
-    holds for every table that is written: candidate lists, domain files, order files.
+    Numbers are unchanged, also negative ones and those given as text; NaN and None become empty. Candidate lists,
+    domain files and order files all follow this rule.
 
     Args:
         value: Any value.
@@ -43,7 +43,7 @@ def safe_cell(value: Any) -> str:
 
 
 def plain_cell(text: str) -> str:
-    """Return the text that `safe_cell` was given; a cell of another origin is returned as it is.
+    """Return the text that `safe_cell` received; a cell of another origin is returned unchanged.
 
     Example:
         >>> plain_cell(safe_cell("-MKV")), plain_cell("'tis")

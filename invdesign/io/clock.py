@@ -1,4 +1,4 @@
-"""The time, as it is written into files."""
+"""Time stamps."""
 
 from __future__ import annotations
 

@@ -19,10 +19,24 @@ def make_corpus(
     name: str,
     to_text: Callable[[D], str] = str,
 ) -> Corpus[D]:
-    """A corpus with the checksum of its content: designs, properties and weights, but neither name nor rejections."""
+    """Return a corpus with the sha256 of its content: designs, properties and weights, not name and rejections.
+
+    Args:
+        designs: `n` distinct designs.
+        properties: Measured properties by name, each of length `n`, NaN where unknown.
+        weights: `n` sampling weights, or None for equal ones.
+        rejected: Rows of the file that were rejected.
+        name: Name of the corpus.
+        to_text: Text of a design, for the checksum.
+
+    Example:
+        >>> make_corpus(("a", "b"), name="one").sha256 == make_corpus(("a", "b"), name="other").sha256
+        True
+    """
+    properties = dict(properties or {})
     content = hashlib.sha256("\n".join(map(to_text, designs)).encode())
-    for key in sorted(properties or {}):
-        content.update(f"\n\0{key}\0".encode() + np.asarray((properties or {})[key], dtype="<f8").tobytes())
+    for key in sorted(properties):
+        content.update(f"\n\0{key}\0".encode() + np.asarray(properties[key], dtype="<f8").tobytes())
     if weights is not None:
         content.update(b"\n\0weights\0" + np.asarray(weights, dtype="<f8").tobytes())
-    return Corpus(designs, dict(properties or {}), weights, rejected, name, content.hexdigest())
+    return Corpus(designs, properties, weights, rejected, name, content.hexdigest())

@@ -198,7 +198,9 @@ def check_illustrate(
         key: Returns the key of a design.
     """
     evaluated = candidates(designs, key=key, m=len(objectives))
-    assert isinstance(illustrate([], evaluated, objectives), Mapping), "without a shortlist: expected HTML or SVG by title"
+    assert isinstance(illustrate([], evaluated, objectives), Mapping), (
+        "without a shortlist: expected HTML or SVG by title"
+    )
     figures = illustrate(evaluated[: (len(evaluated) + 1) // 2], evaluated, objectives)
     assert figures, "no figure of a shortlist"
     for title, text in figures.items():

@@ -1,4 +1,4 @@
-"""Benchmark: what a round costs besides the oracle, per evaluated design, at histories of 1,000 and 10,000 designs."""
+"""Benchmark: time of a round without the oracle per evaluated design, at histories of 1,000 and 10,000 designs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TASK = "osimertinib_mpo"
 
 
 def main() -> None:
-    """Time rounds on histories of real molecules and write the figures beside this file."""
+    """Time rounds on histories of real molecules and write the figures next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="zinc250k.smi.gz")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
@@ -57,7 +57,7 @@ def main() -> None:
         seconds = []
         for _ in range(arguments.rounds):
             start = time.perf_counter()
-            asked = ask(campaign, space, state, features=features)
+            new_state = ask(campaign, space, state, features=features)
             seconds.append(time.perf_counter() - start)
         rows.append(
             {
@@ -65,7 +65,7 @@ def main() -> None:
                 "batch": arguments.batch,
                 "first_round_seconds": round(seconds[0], 2),
                 "seconds_per_design": round(min(seconds[1:]) / arguments.batch, 4),
-                "stages": {k: round(v, 2) for k, v in asked.records[-1].seconds.items()},
+                "stages": {k: round(v, 2) for k, v in new_state.records[-1].seconds.items()},
                 "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
                 "threads": torch.get_num_threads(),
             }

@@ -1,8 +1,8 @@
-"""Benchmark: tasks of the PMO suite from ZINC250k at a budget of 1,000 calls, one configuration for all.
+"""Benchmark: tasks of the PMO suite from ZINC250k at a budget of 1,000 calls, with one configuration for all tasks.
 
-Budget: every distinct canonical SMILES sent to the oracle counts, the start pool too. AUC: after every 100 molecules
-the mean of the 10 best so far; trapezoid from 0 at 0 calls, extended to the budget, divided by it. The random baseline
-spends the same budget on molecules drawn from ZINC250k.
+Budget: every distinct canonical SMILES that the oracle receives counts, including the seed designs. AUC: the mean of
+the 10 best designs so far after every 100 molecules, integrated by the trapezoidal rule from 0 at 0 calls, extended to
+the budget, and divided by the budget. The random baseline evaluates ZINC250k molecules at the same budget.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from invdesign.domains.molecules.tasks import guacamol
 from invdesign.execution.executors import in_process
 
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
-# Measured with the published programs on this kind of machine, mean of 2 to 3 seeds.
+# Measured with the published programs on the same kind of machine, mean of 2 to 3 seeds.
 PUBLISHED = {
     "Graph GA": (0.717, 0.368, 0.395, 0.887, 0.171),
     "Mol GA": (0.754, 0.400, 0.452, None, None),
@@ -35,7 +35,7 @@ PUBLISHED = {
 
 
 def auc_top10(y: Sequence[float], *, budget: int, every: int = 100) -> float:
-    """Area under the curve of the mean of the 10 best, in calls, divided by the budget."""
+    """Return the area under the curve of the mean of the 10 best over calls, divided by the budget."""
     values = np.nan_to_num(np.asarray(y[:budget], dtype=float), nan=0.0)
     calls = [*range(every, len(values), every), len(values)]
     means = [np.sort(values[:n])[-10:].mean() for n in calls]
@@ -43,14 +43,14 @@ def auc_top10(y: Sequence[float], *, budget: int, every: int = 100) -> float:
     return float((area + (budget - len(values)) * means[-1]) / budget)
 
 
-def screen(corpus: Any, task: str, seed: int, budget: int) -> dict[str, Any]:
-    """The random baseline: molecules of the corpus in random order."""
+def measure_baseline(corpus: Any, task: str, seed: int, budget: int) -> dict[str, Any]:
+    """Return the figures of the random baseline: molecules of the corpus in random order."""
     rows = np.random.default_rng(round_seed(seed, 0, "screen")).choice(len(corpus), size=budget, replace=False)
-    return summary(guacamol([corpus.designs[i] for i in rows], task=task), budget)
+    return summarize(guacamol([corpus.designs[i] for i in rows], task=task), budget)
 
 
-def summary(y: Sequence[float], budget: int) -> dict[str, Any]:
-    """The figures of one run."""
+def summarize(y: Sequence[float], budget: int) -> dict[str, Any]:
+    """Return the figures of one run."""
     best = np.sort(np.nan_to_num(np.asarray(y, dtype=float)))[::-1]
     return {
         "auc": auc_top10(y, budget=budget),
@@ -60,8 +60,8 @@ def summary(y: Sequence[float], budget: int) -> dict[str, Any]:
     }
 
 
-def one(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, batch: int) -> dict[str, Any]:
-    """One run of one task, and its baseline."""
+def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, batch: int) -> dict[str, Any]:
+    """Run one task with one seed, and its baseline."""
     task, seed = job
     torch.set_num_threads(1)
     corpus = zinc250k(corpus_path, cache=cache)
@@ -80,20 +80,20 @@ def one(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, ba
     space = prepare(campaign.domain, corpus, campaign.vae, cache=cache)
     start = time.process_time()
     state = run(campaign, space, initialize(campaign, space, corpus=corpus), evaluate=in_process)
-    ours = summary([c.y[0] for c in state.history], budget)
+    ours = summarize([c.y[0] for c in state.history], budget)
     return {
         "task": task,
         "seed": seed,
         **ours,
         "cpu_seconds": time.process_time() - start,
-        "screening": screen(corpus, task, seed, budget),
+        "screening": measure_baseline(corpus, task, seed, budget),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
         "best": max(state.history, key=lambda c: np.nan_to_num(c.y[0])).design,
     }
 
 
 def main() -> None:
-    """Run the jobs and write the figures beside this file."""
+    """Run the jobs and write the figures next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="zinc250k.smi.gz")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     work = partial(
-        one, corpus_path=arguments.corpus, cache=arguments.cache, budget=arguments.budget, batch=arguments.batch
+        run_job, corpus_path=arguments.corpus, cache=arguments.cache, budget=arguments.budget, batch=arguments.batch
     )
     jobs = [(task, seed) for seed in arguments.seeds for task in arguments.tasks]
     rows = []
@@ -120,7 +120,7 @@ def main() -> None:
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Mean figures per task as a Markdown table."""
+    """Return the mean figures per task as a Markdown table."""
     lines = ["| task | AUC top-10 (sd) | top-10 at the end | screening AUC | " + " | ".join(PUBLISHED) + " |"]
     lines.append("|---" * (4 + len(PUBLISHED)) + "|")
     for task in dict.fromkeys(row["task"] for row in rows):

@@ -1,8 +1,8 @@
-"""Benchmark: the VAE that ships for molecules, on ZINC250k molecules that it was not trained on; or its training.
+"""Benchmark: the shipped VAE of molecules on held-out ZINC250k molecules; or its training.
 
-Measured: exact reconstruction of canonical SMILES (decoded from the mean of the posterior) with stereo marks and after
-both sides were stripped of them; validity, uniqueness and novelty of prior samples; how drug-like they are beside draws
-from the neighbourhood of real molecules; molecules per second, SMILES to latent and latent to canonical SMILES.
+Measured are the exact reconstruction of canonical SMILES (decoded from the mean of the posterior), with stereo marks
+and without them; validity, uniqueness and novelty of prior samples; the drug-likeness of prior samples and of draws
+near real molecules; and molecules per second from SMILES to latent and from latent to canonical SMILES.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from invdesign.vae.build import sequence_vae
 from invdesign.vae.training import Recipe, Training, split, train
 
 DOMAIN = Molecules(n_merges=800)
-# A large beta first lays like molecules side by side, a small one then sharpens reconstruction without moving them.
+# A large beta first orders the latent space by similarity; a small beta then improves reconstruction and keeps the
+# order.
 STAGES = tuple(
     Recipe(
         build=partial(sequence_vae, d=64, n_properties=32, beam=2),
@@ -46,8 +47,8 @@ STAGES = tuple(
 N_TIMED = 2000
 
 
-def without_stereo(smiles: str | None) -> str | None:
-    """Canonical SMILES without stereo marks."""
+def remove_stereo(smiles: str | None) -> str | None:
+    """Return canonical SMILES without stereo marks."""
     mol = None if smiles is None else Chem.MolFromSmiles(smiles)
     if mol is None:
         return None
@@ -56,15 +57,15 @@ def without_stereo(smiles: str | None) -> str | None:
 
 
 def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int) -> dict[str, Any]:
-    """The figures of the model, as JSON."""
+    """Return the figures of the model, as JSON."""
     recipe = space.card["recipe"]
     _, rows = split(len(corpus), held_out=int(recipe["held_out"]), seed=int(recipe["seed"]))
     held_out = [corpus.designs[i] for i in rows]
     Z = space.encode(held_out)
-    back = space.decode(Z)
-    flat = [without_stereo(design) for design in held_out]
-    marked = [any(mark in design for mark in "@/\\") for design in held_out]
-    exact = [a == b for a, b in zip(held_out, back, strict=True)]
+    reconstructed = space.decode(Z)
+    flat = [remove_stereo(design) for design in held_out]
+    has_stereo = [any(mark in design for mark in "@/\\") for design in held_out]
+    exact = [a == b for a, b in zip(held_out, reconstructed, strict=True)]
     torch.manual_seed(0)
     samples = space.decode(torch.randn(n_samples, space.d, dtype=torch.float64))
     near = space.decode(space.draw(1000))
@@ -75,10 +76,10 @@ def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int
         "held_out": len(held_out),
         "reconstruction": float(np.mean(exact)),
         "reconstruction_without_stereo": float(
-            np.mean([a == without_stereo(b) for a, b in zip(flat, back, strict=True)])
+            np.mean([a == remove_stereo(b) for a, b in zip(flat, reconstructed, strict=True)])
         ),
-        "reconstruction_of_those_with_stereo_marks": float(np.mean(np.array(exact)[np.array(marked)])),
-        "share_with_stereo_marks": float(np.mean(marked)),
+        "reconstruction_of_those_with_stereo_marks": float(np.mean(np.array(exact)[np.array(has_stereo)])),
+        "share_with_stereo_marks": float(np.mean(has_stereo)),
         "n_samples": n_samples,
         "validity": len(valid) / n_samples,
         "uniqueness": len(distinct) / len(valid),
@@ -89,75 +90,75 @@ def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int
             "prior": drug_likeness(valid[:1000]),
             "near_real_molecules": drug_likeness([s for s in near if s is not None]),
         },
-        "throughput": [timed(space, held_out[:N_TIMED], threads) for threads in (1, 2)],
+        "throughput": [time_space(space, held_out[:N_TIMED], threads) for threads in (1, 2)],
     }
 
 
 def drug_likeness(designs: list[str]) -> dict[str, float]:
-    """Means of QED and of the synthetic accessibility score."""
+    """Return the means of QED and of the synthetic accessibility score."""
     return {"qed": float(np.nanmean(qed(designs))), "sa": float(np.nanmean(sa_score(designs)))}
 
 
-def timed(space: LatentSpace[Any, Any], designs: list[str], threads: int) -> dict[str, float]:
-    """Molecules per second: end to end, and of the network alone."""
+def time_space(space: LatentSpace[Any, Any], designs: list[str], threads: int) -> dict[str, float]:
+    """Return molecules per second: end to end, and of the network alone."""
     torch.set_num_threads(threads)
     x = space.domain.to_batch(designs)
     Z = space.encode(designs[:200])
-    marks = [time.perf_counter()]
+    times = [time.perf_counter()]
     Z = space.encode(designs)
-    marks.append(time.perf_counter())
+    times.append(time.perf_counter())
     space.decode(Z)
-    marks.append(time.perf_counter())
+    times.append(time.perf_counter())
     with torch.no_grad():
         for part in x.split(500):
             space.vae.posterior(part)
-        marks.append(time.perf_counter())
+        times.append(time.perf_counter())
         for part in (Z * space.scale + space.shift).float().split(500):
             space.vae.generate(part)
-    marks.append(time.perf_counter())
+    times.append(time.perf_counter())
     names = ("encode", "decode", "encode_network", "decode_network")
-    rates = {name: round(len(designs) / s) for name, s in zip(names, np.diff(marks), strict=True)}
+    rates = {name: round(len(designs) / s) for name, s in zip(names, np.diff(times), strict=True)}
     return {"threads": threads, **rates}
 
 
-def table(found: dict[str, Any]) -> str:
-    """The figures for people, as Markdown."""
-    like = found["drug_likeness"]
+def table(figures: dict[str, Any]) -> str:
+    """Return the figures as Markdown."""
+    like = figures["drug_likeness"]
     lines = [
         "# The shipped molecule VAE on ZINC250k",
         "",
-        f"`{found['command']}` on {found['machine']}; load average of the machine {found['load']:.1f}.",
+        f"`{figures['command']}` on {figures['machine']}; load average of the machine {figures['load']:.1f}.",
         "",
-        "| figure | value | wanted |",
+        "| figure | value | target |",
         "|---|---|---|",
-        f"| exact reconstruction, without stereo marks, {found['held_out']:,} held-out molecules "
-        f"| {found['reconstruction_without_stereo']:.2%} | >= 90 % |",
-        f"| exact reconstruction with stereo marks | {found['reconstruction']:.2%} | |",
-        f"| the same, of the {found['share_with_stereo_marks']:.0%} that have stereo marks "
-        f"| {found['reconstruction_of_those_with_stereo_marks']:.2%} | |",
-        f"| validity of {found['n_samples']:,} prior samples | {found['validity']:.2%} | >= 99 % |",
-        f"| uniqueness | {found['uniqueness']:.2%} | >= 99 % |",
-        f"| novelty | {found['novelty']:.2%} | |",
-        f"| unchanged by a random step of 0.25 sd | {found['unchanged_after_a_step_of_0.25']:.1%} | |",
+        f"| exact reconstruction, without stereo marks, {figures['held_out']:,} held-out molecules "
+        f"| {figures['reconstruction_without_stereo']:.2%} | >= 90 % |",
+        f"| exact reconstruction with stereo marks | {figures['reconstruction']:.2%} | |",
+        f"| the same, of the {figures['share_with_stereo_marks']:.0%} that have stereo marks "
+        f"| {figures['reconstruction_of_those_with_stereo_marks']:.2%} | |",
+        f"| validity of {figures['n_samples']:,} prior samples | {figures['validity']:.2%} | >= 99 % |",
+        f"| uniqueness | {figures['uniqueness']:.2%} | >= 99 % |",
+        f"| novelty | {figures['novelty']:.2%} | |",
+        f"| unchanged by a random step of 0.25 sd | {figures['unchanged_after_a_step_of_0.25']:.1%} | |",
         f"| QED: held out, prior samples, draws near real molecules | {like['held_out']['qed']:.3f}, "
         f"{like['prior']['qed']:.3f}, {like['near_real_molecules']['qed']:.3f} | |",
         f"| SA score: the same | {like['held_out']['sa']:.2f}, {like['prior']['sa']:.2f}, "
         f"{like['near_real_molecules']['sa']:.2f} | |",
-        f"| size of the model folder | {found['megabytes']:.1f} MB | <= 10 MB |",
+        f"| size of the model folder | {figures['megabytes']:.1f} MB | <= 10 MB |",
         "",
         "Molecules per second, end to end (SMILES to latent, latent to canonical SMILES) and of the network alone:",
         "",
         "| threads | encode | decode | encode, network | decode, network |",
         "|---|---|---|---|---|",
     ]
-    for row in found["throughput"]:
+    for row in figures["throughput"]:
         rates = " | ".join(f"{row[k]:,}" for k in ("encode", "decode", "encode_network", "decode_network"))
         lines.append(f"| {row['threads']} | {rates} |")
     return "\n".join(lines) + "\n"
 
 
 def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -> None:
-    """Train in stages, each resumable, and write the model as it ships."""
+    """Train in resumable stages, and write the model folder."""
     domain = DOMAIN.fit(corpus.designs)
     batch = encoded(domain, corpus, cache=cache, progress=progress)
     torch.manual_seed(STAGES[0].seed)
@@ -175,7 +176,7 @@ def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -
 def publish(
     folder: Path, domain: Molecules, corpus: Corpus[Any], batch: Any, training: Training, *, progress: Progress
 ) -> None:
-    """Write the model folder, with the recipe of every stage."""
+    """Write the model folder with the recipe of every stage."""
     card = {
         "command": "python results/benchmarks/zinc_vae.py --train FOLDER",
         "stages": [recipe_json(recipe) for recipe in STAGES],
@@ -184,7 +185,7 @@ def publish(
 
 
 def plain_progress() -> Progress:
-    """A line every half minute."""
+    """Return a progress callback that prints one line every 30 seconds."""
     last = [0.0]
 
     def progress(stage: str, done: int, total: int) -> None:
@@ -196,12 +197,12 @@ def plain_progress() -> Progress:
 
 
 def main() -> None:
-    """Train into a folder, or measure a model and write the figures beside this file."""
+    """Train a model into a folder, or measure a model and write the figures next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--corpus", type=Path, help="zinc250k.smi.gz; downloaded where not given")
+    parser.add_argument("--corpus", type=Path, help="zinc250k.smi.gz (default: download)")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
-    parser.add_argument("--train", type=Path, metavar="FOLDER", help="train the model anew into this folder")
-    parser.add_argument("--model", default="zinc250k", help="a shipped model's name or a folder")
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="train a model and write it to this folder")
+    parser.add_argument("--model", default="zinc250k", help="name of a shipped model, or a folder")
     parser.add_argument("--samples", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
@@ -212,9 +213,9 @@ def main() -> None:
     model = Pretrained(arguments.model)
     space = prepare(Molecules(), None, model, fit_density=prior)
     load = os.getloadavg()[0]
-    found = measure(space, corpus, n_samples=arguments.samples)
+    figures = measure(space, corpus, n_samples=arguments.samples)
     folder = model.where(Molecules())
-    found |= {
+    figures |= {
         "command": "python results/benchmarks/zinc_vae.py",
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}",
         "load": load,
@@ -222,9 +223,9 @@ def main() -> None:
         "model": space.card["sha256"],
         "corpus": corpus.sha256,
     }
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
-    arguments.out.with_suffix(".md").write_text(table(found))
-    print(table(found))
+    arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
+    arguments.out.with_suffix(".md").write_text(table(figures))
+    print(table(figures))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, and records come back from plain JSON."""
+"""Atomic writes, and records as JSON."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from invdesign.io.atomic import probe, sha256_of, write_atomically
 from invdesign.io.json_values import differences, from_plain, to_plain
 
 
-def test_a_folder_that_is_a_file_is_refused(tmp_path):
+def test_a_folder_that_is_a_file_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvdesignError, match="nothing can be written there"):
+    with pytest.raises(InvdesignError, match="cannot write to the folder"):
         probe(tmp_path / "file" / "run")
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
+def test_a_file_is_written_completely_or_not_at_all(tmp_path):
     path = tmp_path / "a" / "list.csv"
-    write_atomically(path, lambda beside: beside.write_text("one"))
+    write_atomically(path, lambda temporary: temporary.write_text("one"))
     assert path.read_text() == "one" and sha256_of(path).startswith("7692c3ad")
 
-    def half(beside: Path) -> None:
-        beside.write_text("tw")
+    def fail_midway(temporary: Path) -> None:
+        temporary.write_text("tw")
         raise ValueError("power cut")
 
     with pytest.raises(ValueError, match="power cut"):
-        write_atomically(path, half)
+        write_atomically(path, fail_midway)
     assert path.read_text() == "one"
     assert [p.name for p in path.parent.iterdir()] == ["list.csv"]
 
@@ -67,15 +67,15 @@ trees = st.builds(
 
 
 @given(trees)
-def test_every_record_comes_back_from_strict_json(tree):
+def test_every_record_is_the_same_after_strict_json(tree):
     text = json.dumps(to_plain(tree), allow_nan=False)
-    back = from_plain(Tree, json.loads(text))
-    assert same(replace(back, table=None), replace(tree, table=None))
-    assert (back.table is None) == (tree.table is None)
-    assert same(tuple((back.table or {}).values()), tuple((tree.table or {}).values()))
+    restored = from_plain(Tree, json.loads(text))
+    assert same(replace(restored, table=None), replace(tree, table=None))
+    assert (restored.table is None) == (tree.table is None)
+    assert same(tuple((restored.table or {}).values()), tuple((tree.table or {}).values()))
 
 
-def test_numpy_numbers_become_plain_ones_and_functions_are_refused():
+def test_numpy_numbers_become_plain_numbers_and_functions_are_errors():
     assert to_plain({"a": np.float64(1.5), "b": np.bool_(True), "c": np.arange(2), "d": Path("x")}) == {
         "a": 1.5,
         "b": True,
@@ -86,9 +86,9 @@ def test_numpy_numbers_become_plain_ones_and_functions_are_refused():
         to_plain(same)
 
 
-def test_a_field_that_an_older_file_lacks_keeps_its_default():
+def test_a_missing_field_keeps_its_default():
     assert from_plain(Leaf, {"x": "nan"}).names == ()
 
 
-def test_differences_name_the_place():
-    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}, "d": [1]}) == ["a.c: 2 -> (gone)", "d: (new) -> [1]"]
+def test_differences_name_the_path():
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}, "d": [1]}) == ["a.c: 2 -> (removed)", "d: (new) -> [1]"]

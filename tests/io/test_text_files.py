@@ -1,4 +1,4 @@
-"""What files of all domains share."""
+"""Text files, cells and corpora."""
 
 import gzip
 import math
@@ -13,7 +13,7 @@ from invdesign.io.corpora import make_corpus
 from invdesign.io.text_files import decode_text, read_bytes
 
 
-def test_what_is_not_known_is_an_empty_cell_and_nothing_looks_like_a_formula() -> None:
+def test_unknown_values_are_empty_cells_and_no_cell_is_a_formula() -> None:
     assert [cell_text(value) for value in (None, math.nan, np.float32("nan"), "", 0, -1.5)] == [
         "",
         "",
@@ -25,7 +25,7 @@ def test_what_is_not_known_is_an_empty_cell_and_nothing_looks_like_a_formula() -
     assert safe_cell("=1+1") == "'=1+1" and plain_cell(safe_cell("=1+1")) == "=1+1" and safe_cell(-1.5) == "-1.5"
 
 
-def test_packed_and_plain_files_are_the_same_and_long_ones_are_refused(tmp_path: Path) -> None:
+def test_gzipped_and_plain_files_read_the_same_and_long_files_are_errors(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbfa\r\nb\r")
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress((tmp_path / "a.csv").read_bytes()))
     assert [decode_text(read_bytes(tmp_path / name)) for name in ("a.csv", "a.csv.gz")] == ["a\nb\n"] * 2
@@ -33,7 +33,7 @@ def test_packed_and_plain_files_are_the_same_and_long_ones_are_refused(tmp_path:
         read_bytes(tmp_path / "a.csv.gz", max_bytes=4)
 
 
-def test_a_corpus_is_known_by_its_content_and_not_by_its_name() -> None:
+def test_the_checksum_of_a_corpus_depends_on_its_content_and_not_on_its_name() -> None:
     one = make_corpus(("a", "b"), properties={"y": np.array([1.0, 2.0])}, name="one")
     assert one.sha256 == make_corpus(("a", "b"), properties={"y": np.array([1.0, 2.0])}, name="other").sha256
     assert one.sha256 != make_corpus(("a", "b"), properties={"y": np.array([1.0, 3.0])}, name="one").sha256

@@ -1,4 +1,4 @@
-"""Molecules: designs are canonical isomeric SMILES; RDKit knows the chemistry."""
+"""Domain of molecules: designs are canonical isomeric SMILES, handled with RDKit."""
 
 from invdesign.domains.molecules.domain import Molecules
 

@@ -1,4 +1,4 @@
-"""Pictures and shapes of molecules: SVG and PNG drawings, grids, and 3-D conformers."""
+"""Drawings of molecules as SVG and PNG, grids of drawings, and 3-D conformers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,32 @@ from invdesign.core import InvdesignError
 from invdesign.domains.molecules.smiles import parse
 
 TILE = (260, 200)
+"""Width and height of one drawing [pixels]."""
 MAX_TILES = 200
+"""Largest number of molecules in a grid."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence RDKit's log for a while."""
+    """Silence the log of RDKit in a with block."""
     with rdBase.BlockLogs():
         yield
 
 
 def svg(design: str, *, width: int = TILE[0], height: int = TILE[1]) -> str:
-    """One molecule as an SVG element that can be pasted into a page.
+    """Return a drawing of a molecule as an SVG element for an HTML page.
+
+    Args:
+        design: SMILES.
+        width: Width of the drawing [pixels].
+        height: Height of the drawing [pixels].
 
     Raises:
-        InvdesignError: where the design is no molecule.
+        InvdesignError: The design is not a molecule.
     """
     mol, reason = parse(design)
     if mol is None:
-        raise InvdesignError(f"cannot draw {design[:80]!r}: {reason}")
+        raise InvdesignError(f"cannot draw {design[:80]!r}: {reason}. Give a SMILES string")
     drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
     drawer.drawOptions().clearBackground = False
     drawer.drawOptions().minFontSize = 8
@@ -45,13 +52,19 @@ def svg(design: str, *, width: int = TILE[0], height: int = TILE[1]) -> str:
 def grid(
     designs: Sequence[str], *, legends: Sequence[str] | None = None, n_columns: int = 5, png: bool = False
 ) -> bytes:
-    """A picture of many molecules, the first `MAX_TILES` of them.
+    """Return a picture of many molecules, the first `MAX_TILES` of them.
+
+    Args:
+        designs: SMILES; a design that is not a molecule gives an empty drawing.
+        legends: Text below each molecule.
+        n_columns: Number of molecules per row.
+        png: Return a PNG file instead of an SVG file.
 
     Returns:
-        An SVG or a PNG file as bytes.
+        Content of an SVG or a PNG file.
     """
     mols = [parse(design)[0] or Chem.Mol() for design in designs[:MAX_TILES]]
-    words = list(legends[: len(mols)]) if legends is not None else [""] * len(mols)
+    texts = list(legends[: len(mols)]) if legends is not None else [""] * len(mols)
     n_rows = max(1, -(-len(mols) // n_columns))
     size = (TILE[0] * n_columns, TILE[1] * n_rows, *TILE)
     drawer = rdMolDraw2D.MolDraw2DCairo(*size) if png else rdMolDraw2D.MolDraw2DSVG(*size)
@@ -59,20 +72,25 @@ def grid(
         if mols:
             for mol in mols:
                 rdDepictor.Compute2DCoords(mol)
-            drawer.DrawMolecules(mols, legends=words)
+            drawer.DrawMolecules(mols, legends=texts)
     drawer.FinishDrawing()
-    text = drawer.GetDrawingText()
-    return text if isinstance(text, bytes) else text.encode()
+    picture: str | bytes = drawer.GetDrawingText()
+    return picture if isinstance(picture, bytes) else picture.encode()
 
 
 def conformer(design: str, *, seed: int = 0, tries: int = 3) -> Chem.Mol:
-    """The molecule with hydrogens and one 3-D conformer: ETKDGv3, then the MMFF94 force field.
+    """Return the molecule with hydrogens and one 3-D conformer: ETKDGv3, then the MMFF94 force field.
 
-    The property `conformer` says how far it got: "ETKDGv3+MMFF94", "ETKDGv3" (no MMFF parameters), or "2D" (no
-    embedding found).
+    The property `conformer` of the molecule names the method: "ETKDGv3+MMFF94", "ETKDGv3" (MMFF94 has no parameters),
+    or "2D" (no embedding is found; the molecule then has no explicit hydrogens).
+
+    Args:
+        design: SMILES.
+        seed: Seed of the embedding.
+        tries: Limit of the embedding, in units of 20 iterations.
 
     Raises:
-        InvdesignError: where the design is no molecule.
+        InvdesignError: The design is not a molecule.
 
     References:
         Wang et al., J. Chem. Inf. Model. 2020, doi:10.1021/acs.jcim.0c00025 (ETKDGv3);
@@ -80,18 +98,18 @@ def conformer(design: str, *, seed: int = 0, tries: int = 3) -> Chem.Mol:
     """
     flat, reason = parse(design)
     if flat is None:
-        raise InvdesignError(f"no conformer for {design[:80]!r}: {reason}")
+        raise InvdesignError(f"no conformer for {design[:80]!r}: {reason}. Give a SMILES string")
     mol = Chem.AddHs(flat)
     parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = seed
     parameters.maxIterations = 20 * tries
     parameters.timeout = 20
     with quiet():
-        found = rdDistGeom.EmbedMolecule(mol, parameters) == 0
-        if not found:
+        is_embedded = rdDistGeom.EmbedMolecule(mol, parameters) == 0
+        if not is_embedded:
             parameters.useRandomCoords = True
-            found = rdDistGeom.EmbedMolecule(mol, parameters) == 0
-        if not found:
+            is_embedded = rdDistGeom.EmbedMolecule(mol, parameters) == 0
+        if not is_embedded:
             rdDepictor.Compute2DCoords(flat)
             flat.SetProp("conformer", "2D")
             return flat

@@ -1,9 +1,9 @@
-"""A fragment grammar of drug-like molecules: rings, linkers and substituents joined where chemistry joins them.
+"""Fragment grammar of drug-like molecules: rings, linkers and substituents, joined at compatible atoms.
 
-A unit is SMILES that begins with the atom by which it hangs on its parent. Its open places are written `<a>` on an
-aromatic carbon, `<c>` on an sp3 carbon, `<b>` on one beside a heteroatom, `<n>` on a nitrogen or oxygen, `<s>` on a
-sulfur, and `<x>` on an acyl or sulfonyl group. What may be put there depends on the atom that the next unit begins
-with, so that no peroxides, aminals or N-halides arise.
+A unit is a SMILES that begins with the atom by which it is attached to its parent. Its attachment points are written
+`<a>` on an aromatic carbon, `<c>` on an sp3 carbon, `<b>` on an sp3 carbon beside a heteroatom, `<n>` on a nitrogen or
+oxygen, `<s>` on a sulfur, and `<x>` on an acyl or sulfonyl group. Which units may be attached there depends on the atom
+that the unit begins with, so that no peroxides, aminals or N-halides arise.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Entry = Literal["carbon", "aromatic", "nitrogen", "oxygen", "acyl", "halogen"]
+"""Kind of the atom that a unit begins with."""
 
 TAKES: dict[str, tuple[Entry, ...]] = {
     "a": ("carbon", "aromatic", "nitrogen", "oxygen", "acyl", "halogen"),
@@ -23,6 +24,7 @@ TAKES: dict[str, tuple[Entry, ...]] = {
     "s": ("carbon", "aromatic"),
     "x": ("carbon", "aromatic", "nitrogen"),
 }
+"""Kinds of units that may be attached at each kind of attachment point."""
 
 ENDS: dict[Entry, dict[str, float]] = {
     "carbon": {
@@ -87,16 +89,19 @@ STARTS: dict[str, float] = {
 
 @dataclass(frozen=True)
 class Menu:
-    """Units with their running weights, ready to be drawn from."""
+    """Units and their cumulative weights, to sample from."""
 
     units: tuple[str, ...]
+    """Units as SMILES with attachment points."""
     weights: tuple[float, ...]
+    """Cumulative weights of the units."""
 
     def draw(self, rng: random.Random) -> str:
+        """Return a random unit."""
         return rng.choices(self.units, cum_weights=self.weights)[0]
 
 
-def _menu(*tables: dict[str, float]) -> Menu:
+def _make_menu(*tables: dict[str, float]) -> Menu:
     units: list[str] = []
     weights: list[float] = []
     total = 0.0
@@ -108,63 +113,75 @@ def _menu(*tables: dict[str, float]) -> Menu:
     return Menu(tuple(units), tuple(weights))
 
 
-def _menus(units: dict[Entry, dict[str, float]]) -> dict[str, Menu]:
-    return {
-        slot: _menu(*(_allowed(units[entry], slot) for entry in entries if entry in units))
-        for slot, entries in TAKES.items()
-    }
+def _make_menus(units: dict[Entry, dict[str, float]]) -> dict[str, Menu]:
+    menus = {}
+    for slot, entries in TAKES.items():
+        tables = [_select_stable(units[entry], slot) for entry in entries if entry in units]
+        menus[slot] = _make_menu(*tables)
+    return menus
 
 
-def _allowed(units: dict[str, float], slot: str) -> dict[str, float]:
-    """On a heteroatom, no unit whose first carbon holds or may hold another one (an aminal, an acetal), nor CO2H."""
+def _select_stable(units: dict[str, float], slot: str) -> dict[str, float]:
+    """Return the units that are stable at an attachment point.
+
+    On a heteroatom these are the units whose first carbon has no other heteroatom and no attachment point for one,
+    which would give an aminal or an acetal, and which are not a carboxylic acid.
+    """
     return {unit: weight for unit, weight in units.items() if slot not in "ns" or not _UNSTABLE.match(unit)}
 
 
 _UNSTABLE = re.compile(r"C(<c>|[NOS]|\(C\)<c>|\(=O\)O$)")
-_ENDS, _LINKERS, _RINGS = _menus(ENDS), _menus(LINKERS), _menus(RINGS)
-_STARTS = _menu(STARTS)
-_CORES = _menu(RINGS["aromatic"])
+_ENDS, _LINKERS, _RINGS = _make_menus(ENDS), _make_menus(LINKERS), _make_menus(RINGS)
+_STARTS = _make_menu(STARTS)
+_CORES = _make_menu(RINGS["aromatic"])
 _SLOT = re.compile(r"<([abcnsx])>")
-_RING_MARK = re.compile(r"\d")
+_RING_NUMBER = re.compile(r"\d")
 
-# Chances by depth that an open place is grown with a linker, with a ring, or with an end group; else it stays bare.
-_CHANCES = ((0.70, 0.18, 0.10), (0.16, 0.60, 0.20), (0.12, 0.30, 0.40), (0.03, 0.12, 0.45), (0.0, 0.0, 0.35))
+# Probabilities by depth that a linker, a ring or an end group is attached; otherwise the attachment point stays empty.
+_PROBABILITIES = ((0.70, 0.18, 0.10), (0.16, 0.60, 0.20), (0.12, 0.30, 0.40), (0.03, 0.12, 0.45), (0.0, 0.0, 0.35))
 
 
 def molecule(rng: random.Random) -> str:
-    """Draw one molecule as SMILES, not canonical; a rare draw is no valid molecule and is for the caller to drop."""
-    marks = [0]
-    core = _fill(_CORES.draw(rng), rng, 0, marks)
-    return _renumber(_STARTS.draw(rng), marks) + core
+    """Return a random molecule as SMILES, not canonical.
+
+    A draw is rarely not a valid molecule; the caller leaves it out.
+
+    Args:
+        rng: Random generator.
+    """
+    n_rings = [0]
+    core = _fill(_CORES.draw(rng), rng, 0, n_rings)
+    return _renumber(_STARTS.draw(rng), n_rings) + core
 
 
-def _fill(unit: str, rng: random.Random, depth: int, marks: list[int]) -> str:
-    unit = _renumber(unit, marks)
-    return _SLOT.sub(lambda slot: _branch(slot.group(1), rng, depth, marks), unit)
+def _fill(unit: str, rng: random.Random, depth: int, n_rings: list[int]) -> str:
+    """Return a unit with random units at its attachment points; `n_rings` counts the ring numbers that are used."""
+    unit = _renumber(unit, n_rings)
+    return _SLOT.sub(lambda slot: _draw_branch(slot.group(1), rng, depth, n_rings), unit)
 
 
-def _branch(slot: str, rng: random.Random, depth: int, marks: list[int]) -> str:
-    linker, ring, end = _CHANCES[min(depth, len(_CHANCES) - 1)]
-    dice = rng.random()
-    # A bare acyl is an aldehyde, a bare sulfur a thiol, a bare linker a stump: those places are always filled.
-    if dice < linker:
-        text = _fill(_LINKERS[slot].draw(rng), rng, depth + 1, marks)
-    elif dice < linker + ring:
-        text = _fill(_RINGS[slot].draw(rng), rng, depth + 1, marks)
-    elif dice < linker + ring + end or slot in "bsx":
-        text = _fill(_ENDS[slot].draw(rng), rng, depth + 1, marks)
+def _draw_branch(slot: str, rng: random.Random, depth: int, n_rings: list[int]) -> str:
+    linker, ring, end = _PROBABILITIES[min(depth, len(_PROBABILITIES) - 1)]
+    u = rng.random()
+    # An empty acyl group is an aldehyde, an empty sulfur a thiol: these attachment points are always filled.
+    if u < linker:
+        text = _fill(_LINKERS[slot].draw(rng), rng, depth + 1, n_rings)
+    elif u < linker + ring:
+        text = _fill(_RINGS[slot].draw(rng), rng, depth + 1, n_rings)
+    elif u < linker + ring + end or slot in "bsx":
+        text = _fill(_ENDS[slot].draw(rng), rng, depth + 1, n_rings)
     else:
         return ""
     return f"({text})"
 
 
-def _renumber(unit: str, marks: list[int]) -> str:
-    """Give a unit's rings numbers that no other unit of the molecule has."""
-    offset = marks[0]
-    used = [int(mark) for mark in _RING_MARK.findall(unit)]
-    marks[0] += max(used, default=0)
-    return _RING_MARK.sub(lambda mark: _mark(int(mark.group()) + offset), unit)
+def _renumber(unit: str, n_rings: list[int]) -> str:
+    """Return a unit with ring numbers that no other unit of the molecule has."""
+    offset = n_rings[0]
+    used = [int(number) for number in _RING_NUMBER.findall(unit)]
+    n_rings[0] += max(used, default=0)
+    return _RING_NUMBER.sub(lambda number: _write_ring_number(int(number.group()) + offset), unit)
 
 
-def _mark(number: int) -> str:
+def _write_ring_number(number: int) -> str:
     return str(number) if number < 10 else f"%{number}"

@@ -1,4 +1,4 @@
-"""Strained, unstable and hydrolysing motifs: a list of our own, each with a name and an example that has it."""
+"""Strained, unstable and hydrolysing motifs: a list of patterns, each with a name and an example that matches."""
 
 from __future__ import annotations
 
@@ -13,17 +13,14 @@ from invdesign.domains.molecules.similarity import pattern
 
 @dataclass(frozen=True)
 class Motif:
-    """A pattern that no molecule to be made should have.
-
-    Args:
-        name: what people see.
-        smarts: the pattern.
-        example: a SMILES that has it.
-    """
+    """A pattern that no molecule to be synthesized should have."""
 
     name: str
+    """Name, for people."""
     smarts: str
+    """SMARTS pattern."""
     example: str
+    """SMILES that matches the pattern."""
 
 
 SP2 = "[#6X3;!$(*=[!R])]"
@@ -54,7 +51,7 @@ MOTIFS = (
     Motif("thial or thioketone", "[#6][CX3;!a;H1,$(C([#6])[#6])]=[SX1]", "CC(C)=S"),
     Motif("alpha-halo amine or ether", "[CX4]([Cl,Br,I])[NX3,OX2,SX2;!$(*-[#6,S,P]=[O,N])]", "COCCl"),
     Motif("geminal halohydrin", "[CX4]([F,Cl,Br,I])[OX2H]", "CC(O)F"),
-    # Tautomers and hydrates that fall back
+    # Minor tautomers and hydrates
     Motif(
         "enol",
         "[OX2H][CX3;!a;!$(C([OX2H])[O,N,S])]=[CX3;!a;!$(C-[CX3]=[O,N,S]);!$(C-C#N);!$(C-[S,N,P]=,-[O-,O])]",
@@ -88,7 +85,7 @@ MOTIFS = (
     Motif("cyclopentadienone", "O=C1[#6;!a]=[#6;!a][#6;!a]=[#6;!a]1", "O=C1C=CC=C1"),
     Motif("pentalene", f"[#6X3]12~{SP2}~{SP2}~{SP2}~[#6X3]~1~{SP2}~{SP2}~{SP2}~2", "C1=CC2=CC=CC2=C1"),
     Motif("antiaromatic eight-ring", "[#6]1=[#6][#6]=[#6][#6]=[#6][#6]=[#6]1", "C1=CC=CC=CC=C1"),
-    # Valence states that are not bottled
+    # Valence states that cannot be isolated
     Motif("hypervalent halogen", "[Cl,Br,I;X3,X4,X5,X6,X7]", "O=I(=O)c1ccccc1"),
     Motif("phosphine P-H", "[PX3;!H0;+0]", "CPC"),
     Motif("carbocation", "[#6+;!$([#6+]~[#7,#8,#16]);!a]", "C[CH+]C"),
@@ -96,8 +93,14 @@ MOTIFS = (
 )  # fmt: skip
 
 
-def found_motifs(mol: Chem.Mol) -> list[str]:
-    """Names of all motifs that a molecule has, also of those that no pattern can say."""
+def find_motifs(mol: Chem.Mol) -> list[str]:
+    """Return the names of all motifs of a molecule.
+
+    Radicals and bridgehead double bonds, which no pattern can express, are included.
+
+    Args:
+        mol: Sanitized molecule.
+    """
     names = [motif.name for motif, query in _queries() if mol.HasSubstructMatch(query)]
     if any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()):
         names.append("radical")
@@ -111,18 +114,17 @@ def _queries() -> tuple[tuple[Motif, Chem.Mol], ...]:
     return tuple((motif, pattern(motif.smarts)) for motif in MOTIFS)
 
 
-def _breaks_bredt(mol: Chem.Mol, *, largest: int = 7) -> bool:
-    """Whether a bridgehead of a bicycle with rings of at most `largest` atoms holds a double bond in a ring."""
+def _breaks_bredt(mol: Chem.Mol, *, max_ring_size: int = 7) -> bool:
+    """Return whether a bridgehead atom has a double bond in a ring, in a bicycle of rings up to `max_ring_size`."""
     heads: list[int] = []
     if not rdMolDescriptors.CalcNumBridgeheadAtoms(mol, heads):
         return False
     rings = mol.GetRingInfo()
     for head in set(heads):
         atom = mol.GetAtomWithIdx(head)
-        sizes = rings.AtomRingSizes(head)
-        if max(sizes) <= largest and (
-            atom.GetIsAromatic()
-            or any(b.GetBondType() == Chem.BondType.DOUBLE and b.IsInRing() for b in atom.GetBonds())
-        ):
+        if max(rings.AtomRingSizes(head)) > max_ring_size:
+            continue
+        has_ring_double_bond = any(b.GetBondType() == Chem.BondType.DOUBLE and b.IsInRing() for b in atom.GetBonds())
+        if atom.GetIsAromatic() or has_ring_double_bond:
             return True
     return False

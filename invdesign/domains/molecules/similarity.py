@@ -1,4 +1,4 @@
-"""Likeness of molecules: unfolded count fingerprints, pharmacophores, SMARTS patterns."""
+"""Similarity of molecules: unfolded count fingerprints, pharmacophores, SMARTS patterns."""
 
 from __future__ import annotations
 
@@ -14,62 +14,81 @@ from invdesign.core import InvdesignError
 from invdesign.domains.molecules.smiles import parse
 
 Kind = Literal["ECFP4", "ECFP6", "FCFP4", "AP", "PHCO"]
+"""Kind of a fingerprint."""
 
 
 @cache
 def fingerprinter(kind: Kind) -> Callable[[Chem.Mol], Any]:
-    """The function from a molecule to its fingerprint, chirality left out.
+    """Return the function from a molecule to its fingerprint, without chirality.
 
     Args:
         kind: `"ECFP4"`, `"ECFP6"` (Morgan, radius 2 and 3), `"FCFP4"` (Morgan on feature classes, radius 2), `"AP"`
-            (atom pairs up to 10 bonds apart), `"PHCO"` (Gobbi's 2-D pharmacophores; milliseconds a molecule). All but
-            the last count their features; none is folded.
+            (atom pairs up to 10 bonds apart), `"PHCO"` (Gobbi's 2-D pharmacophores; milliseconds per molecule). All but
+            the last are count fingerprints; none is folded.
+
+    Raises:
+        InvdesignError: The kind is unknown.
 
     References:
         Rogers and Hahn, J. Chem. Inf. Model. 2010, doi:10.1021/ci100050t;
         Gobbi and Poppinger, Biotechnol. Bioeng. 1998.
     """
     if kind == "PHCO":
-        return _pharmacophore
+        return _pharmacophore_fingerprint
+    generator: Any
     if kind == "AP":
-        return rdFingerprintGenerator.GetAtomPairGenerator(maxDistance=10).GetSparseCountFingerprint
-    if kind == "FCFP4":
+        generator = rdFingerprintGenerator.GetAtomPairGenerator(maxDistance=10)
+    elif kind == "FCFP4":
         invariants = rdFingerprintGenerator.GetMorganFeatureAtomInvGen()
         generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, atomInvariantsGenerator=invariants)
-        return generator.GetSparseCountFingerprint
-    if kind in ("ECFP4", "ECFP6"):
-        radius = 2 if kind == "ECFP4" else 3
-        return rdFingerprintGenerator.GetMorganGenerator(radius=radius).GetSparseCountFingerprint
-    raise InvdesignError(f"fingerprint kind: expected one of {', '.join(get_args(Kind))}, got {kind!r}")
+    elif kind in ("ECFP4", "ECFP6"):
+        generator = rdFingerprintGenerator.GetMorganGenerator(radius=2 if kind == "ECFP4" else 3)
+    else:
+        raise InvdesignError(
+            f"fingerprint: expected one of {', '.join(get_args(Kind))}, got {kind!r}. Correct the kind"
+        )
+    fingerprint: Callable[[Chem.Mol], Any] = generator.GetSparseCountFingerprint
+    return fingerprint
 
 
 def similarity_to(reference: str, kind: Kind) -> Callable[[Chem.Mol], float]:
-    """The Tanimoto similarity (0 to 1) of a molecule to a reference SMILES; the reference's fingerprint is kept."""
+    """Return the function from a molecule to its Tanimoto similarity (0 to 1) to a reference.
+
+    Args:
+        reference: SMILES of the reference; its fingerprint is computed once.
+        kind: Kind of the fingerprint, see `fingerprinter`.
+
+    Raises:
+        InvdesignError: The reference is not a molecule, or the kind is unknown.
+    """
     fingerprint = fingerprinter(kind)
-    known = _reference(reference, kind)
-    return lambda mol: float(DataStructs.TanimotoSimilarity(known, fingerprint(mol)))
+    reference_fingerprint = _fingerprint_reference(reference, kind)
+    return lambda mol: float(DataStructs.TanimotoSimilarity(reference_fingerprint, fingerprint(mol)))
 
 
 @cache
 def pattern(smarts: str) -> Chem.Mol:
-    """A SMARTS pattern, compiled once.
+    """Return a SMARTS pattern as a query molecule, compiled once.
+
+    Args:
+        smarts: The pattern.
 
     Raises:
-        InvdesignError: where the text is no SMARTS.
+        InvdesignError: The text is not a SMARTS.
     """
     query = Chem.MolFromSmarts(smarts)
     if query is None or query.GetNumAtoms() == 0:
-        raise InvdesignError(f"{smarts!r} is no SMARTS pattern; test it on a molecule that should match")
+        raise InvdesignError(f"expected a SMARTS pattern, got {smarts!r}. Test it on a molecule that should match")
     return query
 
 
 @cache
-def _reference(reference: str, kind: Kind) -> Any:
+def _fingerprint_reference(reference: str, kind: Kind) -> Any:
     mol, reason = parse(reference)
     if mol is None:
-        raise InvdesignError(f"the reference {reference[:80]!r} is no molecule: {reason}; expected a SMILES string")
+        raise InvdesignError(f"reference: expected a SMILES string, got {reference[:80]!r} ({reason}). Correct it")
     return fingerprinter(kind)(mol)
 
 
-def _pharmacophore(mol: Chem.Mol) -> Any:
+def _pharmacophore_fingerprint(mol: Chem.Mol) -> Any:
     return Generate.Gen2DFingerprint(mol, Gobbi_Pharm2D.factory)

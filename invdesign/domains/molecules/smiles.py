@@ -1,4 +1,4 @@
-"""Molecules as text: parsing with caps, canonical SMILES, and the tokens of SMILES and SELFIES."""
+"""Molecules as text: parsing with limits, canonical SMILES, and the tokens of SMILES and SELFIES."""
 
 from __future__ import annotations
 
@@ -14,89 +14,96 @@ Representation = Literal["selfies", "smiles"]
 MAX_TEXT_LENGTH = 2_000
 MAX_ATOMS = 500
 MAX_CHARGE = 4
+"""Largest absolute formal charge of one atom."""
 
 _TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\(\d+\)|%\d\d|[A-Za-z]|\d|[-=#$:/\\.()~*@+?>]")
 
 
 def parse(text: str) -> tuple[Chem.Mol | None, str]:
-    """Read one SMILES without trusting it.
+    """Parse one SMILES of an untrusted source.
 
-    Long text is refused before the parser sees it, because RDKit takes minutes over some of it; what RDKit accepts but
-    is no design (nothing, a wildcard atom, an absurd charge) is refused after. Atom map numbers are dropped: they are
-    marks on a drawing, not chemistry.
+    Long text is rejected before parsing, because RDKit needs minutes for some of it. Text that RDKit accepts but that
+    is not a design (no atoms, a wildcard atom, an implausible charge) is rejected afterwards. Atom map numbers are
+    removed: they are labels of a drawing and do not belong to the molecule.
+
+    Args:
+        text: SMILES.
 
     Returns:
         The sanitized molecule and an empty string, or None and the reason.
+
+    Example:
+        >>> parse("C(")
+        (None, 'not a SMILES (syntax)')
     """
     if not isinstance(text, str):
         return None, f"expected a SMILES string, got {type(text).__name__}"
     text = text.strip()
-    if not text:
-        return None, "empty"
-    if len(text) > MAX_TEXT_LENGTH:
-        return None, f"{len(text):,} characters, more than {MAX_TEXT_LENGTH:,}"
-    if not text.isascii() or any(c.isspace() or c == "\0" for c in text):
-        return (None, "characters that no SMILES has (white space, accents, or control characters)")
+    problem = _check_text(text)
+    if problem:
+        return None, problem
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(text)
         if mol is None:
-            return None, _problem(text)
-    if mol.GetNumAtoms() == 0:
-        return None, "no atoms"
-    if mol.GetNumAtoms() > MAX_ATOMS:
-        return None, f"{mol.GetNumAtoms()} heavy atoms, more than {MAX_ATOMS}"
-    if "[" in text or "*" in text:
-        for atom in mol.GetAtoms():
-            if atom.GetAtomicNum() == 0:
-                return (None, "a wildcard atom (*): a query or an R-group, not a molecule")
-            if abs(atom.GetFormalCharge()) > MAX_CHARGE:
-                return (None, f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}")
-            if atom.GetAtomMapNum():
-                atom.SetAtomMapNum(0)
-    return mol, ""
+            return None, _describe_problem(text)
+    problem = _check_atoms(mol, has_brackets="[" in text or "*" in text)
+    return (None, problem) if problem else (mol, "")
 
 
 def canonical(text: str) -> str | None:
-    """RDKit's canonical isomeric SMILES, or None where `parse` refuses the text."""
+    """Return RDKit's canonical isomeric SMILES, or None where `parse` rejects the text.
+
+    Example:
+        >>> canonical("OCC")
+        'CCO'
+    """
     mol, _ = parse(text)
     return None if mol is None else Chem.MolToSmiles(mol)
 
 
 def molecule(design: str) -> Chem.Mol | None:
-    """The molecule of a design, None where it cannot be parsed."""
+    """Return the molecule of a design, or None where it cannot be parsed."""
     return parse(design)[0]
 
 
 def tokenize_smiles(smiles: str) -> list[str]:
-    """Cut a SMILES into atoms, bonds, branches and ring marks; joined again the tokens are the text.
+    """Return the tokens of a SMILES: atoms, bonds, branches and ring numbers; their concatenation is the text.
+
+    Args:
+        smiles: SMILES.
 
     References:
-        Schwaller et al., ACS Cent. Sci. 2019, doi:10.1021/acscentsci.9b00576 (the idea of the pattern).
+        Schwaller et al., ACS Cent. Sci. 2019, doi:10.1021/acscentsci.9b00576 (the pattern).
     """
     return _TOKEN.findall(smiles)
 
 
 def encode_selfies(smiles: str) -> tuple[list[str], str]:
-    """The SELFIES symbols of a SMILES.
+    """Return the SELFIES symbols of a SMILES.
 
-    SELFIES caps the bonds of each element; what exceeds its caps (perchlorates, hypervalent iodine) is still written,
-    but reads back as another molecule, and the reason says so.
+    SELFIES limits the number of bonds of each element. A molecule that exceeds the limits (perchlorates, hypervalent
+    iodine) still has symbols, but they decode to another molecule; then a reason is returned, too.
+
+    Args:
+        smiles: SMILES.
 
     Returns:
-        Symbols and an empty string; or symbols (perhaps none) and what is wrong with them.
+        Symbols and an empty string; or symbols (perhaps none) and the reason why they are not exact.
     """
     try:
         return list(selfies.split_selfies(selfies.encoder(smiles))), ""
     except selfies.EncoderError as error:
-        strict = _one_line(error)
+        strict = _summarize(error)
     try:
-        return list(selfies.split_selfies(selfies.encoder(smiles, strict=False))), f"SELFIES cannot hold it: {strict}"
+        return list(
+            selfies.split_selfies(selfies.encoder(smiles, strict=False))
+        ), f"SELFIES cannot represent it: {strict}"
     except selfies.EncoderError:
-        return [], f"SELFIES cannot hold it: {strict}"
+        return [], f"SELFIES cannot represent it: {strict}"
 
 
 def decode_selfies(symbols: Sequence[str]) -> str | None:
-    """The SMILES that SELFIES symbols spell, not canonical; None where they spell nothing."""
+    """Return the SMILES of SELFIES symbols, not canonical; None where they are not valid or empty."""
     try:
         smiles: str = selfies.decoder("".join(symbols))
     except (selfies.DecoderError, IndexError, KeyError):
@@ -105,7 +112,36 @@ def decode_selfies(symbols: Sequence[str]) -> str | None:
     return smiles or None
 
 
-def _problem(text: str) -> str:
+def _check_text(text: str) -> str:
+    """Return why a text is rejected before parsing, or an empty string."""
+    if not text:
+        return "empty"
+    if len(text) > MAX_TEXT_LENGTH:
+        return f"{len(text):,} characters, more than {MAX_TEXT_LENGTH:,}"
+    if not text.isascii() or any(c.isspace() or c == "\0" for c in text):
+        return "characters that no SMILES has (white space, accents, or control characters)"
+    return ""
+
+
+def _check_atoms(mol: Chem.Mol, *, has_brackets: bool) -> str:
+    """Return why a parsed molecule is rejected, or an empty string; atom map numbers are removed in place."""
+    if mol.GetNumAtoms() == 0:
+        return "no atoms"
+    if mol.GetNumAtoms() > MAX_ATOMS:
+        return f"{mol.GetNumAtoms()} heavy atoms, more than {MAX_ATOMS}"
+    if not has_brackets:
+        return ""
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() == 0:
+            return "a wildcard atom (*): a query or an R-group, not a molecule"
+        if abs(atom.GetFormalCharge()) > MAX_CHARGE:
+            return f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}"
+        if atom.GetAtomMapNum():
+            atom.SetAtomMapNum(0)
+    return ""
+
+
+def _describe_problem(text: str) -> str:
     mol = Chem.MolFromSmiles(text, sanitize=False)
     if mol is None:
         return "not a SMILES (syntax)"
@@ -113,7 +149,8 @@ def _problem(text: str) -> str:
     return "; ".join(problems[:3]) if problems else "RDKit cannot sanitize it"
 
 
-def _one_line(error: Exception) -> str:
+def _summarize(error: Exception) -> str:
+    """Return the most informative line of an error of SELFIES."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     useful = [line for line in lines if not line.startswith(("SMILES:", "input", "[", "Index"))]
     return (useful or lines or [type(error).__name__])[-1][:200]

@@ -1,7 +1,7 @@
 """The 20 benchmark tasks of molecule design (GuacaMol v2 as corrected in PMO), as oracles.
 
-A task is an aggregate (geometric or arithmetic mean) of components; a component is a number read off the molecule and
-shaped to 0..1 by a modifier.
+A task is the geometric or arithmetic mean of components; a component is a descriptor of the molecule that a modifier
+maps to 0..1.
 
 References:
     Brown et al., J. Chem. Inf. Model. 2019, doi:10.1021/acs.jcim.8b00839 (GuacaMol);
@@ -21,34 +21,11 @@ from rdkit import Chem
 from rdkit.Chem import QED, Crippen, GraphDescriptors, rdMolDescriptors
 
 from invdesign.core import Array, InvdesignError
-from invdesign.domains.molecules.oracles import scored
+from invdesign.domains.molecules.oracles import score_molecules
 from invdesign.domains.molecules.similarity import Kind, pattern, similarity_to
 
 Score = Callable[[Chem.Mol], float]
 Modifier = Callable[[float], float]
-
-TASKS = (
-    "albuterol_similarity",
-    "amlodipine_mpo",
-    "celecoxib_rediscovery",
-    "deco_hop",
-    "fexofenadine_mpo",
-    "isomers_c7h8n2o2",
-    "isomers_c9h10n2o2pf2cl",
-    "median1",
-    "median2",
-    "mestranol_similarity",
-    "osimertinib_mpo",
-    "perindopril_mpo",
-    "qed",
-    "ranolazine_mpo",
-    "scaffold_hop",
-    "sitagliptin_mpo",
-    "thiothixene_rediscovery",
-    "troglitazone_rediscovery",
-    "valsartan_smarts",
-    "zaleplon_mpo",
-)
 
 ALBUTEROL = "CC(C)(C)NCC(O)c1ccc(O)c(CO)c1"
 AMLODIPINE = r"Clc1ccccc1C2C(=C(/N/C(=C2/C(=O)OCC)COCCN)C)\C(=O)OC"
@@ -75,176 +52,177 @@ CHAIN = "[#6]-[#6]-[#6]-[#8]-[#6]~[#6]~[#6]~[#6]~[#6]-[#7]-c1ccc2ncsc2c1"
 
 
 def guacamol(designs: Sequence[str], *, task: str) -> Array:
-    """Score designs (`n`, 0 to 1) in one of the tasks; NaN where a design cannot be parsed.
+    """Return the scores of designs in a task (`n`, 0 to 1); NaN where a design cannot be parsed.
 
     Args:
-        designs: SMILES.
-        task: one of `TASKS`.
+        designs: `n` SMILES.
+        task: Name of the task, one of `TASKS`.
 
     Raises:
-        InvdesignError: for an unknown task, with the nearest known one.
+        InvdesignError: The task is unknown; the message names the nearest.
+
+    Example:
+        >>> guacamol(["CC(=O)Oc1ccccc1C(=O)O"], task="qed").round(2).tolist()
+        [0.55]
     """
-    return scored(designs, _task(task))
+    return score_molecules(designs, _make_task(task))
 
 
 def gauss(mu: float, sigma: float) -> Modifier:
-    """1 at `mu`, falling off on both sides."""
+    """Return the modifier `exp(-((x - mu) / sigma)^2 / 2)`."""
     return lambda x: math.exp(-0.5 * ((x - mu) / sigma) ** 2)
 
 
 def min_gauss(mu: float, sigma: float) -> Modifier:
-    """1 up to `mu`, falling off above."""
+    """Return the modifier that is 1 up to `mu` and `gauss(mu, sigma)` above."""
     falling = gauss(mu, sigma)
     return lambda x: 1.0 if x <= mu else falling(x)
 
 
 def max_gauss(mu: float, sigma: float) -> Modifier:
-    """1 from `mu` on, falling off below."""
+    """Return the modifier that is 1 from `mu` on and `gauss(mu, sigma)` below."""
     falling = gauss(mu, sigma)
     return lambda x: 1.0 if x >= mu else falling(x)
 
 
 def clip(upper: float) -> Modifier:
-    """`x / upper`, within 0 and 1."""
+    """Return the modifier `x / upper`, clipped to 0..1."""
     return lambda x: min(max(x / upper, 0.0), 1.0)
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """The `k`-th root of the product of `k` numbers that are not negative."""
+    """Return the `k`-th root of the product of `k` numbers that are not negative."""
     return float(math.prod(values) ** (1.0 / len(values)))
 
 
 def isomer(formula: str) -> Score:
-    """How near a molecule is to a molecular formula: the geometric mean of one factor per element and one for all.
+    """Return the score of the distance to a molecular formula.
+
+    The score is the geometric mean of `gauss(count, 1)` for each element and `gauss(count, 2)` for all atoms.
 
     Args:
-        formula: such as `"C7H8N2O2"`.
+        formula: Molecular formula such as `"C7H8N2O2"`.
     """
-    wanted = {element: int(count or 1) for element, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula)}
-    by_element = {element: gauss(count, 1.0) for element, count in wanted.items()}
-    by_total = gauss(sum(wanted.values()), 2.0)
+    target = {element: int(count or 1) for element, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula)}
+    by_element = {element: gauss(count, 1.0) for element, count in target.items()}
+    by_total = gauss(sum(target.values()), 2.0)
 
     def score(mol: Chem.Mol) -> float:
         counts = atom_counts(mol)
-        factors = [near(counts[element]) for element, near in by_element.items()]
+        factors = [modify(counts[element]) for element, modify in by_element.items()]
         return geometric_mean([*factors, by_total(counts.total())])
 
     return score
 
 
 def atom_counts(mol: Chem.Mol) -> Counter[str]:
-    """Atoms of each element, hydrogens too."""
+    """Return the number of atoms of each element, with implicit hydrogens."""
     counts = Counter(atom.GetSymbol() for atom in mol.GetAtoms())
     counts["H"] += sum(atom.GetTotalNumHs() for atom in mol.GetAtoms())
     return counts
 
 
-def _like(reference: str, kind: Kind, modify: Modifier | None = None) -> Score:
-    similarity = similarity_to(reference, kind)
-    return similarity if modify is None else _shaped(similarity, modify)
+def _similarity(reference: str, kind: Kind, modify: Modifier | None = None) -> Score:
+    score = similarity_to(reference, kind)
+    return score if modify is None else _modify(score, modify)
 
 
-def _shaped(score: Score, modify: Modifier) -> Score:
+def _modify(score: Score, modify: Modifier) -> Score:
     return lambda mol: modify(float(score(mol)))
 
 
 def _logp(modify: Modifier) -> Score:
-    return _shaped(Crippen.MolLogP, modify)
+    return _modify(Crippen.MolLogP, modify)
 
 
 def _tpsa(modify: Modifier) -> Score:
-    return _shaped(rdMolDescriptors.CalcTPSA, modify)
+    return _modify(rdMolDescriptors.CalcTPSA, modify)
 
 
-def _has(smarts: str) -> Score:
+def _has_pattern(smarts: str) -> Score:
     query = pattern(smarts)
     return lambda mol: float(mol.HasSubstructMatch(query))
 
 
-def _lacks(smarts: str) -> Score:
+def _lacks_pattern(smarts: str) -> Score:
     query = pattern(smarts)
     return lambda mol: float(not mol.HasSubstructMatch(query))
 
 
-def _n_fluorine(mol: Chem.Mol) -> float:
+def _count_fluorine(mol: Chem.Mol) -> float:
     return float(sum(atom.GetAtomicNum() == 9 for atom in mol.GetAtoms()))
 
 
-def _geometric(*parts: Score) -> Score:
+def _geometric_mean(*parts: Score) -> Score:
     return lambda mol: geometric_mean([part(mol) for part in parts])
 
 
-def _arithmetic(*parts: Score) -> Score:
+def _arithmetic_mean(*parts: Score) -> Score:
     return lambda mol: sum(part(mol) for part in parts) / len(parts)
 
 
+_BUILDERS: dict[str, Callable[[], Score]] = {
+    "albuterol_similarity": lambda: _similarity(ALBUTEROL, "FCFP4", clip(0.75)),
+    "amlodipine_mpo": lambda: _geometric_mean(
+        _similarity(AMLODIPINE, "ECFP4"), _modify(rdMolDescriptors.CalcNumRings, gauss(3, 0.5))
+    ),
+    "celecoxib_rediscovery": lambda: _similarity(CELECOXIB, "ECFP4"),
+    "deco_hop": lambda: _arithmetic_mean(
+        _similarity(HOP, "PHCO", clip(0.85)),
+        *(_lacks_pattern(smarts) for smarts in DECORATIONS),
+        _has_pattern(QUINAZOLINE),
+    ),
+    "fexofenadine_mpo": lambda: _geometric_mean(
+        _similarity(FEXOFENADINE, "AP", clip(0.8)), _tpsa(max_gauss(90, 10)), _logp(min_gauss(4, 1))
+    ),
+    "isomers_c7h8n2o2": lambda: isomer("C7H8N2O2"),
+    "isomers_c9h10n2o2pf2cl": lambda: isomer("C9H10N2O2PF2Cl"),
+    "median1": lambda: _geometric_mean(_similarity(CAMPHOR, "ECFP4"), _similarity(MENTHOL, "ECFP4")),
+    "median2": lambda: _geometric_mean(_similarity(TADALAFIL, "ECFP6"), _similarity(SILDENAFIL, "ECFP6")),
+    "mestranol_similarity": lambda: _similarity(MESTRANOL, "AP", clip(0.75)),
+    "osimertinib_mpo": lambda: _geometric_mean(
+        _similarity(OSIMERTINIB, "FCFP4", clip(0.8)),
+        _similarity(OSIMERTINIB, "ECFP6", min_gauss(0.85, 0.1)),
+        _tpsa(max_gauss(100, 10)),
+        _logp(min_gauss(1, 1)),
+    ),
+    "perindopril_mpo": lambda: _geometric_mean(
+        _similarity(PERINDOPRIL, "ECFP4"), _modify(rdMolDescriptors.CalcNumAromaticRings, gauss(2, 0.5))
+    ),
+    "qed": lambda: QED.qed,
+    "ranolazine_mpo": lambda: _geometric_mean(
+        _similarity(RANOLAZINE, "AP", clip(0.7)),
+        _logp(max_gauss(7, 1)),
+        _modify(_count_fluorine, gauss(1, 1)),
+        _tpsa(max_gauss(95, 20)),
+    ),
+    "scaffold_hop": lambda: _arithmetic_mean(
+        _similarity(HOP, "PHCO", clip(0.75)), _has_pattern(CHAIN), _lacks_pattern(QUINAZOLINE)
+    ),
+    "sitagliptin_mpo": lambda: _geometric_mean(
+        _similarity(SITAGLIPTIN, "ECFP4", gauss(0, 0.1)),
+        _logp(gauss(2.0165, 0.2)),
+        _tpsa(gauss(77.04, 5)),
+        isomer("C16H15F6N5O"),
+    ),
+    "thiothixene_rediscovery": lambda: _similarity(THIOTHIXENE, "ECFP4"),
+    "troglitazone_rediscovery": lambda: _similarity(TROGLITAZONE, "ECFP4"),
+    "valsartan_smarts": lambda: _geometric_mean(
+        _has_pattern(VALSARTAN_CORE),
+        _logp(gauss(2.0165, 0.2)),
+        _tpsa(gauss(77.04, 5)),
+        _modify(GraphDescriptors.BertzCT, gauss(896.3805, 30)),
+    ),
+    "zaleplon_mpo": lambda: _geometric_mean(_similarity(ZALEPLON, "ECFP4"), isomer("C19H17N3O2")),
+}
+TASKS = tuple(_BUILDERS)
+"""Names of all tasks."""
+
+
 @cache
-def _task(task: str) -> Score:
-    match task:
-        case "albuterol_similarity":
-            return _like(ALBUTEROL, "FCFP4", clip(0.75))
-        case "mestranol_similarity":
-            return _like(MESTRANOL, "AP", clip(0.75))
-        case "celecoxib_rediscovery":
-            return _like(CELECOXIB, "ECFP4")
-        case "troglitazone_rediscovery":
-            return _like(TROGLITAZONE, "ECFP4")
-        case "thiothixene_rediscovery":
-            return _like(THIOTHIXENE, "ECFP4")
-        case "isomers_c7h8n2o2":
-            return isomer("C7H8N2O2")
-        case "isomers_c9h10n2o2pf2cl":
-            return isomer("C9H10N2O2PF2Cl")
-        case "median1":
-            return _geometric(_like(CAMPHOR, "ECFP4"), _like(MENTHOL, "ECFP4"))
-        case "median2":
-            return _geometric(_like(TADALAFIL, "ECFP6"), _like(SILDENAFIL, "ECFP6"))
-        case "osimertinib_mpo":
-            return _geometric(
-                _like(OSIMERTINIB, "FCFP4", clip(0.8)),
-                _like(OSIMERTINIB, "ECFP6", min_gauss(0.85, 0.1)),
-                _tpsa(max_gauss(100, 10)),
-                _logp(min_gauss(1, 1)),
-            )
-        case "fexofenadine_mpo":
-            return _geometric(_like(FEXOFENADINE, "AP", clip(0.8)), _tpsa(max_gauss(90, 10)), _logp(min_gauss(4, 1)))
-        case "ranolazine_mpo":
-            return _geometric(
-                _like(RANOLAZINE, "AP", clip(0.7)),
-                _logp(max_gauss(7, 1)),
-                _shaped(_n_fluorine, gauss(1, 1)),
-                _tpsa(max_gauss(95, 20)),
-            )
-        case "perindopril_mpo":
-            return _geometric(
-                _like(PERINDOPRIL, "ECFP4"), _shaped(rdMolDescriptors.CalcNumAromaticRings, gauss(2, 0.5))
-            )
-        case "amlodipine_mpo":
-            return _geometric(_like(AMLODIPINE, "ECFP4"), _shaped(rdMolDescriptors.CalcNumRings, gauss(3, 0.5)))
-        case "sitagliptin_mpo":
-            return _geometric(
-                _like(SITAGLIPTIN, "ECFP4", gauss(0, 0.1)),
-                _logp(gauss(2.0165, 0.2)),
-                _tpsa(gauss(77.04, 5)),
-                isomer("C16H15F6N5O"),
-            )
-        case "zaleplon_mpo":
-            return _geometric(_like(ZALEPLON, "ECFP4"), isomer("C19H17N3O2"))
-        case "valsartan_smarts":
-            return _geometric(
-                _has(VALSARTAN_CORE),
-                _logp(gauss(2.0165, 0.2)),
-                _tpsa(gauss(77.04, 5)),
-                _shaped(GraphDescriptors.BertzCT, gauss(896.3805, 30)),
-            )
-        case "deco_hop":
-            return _arithmetic(
-                _like(HOP, "PHCO", clip(0.85)), *(_lacks(smarts) for smarts in DECORATIONS), _has(QUINAZOLINE)
-            )
-        case "scaffold_hop":
-            return _arithmetic(_like(HOP, "PHCO", clip(0.75)), _has(CHAIN), _lacks(QUINAZOLINE))
-        case "qed":
-            return QED.qed
-    close = get_close_matches(task, TASKS, n=1, cutoff=0.3)
-    hint = f"; nearest: {close[0]!r}" if close else ""
-    raise InvdesignError(f"no task {task!r}{hint}. The tasks: {', '.join(TASKS)}")
+def _make_task(task: str) -> Score:
+    if task not in _BUILDERS:
+        close = get_close_matches(task, TASKS, n=1, cutoff=0.3)
+        hint = f"; nearest: {close[0]!r}" if close else ""
+        raise InvdesignError(f"guacamol: expected one of {', '.join(TASKS)}, got {task!r}{hint}. Correct the task")
+    return _BUILDERS[task]()

@@ -1,10 +1,7 @@
-"""Molecules into files: SMILES, spreadsheet-safe tables, SD files with conformers, picture grids."""
+"""Writer of molecule files: SMILES, spreadsheet-safe tables, SD files with conformers, picture grids."""
 
 from __future__ import annotations
 
-import csv
-import io
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +11,9 @@ from rdkit import Chem
 
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import drawing
-from invdesign.io.cells import cell_text, safe_cell
+from invdesign.io.atomic import write_bytes
+from invdesign.io.cells import cell_text
+from invdesign.io.tables import check_columns, csv_text
 
 WRITTEN = (".smi", ".csv", ".sdf", ".svg", ".png")
 
@@ -23,64 +22,51 @@ def write(designs: Sequence[str], path: Path | str, *, columns: Mapping[str, Seq
     """Write designs as .smi, .csv, .sdf (3-D conformers), or as a picture grid (.svg, .png).
 
     Args:
-        designs: canonical SMILES.
-        path: its suffix says the format. The file is written beside and renamed, so it is whole or absent.
-        columns: further values, one per design: columns of .csv, tags of .sdf; the first names .smi rows and pictures.
+        designs: Canonical SMILES.
+        path: Path of the file; its suffix selects the format. The file is written atomically.
+        columns: Further values, one per design: columns of a .csv file, tags of an .sdf file. The first column names
+            the rows of a .smi file and the pictures.
 
     Raises:
-        InvdesignError: for an unknown suffix, columns of another length, or (.sdf) a design that is no molecule.
+        InvdesignError: The suffix is unknown, a column has another length, a design of an .sdf file is not a molecule,
+            or the file cannot be written.
     """
     path = Path(path)
     columns = {} if columns is None else dict(columns)
-    for name, cells in columns.items():
-        if len(cells) != len(designs):
-            raise InvdesignError(f"column {name!r} has {len(cells)} values for {len(designs)} designs")
+    check_columns(columns, len(designs))
     titles = [cell_text(cell) for cell in next(iter(columns.values()))] if columns else None
     suffix = path.suffix.lower()
     if suffix == ".smi":
-        lines = designs if titles is None else [f"{d}\t{_flat(t)}" for d, t in zip(designs, titles, strict=True)]
-        data = "".join(f"{line}\n" for line in lines).encode()
+        data = _smi(designs, titles).encode()
     elif suffix == ".csv":
-        data = _csv(designs, columns).encode()
+        data = csv_text(["smiles", *columns], zip(designs, *columns.values(), strict=True)).encode()
     elif suffix == ".sdf":
         data = _sdf(designs, columns, titles).encode()
     elif suffix in (".svg", ".png"):
         data = drawing.grid(designs, legends=titles, png=suffix == ".png")
     else:
-        raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)}, got {suffix!r}")
-    replace_file(path, data)
+        raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)}, got {suffix!r}. Choose another suffix")
+    write_bytes(path, data)
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside, flush it to the disk and rename it, so that it is whole or absent."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(path)
-
-
-def _csv(designs: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["smiles", *map(safe_cell, columns)])
-    for i, design in enumerate(designs):
-        writer.writerow([safe_cell(design), *(safe_cell(cells[i]) for cells in columns.values())])
-    return stream.getvalue()
+def _smi(designs: Sequence[str], titles: Sequence[str] | None) -> str:
+    if titles is None:
+        return "".join(f"{design}\n" for design in designs)
+    return "".join(f"{design}\t{_one_line(title)}\n" for design, title in zip(designs, titles, strict=True))
 
 
 def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: Sequence[str] | None) -> str:
     records = []
     for i, design in enumerate(designs):
         mol = drawing.conformer(design)
-        mol.SetProp("_Name", _flat(titles[i]) if titles else f"design {i + 1}")
+        mol.SetProp("_Name", _one_line(titles[i]) if titles else f"design {i + 1}")
         tags = {"smiles": design, "conformer": mol.GetProp("conformer")}
-        tags |= {name: _flat(cell_text(cells[i])) for name, cells in columns.items()}
-        lines = "".join(f">  <{re.sub(r'[<>]', '_', _flat(name))}>\n{value}\n\n" for name, value in tags.items())
+        tags |= {name: _one_line(cell_text(cells[i])) for name, cells in columns.items()}
+        lines = "".join(f">  <{re.sub(r'[<>]', '_', _one_line(name))}>\n{value}\n\n" for name, value in tags.items())
         records.append(f"{Chem.MolToMolBlock(mol)}{lines}$$$$\n")
     return "".join(records)
 
 
-def _flat(text: str) -> str:
+def _one_line(text: str) -> str:
+    """Return text with all white space replaced by single spaces."""
     return " ".join(text.split())

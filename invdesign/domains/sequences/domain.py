@@ -233,8 +233,8 @@ class Sequences:
         return encoding
 
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
-        """Return mutations, length, and what an order form needs; see `writing.described`."""
-        return writing.described(designs, kind=self.kind, wild_type=self.wild_type)
+        """Return mutations, length, and what an order form needs; see `writing.describe`."""
+        return writing.describe(designs, kind=self.kind, wild_type=self.wild_type)
 
     def draw(self, design: str) -> str:
         """Return the sequence as SVG, its mutations marked."""

@@ -1,4 +1,4 @@
-"""Molecules that the tests of this room share."""
+"""Molecules that the tests of this folder share."""
 
 import paths
 import pytest
@@ -24,5 +24,5 @@ def fitted(request, built_in):
 def zinc_file():
     path = SHARED / "zinc250k.smi.gz"
     if not path.exists():
-        pytest.skip("ZINC250k lies in ../shared/data, which this checkout has not")
+        pytest.skip("needs ZINC250k in ../shared/data, which is not beside this checkout")
     return path

@@ -1,4 +1,4 @@
-"""The molecule domain: what `core.Domain` promises."""
+"""The molecule domain: the contract of `core.Domain`."""
 
 import json
 
@@ -24,13 +24,13 @@ def test_a_corpus_goes_through_the_batch_and_back(fitted, built_in):
     assert fitted.encoding_errors(built_in.designs) == [""] * 600
 
 
-def test_the_state_of_a_domain_survives_json(fitted, built_in):
-    again = Molecules().restore(json.loads(json.dumps(fitted.state())))
-    assert again == fitted
-    assert torch.equal(again.to_batch(built_in.designs[:5]), fitted.to_batch(built_in.designs[:5]))
+def test_the_state_of_a_domain_is_the_same_after_json(fitted, built_in):
+    restored = Molecules().restore(json.loads(json.dumps(fitted.state())))
+    assert restored == fitted
+    assert torch.equal(restored.to_batch(built_in.designs[:5]), fitted.to_batch(built_in.designs[:5]))
 
 
-def test_the_state_of_another_domain_is_refused():
+def test_the_state_of_another_domain_is_rejected():
     with pytest.raises(InvdesignError, match="crystals"):
         Molecules().restore({"domain": "crystals"})
 
@@ -51,7 +51,7 @@ def test_selfies_without_special_tokens_always_decode(built_in):
     assert sum(design is not None for design in decoded) > 195
 
 
-def test_misfits_say_why(built_in):
+def test_encoding_errors_give_the_reason(built_in):
     domain = Molecules().fit(built_in.designs)
     unknown, long, hypervalent, odd = domain.encoding_errors(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
     assert "[Se]" in unknown
@@ -65,7 +65,7 @@ def test_a_row_is_never_longer_than_max_length(built_in):
     assert Molecules(max_length=20).fit(built_in.designs).length == 20
 
 
-def test_features_count_substructures_of_a_molecule_whatever_its_spelling():
+def test_features_count_substructures_independently_of_the_spelling():
     features = Molecules(radius=1, n_bits=64).features(["CCCC", "C(CC)C", "nonsense"])
     assert features.shape == (3, 64) and features.dtype == np.float64
     assert np.array_equal(features[0], features[1])
@@ -74,14 +74,14 @@ def test_features_count_substructures_of_a_molecule_whatever_its_spelling():
     assert np.isnan(features[2]).all()
 
 
-def test_a_design_is_described_by_what_a_chemist_orders_by():
+def test_a_design_is_described_by_inchikey_formula_and_weight():
     described = Molecules().describe(["CCO", "nonsense"])
     assert described["inchikey"] == ["LFQSCWFLJHTTHZ-UHFFFAOYSA-N", None]
     assert described["formula"] == ["C2H6O", None]
     assert described["molecular_weight"][0] == pytest.approx(46.069, abs=0.001)
 
 
-def test_text_that_is_no_molecule_is_refused_with_the_reason():
+def test_text_that_is_not_a_molecule_is_rejected_with_the_reason():
     assert Molecules().from_text("OCC") == "CCO"
     with pytest.raises(InvdesignError, match="valence"):
         Molecules().from_text("C(C)(C)(C)(C)C")
@@ -93,7 +93,7 @@ def test_a_drawing_is_an_svg_element():
         Molecules().draw("C(")
 
 
-def test_wrong_settings_are_refused():
+def test_invalid_settings_are_rejected():
     with pytest.raises(InvdesignError, match="selfies"):
         Molecules(representation="graph")  # type: ignore[arg-type]
     with pytest.raises(InvdesignError, match="fit"):

@@ -1,4 +1,4 @@
-"""Molecules from files and into files."""
+"""Reading and writing of molecule files."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ from invdesign.io.cells import plain_cell, safe_cell
 DESIGNS = ("CCO", "C[C@H](N)C(=O)O", "c1ccncc1", "F/C=C/Cl")
 
 
-def test_a_messy_table_is_read_and_every_refused_row_says_why(tmp_path):
+def test_a_messy_table_is_read_and_every_rejected_row_has_a_reason(tmp_path):
     path = tmp_path / "messy.csv"
     rows = [
         "Name;SMILES;pIC50",
@@ -56,7 +56,7 @@ def test_encodings_and_line_ends_do_not_matter(tmp_path, encoding, ends):
 
 def test_a_smiles_file_may_have_names_comments_blank_lines_and_a_header(tmp_path):
     path = tmp_path / "x.smi.gz"
-    path.write_bytes(gzip.compress(b"smiles name\n# said someone\nOCC ethanol\n\nbad\tone\nCCN |atomProp| amine\n"))
+    path.write_bytes(gzip.compress(b"smiles name\n# a comment\nOCC ethanol\n\nbad\tone\nCCN |atomProp| amine\n"))
     corpus = read(path)
     assert corpus.designs == ("CCO", "CCN")
     assert [rejection.row for rejection in corpus.rejected] == [5]
@@ -70,7 +70,7 @@ def test_an_error_stops_at_the_first_bad_row_and_names_it(tmp_path):
         read(path, on_invalid="error")
 
 
-def test_a_wrong_column_is_answered_with_the_nearest(tmp_path):
+def test_a_wrong_column_is_an_error_that_names_the_nearest(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("structures,logS\nCCO,1\n")
     with pytest.raises(InvdesignError, match="'structures'"):
@@ -82,13 +82,13 @@ def test_a_wrong_column_is_answered_with_the_nearest(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "content"), [("x.smi", b""), ("x.csv", b"smiles\n"), ("x.sdf", b"$$$$\n")])
-def test_a_file_without_molecules_is_refused(tmp_path, name, content):
+def test_a_file_without_molecules_is_an_error(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvdesignError, match="found none"):
         read(tmp_path / name)
 
 
-def test_a_missing_a_broken_and_an_overlong_file_are_refused(tmp_path):
+def test_a_missing_a_broken_and_an_overlong_file_are_errors(tmp_path):
     with pytest.raises(InvdesignError, match="cannot read"):
         read(tmp_path / "none.smi")
     (tmp_path / "x.smi.gz").write_bytes(gzip.compress(b"CCO\n" * 1000)[:30])
@@ -102,7 +102,7 @@ def test_a_missing_a_broken_and_an_overlong_file_are_refused(tmp_path):
         read(tmp_path / "x.pdf")
 
 
-def test_weights_are_read_and_must_be_numbers_that_are_not_negative(tmp_path):
+def test_weights_are_read_and_must_not_be_negative(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("smiles,w\nCCO,2\nCCN,0\nCCC,-1\nCCF,\n")
     corpus = read(path, weight_column="w")
@@ -111,7 +111,7 @@ def test_weights_are_read_and_must_be_numbers_that_are_not_negative(tmp_path):
     assert len(corpus.rejected) == 2
 
 
-def test_salts_are_kept_cut_or_refused_as_asked(tmp_path):
+def test_salts_are_kept_reduced_or_rejected_as_requested(tmp_path):
     path = tmp_path / "x.smi"
     path.write_text("CCN.Cl\nCCO\n")
     assert read(path).designs == ("CCN.Cl", "CCO")
@@ -120,7 +120,7 @@ def test_salts_are_kept_cut_or_refused_as_asked(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".smi", ".csv", ".sdf"])
-def test_what_is_written_is_read_again(tmp_path, suffix):
+def test_a_written_file_reads_as_the_same_designs(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     write(DESIGNS, path, columns={"id": ["=1+1", "-2", "@x", "plain"], "value": [1.5, None, float("nan"), 4]})
     corpus = read(path, properties={} if suffix == ".smi" else {"value": "value"})
@@ -129,7 +129,7 @@ def test_what_is_written_is_read_again(tmp_path, suffix):
         np.testing.assert_array_equal(corpus.properties["value"], [1.5, np.nan, np.nan, 4])
 
 
-def test_an_sd_file_has_three_dimensions_and_its_tags(tmp_path):
+def test_an_sd_file_has_3d_coordinates_and_tags(tmp_path):
     write(("CCO", "c1ccccc1"), tmp_path / "x.sdf", columns={"id": ["first", "second"]})
     mols = list(Chem.SDMolSupplier(str(tmp_path / "x.sdf"), removeHs=False))
     assert [mol.GetNumAtoms() for mol in mols] == [9, 12]
@@ -139,7 +139,7 @@ def test_an_sd_file_has_three_dimensions_and_its_tags(tmp_path):
     assert mols[1].GetProp("conformer") == "ETKDGv3+MMFF94"
 
 
-def test_a_record_without_finite_coordinates_never_reaches_the_parser(tmp_path):
+def test_a_record_without_finite_coordinates_is_rejected_before_parsing(tmp_path):
     block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO")).replace("0.0000", "   nan", 1)
     (tmp_path / "x.sdf").write_text(f"{block}$$$$\n{Chem.MolToMolBlock(Chem.MolFromSmiles('CCN'))}$$$$\n")
     corpus = read(tmp_path / "x.sdf")
@@ -154,13 +154,13 @@ def test_a_grid_is_a_picture(tmp_path, suffix):
     assert start.startswith(b"<?xml" if suffix == ".svg" else b"\x89PNG")
 
 
-def test_every_format_that_is_promised_can_be_written_even_when_empty(tmp_path):
+def test_every_supported_format_can_be_written_without_designs(tmp_path):
     for suffix in Molecules().formats:
         write((), tmp_path / f"x{suffix}")
         assert (tmp_path / f"x{suffix}").exists()
 
 
-def test_cells_that_a_spreadsheet_would_run_are_quoted_and_taken_back(tmp_path):
+def test_cells_that_a_spreadsheet_would_run_are_quoted_and_restored(tmp_path):
     for text in ("=cmd|' /C calc'!A0", "+1A", "-MKV", "@sum", "\tx", "'=x", "plain", ""):
         assert safe_cell(text)[:1] not in ("=", "+", "-", "@", "\t")
         assert plain_cell(safe_cell(text)) == text
@@ -170,7 +170,7 @@ def test_cells_that_a_spreadsheet_would_run_are_quoted_and_taken_back(tmp_path):
         assert list(csv.reader(stream)) == [["smiles", "'=id"], ["CCO", "'=1"]]
 
 
-def test_a_column_of_another_length_and_an_unknown_suffix_are_refused(tmp_path):
+def test_a_column_of_another_length_and_an_unknown_suffix_are_errors(tmp_path):
     with pytest.raises(InvdesignError, match="2 values for 1 designs"):
         write(("CCO",), tmp_path / "x.csv", columns={"id": [1, 2]})
     with pytest.raises(InvdesignError, match=r"\.xyz"):

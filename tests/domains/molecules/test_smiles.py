@@ -1,4 +1,4 @@
-"""Reading SMILES without trusting it, and the symbols it is spelt in."""
+"""Parsing of untrusted SMILES, and the symbols of SMILES and SELFIES."""
 
 import pytest
 from hypothesis import given, settings
@@ -40,10 +40,10 @@ MOLECULES = fragments(n=300, seed=11).designs
         ("\N{GREEK SMALL LETTER ALPHA}", "accents"),
     ],
 )
-def test_odd_input_is_refused_with_a_reason(text, reason):
-    mol, said = parse(text)
+def test_invalid_input_is_rejected_with_a_reason(text, reason):
+    mol, problem = parse(text)
     assert mol is None
-    assert reason.lower() in said.lower()
+    assert reason.lower() in problem.lower()
 
 
 def test_canonical_smiles_keep_stereo_and_drop_atom_maps():
@@ -55,34 +55,34 @@ def test_canonical_smiles_keep_stereo_and_drop_atom_maps():
 
 @given(st.sampled_from(MOLECULES), st.integers(0, 2**31 - 1))
 @settings(deadline=None)
-def test_every_way_to_write_a_molecule_has_one_canonical_form(smiles, seed):
+def test_every_spelling_of_a_molecule_has_one_canonical_form(smiles, seed):
     written = Chem.MolToRandomSmilesVect(molecule(smiles), 1, randomSeed=seed)[0]
     assert canonical(written) == smiles
 
 
 @given(st.sampled_from(MOLECULES))
 @settings(deadline=None)
-def test_selfies_read_back_as_the_same_molecule(smiles):
+def test_selfies_decode_to_the_same_molecule(smiles):
     symbols, problem = encode_selfies(smiles)
     assert not problem
     assert canonical(decode_selfies(symbols) or "") == smiles
 
 
 @given(st.sampled_from(MOLECULES))
-def test_smiles_tokens_joined_are_the_text(smiles):
+def test_the_concatenation_of_smiles_tokens_is_the_text(smiles):
     assert "".join(tokenize_smiles(smiles)) == smiles
 
 
-def test_smiles_tokens_keep_brackets_halogens_and_two_digit_rings_whole():
+def test_brackets_halogens_and_two_digit_rings_are_single_tokens():
     assert tokenize_smiles("Clc1[nH]c%12Br") == ["Cl", "c", "1", "[nH]", "c", "%12", "Br"]
 
 
 @pytest.mark.parametrize("smiles", ["CI(=O)=O", "O=[Cl](=O)(=O)O", "c1ccccc1[I](Cl)Cl"])
-def test_what_exceeds_the_bonds_of_selfies_is_reported_not_raised(smiles):
-    assert "SELFIES cannot hold it" in encode_selfies(smiles)[1]
+def test_a_molecule_with_too_many_bonds_for_selfies_is_reported_not_raised(smiles):
+    assert "SELFIES cannot represent it" in encode_selfies(smiles)[1]
 
 
-def test_a_nitro_group_goes_through_selfies_unchanged():
+def test_a_nitro_group_is_unchanged_by_selfies():
     symbols, problem = encode_selfies("O=[N+]([O-])c1ccccc1")
     assert not problem
     assert canonical(decode_selfies(symbols) or "") == "O=[N+]([O-])c1ccccc1"
@@ -90,12 +90,12 @@ def test_a_nitro_group_goes_through_selfies_unchanged():
 
 @given(st.text(max_size=300))
 @settings(deadline=None)
-def test_no_text_whatever_makes_the_parser_raise(text):
+def test_no_text_makes_the_parser_raise(text):
     design = canonical(text)
     assert design is None or canonical(design) is not None
 
 
 @given(st.lists(st.text(max_size=8), max_size=8))
 @settings(deadline=None)
-def test_no_symbols_whatever_make_the_decoder_raise(symbols):
+def test_no_symbols_make_the_decoder_raise(symbols):
     decode_selfies(symbols)

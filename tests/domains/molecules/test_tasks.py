@@ -1,4 +1,4 @@
-"""The 20 benchmark tasks, against values composed by hand from plain RDKit."""
+"""The 20 benchmark tasks, compared with values computed directly with RDKit."""
 
 from math import exp, prod
 
@@ -49,7 +49,7 @@ QUINAZOLINE = "[#7]-c1n[c;h1]nc2[c;h1]c(-[#8])[c;h0][c;h1]c12"
 
 
 def tanimoto(a: Chem.Mol, b: Chem.Mol, generator) -> float:
-    """The ratio of the summed minima to the summed maxima of two counts."""
+    """Return the ratio of the summed minima to the summed maxima of two counts."""
     left = generator.GetSparseCountFingerprint(a).GetNonzeroElements()
     right = generator.GetSparseCountFingerprint(b).GetNonzeroElements()
     bits = set(left) | set(right)
@@ -68,10 +68,10 @@ def bell(x: float, mu: float, sigma: float) -> float:
     return exp(-((x - mu) ** 2) / (2 * sigma**2))
 
 
-def composition(mol: Chem.Mol, wanted: dict[str, int]) -> float:
+def composition(mol: Chem.Mol, target: dict[str, int]) -> float:
     symbols = [atom.GetSymbol() for atom in Chem.AddHs(mol).GetAtoms()]
-    factors = [bell(symbols.count(element), n, 1) for element, n in wanted.items()]
-    factors.append(bell(len(symbols), sum(wanted.values()), 2))
+    factors = [bell(symbols.count(element), n, 1) for element, n in target.items()]
+    factors.append(bell(len(symbols), sum(target.values()), 2))
     return prod(factors) ** (1 / len(factors))
 
 
@@ -155,7 +155,7 @@ def expected(task: str, smiles: str) -> float:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_task_is_what_its_definition_says(task):
+def test_a_task_has_the_value_of_its_definition(task):
     references = (OSIMERTINIB, HOP, SITAGLIPTIN, ZALEPLON)
     designs = [Chem.CanonSmiles(s) for s in (*PROBES, *references)]
     np.testing.assert_allclose(guacamol(designs, task=task), [expected(task, s) for s in designs], rtol=0, atol=1e-9)
@@ -173,7 +173,7 @@ def test_a_task_is_what_its_definition_says(task):
         ("zaleplon_mpo", ZALEPLON),
     ],
 )
-def test_the_reference_itself_scores_what_it_should(task, reference):
+def test_the_reference_itself_has_the_expected_score(task, reference):
     score = guacamol([reference], task=task)[0]
     if task == "zaleplon_mpo":
         # Zaleplon is C17H15N5O: C, H, N and O are off by 2, 2, 2 and 1; 38 atoms instead of 41.
@@ -183,30 +183,30 @@ def test_the_reference_itself_scores_what_it_should(task, reference):
         assert score == pytest.approx(1.0, abs=1e-9)
 
 
-def test_hops_reward_the_decoration_and_the_scaffold():
-    # The target has both forbidden decorations and the wanted scaffold: (1 + 0 + 0 + 1) / 4; (1 + 1 + 0) / 3.
+def test_hops_reward_other_decorations_and_the_scaffold():
+    # The target has both forbidden decorations and the required scaffold: (1 + 0 + 0 + 1) / 4; (1 + 1 + 0) / 3.
     assert guacamol([HOP], task="deco_hop")[0] == pytest.approx(0.5)
     assert guacamol([HOP], task="scaffold_hop")[0] == pytest.approx(2 / 3)
 
 
-def test_a_design_that_is_no_molecule_is_not_a_number_in_any_task():
+def test_a_design_that_is_not_a_molecule_is_nan_in_every_task():
     for task in TASKS:
         assert np.isnan(guacamol(["", "C(C", "C(C)(C)(C)(C)C"], task=task)).all()
 
 
-def test_an_unknown_task_is_refused_with_the_nearest_one():
+def test_an_unknown_task_is_an_error_that_names_the_nearest():
     with pytest.raises(InvdesignError, match="osimertinib_mpo"):
         guacamol(["CCO"], task="osimertinib")
 
 
-def test_modifiers_by_hand():
+def test_modifiers_have_the_values_of_their_formulas():
     assert gauss(2, 0.5)(2.5) == pytest.approx(exp(-0.5))
     assert min_gauss(1, 1)(-3) == 1 and min_gauss(1, 1)(3) == pytest.approx(exp(-2))
     assert max_gauss(100, 10)(140) == 1 and max_gauss(100, 10)(90) == pytest.approx(exp(-0.5))
     assert clip(0.75)(0.375) == 0.5 and clip(0.75)(0.8) == 1 and clip(0.75)(-1) == 0
 
 
-def test_an_isomer_score_by_hand():
+def test_an_isomer_score_has_the_value_of_its_formula():
     # Benzene C6H6 against C7H8N2O2: C off 1, H off 2, N off 2, O off 2, total 12 of 19.
     by_hand = exp(-(1 + 4 + 4 + 4) / 2 - 49 / 8) ** (1 / 5)
     assert isomer("C7H8N2O2")(Chem.MolFromSmiles("c1ccccc1")) == pytest.approx(by_hand, abs=1e-12)

@@ -1,11 +1,11 @@
-"""Validators of molecules: what passes, what fails, and what the detail says."""
+"""Validators of molecules: what passes, what fails, and the detail of the check."""
 
 import pytest
 from rdkit import Chem
 
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import validators
-from invdesign.domains.molecules.motifs import MOTIFS, found_motifs
+from invdesign.domains.molecules.motifs import MOTIFS, find_motifs
 
 DRUGS = {
     "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
@@ -31,21 +31,21 @@ DRUGS = {
 
 @pytest.mark.parametrize("name", DRUGS)
 def test_a_drug_has_no_unstable_motif(name):
-    assert found_motifs(Chem.MolFromSmiles(DRUGS[name])) == []
+    assert find_motifs(Chem.MolFromSmiles(DRUGS[name])) == []
 
 
 @pytest.mark.parametrize("motif", MOTIFS, ids=lambda motif: motif.name)
 def test_a_motif_is_found_in_its_example(motif):
-    assert motif.name in found_motifs(Chem.MolFromSmiles(motif.example))
+    assert motif.name in find_motifs(Chem.MolFromSmiles(motif.example))
 
 
 @pytest.mark.parametrize("smiles", ["C1=C2CCC(C1)C2", "C1CC2=CC1CC2"])
 def test_a_double_bond_at_a_bridgehead_is_found(smiles):
-    assert "bridgehead double bond" in found_motifs(Chem.MolFromSmiles(smiles))
+    assert "bridgehead double bond" in find_motifs(Chem.MolFromSmiles(smiles))
 
 
 def test_a_radical_is_found():
-    assert found_motifs(Chem.MolFromSmiles("C[CH]C")) == ["radical"]
+    assert find_motifs(Chem.MolFromSmiles("C[CH]C")) == ["radical"]
 
 
 def test_motifs_can_be_allowed_by_name():
@@ -55,14 +55,14 @@ def test_motifs_can_be_allowed_by_name():
 
 
 @pytest.mark.parametrize(
-    ("check", "options", "passes", "fails", "said"),
+    ("check", "options", "passes", "fails", "detail"),
     [
         (validators.sanitizes, {}, "CCO", "C(C)(C)(C)(C)C", "valence"),
         (validators.text_length, {"max": 5}, "CCO", "CCCCCC", "6 characters"),
         (validators.heavy_atoms, {"min": 2, "max": 3}, "CCO", "CCCO", "4 heavy atoms"),
         (validators.elements, {}, "CCO", "C[Se]C", "Se"),
         (validators.net_charge, {}, "C[NH3+]", "[NH3+]CC[NH3+]", "+2"),
-        (validators.one_piece, {}, "CCO", "CC[NH3+].[Cl-]", "2 pieces"),
+        (validators.one_piece, {}, "CCO", "CC[NH3+].[Cl-]", "2 fragments"),
         (validators.ring_sizes, {"largest": 7}, "C1CCCCC1", "C1CCCCCCC1", "rings of 8"),
         (validators.ring_sizes, {"max_rings": 0}, "CC", "C1CC1", "1 rings, at most 0"),
         (validators.alerts, {"catalog": "PAINS"}, DRUGS["imatinib"], "O=C1C=CC(=O)C=C1", "quinone"),
@@ -77,21 +77,21 @@ def test_motifs_can_be_allowed_by_name():
         (validators.lacks_smarts, {"smarts": "Br"}, "CCO", "CCBr", "has Br"),
     ],
 )
-def test_a_check_passes_and_fails_where_it_should(check, options, passes, fails, said):
+def test_a_check_passes_and_fails_as_expected(check, options, passes, fails, detail):
     good, bad = check([passes, fails], **options)
     assert good.passed and not bad.passed
     assert good.name == bad.name
-    assert said in bad.detail
+    assert detail in bad.detail
 
 
-def test_what_cannot_be_parsed_fails_every_check_with_the_reason():
+def test_a_design_that_cannot_be_parsed_fails_every_check_with_the_reason():
     for check in (validators.sanitizes, validators.motifs, validators.lipinski, validators.stereo_complete):
         (found,) = check(["C("])
         assert not found.passed and "syntax" in found.detail
         assert check([]) == []
 
 
-def test_an_unknown_catalog_is_refused():
+def test_an_unknown_catalog_is_an_error():
     with pytest.raises(InvdesignError, match="BRENK"):
         validators.alerts(["CCO"], catalog="ALL")  # type: ignore[arg-type]
 
@@ -101,6 +101,6 @@ def test_an_alert_can_be_allowed_by_its_description():
     assert validators.alerts(["O=C1C=CC(=O)C=C1"], catalog="PAINS", allowed=[found])[0].passed
 
 
-def test_a_rule_may_be_broken_as_often_as_is_allowed():
+def test_a_rule_may_be_violated_as_often_as_allowed():
     assert validators.lipinski(["C" * 20])[0].passed
     assert not validators.lipinski(["C" * 20], violations=0)[0].passed

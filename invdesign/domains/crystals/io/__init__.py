@@ -1,1 +1,1 @@
-"""Crystal files: CIF and other formats, tables, corpora, writers."""
+"""Files of crystals: CIF and other formats, tables, corpora, writers."""

@@ -1,18 +1,13 @@
-"""Crystals from files: CIF, POSCAR, extended XYZ, ASE databases and tables, with a reason for every row refused."""
+"""Reader of crystal files: CIF, POSCAR, extended XYZ, ASE databases, tables; with a reason for every rejected row."""
 
 from __future__ import annotations
 
-import math
-import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-from pymatgen.core import Element, Structure
+from pymatgen.core.periodic_table import Element
+from pymatgen.core.structure import Structure
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -21,26 +16,27 @@ from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import records
 from invdesign.domains.crystals.io.cif import BROKEN, RefusedError
-from invdesign.domains.crystals.io.records import MAX_SITES, READ, Row
+from invdesign.domains.crystals.io.records import MAX_SITES, READ
 from invdesign.domains.crystals.symmetry import canonical
 from invdesign.io.corpora import make_corpus
-from invdesign.io.text_files import MAX_BYTES
+from invdesign.io.design_tables import (
+    DesignSource,
+    Parsed,
+    ReadOptions,
+    Row,
+    corpus_name,
+    read_designs,
+)
+from invdesign.io.design_tables import OnInvalid as OnInvalid
+from invdesign.io.text_files import MAX_BYTES, list_paths
+from invdesign.io.text_files import Paths as Paths
 
-Paths = str | Path | Sequence[str | Path]
-OnInvalid = Literal["skip", "error"]
-
-UNKNOWN_VALUES = ("", "nan", "na", "n/a", "none", "null", "-")
-MERGED, APART = 0.05, 0.5
-
-
-@dataclass(frozen=True)
-class Found:
-    """What became of a row: a crystal with its key, or a reason; or both where it was repaired."""
-
-    crystal: Crystal | None
-    key: str = ""
-    reason: str = ""
-    remedy: str = ""
+MERGE_DISTANCE = 0.05
+"""Distance within which two sites of one element are one atom [angstrom]."""
+MIN_DISTANCE = 0.5
+"""Smallest distance between two atoms [angstrom]."""
+MAX_OCCUPANCY_ERROR = 0.01
+REPORT_EVERY = 50
 
 
 def read(
@@ -56,85 +52,54 @@ def read(
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
 ) -> Corpus[Crystal]:
-    """Read crystals from a .cif, POSCAR, .extxyz, .db or .csv file, plain or gzipped, or from a folder of such files.
+    """Return the crystals of a .cif, POSCAR, .extxyz, .db or .csv file, plain or gzipped, or of a folder of such files.
 
-    Sites of one element within 0.05 A are merged, deuterium becomes hydrogen, and charges are left out; a crystal that
-    was repaired is kept and reported too, with a reason that begins with "repaired".
+    Sites of one element within 0.05 A are merged, deuterium becomes hydrogen, and charges are left out. A repaired
+    crystal is kept and also reported as a rejection, with a reason that begins with "repaired".
 
     Args:
-        path: the file or folder, or several. A CIF may have many data blocks; a table has CIFs in a column.
-        structure_column: the column of a table that holds CIFs; found by its name where it is not given.
-        properties: measured properties, our name -> column (item of a CIF, key of a database or of an extended XYZ
-            comment); an empty cell is unknown (NaN).
-        on_invalid: `"skip"` reports a bad row among the corpus's rejections, `"error"` stops at the first;
-            a repeated crystal is reported, never an error.
-        max_designs: read no more than this many crystals.
-        max_sites: refuse larger cells.
-        symprec: distance (angstrom) at which two atoms count as symmetric.
-        workers: processes that look for symmetry. More than one needs a main module that can be imported again.
-        max_bytes: refuse files that are longer than this when unpacked.
-        progress: called now and then with ("reading", rows done, rows).
+        path: The file or folder, or several. A CIF may have many data blocks; a table has CIFs in a column.
+        structure_column: Column of a table that contains CIFs; found by its name where it is not given.
+        properties: Measured properties: name -> column (item of a CIF, key of a database or of an extended XYZ
+            comment). An empty cell is an unknown value (NaN).
+        on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first. A repeated crystal is
+            reported, and never an error.
+        max_designs: Largest number of crystals to read.
+        max_sites: Largest number of sites in a cell.
+        symprec: Tolerance of the symmetry search [angstrom].
+        workers: Number of processes that search for symmetry. More than one needs a main module that can be imported
+            again.
+        max_bytes: Largest size of an unpacked file [bytes].
+        progress: Called with ("reading", rows done, rows).
 
     Returns:
-        Distinct crystals in the file's order. Of repeated crystals the first is kept, the others reported.
+        Distinct crystals in the order of the file. Of repeated crystals the first is kept, the others are reported as
+        rejections.
 
     Raises:
-        InvdesignError: for a missing file, an unknown format or column, no valid row, or with `on_invalid="error"`.
+        InvdesignError: A file is missing, has an unknown format or lacks a column, no row is valid, or a row is invalid
+            and `on_invalid="error"`.
     """
-    paths = [Path(path)] if isinstance(path, str | Path) else [Path(p) for p in path]
+    paths = list_paths(path)
     if not paths:
-        raise InvdesignError("expected at least one file of crystals, got none; give its path")
-    if on_invalid not in ("skip", "error"):
-        raise InvdesignError(f"on_invalid must be 'skip' or 'error', got {on_invalid!r}")
-    properties = dict(properties or {})
-    columns = list(properties.values())
-    given = [
-        row for p in paths for row in records.rows(p, column=structure_column, wanted=columns, max_bytes=max_bytes)
+        raise InvdesignError("crystals: expected at least one file, got none. Pass its path")
+    options = ReadOptions(dict(properties or {}), None, on_invalid, max_designs)
+    rows = [
+        row
+        for each in paths
+        for row in records.rows(each, column=structure_column, wanted=options.columns, max_bytes=max_bytes)
     ]
-    convert = partial(_convert, max_sites=max_sites, symprec=symprec)
-    seen: dict[str, tuple[Crystal, Row]] = {}
-    values: dict[str, list[float]] = {name: [] for name in properties}
-    rejected: list[Rejection] = []
-    n_read = 0
-    for row, found in _mapped(convert, given, workers):
-        if n_read % 50 == 0:
-            progress("reading", n_read, len(given))
-        n_read += 1
-        numbers, problem = _numbers(row, columns)
-        reason, remedy = found.reason, found.remedy
-        is_repeated = found.crystal is not None and found.key in seen
-        if found.crystal is not None and problem:
-            reason, remedy = problem, "write a plain number, or leave the cell empty where unknown"
-        elif is_repeated:
-            first = seen[found.key][1]
-            where = "" if first.file == row.file else f" of {first.file}"
-            reason, remedy = f"the same crystal as row {first.number}{where}", "keep one row per crystal"
-        if reason:
-            rejected.append(Rejection(row.number, f"{row.file}: {row.label}"[:200], reason, remedy))
-        if found.crystal is None or problem or is_repeated:
-            if on_invalid == "error" and not is_repeated:
-                raise InvdesignError(
-                    f"{row.file}, row {row.number} ({row.label}): {reason}. "
-                    f"Remedy: {remedy or 'mend the row'}, or pass on_invalid='skip'"
-                )
-            continue
-        seen[found.key] = (found.crystal, row)
-        for name, column in properties.items():
-            values[name].append(numbers[column])
-        if max_designs is not None and len(seen) >= max_designs:
-            break
-    progress("reading", len(given), len(given))
-    if not seen:
-        problem = f"; the first was row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
-        raise InvdesignError(
-            f"{', '.join(map(str, paths))}: expected crystals, found none in {n_read} rows{problem}. "
-            f"Check the format ({', '.join(READ)}) and the column of structures"
-        )
-    return corpus(
-        tuple(found for found, _ in seen.values()),
-        properties={name: np.array(column) for name, column in values.items()},
-        rejected=tuple(rejected),
-        name=" + ".join(p.name.removesuffix(".gz").rsplit(".", 1)[0] for p in paths),
+    source = DesignSource(
+        path=", ".join(map(str, paths)),
+        name=" + ".join(map(corpus_name, paths)),
+        noun="crystal",
+        to_check=f"the format ({', '.join(READ)}) and the column of structures",
+        n_rows=len(rows),
+        report_every=REPORT_EVERY,
+    )
+    parse = partial(_parse_row, max_sites=max_sites, symprec=symprec)
+    return read_designs(
+        rows, parse, source=source, options=options, to_text=crystal.to_text, workers=workers, progress=progress
     )
 
 
@@ -145,61 +110,51 @@ def corpus(
     rejected: tuple[Rejection, ...] = (),
     name: str,
 ) -> Corpus[Crystal]:
-    """A corpus with the checksum of its content: designs and properties, but neither name nor rejections."""
+    """Return a corpus of crystals with the sha256 of its designs and properties.
+
+    Args:
+        designs: `n` distinct crystals.
+        properties: Measured properties by name, each of length `n`.
+        rejected: Rows of the file that were rejected.
+        name: Name of the corpus.
+    """
     return make_corpus(designs, properties=properties, rejected=rejected, name=name, to_text=crystal.to_text)
 
 
-def _mapped(convert: Any, given: Sequence[Row], workers: int) -> Iterator[tuple[Row, Found]]:
-    if workers <= 1 or len(given) < 2:
-        yield from ((row, convert(row)) for row in given)
-        return
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
-        try:
-            yield from zip(given, pool.map(convert, given, chunksize=20), strict=True)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _convert(row: Row, *, max_sites: int, symprec: float) -> Found:
-    """The crystal of a row, or why there is none."""
-    try:
-        if row.problem:
-            raise RefusedError(row.problem, "mend the row")
-        structure, repair = check_structure(records.structure(row, max_sites=max_sites), max_sites=max_sites)
-        found = canonical.crystal_of(structure, symprec=symprec)
-        return Found(found, canonical.key(found), repair, "kept; nothing to do" if repair else "")
-    except RefusedError as refusal:
-        return Found(None, "", refusal.reason, refusal.remedy)
-    except InvdesignError as error:
-        return Found(None, "", str(error), "mend the structure and write it again")
-    except BROKEN as error:
-        return Found(None, "", f"cannot be read ({type(error).__name__}: {error})"[:300], "write the structure again")
-
-
 def check_structure(structure: Structure, *, max_sites: int = MAX_SITES) -> tuple[Structure, str]:
-    """A structure that can be believed, and what was repaired in it.
+    """Return a structure with plain elements and without duplicate sites, and a description of what was repaired.
 
     Raises:
-        RefusedError: no atoms or too many, no finite coordinates or volume, disorder, unknown elements, or atoms that
-            overlap and are not the same atom written twice.
+        RefusedError: The structure has no atoms or too many, coordinates or a volume that are not finite, disorder or
+            unknown elements, or atoms that overlap and are not duplicates of one atom.
     """
+    _check_geometry(structure, max_sites)
+    symbols = _site_symbols(structure)
+    plain = Structure(structure.lattice, symbols, structure.frac_coords)
+    return _merge_duplicates(plain, symbols)
+
+
+def _check_geometry(structure: Structure, max_sites: int) -> None:
     if not len(structure):
         raise RefusedError("no atoms", "give a structure with atoms")
     if len(structure) > max_sites:
         raise RefusedError(
             f"{len(structure):,} sites, more than {max_sites:,}", "give a primitive cell, or raise max_sites"
         )
-    lattice, x = structure.lattice, structure.frac_coords
-    if not (np.isfinite(lattice.matrix).all() and np.isfinite(x).all()):
+    lattice = structure.lattice
+    if not (np.isfinite(lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
         raise RefusedError("the cell or a coordinate is NaN or infinite", "give finite numbers")
     if not abs(lattice.volume) > 0.1 or not min(lattice.abc) > 0.1:
         raise RefusedError(
             f"a cell of {abs(lattice.volume):.3g} A^3 and lengths {lattice.abc}", "give a cell with a volume"
         )
+
+
+def _site_symbols(structure: Structure) -> list[str]:
+    """Return the chemical symbol of each site; partial occupancies and unknown elements are rejected."""
     symbols = []
     for site in structure:
-        if any(abs(n - 1) > 0.01 for n in site.species.values()) or len(site.species) != 1:
+        if any(abs(n - 1) > MAX_OCCUPANCY_ERROR for n in site.species.values()) or len(site.species) != 1:
             raise RefusedError(
                 f"partial occupancies or several atoms on one site: {site.species_string}",
                 "order the structure, e.g. with pymatgen's OrderDisorderedStructureTransformation",
@@ -208,42 +163,51 @@ def check_structure(structure: Structure, *, max_sites: int = MAX_SITES) -> tupl
         if not Element.is_valid_symbol(symbol):
             raise RefusedError(f"unknown element {symbol!r}", "give chemical symbols")
         symbols.append(symbol)
-    plain = Structure(lattice, symbols, x)
-    i, j, image, distance = plain.get_neighbor_list(APART)
+    return symbols
+
+
+def _merge_duplicates(plain: Structure, symbols: Sequence[str]) -> tuple[Structure, str]:
+    """Merge sites of one element within `MERGE_DISTANCE` into their mean; reject other atoms that overlap."""
+    i, j, image, distance = plain.get_neighbor_list(MIN_DISTANCE)
     if not len(i):
         return plain, ""
-    is_twin = distance <= MERGED
+    is_duplicate = distance <= MERGE_DISTANCE
     numbers = np.array(plain.atomic_numbers)
-    far = np.flatnonzero(~is_twin | (numbers[i] != numbers[j]) | (i == j))
-    if len(far):
-        k = far[0]
+    overlapping = np.flatnonzero(~is_duplicate | (numbers[i] != numbers[j]) | (i == j))
+    if len(overlapping):
+        k = overlapping[0]
         raise RefusedError(
             f"{symbols[i[k]]} and {symbols[j[k]]} are {distance[k]:.3f} A apart",
             "remove one of the two, or check the cell and the units of the coordinates",
         )
+    x = plain.frac_coords
     n = len(plain)
     _, group = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
     shifted = np.zeros((n, 3))
     np.add.at(shifted, i, x[j] + image - x[i])
     mean = x + shifted / (1 + np.bincount(i, minlength=n))[:, None]
     first = np.unique(group, return_index=True)[1]
-    merged = Structure(lattice, [symbols[k] for k in first], mean[first])
-    if len(merged.get_neighbor_list(APART)[0]):
+    merged = Structure(plain.lattice, [symbols[k] for k in first], mean[first])
+    if len(merged.get_neighbor_list(MIN_DISTANCE)[0]):
         raise RefusedError("overlapping sites that cannot be merged", "remove the atoms that are written twice")
-    return merged, f"repaired: {n - len(merged)} sites within {MERGED} A of a like one were merged into it"
+    n_merged = n - len(merged)
+    return (
+        merged,
+        f"repaired: {n_merged} sites within {MERGE_DISTANCE} A of one of the same element were merged into it",
+    )
 
 
-def _numbers(row: Row, columns: Iterable[str]) -> tuple[dict[str, float], str]:
-    numbers: dict[str, float] = {}
-    for column in columns:
-        cell = str(row.cells.get(column, "")).strip().removeprefix("'")
-        if cell.lower() in (*UNKNOWN_VALUES, "?", "."):
-            numbers[column] = math.nan
-            continue
-        try:
-            numbers[column] = float(cell)
-        except ValueError:
-            return {}, f"column {column!r} has {cell[:40]!r}, expected a number"
-        if math.isinf(numbers[column]):
-            return {}, f"column {column!r} is infinite"
-    return numbers, ""
+def _parse_row(row: Row, *, max_sites: int, symprec: float) -> Parsed[Crystal]:
+    try:
+        if row.problem:
+            raise RefusedError(row.problem, "fix the row")
+        structure, repair = check_structure(records.structure(row, max_sites=max_sites), max_sites=max_sites)
+        design = canonical.crystal_of(structure, symprec=symprec)
+        return Parsed(design, canonical.key(design), repair, "kept; nothing to do" if repair else "")
+    except RefusedError as refusal:
+        return Parsed(reason=refusal.reason, remedy=refusal.remedy)
+    except InvdesignError as error:
+        return Parsed(reason=str(error), remedy="correct the structure and write it again")
+    except BROKEN as error:
+        reason = f"cannot be read ({type(error).__name__}: {error})"[:300]
+        return Parsed(reason=reason, remedy="write the structure again")

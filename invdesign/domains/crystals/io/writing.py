@@ -1,8 +1,7 @@
-"""Crystals into files: symmetric CIFs, POSCARs, extended XYZ, tables; precursors, and inputs of a DFT relaxation."""
+"""Writer of crystal files: symmetric CIFs, POSCARs, extended XYZ, tables; precursors, and inputs of DFT relaxations."""
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import re
@@ -12,17 +11,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pymatgen.core import Composition
+from pymatgen.core.composition import Composition
 
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import cif
 from invdesign.domains.crystals.symmetry.canonical import structure_of
 from invdesign.io.atomic import write_bytes
-from invdesign.io.cells import safe_cell
+from invdesign.io.tables import check_columns, csv_text
 
-# What `write` takes for any number of crystals; a single one may also go into a POSCAR (.vasp).
 WRITTEN = (".cif", ".csv", ".extxyz", ".zip")
+"""Formats of any number of crystals; a single crystal may also be written as a POSCAR (.vasp)."""
 
 CARBONATES = {"Li": "Li2CO3", "Na": "Na2CO3", "K": "K2CO3", "Rb": "Rb2CO3", "Cs": "Cs2CO3"} | {
     "Ca": "CaCO3", "Sr": "SrCO3", "Ba": "BaCO3",
@@ -45,20 +44,19 @@ def write(designs: Sequence[Crystal], path: Path | str, *, columns: Mapping[str,
     """Write crystals as .cif, .extxyz, .csv, as a .zip of POSCARs, or a single one as a POSCAR (.vasp).
 
     Args:
-        designs: one data block, frame or row each; a CIF holds operators and one atom for each orbit, the other
-            formats all atoms of the conventional cell.
-        path: its suffix says the format. The file is written beside and renamed, so it is whole or absent.
-        columns: further values, one per design: columns of .csv, `_invdesign_` items of .cif, keys of .extxyz; the
-            first names blocks and POSCARs.
+        designs: Crystals, one data block, frame or row each. A CIF contains operators and one atom for each orbit, the
+            other formats all atoms of the conventional cell.
+        path: Path of the file; its suffix selects the format. The file is written atomically.
+        columns: Further values, one per design: columns of a .csv file, `_invdesign_` items of a .cif file, keys of an
+            .extxyz file. The first column names blocks and POSCARs.
 
     Raises:
-        InvdesignError: for an unknown suffix, columns of another length, or several crystals in one POSCAR.
+        InvdesignError: The suffix is unknown, a column has another length, several crystals are given for one POSCAR,
+            or the file cannot be written.
     """
     path = Path(path)
     columns = {} if columns is None else dict(columns)
-    for name, cells in columns.items():
-        if len(cells) != len(designs):
-            raise InvdesignError(f"column {name!r} has {len(cells)} values for {len(designs)} designs")
+    check_columns(columns, len(designs))
     titles = [_title(i, design, columns) for i, design in enumerate(designs)]
     more = [{name: cells[i] for name, cells in columns.items()} for i in range(len(designs))]
     suffix = path.suffix.lower()
@@ -74,20 +72,26 @@ def write(designs: Sequence[Crystal], path: Path | str, *, columns: Mapping[str,
     elif suffix in (".vasp", ".poscar"):
         if len(designs) != 1:
             raise InvdesignError(
-                f"{path}: a POSCAR holds one crystal, got {len(designs)}; write a .zip (a POSCAR each) or a .cif"
+                f"{path}: expected one crystal for a POSCAR, got {len(designs)}. Write a .zip (a POSCAR each) or a .cif"
             )
         data = _poscar(designs[0], titles[0]).encode()
     else:
-        raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)} (or .vasp for one crystal), got {suffix!r}")
+        raise InvdesignError(
+            f"{path}: expected one of {', '.join(WRITTEN)} (or .vasp for one crystal), got {suffix!r}. Choose another "
+            "suffix"
+        )
     write_bytes(path, data)
 
 
 def precursors(crystals: Sequence[Crystal]) -> dict[str, list[Any]]:
-    """Usual solid sources of every element, with amounts for one formula unit: a start for planning a synthesis.
+    """Return usual solid sources of every element, with amounts for one formula unit, to start planning a synthesis.
 
-    In compounds of oxygen or a halogen: carbonates of alkali metals and heavy alkaline earths, and oxides, with
-    halogens as ammonium salts; in others (sulfides, intermetallics) the elements. What a furnace's gas brings has no
-    amount. Neither volatility nor oxidation states are looked at.
+    In compounds of oxygen or a halogen these are carbonates of alkali metals and heavy alkaline earths, oxides, and
+    ammonium salts of halogens; in others (sulfides, intermetallics) they are the elements. Elements that come from the
+    gas of the furnace have no amount. Volatility and oxidation states are not considered.
+
+    Args:
+        crystals: Crystals to synthesize.
 
     Returns:
         Columns of one row per crystal and element: `crystal` (number, from 1), `formula`, `element`, `precursor`,
@@ -102,9 +106,9 @@ def precursors(crystals: Sequence[Crystal]) -> dict[str, list[Any]]:
             source = _source(element.symbol, is_salt=is_salt)
             amount = mass = math.nan
             if element.symbol not in GASES:
-                made = Composition(source)
-                amount = reduced[element] / made[element]
-                mass = amount * float(made.weight)
+                precursor = Composition(source)
+                amount = reduced[element] / precursor[element]
+                mass = amount * float(precursor.weight)
             row = (number, reduced.reduced_formula, element.symbol, source, amount, mass)
             for name, value in zip(names, row, strict=True):
                 table[name].append(value)
@@ -112,17 +116,20 @@ def precursors(crystals: Sequence[Crystal]) -> dict[str, list[Any]]:
 
 
 def dft_inputs(crystal: Crystal, folder: Path | str) -> tuple[Path, ...]:
-    """Write INCAR, KPOINTS, POSCAR (primitive cell) and POTCAR.spec (potentials by name) of a VASP relaxation.
+    """Write INCAR, KPOINTS, POSCAR (primitive cell) and POTCAR.spec (names of potentials) of a VASP relaxation.
 
-    The settings are those of the Materials Project (pymatgen's `MPRelaxSet`); the potentials are licensed, so only
+    The settings are those of the Materials Project (pymatgen's `MPRelaxSet`). The potentials are licensed, so only
     their names are written.
 
     Args:
-        crystal: to be relaxed.
-        folder: made where it does not exist.
+        crystal: Crystal to relax.
+        folder: Folder of the files; it is created where it does not exist.
+
+    Returns:
+        Paths of the files.
 
     Raises:
-        InvdesignError: the set knows no potential for an element.
+        InvdesignError: The set has no potential for an element.
 
     References:
         Jain et al., APL Materials 2013, doi:10.1063/1.4812323.
@@ -134,12 +141,13 @@ def dft_inputs(crystal: Crystal, folder: Path | str) -> tuple[Path, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            wanted = MPRelaxSet(structure)
-            potentials = "\n".join(wanted.potcar_symbols) + "\n"
-            texts = {"INCAR": str(wanted.incar), "KPOINTS": str(wanted.kpoints), "POSCAR": str(wanted.poscar)}
+            inputs = MPRelaxSet(structure)
+            potentials = "\n".join(inputs.potcar_symbols) + "\n"
+            texts = {"INCAR": str(inputs.incar), "KPOINTS": str(inputs.kpoints), "POSCAR": str(inputs.poscar)}
         except (KeyError, ValueError) as error:
             raise InvdesignError(
-                f"no inputs for {crystal.formula}: the Materials Project's set lacks {error}; leave the crystal out"
+                f"{crystal.formula}: no VASP inputs, since the set of the Materials Project lacks {error}. Leave the "
+                "crystal out"
             ) from error
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in {**texts, "POTCAR.spec": potentials}.items():
@@ -148,32 +156,31 @@ def dft_inputs(crystal: Crystal, folder: Path | str) -> tuple[Path, ...]:
 
 
 def table(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Columns of one length as the text of a .csv."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([safe_cell(name) for name in columns])
-    writer.writerows([safe_cell(cell) for cell in row] for row in zip(*columns.values(), strict=True))
-    return stream.getvalue()
+    """Return columns of one length as the text of a .csv file with spreadsheet-safe cells."""
+    return csv_text(columns, zip(*columns.values(), strict=True))
 
 
 def _source(element: str, *, is_salt: bool) -> str:
-    fixed = GASES.get(element) or SALTS.get(element)
-    if fixed or not is_salt:
-        return fixed or element
+    """Return the usual source of an element, in a compound of oxygen or a halogen (`is_salt`) or another."""
+    gas_or_salt = GASES.get(element) or SALTS.get(element)
+    if gas_or_salt:
+        return gas_or_salt
+    if not is_salt:
+        return element
     return CARBONATES.get(element) or OXIDES.get(element) or element
 
 
 def _title(i: int, crystal: Crystal, columns: Mapping[str, Sequence[Any]]) -> str:
     first: Any = next(iter(columns.values()))[i] if columns else None
-    return " ".join(str(first).split()) if cif.is_said(first) else f"{i + 1}_{crystal.formula}"
+    return " ".join(str(first).split()) if cif.has_value(first) else f"{i + 1}_{crystal.formula}"
 
 
 def _csv(designs: Sequence[Crystal], titles: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str:
-    shown: dict[str, Sequence[Any]] = dict(columns)
-    shown.setdefault("formula", [d.formula for d in designs])
-    shown.setdefault("space group", [d.space_group for d in designs])
-    shown["cif"] = [cif.block(d, title) for d, title in zip(designs, titles, strict=True)]
-    return table(shown)
+    all_columns: dict[str, Sequence[Any]] = dict(columns)
+    all_columns.setdefault("formula", [d.formula for d in designs])
+    all_columns.setdefault("space group", [d.space_group for d in designs])
+    all_columns["cif"] = [cif.block(d, title) for d, title in zip(designs, titles, strict=True)]
+    return table(all_columns)
 
 
 def _extxyz(designs: Sequence[Crystal], titles: Sequence[str], more: Sequence[Mapping[str, Any]]) -> str:
@@ -184,7 +191,7 @@ def _extxyz(designs: Sequence[Crystal], titles: Sequence[str], more: Sequence[Ma
     for design, title, values in zip(designs, titles, more, strict=True):
         structure = structure_of(design)
         info = {"name": title, "space_group": design.space_group}
-        info |= {re.sub(r"\W+", "_", k).strip("_"): v for k, v in values.items() if cif.is_said(v)}
+        info |= {re.sub(r"\W+", "_", k).strip("_"): v for k, v in values.items() if cif.has_value(v)}
         symbols = [site.specie.symbol for site in structure]
         atoms = Atoms(symbols, cell=structure.lattice.matrix, scaled_positions=structure.frac_coords, pbc=True)
         atoms.info = {k: v if isinstance(v, int | float) else " ".join(str(v).split()) for k, v in info.items()}
@@ -198,10 +205,10 @@ def _zip(designs: Sequence[Crystal], titles: Sequence[str]) -> bytes:
     with zipfile.ZipFile(stream, "w", compression=zipfile.ZIP_DEFLATED) as archive:
         for i, (design, title) in enumerate(zip(designs, titles, strict=True), start=1):
             name = f"{i:0{width}d}_{re.sub(r'[^A-Za-z0-9_.+-]', '_', title)[:60]}.vasp"
-            # A fixed date: the same crystals make the same file.
-            about = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-            about.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(about, _poscar(design, title))
+            # The date is fixed, so that the same crystals give the same file.
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, _poscar(design, title))
     return stream.getvalue()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,15 @@ from torch.distributions import Normal
 from invdesign.core import Encoding, InvdesignError
 from invdesign.domains.crystals.model.descriptor_tables import element_table, group_table, site_table
 from invdesign.domains.crystals.model.encoding import HasVocabulary, Vocabulary
-from invdesign.domains.crystals.model.layers import N_BINS, WAVES, perturb, mlp, binned_log_likelihood, binned_mode, fourier_features
+from invdesign.domains.crystals.model.layers import (
+    N_BINS,
+    WAVES,
+    binned_log_likelihood,
+    binned_mode,
+    fourier_features,
+    mlp,
+    perturb,
+)
 from invdesign.vae.base import VAE, refuse_condition
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import itertools
 import random
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -25,7 +22,7 @@ from invdesign.domains.crystals.prototypes.radii import ANIONS, Ion, electronega
 from invdesign.domains.crystals.symmetry.canonical import expand
 from invdesign.domains.crystals.symmetry.canonical_batch import Description, canonicalize_batch, enumerate_descriptions
 from invdesign.domains.crystals.symmetry.wyckoff import full_cell, images, lattice_of
-from invdesign.io.atomic import write_bytes
+from invdesign.io.corpus_cache import cached_corpus
 
 # Allowed ratios of cation to anion radius by coordination number: Pauling's rules, widened to the range in nature.
 RATIOS = {2: (0.2, 0.75), 3: (0.0, 0.35), 4: (0.08, 0.6), 5: (0.25, 0.7), 6: (0.28, 0.85), 7: (0.4, 1.0)}
@@ -34,7 +31,7 @@ RATIOS |= {8: (0.5, 1.2), 9: (0.62, 1.3), 10: (0.7, 1.4), 11: (0.75, 1.5), 12: (
 CHOICES_PER_CRYSTAL, EXTRA_CHOICES = 4, 20
 # One atomic mass unit per cubic angstrom in g/cm3.
 DALTON = 1.66053907
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 # Tolerance [angstrom] at which a crystal must not have a higher space group than its prototype.
 COLLAPSE_SYMPREC = 0.12
 # Largest deviation of a crystal from its prototype (see `prototype_of`), and the part of each unlisted element.
@@ -70,12 +67,12 @@ def ionic(
     """
     if n < 1:
         raise InvdesignError(f"ionic: expected n of at least 1, got {n!r}.")
-    file = None if cache is None else Path(cache) / f"ionic-{n}-{seed}-{table_sha256()[:12]}-{CACHE_FORMAT}.gz"
-    designs = None if file is None else _load(file)
-    if designs is None:
-        designs = _generate(n, seed, progress)
-        if file is not None:
-            _save(designs, file)
+    path = None if cache is None else Path(cache) / f"ionic-{n}-{seed}-{table_sha256()[:12]}-{CACHE_FORMAT}.json.gz"
+    return cached_corpus(path, lambda: _corpus_of(_generate(n, seed, progress)), to_text=to_text, from_text=from_text)
+
+
+def _corpus_of(designs: tuple[Crystal, ...]) -> Corpus[Crystal]:
+    """Return the corpus of crystals with their mass density [g/cm3] and volume per atom [angstrom^3]."""
     volumes = np.array([abs(np.linalg.det(lattice_of(design.cell))) for design in designs])
     elements = {element for design in designs for element in design.counts}
     mass_of = {element: float(Element(element).atomic_mass) for element in elements}
@@ -343,21 +340,3 @@ def _contacts(prototype: Prototype) -> Contacts:
 def _radii(ions: tuple[Ion, ...], neighbours: Integers) -> list[float]:
     """Return the radii [angstrom] of the ions on the sites, given their numbers of neighbours."""
     return [radius(ion, max(int(n), 1)) for ion, n in zip(ions, neighbours, strict=True)]
-
-
-def _load(file: Path) -> tuple[Crystal, ...] | None:
-    """Return the crystals of a stored corpus; None where the file does not exist or is damaged."""
-    try:
-        digest, _, text = gzip.decompress(file.read_bytes()).decode().partition("\n")
-        is_intact = hashlib.sha256(text.encode()).hexdigest() == digest
-        return tuple(map(from_text, text.splitlines())) if is_intact else None
-    except (OSError, EOFError, ValueError, zlib.error, InvdesignError):
-        return None
-
-
-def _save(designs: tuple[Crystal, ...], file: Path) -> None:
-    """Store crystals with a checksum: the file is compressed and has the same bytes for the same crystals."""
-    text = "\n".join(map(to_text, designs))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(file, gzip.compress(f"{digest}\n{text}".encode(), compresslevel=3, mtime=0))

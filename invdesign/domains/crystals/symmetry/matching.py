@@ -152,7 +152,8 @@ def novel_structure(
     file = Path(path)
     if not file.exists():
         raise InvdesignError(f"novel_structure: expected a file of structures, got {file}: no such file. Check path.")
-    known_structures = _read_known(domain, file.resolve(), file.stat().st_mtime_ns)
+    reader: Any = domain
+    known_structures = _read_known(reader, file.resolve(), file.stat().st_mtime_ns)
     name = against or file.name.split(".")[0]
     return [
         Check(f"novel_structure_{name}", not is_matched, f"matches a structure of {name}" if is_matched else "")
@@ -225,7 +226,7 @@ def _reduce_crystal(crystal: Crystal) -> Structure:
 
 
 @lru_cache(maxsize=4)
-def _read_known(domain: Domain[Crystal, Any], path: Path, modified_ns: int) -> tuple[Crystal, ...]:
+def _read_known(domain: Any, path: Path, modified_ns: int) -> tuple[Crystal, ...]:
     """Return the designs of a file; the modification time is part of the cache key."""
     return tuple(read_designs(domain, path).designs)
 

@@ -20,16 +20,16 @@ import spglib
 from pymatgen.core.structure import Structure
 
 from invdesign.core import Check, Corpus, InvdesignError, Progress, Rejection, silent
-from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.crystal import Crystal, from_text, to_text
 from invdesign.domains.crystals.io import cif, files
 from invdesign.domains.crystals.io.cif import RefusedError
-from invdesign.domains.crystals.io.corpus import content_sha256, keep, kept
 from invdesign.domains.crystals.symmetry.canonical import canonical, crystal_of, expand, key, make
 from invdesign.domains.crystals.symmetry.wyckoff import free_cell, lattice_of, place
 from invdesign.domains.crystals.zeolites.nets import connect
 from invdesign.domains.crystals.zeolites.random_nets import generate_random_nets
 from invdesign.domains.crystals.zeolites.silica import remove_oxygens
 from invdesign.domains.crystals.zeolites.topology import topology_of
+from invdesign.io.corpus_cache import content_sha256, load_corpus, save_corpus
 
 # Property -> column of the pore table.
 COLUMNS = {
@@ -113,10 +113,10 @@ def frameworks(
     ]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     cache_path = Path(cache) / f"frameworks-{digest[:16]}.json.gz"
-    corpus = kept(cache_path)
+    corpus = load_corpus(cache_path, to_text=to_text, from_text=from_text)
     if corpus is None:
         corpus = _build_corpus(path, pore_table, options, progress)
-        keep(corpus, cache_path)
+        save_corpus(corpus, cache_path, to_text=to_text)
     return corpus
 
 

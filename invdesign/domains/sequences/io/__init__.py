@@ -1,1 +1,1 @@
-"""Sequence files: FASTA and other formats, tables, corpora, writers."""
+"""Files of sequences: FASTA and other formats, tables, corpora, writers."""

@@ -1,33 +1,37 @@
-"""Sequences from files: FASTA, A2M, GenBank and tables are read, with a reason for every row that is refused."""
+"""Reader of sequence files: FASTA, A2M, GenBank and tables, with a reason for every rejected row."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
-from invdesign.core import Corpus, InvdesignError, Progress, Rejection, silent
+from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.sequences.alphabet import GAP, letters_of
-from invdesign.domains.sequences.io.records import READ, Records, Row, rows
+from invdesign.domains.sequences.io.records import READ, Records, rows
 from invdesign.domains.sequences.wild_type.wild_type import WildType
-from invdesign.io.cells import plain_cell
-from invdesign.io.corpora import make_corpus
+from invdesign.io.design_tables import (
+    DesignSource,
+    Parsed,
+    ReadOptions,
+    Row,
+    corpus_name,
+    read_designs,
+)
+from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import MAX_BYTES
 
-OnInvalid = Literal["skip", "error"]
 Gaps = Literal["drop"] | bool
 Insertions = Literal["drop", "keep", "reject"]
 
-UNKNOWN_VALUES = ("", "nan", "na", "n/a", "none", "null", "-")
-SAME = ("wt", "wild type", "wildtype", "wild-type", "none", "_wt")
+WILD_TYPE_NAMES = ("wt", "wild type", "wildtype", "wild-type", "none", "_wt")
+"""Lists of mutations (in lower case) that mean the wild type itself."""
 MAX_LENGTH = 512
-# From this many letters on, a protein of A, C, G and T alone is none.
-MAX_LIKELY_DNA = 60
+MIN_DNA_LENGTH = 60
+"""Length from which a protein of only A, C, G and T is taken for DNA."""
+REPORT_EVERY = 5000
 MEANINGS = {
     "protein": {
         "X": "an unknown residue", "B": "D or N", "Z": "E or Q", "J": "I or L", "U": "selenocysteine",
@@ -40,92 +44,124 @@ REMEDIES = {
     "-": "allow gaps, or read with gaps: drop",
     ".": "allow gaps, or read with gaps: drop",
     "*": "cut the sequence before the stop",
-    "U": "where this is RNA, say kind: rna; a selenocysteine may be written C",
-    "T": "where this is DNA, say kind: dna",
+    "U": "for RNA, set kind: rna; a selenocysteine may be written C",
+    "T": "for DNA, set kind: dna",
 }
 
 
-@dataclass(frozen=True)
-class Reading:
-    """How the text of a row becomes a design.
+class _RejectedError(Exception):
+    """Why a row is rejected, and what would help."""
 
-    Args:
-        kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
-        wild_type: what lists of mutations are counted on.
-        gaps: whether `-` is kept as a letter, dropped, or a reason to refuse.
-        insertions: what becomes of lower case letters of an A2M or A3M file.
-        lengths: letters of the shortest and of the longest design.
-    """
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason)
+        self.reason, self.remedy = reason, remedy
+
+
+@dataclass(frozen=True)
+class RowParser:
+    """Parser of the content of a row into a design."""
 
     kind: str
+    """`"protein"`, `"dna"`, `"rna"`, or the letters themselves."""
     wild_type: WildType | None
+    """Sequence that lists of mutations are counted on."""
     gaps: Gaps
+    """Whether `-` is kept as a letter (true), rejected (false), or left out (`"drop"`)."""
     insertions: Insertions
-    lengths: tuple[int, int]
+    """Treatment of lower-case letters of an A2M or A3M file."""
+    min_length: int
+    """Number of letters of the shortest design."""
+    max_length: int
+    """Number of letters of the longest design."""
 
-    def design(self, row: Row) -> tuple[str, str, str]:
-        """The design of a row, or an empty text; then what is wrong, or was repaired, and the remedy."""
+    def __call__(self, row: Row) -> Parsed[str]:
+        """Return the design of a row, with a description of what was repaired, or the reason of its rejection."""
+        try:
+            design, repairs = self._design(row)
+        except _RejectedError as rejection:
+            return Parsed(reason=rejection.reason, remedy=rejection.remedy)
+        if repairs:
+            return Parsed(design, design, f"repaired: {', '.join(repairs)}", "kept; nothing to do")
+        return Parsed(design, design)
+
+    def _design(self, row: Row) -> tuple[str, list[str]]:
         if row.problem:
-            return "", row.problem, "mend the row"
-        text = row.text if row.text.isalnum() else "".join(row.text.split())
-        if not text and not row.is_mutations:
-            return "", "no letters", "give a sequence"
-        repaired: list[str] = []
-        if row.is_mutations:
-            if self.wild_type is None:
-                return "", "mutations without a wild type", "give wild_type"
-            text, problem = _mutated(row.text.strip(), self.wild_type)
-            if problem:
-                return "", problem, "write substitutions as A108D;V11L, by the numbers of the wild type"
-        min_length, max_length = self.lengths
-        if len(text) > 20 * max_length + 1000:
-            return "", f"{len(text):,} letters, more than {max_length:,}", "leave it out, or raise max_length"
-        lower = 0 if text.isupper() else sum(letter.islower() for letter in text)
-        if lower and row.is_aligned:
-            if self.insertions == "reject":
-                return "", f"{lower} insertions (lower case)", "read with insertions: drop or keep"
-            text = re.sub("[a-z.]", "", text) if self.insertions == "drop" else text.upper()
-        elif lower:
-            if lower < len(text) and set(text) & {GAP, "."}:
-                return "", "lower case beside gaps, as in an A2M file", "call the file .a2m, or write capital letters"
-            text = text.upper()
-            repaired.append("lower case made capital")
-        if row.is_aligned:
-            text = text.replace(".", "" if self.insertions == "drop" else GAP)
+            raise _RejectedError(row.problem, "fix the row")
+        text = self._letters(row)
+        if len(text) > 20 * self.max_length + 1000:
+            raise _RejectedError(
+                f"{len(text):,} letters, more than {self.max_length:,}", "leave it out, or raise max_length"
+            )
+        repairs: list[str] = []
+        text = self._resolve_case(text, is_aligned=row.form == "aligned", repairs=repairs)
         if self.kind == "protein" and text.endswith("*"):
             text = text[:-1]
-            repaired.append("the stop at its end left out")
+            repairs.append("the stop at its end left out")
         if self.gaps == "drop":
             text = text.replace(GAP, "").replace(".", "")
         elif self.gaps:
             text = text.replace(".", GAP)
-        allowed = letters_of(self.kind) + (GAP if self.gaps is True else "")
-        if set(text) - set(allowed):
-            strange = [(i, letter) for i, letter in enumerate(text) if letter not in allowed]
-            return ("", *self._strange(strange))
-        bare = len(text) - text.count(GAP)
-        if not bare:
-            return "", "no letters but gaps" if text else "no letters", "leave it out"
-        if not min_length <= len(text) <= max_length:
-            wanted = f"{min_length:,} to {max_length:,}" if min_length > 1 else f"at most {max_length:,}"
-            return (
-                "",
-                f"{len(text):,} letters, wanted are {wanted}",
-                "leave it out, or change min_length and max_length",
-            )
-        return text, f"repaired: {', '.join(repaired)}" if repaired else "", "kept; nothing to do" if repaired else ""
+        self._check_letters(text)
+        self._check_length(text)
+        return text, repairs
 
-    def _strange(self, found: Sequence[tuple[int, str]]) -> tuple[str, str]:
+    def _letters(self, row: Row) -> str:
+        """Return the letters of a row: its sequence without white space, or the wild type with its mutations."""
+        content: str = row.content
+        if row.form == "mutations":
+            if self.wild_type is None:
+                raise _RejectedError("mutations without a wild type", "give wild_type")
+            return _apply_mutations(content.strip(), self.wild_type)
+        text = content if content.isalnum() else "".join(content.split())
+        if not text:
+            raise _RejectedError("no letters", "give a sequence")
+        return text
+
+    def _resolve_case(self, text: str, *, is_aligned: bool, repairs: list[str]) -> str:
+        """Return capital letters; lower case means an insertion in an aligned sequence, and nothing elsewhere."""
+        n_lower = 0 if text.isupper() else sum(letter.islower() for letter in text)
+        if n_lower and is_aligned:
+            if self.insertions == "reject":
+                raise _RejectedError(f"{n_lower} insertions (lower case)", "read with insertions: drop or keep")
+            text = re.sub("[a-z.]", "", text) if self.insertions == "drop" else text.upper()
+        elif n_lower:
+            if n_lower < len(text) and set(text) & {GAP, "."}:
+                raise _RejectedError(
+                    "lower case beside gaps, as in an A2M file", "call the file .a2m, or write capital letters"
+                )
+            text = text.upper()
+            repairs.append("lower case made capital")
+        if is_aligned:
+            text = text.replace(".", "" if self.insertions == "drop" else GAP)
+        return text
+
+    def _check_letters(self, text: str) -> None:
+        allowed = letters_of(self.kind) + (GAP if self.gaps is True else "")
+        if not set(text) - set(allowed):
+            return
+        unknown = [(position, letter) for position, letter in enumerate(text) if letter not in allowed]
         meanings = MEANINGS.get(self.kind, {})
-        first = {letter: i for i, letter in reversed(found)}
-        said = [
-            f"{letter!r} at {i + 1}{f' ({meanings[letter]})' if letter in meanings else ''}"
-            for letter, i in sorted(first.items(), key=lambda pair: pair[1])
-        ]
-        more = f" and {len(said) - 4} more" if len(said) > 4 else ""
-        remedy = next((REMEDIES[letter] for _, letter in found if letter in REMEDIES), "replace or leave out the row")
-        counted = "1 letter that is" if len(found) == 1 else f"{len(found)} letters that are"
-        return f"{counted} none of {self.kind}: {', '.join(said[:4])}{more}", remedy
+        first = {letter: position for position, letter in reversed(unknown)}
+        descriptions = []
+        for letter, position in sorted(first.items(), key=lambda pair: pair[1]):
+            meaning = f" ({meanings[letter]})" if letter in meanings else ""
+            descriptions.append(f"{letter!r} at {position + 1}{meaning}")
+        more = f" and {len(descriptions) - 4} more" if len(descriptions) > 4 else ""
+        count = "1 letter that is" if len(unknown) == 1 else f"{len(unknown)} letters that are"
+        remedy = next((REMEDIES[letter] for _, letter in unknown if letter in REMEDIES), "replace or leave out the row")
+        raise _RejectedError(f"{count} none of {self.kind}: {', '.join(descriptions[:4])}{more}", remedy)
+
+    def _check_length(self, text: str) -> None:
+        if not text:
+            raise _RejectedError("no letters", "leave it out")
+        if not len(text) - text.count(GAP):
+            raise _RejectedError("no letters but gaps", "leave it out")
+        if not self.min_length <= len(text) <= self.max_length:
+            at_most = f"at most {self.max_length:,}"
+            expected = f"{self.min_length:,} to {self.max_length:,}" if self.min_length > 1 else at_most
+            raise _RejectedError(
+                f"{len(text):,} letters, expected {expected}", "leave it out, or change min_length and max_length"
+            )
 
 
 def read(
@@ -147,141 +183,95 @@ def read(
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Read sequences from a FASTA, A2M, A3M, GenBank, .csv, .tsv or .txt file, plain or gzipped.
+    """Return the sequences of a FASTA, A2M, A3M, GenBank, .csv, .tsv or .txt file, plain or gzipped.
 
-    Lower case (but of A2M and A3M) is made capital and the stop at the end of a protein left out; a sequence that was
-    repaired is kept and reported too, with a reason that begins with "repaired".
+    Lower case (except in A2M and A3M) becomes capital, and the stop at the end of a protein is left out. A repaired
+    sequence is kept and also reported as a rejection, with a reason that begins with "repaired".
 
     Args:
-        path: the file. A .txt has a sequence on each line.
+        path: Path of the file. A .txt file has one sequence per line.
         kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
-        sequence_column: the column of a table that holds sequences; found by its name where it is not given.
-        mutations: the column of a table that holds substitutions in the place of sequences (`A108D;V11L`).
-        properties: measured properties, our name -> column; an empty cell is unknown (NaN).
-        weight_column: column of non-negative training weights.
-        wild_type: what mutations are counted on.
-        gaps: true keeps `-` (and `.`) as a letter, false refuses it, `"drop"` leaves it out.
-        insertions: lower case of A2M and A3M: left out, which leaves the columns of the alignment; kept, which with
-            `gaps="drop"` gives whole sequences; or a reason to refuse.
-        records: of GenBank: `"whole"` sequences, or coding sequences (`"cds"`) as the proteins that they make.
-        min_length: letters of the shortest sequence.
-        max_length: letters of the longest sequence.
-        on_invalid: `"skip"` reports a bad row among the corpus's rejections, `"error"` stops at the first;
-            a repeated sequence is reported, never an error.
-        max_designs: read no more than this many sequences.
-        max_bytes: refuse files that are longer than this when unpacked.
-        progress: called now and then with ("reading", rows done, rows).
+        sequence_column: Column of a table that contains sequences; found by its name where it is not given.
+        mutations: Column of a table that contains substitutions (`A108D;V11L`) instead of sequences.
+        properties: Measured properties: name -> column. An empty cell is an unknown value (NaN).
+        weight_column: Column of non-negative training weights.
+        wild_type: Sequence that mutations are counted on.
+        gaps: Whether `-` (and `.`) is kept as a letter (true), rejected (false), or left out (`"drop"`).
+        insertions: Treatment of lower case in A2M and A3M: `"drop"` leaves the columns of the alignment, `"keep"`
+            gives whole sequences together with `gaps="drop"`, `"reject"` rejects the row.
+        records: Of a GenBank file: `"whole"` sequences, or coding sequences translated to proteins (`"cds"`).
+        min_length: Number of letters of the shortest sequence.
+        max_length: Number of letters of the longest sequence.
+        on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first. A repeated sequence
+            is reported, and never an error.
+        max_designs: Largest number of sequences to read.
+        max_bytes: Largest size of the unpacked file [bytes].
+        progress: Called with ("reading", rows done, rows).
 
     Returns:
-        Distinct sequences in the file's order. Of repeated ones the first is kept, the others reported.
+        Distinct sequences in the order of the file. Of repeated sequences the first is kept, the others are reported
+        as rejections.
 
     Raises:
-        InvdesignError: for a missing file, an unknown format or column, no valid row, DNA read as protein, or with
-            `on_invalid="error"`.
+        InvdesignError: The file is missing, has an unknown format, lacks a column or contains no valid row, DNA is read
+            as protein, or a row is invalid and `on_invalid="error"`.
     """
     path = Path(path)
-    for name, value, choices in (
-        ("on_invalid", on_invalid, ("skip", "error")),
-        ("insertions", insertions, ("drop", "keep", "reject")),
-        ("gaps", gaps, (True, False, "drop")),
-    ):
-        if value not in choices:
-            raise InvdesignError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs)
+    _check_choice("insertions", insertions, ("drop", "keep", "reject"))
+    _check_choice("gaps", gaps, (True, False, "drop"))
     letters_of(kind)
-    reading = Reading(kind, wild_type, gaps, insertions, (min_length, max_length))
-    properties = dict(properties or {})
-    columns = [*properties.values(), *([weight_column] if weight_column else [])]
     given = list(
         rows(
-            path, sequence_column=sequence_column, mutations=mutations, has_wild_type=wild_type is not None,
-            columns=columns, records=records, max_bytes=max_bytes,
+            path,
+            sequence_column=sequence_column,
+            mutations=mutations,
+            has_wild_type=wild_type is not None,
+            columns=options.columns,
+            records=records,
+            max_bytes=max_bytes,
         )
-    )  # fmt: skip
-    seen: dict[str, int] = {}
-    values: dict[str, list[float]] = {name: [] for name in properties}
-    weights: list[float] = []
-    rejected: list[Rejection] = []
-    for n_read, row in enumerate(given):
-        if n_read % 5000 == 0:
-            progress("reading", n_read, len(given))
-        design, reason, remedy = reading.design(row)
-        numbers, problem = _numbers(row, columns, weight_column)
-        is_repeated = design in seen
-        if design and problem:
-            reason, remedy = problem, "write a plain number, or leave a property's cell empty where unknown"
-        elif is_repeated:
-            reason, remedy = f"the same sequence as row {seen[design]}", "keep one row per sequence"
-        if reason:
-            label = f"{row.label.split(maxsplit=1)[0]}: " if row.label else ""
-            rejected.append(Rejection(row.number, f"{label}{row.text}"[:200], reason, remedy))
-        if not design or problem or is_repeated:
-            if on_invalid == "error" and not is_repeated:
-                raise InvdesignError(
-                    f"{path}, row {row.number}: {reason}; got {row.text[:60]!r}. "
-                    f"Remedy: {remedy}, or pass on_invalid='skip'"
-                )
-            continue
-        seen[design] = row.number
-        for name, column in properties.items():
-            values[name].append(numbers[column])
-        if weight_column:
-            weights.append(numbers[weight_column])
-        if max_designs is not None and len(seen) >= max_designs:
-            break
-    progress("reading", len(given), len(given))
-    if not seen:
-        first = f"; the first was row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
-        raise InvdesignError(
-            f"{path}: expected sequences, found none in {len(given)} rows{first}. Check the format "
-            f"({', '.join(READ)}), the column of sequences and the kind ({kind})"
-        )
-    _refuse_dna(path, kind, seen)
-    return make_corpus(
-        tuple(seen),
-        properties={name: np.array(column) for name, column in values.items()},
-        weights=np.array(weights) if weight_column else None,
-        rejected=tuple(rejected),
-        name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
     )
+    source = DesignSource(
+        path=str(path),
+        name=corpus_name(path),
+        noun="sequence",
+        to_check=f"the format ({', '.join(READ)}), the column of sequences and the kind ({kind})",
+        n_rows=len(given),
+        report_every=REPORT_EVERY,
+    )
+    parse = RowParser(kind, wild_type, gaps, insertions, min_length, max_length)
+    corpus = read_designs(given, parse, source=source, options=options, progress=progress)
+    _reject_dna(path, kind, corpus.designs)
+    return corpus
 
 
-def _mutated(text: str, wild_type: WildType) -> tuple[str, str]:
-    """The wild type with a list of mutations, or why there is none."""
-    if text.lower() in SAME:
-        return wild_type.sequence, ""
-    words = [word for word in re.split(r"[;:,/\s]+", text) if word]
-    if not words:
-        return "", "an empty list of mutations (the wild type itself is written WT)"
-    places = [re.sub(r"\D", "", word) for word in words]
-    if len(set(places)) < len(places):
-        return "", "two mutations of one residue"
+def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
+    if value not in choices:
+        raise InvdesignError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def _apply_mutations(text: str, wild_type: WildType) -> str:
+    """Return the wild type with a list of mutations."""
+    if text.lower() in WILD_TYPE_NAMES:
+        return wild_type.sequence
+    remedy = "write substitutions as A108D;V11L, by the numbers of the wild type"
+    mutations = [mutation for mutation in re.split(r"[;:,/\s]+", text) if mutation]
+    if not mutations:
+        raise _RejectedError("an empty list of mutations (the wild type itself is written WT)", remedy)
+    residues = [re.sub(r"\D", "", mutation) for mutation in mutations]
+    if len(set(residues)) < len(residues):
+        raise _RejectedError("two mutations of one residue", remedy)
     try:
-        return wild_type.apply_mutations(words), ""
+        return wild_type.apply_mutations(mutations)
     except InvdesignError as error:
-        return "", str(error)
+        raise _RejectedError(str(error), remedy) from error
 
 
-def _numbers(row: Row, columns: Sequence[str], weight_column: str | None) -> tuple[dict[str, float], str]:
-    numbers: dict[str, float] = {}
-    for column in columns:
-        cell = plain_cell(row.cells.get(column, "").strip())
-        if cell.lower() in UNKNOWN_VALUES:
-            numbers[column] = math.nan
-        else:
-            try:
-                numbers[column] = float(cell)
-            except ValueError:
-                return {}, f"column {column!r} has {cell[:40]!r}, expected a number"
-        if math.isinf(numbers[column]):
-            return {}, f"column {column!r} is infinite"
-        if column == weight_column and not numbers[column] >= 0:
-            return {}, f"weight {cell!r} in {column!r}, expected 0 or more"
-    return numbers, ""
-
-
-def _refuse_dna(path: Path, kind: str, designs: Mapping[str, int]) -> None:
-    found = set().union(*map(set, designs))
-    if kind == "protein" and found <= set("ACGT-") and max(map(len, designs)) >= MAX_LIKELY_DNA:
+def _reject_dna(path: Path, kind: str, designs: Sequence[str]) -> None:
+    letters = set().union(*map(set, designs))
+    if kind == "protein" and letters <= set("ACGT-") and max(map(len, designs)) >= MIN_DNA_LENGTH:
         raise InvdesignError(
-            f"{path}: read as proteins, but all letters are A, C, G or T; say kind: dna (domain=dna), or translate them"
+            f"{path}: expected proteins, got sequences of only A, C, G and T. Set kind: dna (domain=dna), or translate "
+            "them"
         )

@@ -1,14 +1,12 @@
-"""Sequences into files: FASTA, spreadsheet-safe tables, pictures; and the columns that describe them."""
+"""Writer of sequence files: FASTA, spreadsheet-safe tables, pictures; and columns that describe designs."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from Bio.SeqUtils import molecular_weight
 
@@ -18,11 +16,13 @@ from invdesign.domains.sequences.oracles import physics
 from invdesign.domains.sequences.output import drawing
 from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 from invdesign.io.atomic import write_bytes
-from invdesign.io.cells import cell_text, safe_cell
+from invdesign.io.cells import cell_text
+from invdesign.io.tables import check_columns, csv_text
 
 WRITTEN = (".fasta", ".csv", ".svg")
-PER_LINE = 60
+LETTERS_PER_LINE = 60
 MAX_DRAWN = 100
+"""Largest number of sequences in a picture."""
 
 
 def write(
@@ -34,24 +34,22 @@ def write(
 ) -> None:
     """Write sequences as .fasta, .csv or a picture (.svg).
 
-    Headers of FASTA are `>id mutations=A108D;V11L predicted=3.1 sd=.2`: an identifier without spaces, then words
-    `name=value`, of which the mutations are there where there is a wild type.
+    Headers of FASTA are `>id mutations=A108D;V11L predicted=3.1 sd=.2`: an identifier without spaces, then fields
+    `name=value`; mutations are written if there is a wild type.
 
     Args:
-        designs: sequences; gaps are written as they are.
-        path: its suffix says the format. The file is written beside and renamed, so it is whole or absent.
-        columns: further values, one per design: columns of .csv, of .fasta the predictions and measurements among
-            them; the column `id` or `name`, otherwise the first, names the records.
-        wild_type: what mutations are counted on.
+        designs: Sequences; gaps are written as they are.
+        path: Path of the file; its suffix selects the format. The file is written atomically.
+        columns: Further values, one per design: columns of a .csv file; in a .fasta file the predictions and
+            measurements among them. The column `id` or `name`, otherwise the first, names the records.
+        wild_type: Sequence that mutations are counted on.
 
     Raises:
-        InvdesignError: for an unknown suffix, or columns of another length.
+        InvdesignError: The suffix is unknown, a column has another length, or the file cannot be written.
     """
     path = Path(path)
     columns = {} if columns is None else dict(columns)
-    for name, cells in columns.items():
-        if len(cells) != len(designs):
-            raise InvdesignError(f"column {name!r} has {len(cells)} values for {len(designs)} designs")
+    check_columns(columns, len(designs))
     suffix = path.suffix.lower()
     if suffix in (".fasta", ".fa", ".faa", ".fna"):
         data = fasta(designs, columns, wild_type=wild_type)
@@ -60,49 +58,70 @@ def write(
     elif suffix == ".svg":
         data = _svg(designs, identifiers(len(designs), columns), wild_type)
     else:
-        raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)}, got {suffix!r}")
+        raise InvdesignError(f"{path}: expected one of {', '.join(WRITTEN)}, got {suffix!r}. Choose another suffix")
     write_bytes(path, data.encode())
 
 
 def fasta(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], *, wild_type: WildType | None = None) -> str:
-    """Records of FASTA, 60 letters a line, with what is known of each in its header."""
+    """Return FASTA records with 60 letters per line and the values of each design in its header.
+
+    Args:
+        designs: Sequences.
+        columns: Further values, one per design, see `write`.
+        wild_type: Sequence that mutations are counted on.
+    """
     records = []
-    told = {_word(name): cells for name, cells in columns.items() if _is_value(name)}
+    value_columns = {_header_word(name): cells for name, cells in columns.items() if _is_value(name)}
     for i, (design, title) in enumerate(zip(designs, identifiers(len(designs), columns), strict=True)):
         words = [title]
         if wild_type is not None:
             words.append(f"mutations={';'.join(wild_type.mutations(design)) or 'none'}")
-        values = {name: cells[i] for name, cells in told.items()}
-        short = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in values.items()}
-        words += [f"{name}={_word(str(short[name]))}" for name, value in values.items() if cell_text(value)]
-        lines = [design[start : start + PER_LINE] for start in range(0, len(design), PER_LINE)]
+        for name, cells in value_columns.items():
+            value = cells[i]
+            text = f"{value:.6g}" if isinstance(value, float) else str(value)
+            if cell_text(value):
+                words.append(f"{name}={_header_word(text)}")
+        lines = [design[start : start + LETTERS_PER_LINE] for start in range(0, len(design), LETTERS_PER_LINE)]
         records.append("\n".join([f">{' '.join(words)}", *lines, ""]))
     return "".join(records)
 
 
 def identifiers(n: int, columns: Mapping[str, Sequence[Any]]) -> list[str]:
-    """Names of records without spaces, all different: those of the column `id` or `name`, or of the first."""
-    named = next((columns[name] for name in ("id", "name") if name in columns), None)
-    named = next(iter(columns.values()), None) if named is None else named
+    """Return `n` distinct names of records without spaces.
+
+    Args:
+        n: Number of records.
+        columns: Further values, one per record; the column `id` or `name`, otherwise the first, gives the names.
+    """
+    names = next((columns[name] for name in ("id", "name") if name in columns), None)
+    if names is None:
+        names = next(iter(columns.values()), None)
     width = len(str(max(n, 100)))
-    given = [f"design-{i + 1:0{width}d}" if named is None else _word(cell_text(named[i])) for i in range(n)]
-    found: list[str] = []
-    taken = set()
-    for i, name in enumerate(given):
-        title = name if name and name not in taken else f"{name or 'design'}-{i + 1:0{width}d}"
-        taken.add(title)
-        found.append(title)
-    return found
+    titles: list[str] = []
+    used: set[str] = set()
+    for i in range(n):
+        number = f"{i + 1:0{width}d}"
+        name = f"design-{number}" if names is None else _header_word(cell_text(names[i]))
+        title = name if name and name not in used else f"{name or 'design'}-{number}"
+        used.add(title)
+        titles.append(title)
+    return titles
 
 
-def described(
+def describe(
     designs: Sequence[str], *, kind: str = "protein", wild_type: WildType | None = None
 ) -> dict[str, list[Any]]:
-    """Columns that say what designs are.
+    """Return columns that describe designs.
 
-    Mutations and their number where there is a wild type, the length without gaps, the molecular weight (g/mol; of
-    nucleic acids the single strand with a 5' phosphate); of proteins the isoelectric point and GRAVY (mean hydropathy),
-    of nucleic acids the share of G and C. None where a sequence has other letters.
+    The columns are the mutations and their number (if there is a wild type), the length without gaps, and the molecular
+    weight [g/mol] (of nucleic acids that of the single strand with a 5' phosphate); of proteins also the isoelectric
+    point and GRAVY (mean hydropathy), of nucleic acids the fraction of G and C. A value is None where a sequence has
+    other letters.
+
+    Args:
+        designs: Sequences.
+        kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
+        wild_type: Sequence that mutations are counted on.
     """
     columns: dict[str, list[Any]] = {}
     if wild_type is not None:
@@ -111,31 +130,29 @@ def described(
     bare = [design.replace(GAP, "") for design in designs]
     columns["length"] = [len(design) for design in bare]
     if kind == "protein":
-        columns["molecular_weight"] = _rounded(physics.protein_weight(bare), 2)
-        columns["isoelectric_point"] = _rounded(physics.isoelectric_point(bare), 2)
-        columns["gravy"] = _rounded(physics.gravy(bare), 3)
+        columns["molecular_weight"] = _round(physics.protein_weight(bare), 2)
+        columns["isoelectric_point"] = _round(physics.isoelectric_point(bare), 2)
+        columns["gravy"] = _round(physics.gravy(bare), 3)
     elif kind in LETTERS:
-        known = [design and not set(design) - set(LETTERS[kind]) for design in bare]
-        weights = [
-            molecular_weight(d, kind.upper()) if is_known else math.nan for d, is_known in zip(bare, known, strict=True)
-        ]
-        columns["molecular_weight"] = _rounded(weights, 2)
-        columns["gc"] = _rounded(physics.gc_content(bare), 3)
+        columns["molecular_weight"] = _round([_nucleic_acid_weight(design, kind) for design in bare], 2)
+        columns["gc"] = _round(physics.gc_content(bare), 3)
     return columns
 
 
+def _nucleic_acid_weight(design: str, kind: str) -> float:
+    """Return the molecular weight [g/mol] of a nucleic acid, NaN where it is empty or has other letters."""
+    if not design or set(design) - set(LETTERS[kind]):
+        return math.nan
+    return float(cast("Any", molecular_weight)(design, kind.upper()))
+
+
 def _csv(designs: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    more = {name: cells for name, cells in columns.items() if name != "sequence"}
-    writer.writerow(["sequence", *map(safe_cell, more)])
-    for i, design in enumerate(designs):
-        writer.writerow([safe_cell(design), *(safe_cell(cells[i]) for cells in more.values())])
-    return stream.getvalue()
+    others = {name: cells for name, cells in columns.items() if name != "sequence"}
+    return csv_text(["sequence", *others], zip(designs, *others.values(), strict=True))
 
 
 def _svg(designs: Sequence[str], titles: Sequence[str], wild_type: WildType | None) -> str:
-    """Designs below each other, the first `MAX_DRAWN` of them, with their names."""
+    """Return a picture of designs below each other, the first `MAX_DRAWN` of them, with their names."""
     parts: list[str] = []
     wide, high = 200.0, 0.0
     for design, title in zip(designs[:MAX_DRAWN], titles, strict=False):
@@ -149,15 +166,15 @@ def _svg(designs: Sequence[str], titles: Sequence[str], wild_type: WildType | No
     return f'<svg xmlns="http://www.w3.org/2000/svg" {frame} {style}>{"".join(parts)}</svg>\n'
 
 
-def _rounded(values: Iterable[float], digits: int) -> list[float | None]:
+def _round(values: Iterable[float], digits: int) -> list[float | None]:
     return [None if math.isnan(value) else round(float(value), digits) for value in values]
 
 
 def _is_value(name: str) -> bool:
-    """Whether a column of a candidate list is a prediction, a measurement or one of their deviations."""
+    """Return whether a column of a candidate list is a prediction, a measurement or a standard deviation."""
     return name.startswith(("measured ", "predicted ", "sd of predicted "))
 
 
-def _word(text: str) -> str:
-    """Text as one word of a header: white space and what shells and parsers stumble on become `_`."""
+def _header_word(text: str) -> str:
+    """Return text as one word of a header: white space and characters that break shells and parsers become `_`."""
     return re.sub(r"[^A-Za-z0-9._+;:%/\[\]()-]+", "_", text).strip("_")

@@ -13,8 +13,7 @@ import numpy as np
 
 from invdesign.core import Array, InvdesignError
 from invdesign.domains.sequences.alphabet import reverse_complement
-from invdesign.domains.sequences.io.files import UNKNOWN_VALUES
-from invdesign.domains.sequences.io.records import find
+from invdesign.io.design_tables import UNKNOWN_VALUES, find_column
 from invdesign.io.text_files import decode_text, read_bytes
 
 
@@ -60,7 +59,8 @@ def _read_table(path: Path, modified: int, column: str, sequence_column: str) ->
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
         header = [cell.strip() for cell in next(reader, [])]
-        key, value = find(path, header, sequence_column), find(path, header, column)
+        key = find_column(path, header, sequence_column)
+        value = find_column(path, header, column)
         table: dict[str, float] = {}
         for number, cells in enumerate(reader, start=2):
             if not cells:

@@ -1,4 +1,4 @@
-"""Corpora of crystals from given files, their checksums and their cache."""
+"""Corpora of crystals: given files, checksums, cache."""
 
 import gzip
 import hashlib
@@ -22,13 +22,12 @@ FILES = {
 }
 
 
-def test_the_pinned_checksums_are_those_of_the_files(data):
+def test_the_pinned_checksums_match_the_files(data):
     for name, files in FILES.items():
-        pinned = getattr(corpora, name.upper())
-        for file in files:
-            digest = hashlib.sha256(read_bytes(data / f"{file}.csv.gz")).hexdigest()
-            assert pinned[digest].startswith(f"{file}.csv.gz")
-        assert len(pinned) == len(files)
+        pinned = {file.name: file.sha256 for file in corpora.DATASETS[name].files}
+        assert list(pinned) == [f"{file}.csv.gz" for file in files]
+        for file, sha256 in pinned.items():
+            assert hashlib.sha256(read_bytes(data / file)).hexdigest() == sha256
 
 
 @pytest.mark.parametrize("name", LOADERS)
@@ -40,21 +39,21 @@ def test_a_benchmark_is_read_from_given_files_with_its_properties(data, name):
     assert len(corpus.properties) == {"perov_5": 4, "carbon_24": 1, "mp_20": 3}[name]
 
 
-def test_the_first_perovskite_has_the_heat_that_its_row_says(data):
+def test_the_first_perovskite_has_the_heat_of_its_row(data):
     corpus = perov_5(data / "perov_5_train.csv.gz", max_designs=1)
     assert corpus.designs[0].counts == {"Cu": 1, "Cd": 1, "N": 3}
     np.testing.assert_allclose(corpus.properties["heat_ref"], 2.709152583232041)
 
 
 @pytest.mark.parametrize("name", LOADERS)
-def test_without_its_file_a_benchmark_says_what_to_fetch_and_from_where(tmp_path, name):
-    with pytest.raises(InvdesignError, match=rf"{name}: no file is given; fetch {FILES[name][0]}.* from https://"):
+def test_without_a_file_the_error_names_file_and_source(tmp_path, name):
+    with pytest.raises(InvdesignError, match=rf"{name}: no file is given. Fetch {FILES[name][0]}.* from https://"):
         LOADERS[name]()
     with pytest.raises(InvdesignError, match="no such file"):
         LOADERS[name](tmp_path / "no.csv")
 
 
-def test_another_file_than_the_benchmark_s_is_refused_unless_it_is_meant(tmp_path, crystals):
+def test_a_file_of_other_content_is_rejected_unless_it_is_not_pinned(tmp_path, crystals):
     path = tmp_path / "perov_5_train.csv"
     heats = {"heat_ref": [0.5, 1.5], "heat_all": [1, 2], "dir_gap": [0, 0], "ind_gap": [0, 0]}
     write(crystals[:2], path, columns=heats)
@@ -64,7 +63,7 @@ def test_another_file_than_the_benchmark_s_is_refused_unless_it_is_meant(tmp_pat
     assert corpus.designs == crystals[:2] and corpus.properties["heat_ref"].tolist() == [0.5, 1.5]
 
 
-def test_several_files_are_one_corpus_without_repeats(tmp_path, crystals):
+def test_several_files_give_one_corpus_without_repeats(tmp_path, crystals):
     write(crystals[:3], tmp_path / "a.csv", columns={"y": [1, 2, 3]})
     write(crystals[2:], tmp_path / "b.csv", columns={"y": [30, 4]})
     corpus = table([tmp_path / "a.csv", tmp_path / "b.csv"], properties={"y": "y"})
@@ -76,7 +75,7 @@ def test_several_files_are_one_corpus_without_repeats(tmp_path, crystals):
         table([])
 
 
-def test_a_damaged_cache_is_made_again_and_a_changed_file_is_read_again(tmp_path, crystals):
+def test_a_damaged_cache_is_replaced_and_a_changed_file_is_read_again(tmp_path, crystals):
     path, cache = tmp_path / "mine.csv", tmp_path / "cache"
     write(crystals, path, columns={"y": [1.0, np.nan, 3.0, 4.0]})
     first = table(path, properties={"y": "y"}, cache=cache)
@@ -92,7 +91,7 @@ def test_a_damaged_cache_is_made_again_and_a_changed_file_is_read_again(tmp_path
     assert len(list(cache.glob("*.json.gz"))) == 2
 
 
-def test_what_is_cached_is_not_parsed_again(tmp_path, crystals, monkeypatch):
+def test_a_cached_corpus_is_not_parsed_again(tmp_path, crystals, monkeypatch):
     write(crystals, tmp_path / "mine.cif")
     first = table(tmp_path / "mine.cif", cache=tmp_path)
     monkeypatch.setattr(corpora.files, "read", None)
@@ -100,7 +99,7 @@ def test_what_is_cached_is_not_parsed_again(tmp_path, crystals, monkeypatch):
 
 
 @pytest.mark.parametrize("choice", ["perov_5", "carbon_24", "mp_20", "table"])
-def test_every_choice_of_the_configuration_keeps_the_contract_of_a_corpus(choice, tmp_path, crystals):
+def test_every_choice_of_the_configuration_fulfils_the_contract_of_a_corpus(choice, tmp_path, crystals):
     path = tmp_path / "x.csv"
     columns = ("heat_ref", "heat_all", "dir_gap", "ind_gap", "energy_per_atom", "formation_energy_per_atom")
     write(crystals, path, columns={name: [0.0] * 4 for name in (*columns, "band_gap", "e_above_hull")})
@@ -114,5 +113,5 @@ def test_every_choice_of_the_configuration_keeps_the_contract_of_a_corpus(choice
             *(["corpus.is_pinned=false"] if choice != "table" else []),
         ],
     )
-    said = instantiate.refuse({"corpus": composed.values["corpus"]}, composed.where)
-    testing.check_corpus(instantiate.part(said["corpus"], composed.where, ("corpus",)))
+    values = instantiate.refuse({"corpus": composed.values["corpus"]}, composed.where)
+    testing.check_corpus(instantiate.part(values["corpus"], composed.where, ("corpus",)))

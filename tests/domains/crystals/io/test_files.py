@@ -1,4 +1,4 @@
-"""Crystals from files: every format, every repair, and every reason to refuse a row."""
+"""Reading of crystal files: every format, every repair, and every reason to reject a row."""
 
 import gzip
 
@@ -42,8 +42,8 @@ def block(*atoms: str, name: str = "x", a: str = "4.0") -> str:
 GOOD = block("Cs1 Cs 0 0 0 1", "Cl1 Cl 0.5 0.5 0.5 1", name="good")
 
 
-def refused(tmp_path, text, name="x.cif"):
-    """The one rejection of a file that holds a good crystal and another."""
+def reject_reason(tmp_path, text, name="x.cif"):
+    """Return the reason of the one rejection of a file with a good crystal and another."""
     path = tmp_path / name
     path.write_text(GOOD + text)
     corpus = read(path)
@@ -77,16 +77,16 @@ def refused(tmp_path, text, name="x.cif"):
         (block("Na1 Na 0 0 0 1").replace("loop_\n_sym", "_chemical_formula_sum 'Na1 H1'\nloop_\n_sym"), "NaH1|Na1 H1"),
     ],
 )
-def test_a_bad_block_is_refused_with_its_row_and_reason_and_the_others_are_read(tmp_path, text, reason):
-    found = refused(tmp_path, text)
+def test_a_bad_block_is_rejected_with_row_and_reason_and_the_others_are_read(tmp_path, text, reason):
+    found = reject_reason(tmp_path, text)
     assert found and any(part in found for part in reason.split("|"))
 
 
-def test_a_space_group_that_nobody_knows_is_no_reason_to_assume_none(tmp_path):
+def test_an_unknown_space_group_is_rejected_and_not_read_as_p1(tmp_path):
     text = block("Na1 Na 0 0 0 1").replace(
         "loop_\n_symmetry_equiv_pos_as_xyz\n'x, y, z'\n", "_space_group_name_H-M_alt 'F m z'\n"
     )
-    assert "unknown space group 'F m z'" in refused(tmp_path, text)
+    assert "unknown space group 'F m z'" in reject_reason(tmp_path, text)
 
 
 def test_atoms_written_twice_are_merged_and_reported(tmp_path):
@@ -100,14 +100,14 @@ def test_atoms_written_twice_are_merged_and_reported(tmp_path):
     read(path, on_invalid="error")
 
 
-def test_two_copies_of_an_atom_meet_in_the_middle_across_the_border():
+def test_two_copies_of_an_atom_merge_to_their_mean_across_the_cell_boundary():
     twice = Structure(Lattice.cubic(4.0), ["Cs", "Cs", "Cl"], [[0.002, 0, 0], [0.996, 0, 0], [0.5, 0.5, 0.5]])
     merged, repair = check_structure(twice)
     assert "1 sites" in repair
     np.testing.assert_allclose(merged.frac_coords[0], [-0.001, 0, 0], atol=1e-9)
 
 
-def test_sites_of_nan_and_cells_without_volume_never_reach_spglib():
+def test_nan_coordinates_and_cells_without_volume_are_rejected_before_spglib():
     for lattice, x in (
         (Lattice.cubic(4.0), [[np.nan, 0, 0]]),
         (Lattice(np.full((3, 3), np.nan)), [[0, 0, 0]]),
@@ -117,7 +117,7 @@ def test_sites_of_nan_and_cells_without_volume_never_reach_spglib():
             check_structure(Structure(lattice, ["Na"], x))
 
 
-def test_large_cells_are_refused_before_anything_slow_is_done(tmp_path):
+def test_large_cells_are_rejected_before_slow_steps(tmp_path):
     path = tmp_path / "big.cif"
     atoms = [f"Na{i} Na {i / 3001} 0 0 1" for i in range(3001)]
     path.write_text(GOOD + block(*atoms))
@@ -129,14 +129,14 @@ def test_large_cells_are_refused_before_anything_slow_is_done(tmp_path):
         read(path, max_sites=1)
 
 
-def test_a_symmetric_cif_is_read_directly_and_as_pymatgen_reads_it(salt, crystals, tmp_path):
+def test_a_symmetric_cif_parses_directly_to_the_structure_of_pymatgen(salt, crystals, tmp_path):
     text = str(CifWriter(salt, symprec=0.01))
-    direct = cif._direct(text, 3000)
-    assert direct is not None and len(direct) == len(cif._by_pymatgen(text, 3000)) == 8
+    direct = cif._parse_directly(text, 3000)
+    assert direct is not None and len(direct) == len(cif._parse_with_pymatgen(text, 3000)) == 8
     assert crystal_of(direct) == crystals[0]
 
 
-def test_a_cif_without_operators_goes_by_its_space_group(tmp_path):
+def test_a_cif_without_operators_uses_its_space_group(tmp_path):
     path = tmp_path / "x.cif"
     lines = [line for line in GOOD.split("\n") if "x, y, z" not in line and "equiv_pos" not in line]
     text = "\n".join(lines).replace("loop_\nloop_", "_symmetry_space_group_name_H-M 'P m -3 m'\nloop_")
@@ -144,15 +144,15 @@ def test_a_cif_without_operators_goes_by_its_space_group(tmp_path):
     assert read(path).designs[0].space_group == 221
 
 
-def test_blocks_end_neither_in_text_fields_nor_with_journal_blocks(tmp_path):
+def test_data_headings_in_text_fields_and_journal_blocks_are_ignored(tmp_path):
     path = tmp_path / "x.cif"
-    path.write_text("# said someone\ndata_global\n_journal x\n" + GOOD + ";\ndata_in_a_text\n;\n")
+    path.write_text("# a comment\ndata_global\n_journal x\n" + GOOD + ";\ndata_in_a_text\n;\n")
     assert len(read(path)) == 1 and not read(path).rejected
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "not a cif at all", "data_\n"])
 @pytest.mark.parametrize("name", ["x.cif", "POSCAR", "x.extxyz", "x.csv"])
-def test_an_empty_or_senseless_file_is_an_error_that_names_it(tmp_path, name, content):
+def test_an_empty_or_invalid_file_is_an_error_that_names_it(tmp_path, name, content):
     path = tmp_path / name
     path.write_text(content)
     with pytest.raises(InvdesignError, match=name):
@@ -196,7 +196,7 @@ def test_extended_xyz_frame_by_frame(tmp_path, salt, crystals):
     assert sorted(reasons) == [2, 3, 4, 5, 6]
     assert "periodic" in reasons[2] and "periodic" in reasons[3]
     assert "unknown element" in reasons[4] and "NaN" in reasons[5]
-    assert "not the number of the atoms" in reasons[6]
+    assert "expected the number of the atoms" in reasons[6]
 
 
 def test_an_ase_database_with_its_values(tmp_path, salt, crystals):
@@ -241,37 +241,37 @@ def test_a_folder_is_read_file_by_file_with_progress(tmp_path, salt, crystals):
     (tmp_path / "a.cif").write_text(cif.block(crystals[1], "it"))
     (tmp_path / "notes.md").write_text("x")
     (tmp_path / "c.cif").write_text(block("Na1 Na 0 0 0 0.5"))
-    seen = []
-    corpus = read(tmp_path, progress=lambda *said: seen.append(said))
+    calls = []
+    corpus = read(tmp_path, progress=lambda *args: calls.append(args))
     assert corpus.designs == (crystals[1], crystals[0])
     assert corpus.rejected[0].text == "c.cif: x"
-    assert seen[-1] == ("reading", 3, 3)
+    assert calls[-1] == ("reading", 3, 3)
     assert read(tmp_path, max_designs=1).designs == crystals[1:2]
 
 
-def test_deuterium_and_charges_are_plain_elements(tmp_path):
+def test_deuterium_and_charged_species_become_plain_elements(tmp_path):
     path = tmp_path / "x.cif"
     path.write_text(block("Na1 Na+ 0 0 0 1", "D1 D1- 0.5 0.5 0.5 1"))
     assert read(path).designs[0].formula == "HNa"
 
 
-def test_two_processes_read_what_one_reads(tmp_path, crystals):
+def test_two_processes_give_the_same_corpus_as_one(tmp_path, crystals):
     path = tmp_path / "x.cif"
     path.write_text("".join(cif.block(crystal, f"n{i}") for i, crystal in enumerate(crystals)) + block("X X 0 0 0 1"))
     one, two = read(path), read(path, workers=2)
     assert one.designs == two.designs == crystals and one.rejected == two.rejected and one.sha256 == two.sha256
 
 
-def test_the_direct_parser_agrees_with_pymatgen_on_the_data(data):
+def test_the_direct_parser_agrees_with_pymatgen_on_mp_20(data):
     given = records.rows(data / "mp_20_pilot_train.csv.gz", wanted=["band_gap"])[:20]
     for row in given:
-        direct, theirs = cif._direct(row.content, 3000), cif._by_pymatgen(row.content, 3000)
-        assert direct is not None and direct.composition == theirs.composition
-        np.testing.assert_allclose(direct.lattice.matrix, theirs.lattice.matrix, atol=1e-6)
+        direct, expected = cif._parse_directly(row.content, 3000), cif._parse_with_pymatgen(row.content, 3000)
+        assert direct is not None and direct.composition == expected.composition
+        np.testing.assert_allclose(direct.lattice.matrix, expected.lattice.matrix, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "n_si", "n_merged"), [("CHA", 36, 24), ("LOS", 24, 10), ("SAT", 72, 28)])
-def test_zeolites_of_four_decimals_lose_their_copies_and_stay_silica(data, name, n_si, n_merged):
+def test_duplicate_atoms_of_zeolites_merge_to_silica(data, name, n_si, n_merged):
     import tarfile
 
     with tarfile.open(data / "zeolites.tar.xz") as archive:

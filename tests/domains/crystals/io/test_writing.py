@@ -1,4 +1,4 @@
-"""Crystals into files and back, what to make them of, and inputs of a relaxation."""
+"""Writing of crystal files, precursors, and inputs of a relaxation."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ NAMES = {".cif": "_invdesign_energy_eV_atom", ".csv": "energy [eV/atom]", ".extx
 
 
 @pytest.mark.parametrize("suffix", [".cif", ".csv", ".extxyz"])
-def test_what_is_written_is_read_again_with_its_values(tmp_path, crystals, suffix):
+def test_a_written_file_reads_as_the_same_crystals_and_values(tmp_path, crystals, suffix):
     path = tmp_path / f"x{suffix}"
     write(crystals, path, columns={**COLUMNS, "note": ["it's \"=", "", "a\nb", None]})
     corpus = read(path, properties={"e": NAMES[suffix]})
@@ -31,7 +31,7 @@ def test_what_is_written_is_read_again_with_its_values(tmp_path, crystals, suffi
     np.testing.assert_array_equal(corpus.properties["e"], COLUMNS["energy [eV/atom]"])
 
 
-def test_a_cif_says_its_symmetry_and_one_atom_per_orbit(tmp_path, crystals):
+def test_a_cif_has_symmetry_operators_and_one_atom_per_orbit(tmp_path, crystals):
     write(crystals[:1], tmp_path / "x.cif")
     text = (tmp_path / "x.cif").read_text()
     assert "_symmetry_space_group_name_H-M   'F m -3 m'" in text
@@ -41,7 +41,7 @@ def test_a_cif_says_its_symmetry_and_one_atom_per_orbit(tmp_path, crystals):
     assert sum(line.split()[:1] in (["Na"], ["Cl"]) for line in text.split("\n")) == 2
 
 
-def test_other_programs_read_the_cif_as_the_same_atoms(tmp_path, crystals):
+def test_ase_and_pymatgen_read_the_cif_as_the_same_atoms(tmp_path, crystals):
     write(crystals, tmp_path / "x.cif")
     n_atoms = [crystal.n_atoms for crystal in crystals]
     assert [len(atoms) for atoms in ase_read(tmp_path / "x.cif", index=":")] == n_atoms
@@ -52,7 +52,7 @@ def test_other_programs_read_the_cif_as_the_same_atoms(tmp_path, crystals):
 
 
 @pytest.mark.parametrize("space_group", [1, 2, 14, 15, 43, 62, 88, 122, 146, 148, 166, 167, 198, 206, 227, 230])
-def test_a_general_position_of_many_groups_survives_a_cif(tmp_path, space_group):
+def test_a_general_position_of_many_space_groups_is_the_same_after_a_cif(tmp_path, space_group):
     atoms = [
         ("Fe", np.array([0.11, 0.29, 0.37])),
         ("O", np.array([0.31, 0.07, 0.19])),
@@ -60,11 +60,11 @@ def test_a_general_position_of_many_groups_survives_a_cif(tmp_path, space_group)
     ]
     crystal = canonical(make(space_group, (27.0, 29.0, 33.0, 81.0, 99.0 if space_group < 16 else 90.0, 97.0), atoms))
     write([crystal], tmp_path / "x.cif")
-    (again,) = read(tmp_path / "x.cif", symprec=0.01).designs
-    assert again.space_group == space_group and key(again) == key(crystal)
+    (restored,) = read(tmp_path / "x.cif", symprec=0.01).designs
+    assert restored.space_group == space_group and key(restored) == key(crystal)
 
 
-def test_a_poscar_holds_one_crystal_and_a_zip_many(tmp_path, crystals):
+def test_a_poscar_has_one_crystal_and_a_zip_many(tmp_path, crystals):
     write(crystals[3:], tmp_path / "x.vasp")
     assert read(tmp_path / "x.vasp").designs == crystals[3:]
     with pytest.raises(InvdesignError, match=r"\.zip"):
@@ -79,7 +79,7 @@ def test_a_poscar_holds_one_crystal_and_a_zip_many(tmp_path, crystals):
         assert len(Structure.from_str(archive.read(names[3]).decode(), fmt="poscar")) == 56
 
 
-def test_unknown_suffixes_and_short_columns_are_refused_and_nothing_is_left(tmp_path, crystals):
+def test_unknown_suffixes_and_short_columns_are_errors_and_leave_no_file(tmp_path, crystals):
     for path, columns in (("x.pdf", None), ("x.cif", {"a": [1]})):
         with pytest.raises(InvdesignError):
             write(crystals, tmp_path / path, columns=columns)
@@ -87,7 +87,7 @@ def test_unknown_suffixes_and_short_columns_are_refused_and_nothing_is_left(tmp_
     assert all(suffix.startswith(".") for suffix in WRITTEN)
 
 
-def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path, crystals):
+def test_a_file_is_replaced_completely_and_no_temporary_file_is_left(tmp_path, crystals):
     write(crystals, tmp_path / "x.csv")
     whole = (tmp_path / "x.csv").read_bytes()
     write(crystals[:1], tmp_path / "x.csv")
@@ -95,7 +95,7 @@ def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path, crysta
     assert 0 < len((tmp_path / "x.csv").read_bytes()) < len(whole)
 
 
-def test_a_table_has_formula_and_space_group_and_no_formulas_of_spreadsheets(tmp_path, crystals):
+def test_a_table_has_formula_and_space_group_and_spreadsheet_safe_cells(tmp_path, crystals):
     write(crystals, tmp_path / "x.csv", columns={"note": ["=1+1", "a", "b", "c"]})
     with (tmp_path / "x.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
@@ -104,7 +104,7 @@ def test_a_table_has_formula_and_space_group_and_no_formulas_of_spreadsheets(tmp
     assert safe_cell(-1.5) == "-1.5" and safe_cell(math.nan) == ""
 
 
-def test_precursors_of_strontium_titanate_weigh_what_they_should(crystals):
+def test_precursors_of_strontium_titanate_have_the_expected_masses(crystals):
     table = precursors(crystals[1:2])
     assert list(zip(table["element"], table["precursor"], strict=True)) == [
         ("Sr", "SrCO3"), ("Ti", "TiO2"), ("O", "air or O2"),
@@ -113,7 +113,7 @@ def test_precursors_of_strontium_titanate_weigh_what_they_should(crystals):
     np.testing.assert_allclose(table["g per mol of formula units"][:2], [147.63, 79.87], atol=0.01)
 
 
-def test_precursors_hold_the_element_as_often_as_the_crystal_does(crystals):
+def test_precursors_contain_as_many_atoms_of_an_element_as_the_crystal(crystals):
     table = precursors([crystals[3]])
     amounts = dict(zip(table["precursor"], table["mol per formula unit"], strict=True))
     assert amounts["Al2O3"] == 1 and amounts["MgO"] == 1
@@ -125,7 +125,7 @@ def test_precursors_hold_the_element_as_often_as_the_crystal_does(crystals):
     assert sorted(precursors([sulfide])["precursor"]) == ["S", "Zn"]
 
 
-def test_inputs_of_a_relaxation_need_no_licensed_file(tmp_path, crystals):
+def test_inputs_of_a_relaxation_need_no_licensed_files(tmp_path, crystals):
     paths = dft_inputs(crystals[0], tmp_path / "salt")
     assert [path.name for path in paths] == ["INCAR", "KPOINTS", "POSCAR", "POTCAR.spec"]
     assert (tmp_path / "salt" / "POTCAR.spec").read_text().split() == ["Na_pv", "Cl"]

@@ -1,4 +1,4 @@
-"""Corpora of sequences: given files, random libraries, peptides of a rule, weights by clusters."""
+"""Corpora of sequences: given files, random libraries, rule-based peptides, weights by clusters."""
 
 from functools import partial
 
@@ -23,7 +23,7 @@ from invdesign.testing import check_corpus
         (corpus.six6, "SIX6_REF_R1_8mers.txt.gz", 65_536, "GTTTTTTT", -0.12351),
     ],
 )
-def test_a_measured_set_is_read_from_a_given_file(data_file, load, name, n, design, value):
+def test_a_measured_dataset_is_read_from_a_given_file(data_file, load, name, n, design, value):
     path = data_file(name)
     found = load(path, max_designs=None if name.startswith("SIX6") else 20_000)
     assert len(found) == min(n, 20_000) or len(found) == n
@@ -33,13 +33,13 @@ def test_a_measured_set_is_read_from_a_given_file(data_file, load, name, n, desi
     assert np.isfinite(values).all()
 
 
-def test_a_measured_set_is_that_of_the_paper_or_refused(tmp_path):
+def test_a_file_of_other_content_is_rejected_unless_it_is_not_pinned(tmp_path):
     path = tmp_path / "gfp.csv"
     path.write_text("sequence,score\nMKV,1\n")
-    with pytest.raises(InvdesignError, match=r"expected d315b.*is_pinned=false"):
+    with pytest.raises(InvdesignError, match=r"expected the sha256 d315b.*is_pinned=false"):
         corpus.gfp(path)
     assert corpus.gfp(path, is_pinned=False).properties["log_brightness"].tolist() == [1]
-    with pytest.raises(InvdesignError, match=r"no file is given; .*10\.7554"):
+    with pytest.raises(InvdesignError, match=r"no file is given\. .*10\.7554"):
         corpus.gb1()
     with pytest.raises(InvdesignError, match="row 2: expected two strands"):
         bad = tmp_path / "six6.txt"
@@ -47,13 +47,13 @@ def test_a_measured_set_is_that_of_the_paper_or_refused(tmp_path):
         corpus.six6(bad, is_pinned=False)
 
 
-def test_wild_types_count_residues_as_the_literature_does():
-    assert corpus.AVGFP.sequence[corpus.AVGFP.position(65) :][:3] == "SYG"  # the chromophore
-    assert [corpus.AAV2.sequence[corpus.AAV2.position(n)] for n in (585, 588)] == ["R", "R"]  # bind heparin
+def test_wild_types_number_residues_as_in_the_literature():
+    assert corpus.AVGFP.sequence[corpus.AVGFP.position(65) :][:3] == "SYG"  # The chromophore.
+    assert [corpus.AAV2.sequence[corpus.AAV2.position(n)] for n in (585, 588)] == ["R", "R"]  # These bind heparin.
     assert corpus.GB1.mutations("FWAA") == ("V39F", "D40W", "G41A", "V54A")
 
 
-def test_peptides_are_many_and_come_out_alike_every_time():
+def test_peptides_are_diverse_and_reproducible():
     found = corpus.peptides(n=6000)
     assert found.designs[:50] == corpus.peptides(n=50).designs
     assert found.designs[:50] != corpus.peptides(n=50, seed=1).designs
@@ -71,7 +71,7 @@ def test_peptides_are_cationic_and_amphipathic():
     assert hydrophobic_moment(found).mean() > 1.3 * hydrophobic_moment(shuffled).mean()
 
 
-def test_a_library_keeps_within_its_limits():
+def test_a_library_stays_within_its_limits():
     wild_type = WildType("MKTAYIAK", first=5)
     found = corpus.library(wild_type=wild_type, n=60, mutations=(1, 3), fixed=[5], forbidden="C")
     assert found.designs[0] == wild_type.sequence and len(set(found.designs)) == 60
@@ -82,20 +82,20 @@ def test_a_library_keeps_within_its_limits():
     assert {(design[1], design[3]) for design in few.designs} == {(a, b) for a in "KAG" for b in "AD"}
 
 
-def test_a_library_that_cannot_be_is_refused():
+def test_an_impossible_library_is_an_error():
     wild_type = WildType("MK")
-    for settings, said in (
-        ({"n": 40, "mutations": (1, 1)}, "limits leave 39"),
-        ({"mutations": (0, 3), "n": 401}, "limits leave 400"),
+    for settings, message in (
+        ({"n": 40, "mutations": (1, 1)}, "n of at most 39"),
+        ({"mutations": (0, 3), "n": 401}, "n of at most 400"),
         ({"mutations": (3, 4)}, "within 0 to 2"),
         ({"n": 0}, "at least 1"),
     ):
-        with pytest.raises(InvdesignError, match=said):
+        with pytest.raises(InvdesignError, match=message):
             corpus.library(wild_type=wild_type, **settings)
 
 
-def test_a_design_weighs_one_over_the_number_of_its_neighbours():
-    # Of ten letters, less than a fifth differ where one does.
+def test_the_weight_of_a_design_is_one_over_the_number_of_its_neighbours():
+    # One difference in ten letters is less than a fifth.
     family = ["AAAAAAAAAA", "AAAAAAAAAC", "AAAAAAAACC", "CCCCCCCCCC"]
     assert by_clusters(family, theta=0.2).tolist() == [1 / 2, 1 / 3, 1 / 2, 1]
     assert effective_number(by_clusters(family, theta=0.25)) == pytest.approx(2)
@@ -104,8 +104,8 @@ def test_a_design_weighs_one_over_the_number_of_its_neighbours():
     assert len(by_clusters([])) == 0
 
 
-@pytest.mark.parametrize("n_mutations", [2, 30], ids=["variants", "strangers"])
-def test_weights_count_every_pair_however_they_are_computed(n_mutations):
+@pytest.mark.parametrize("n_mutations", [2, 30], ids=["variants", "unrelated"])
+def test_weights_count_every_pair_with_both_methods(n_mutations):
     rng = np.random.default_rng(0)
     letters = np.array(list("ACDE"))
     family = np.zeros((300, 30), dtype=int)
@@ -117,13 +117,13 @@ def test_weights_count_every_pair_however_they_are_computed(n_mutations):
         assert np.allclose(by_clusters(designs, theta=theta), 1 / (apart < theta * 30).sum(1))
 
 
-def test_designs_of_different_length_are_neighbours_by_the_fewest_edits():
+def test_designs_of_different_length_are_compared_by_edit_distance():
     designs = ["AAAAAAAAAA", "AAAAAAAAA", "CAAAAAAAAA", "DD", "DDD"]
     # One deletion in ten letters; from the second to the third one insertion; DD and DDD differ in a third.
     assert by_clusters(designs, theta=0.2).tolist() == [1 / 3, 1 / 3, 1 / 3, 1, 1]
 
 
-def test_a_table_takes_its_weights_from_clusters_and_keeps_them(tmp_path):
+def test_a_table_has_weights_by_clusters_and_caches_them(tmp_path):
     path = tmp_path / "family.fasta"
     path.write_text(">a\nAAAAAAAAAA\n>b\nAAAAAAAAAC\n>c\nDDDDDDDDDD\n>x\nX\n")
     cache = tmp_path / "cache"
@@ -132,5 +132,5 @@ def test_a_table_takes_its_weights_from_clusters_and_keeps_them(tmp_path):
         assert found.weights.tolist() == [0.5, 0.5, 1] and len(found.rejected) == 1
     assert len(list(cache.iterdir())) == 1
     assert found.sha256 != corpus.table(path).sha256
-    with pytest.raises(InvdesignError, match="not from both"):
+    with pytest.raises(InvdesignError, match="got both"):
         corpus.table(path, theta=0.2, weight_column="w")

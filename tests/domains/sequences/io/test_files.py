@@ -1,4 +1,4 @@
-"""Sequences from files: what can be used, and why the rest cannot."""
+"""Reading and writing of sequence files, and the reason of every rejected row."""
 
 import gzip
 import math
@@ -29,44 +29,47 @@ ORIGIN
 
 @pytest.fixture
 def file(tmp_path):
-    def made(name, text):
+    def write_file(name, text):
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         return path
 
-    return made
+    return write_file
 
 
 def reasons(corpus):
     return {rejection.row: rejection.reason for rejection in corpus.rejected}
 
 
-def test_records_of_fasta_are_joined_over_lines(file):
+def test_lines_of_a_fasta_record_are_concatenated(file):
     text = "; an old comment\n>one first\r\nMKV\nA C\n\n>two\nMKW\n"
     for path in (file("a.fasta", text), file("a.fa.gz", gzip.compress(text.encode()))):
         found = read(path)
         assert found.designs == ("MKVAC", "MKW") and found.name == "a" and not found.rejected
 
 
-def test_each_record_that_cannot_be_used_is_named_with_its_reason(file):
+def test_each_rejected_record_has_a_reason(file):
     million = "A" * 1_000_000
     records = ["MKV", "MXKV", "MK-V", "MK*V", "", "MKV", million, "MUK", "M1K", "MKW*", "mkl"]
     found = read(file("a.fasta", "".join(f">r{i}\n{r}\n" for i, r in enumerate(records, start=1))))
     assert found.designs == ("MKV", "MKW", "MKL")
-    said = reasons(found)
-    assert "'X' at 2 (an unknown residue)" in said[2]
-    assert "'-' at 3 (a gap)" in said[3]
-    assert "'*' at 3 (a stop)" in said[4]
-    assert said[5] == "no letters"
-    assert said[6] == "the same sequence as row 1"
-    assert said[7] == "1,000,000 letters, more than 512"
-    assert "selenocysteine" in said[8] and "'1' at 2" in said[9]
-    assert said[10] == "repaired: the stop at its end left out" and said[11] == "repaired: lower case made capital"
+    reason_of = reasons(found)
+    assert "'X' at 2 (an unknown residue)" in reason_of[2]
+    assert "'-' at 3 (a gap)" in reason_of[3]
+    assert "'*' at 3 (a stop)" in reason_of[4]
+    assert reason_of[5] == "no letters"
+    assert reason_of[6] == "the same sequence as row 1"
+    assert reason_of[7] == "1,000,000 letters, more than 512"
+    assert "selenocysteine" in reason_of[8] and "'1' at 2" in reason_of[9]
+    assert (
+        reason_of[10] == "repaired: the stop at its end left out"
+        and reason_of[11] == "repaired: lower case made capital"
+    )
     assert all(rejection.remedy for rejection in found.rejected)
     assert found.rejected[0].text == "r2: MXKV" and max(len(r.text) for r in found.rejected) <= 200
 
 
-def test_every_letter_that_is_none_of_the_alphabet_is_counted(file):
+def test_every_letter_outside_the_alphabet_is_counted(file):
     found = read(file("a.fasta", ">ok\nACGT\n>n\nANNRU\n"), kind="dna")
     assert (
         reasons(found)[2] == "4 letters that are none of dna: 'N' at 2 (any base), 'R' at 4, 'U' at 5 (a base of RNA)"
@@ -92,22 +95,22 @@ def test_variants_may_be_lists_of_mutations(file):
     text = "mutant,y\nK6W;T7G,1\nK6W:A8D,2\nWT,3\nK7W,4\nK6W;K6A,5\n,6\nK6*,7\nT7G/K6W,8\n"
     found = read(file("a.csv", text), wild_type=wild_type, properties={"y": "y"})
     assert found.designs == ("MWGAYIAK", "MWTDYIAK", "MKTAYIAK") and found.properties["y"].tolist() == [1, 2, 3]
-    said = reasons(found)
-    assert "residue 7 of 'wild type' is T, not K" in said[5] and said[6] == "two mutations of one residue"
-    assert "empty list" in said[7] and "a stop" in said[8] and said[9] == "the same sequence as row 2"
+    reason_of = reasons(found)
+    assert "residue 7 of 'wild type' is T, not K" in reason_of[5] and reason_of[6] == "two mutations of one residue"
+    assert "empty list" in reason_of[7] and "a stop" in reason_of[8] and reason_of[9] == "the same sequence as row 2"
     assert read(file("b.csv", "m,y\nK6W,1\n"), mutations="m", wild_type=wild_type).designs == ("MWTAYIAK",)
     with pytest.raises(InvdesignError, match="without a wild type"):
         read(file("c.csv", "m,y\nK6W,1\n"), mutations="m")
 
 
-def test_the_columns_of_an_alignment_stay_and_insertions_are_dropped_kept_or_refused(file):
+def test_insertions_of_an_alignment_are_dropped_kept_or_rejected(file):
     path = file("a.a2m", ">query\nMK-V\n>one\nMKaaWV\n>two\nM..-AL\n")
     assert read(path, gaps=True).designs == ("MK-V", "MKWV", "M-AL")
     assert read(path, gaps="drop", insertions="keep").designs == ("MKV", "MKAAWV", "MAL")
-    refused = read(path, gaps=True, insertions="reject")
-    assert reasons(refused)[2] == "2 insertions (lower case)"
+    rejected = read(path, gaps=True, insertions="reject")
+    assert reasons(rejected)[2] == "2 insertions (lower case)"
     assert reasons(read(path))[1].startswith("1 letter that is none of protein: '-' at 3")
-    # An A2M that goes by the name of FASTA is not taken for soft masking.
+    # An A2M file with the suffix of FASTA is not mistaken for soft masking.
     assert "as in an A2M file" in reasons(read(file("b.fasta", ">a\nMKV\n>b\nMk-V\n")))[2]
 
 
@@ -121,43 +124,43 @@ def test_genbank_gives_whole_sequences_or_translated_genes(file):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("a.fasta", "MKV\nMKW\n", "call the file .txt"),
         ("a.fasta", "", "not FASTA"),
-        ("a.fasta", ">only a name\n", "found none in 1 rows; the first was row 1: no letters"),
+        ("a.fasta", ">only a name\n", "found none in 1 rows; the first is row 1: no letters"),
         ("a.gb", "LOCUS nonsense", "GenBank"),
         ("a.gb", "what is this", "no records of GenBank"),
         ("a.docx", "MKV", "expected a file that ends in"),
         ("a.fasta.gz", b"\x1f\x8bnot gzip", "cannot read"),
         ("a.csv", "", "found none in 0 rows"),
-        ("a.fasta", ">dna\n" + "ACGT" * 20, "say kind: dna"),
+        ("a.fasta", ">dna\n" + "ACGT" * 20, "Set kind: dna"),
     ],
 )
-def test_a_file_that_is_malformed_is_refused_with_a_remedy(file, name, text, said):
-    with pytest.raises(InvdesignError, match=said):
+def test_a_malformed_file_is_an_error_with_a_remedy(file, name, text, message):
+    with pytest.raises(InvdesignError, match=message):
         read(file(name, text))
 
 
-def test_missing_files_and_wrong_choices_are_refused(file, tmp_path):
+def test_missing_files_and_invalid_options_are_errors(file, tmp_path):
     with pytest.raises(InvdesignError, match="cannot read"):
         read(tmp_path / "none.fasta")
     path = file("a.fasta", ">a\nMKV\n>b\nMXV\n")
-    for settings_, said in (
+    for settings_, message in (
         ({"gaps": "keep"}, "gaps must be"),
         ({"insertions": "no"}, "insertions must be"),
         ({"on_invalid": "stop"}, "on_invalid must be"),
         ({"on_invalid": "error"}, "row 2"),
-        ({"properties": {"y": "y"}}, "no columns"),
+        ({"properties": {"y": "y"}}, "expected a table"),
         ({"max_bytes": 3}, "more than 3 bytes"),
     ):
-        with pytest.raises(InvdesignError, match=said):
+        with pytest.raises(InvdesignError, match=message):
             read(path, **settings_)
 
 
 @given(st.binary(max_size=300), st.sampled_from(["a.fasta", "a.a3m", "a.csv", "a.tsv", "a.gb", "a.txt"]))
 @settings(max_examples=60, deadline=None)
-def test_no_content_does_worse_than_a_refusal(tmp_path_factory, data, name):
+def test_any_content_is_read_or_rejected_with_an_error(tmp_path_factory, data, name):
     path = tmp_path_factory.mktemp("any") / name
     path.write_bytes(data)
     try:
@@ -167,7 +170,7 @@ def test_no_content_does_worse_than_a_refusal(tmp_path_factory, data, name):
     assert all(set(design) <= set("ACDEFGHIKLMNPQRSTVWY-") for design in found.designs)
 
 
-def test_fasta_tells_identifiers_without_spaces_mutations_and_predictions(tmp_path):
+def test_fasta_headers_have_identifiers_without_spaces_mutations_and_predictions(tmp_path):
     wild_type = WildType("MKTAYIAK", first=5)
     columns = {
         "id": ["best one-001", "best one-001"],
@@ -184,7 +187,7 @@ def test_fasta_tells_identifiers_without_spaces_mutations_and_predictions(tmp_pa
     ]
 
 
-def test_tables_and_pictures_are_written_and_tables_read_again(tmp_path):
+def test_tables_and_pictures_are_written_and_tables_are_read_again(tmp_path):
     domain = Sequences(gaps=True)
     columns = {"=name": ["+1", None], "y": [0.1 + 0.2, 1.0]}
     domain.write(["-MKV", "MKWA"], tmp_path / "a.csv", columns=columns)
