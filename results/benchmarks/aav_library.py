@@ -141,9 +141,9 @@ def baseline_libraries(path: Path, cache: Path, *, seed: int) -> dict[str, list[
     }
 
 
-def evaluate_library(library: Sequence[str], judge: Regression, training: Sequence[str]) -> dict[str, Any]:
+def evaluate_library(library: Sequence[str], evaluator: Regression, training: Sequence[str]) -> dict[str, Any]:
     """Return the predicted values of a library, its diversity, and its distance from the training variants."""
-    values = judge.predict(library)
+    values = evaluator.predict(library)
     nearest = [min(distance(design, other) for other in training) for design in library]
     pairs = [distance(a, b) for i, a in enumerate(library) for b in library[:i]]
     return {
@@ -171,21 +171,21 @@ def main() -> None:
     path = write_training_variants(arguments.table, arguments.cache)
     training = pd.read_csv(path)
     designs = training["sequence"].tolist()
-    judge = train_or_load(arguments.table, column="score", cache=arguments.cache)
-    chosen = getattr(judge.report, judge.report.chosen)
+    evaluator = train_or_load(arguments.table, column="score", cache=arguments.cache)
+    chosen = getattr(evaluator.report, evaluator.report.chosen)
     results: dict[str, Any] = {
         "known": len(training),
         "best_known": float(training["score"].max()),
-        "wild_type": float(judge.predict([WILD_TYPE.sequence])[0]),
-        "judge": {"kind": judge.report.chosen, "rmse": chosen.rmse, "spearman": chosen.spearman},
+        "wild_type": float(evaluator.predict([WILD_TYPE.sequence])[0]),
+        "judge": {"kind": evaluator.report.chosen, "rmse": chosen.rmse, "spearman": chosen.spearman},
         "libraries": {},
     }
     for name, library in baseline_libraries(path, arguments.cache, seed=0).items():
-        results["libraries"][name] = evaluate_library(library, judge, designs)
+        results["libraries"][name] = evaluate_library(library, evaluator, designs)
     for limit, seed in itertools.product(arguments.max_mutations, arguments.seeds):
         start = time.process_time()
         library = design_library(path, arguments.cache, max_mutations=limit, seed=seed, budget=arguments.budget)
-        result = evaluate_library(library, judge, designs)
+        result = evaluate_library(library, evaluator, designs)
         name = f"invdesign, at most {limit} mutations, seed {seed}"
         results["libraries"][name] = {**result, "cpu_seconds": time.process_time() - start}
         print(name, json.dumps(results["libraries"][name]), flush=True)

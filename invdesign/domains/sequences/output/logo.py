@@ -97,15 +97,8 @@ def logo(
         parts += _draw_row(shown[row * PER_ROW : (row + 1) * PER_ROW], columns, 14 + row * step, cell)
     height = 14 + n_rows * step + 8
     drawing = assemble_svg(880, height, [*parts, *_draw_legend(kind, height - 4)], description=TITLE)
-    selection = ""
-    if len(shown) < length:
-        selection = f"; the {len(shown)} of {length} positions that vary or are mutated"
-    below = f"; below, {wild_type.name}, bold where most designs differ" if columns.own and wild_type else ""
-    caption = (
-        f"Frequencies in {len(designs)} designs (no correction for a small sample){selection}{below}. A position at "
-        f"which all agree has {format_number(columns.max_bits)} bits."
-    )
-    return {TITLE: add_caption(drawing, caption)}
+    name = wild_type.name if columns.own and wild_type else ""
+    return {TITLE: add_caption(drawing, _caption(columns, len(designs), len(shown), name))}
 
 
 def information_content(counts: Counter[str], max_bits: float) -> float:
@@ -126,6 +119,17 @@ def _count_columns(designs: Sequence[str], wild_type: WildType | None, kind: str
         own, numbers = wild_type.sequence, [wild_type.number(i) for i in range(length)]
     counts = [Counter(column) for column in zip(*designs, strict=True)]
     return _Columns(counts, numbers, own, kind, math.log2(len(letters_of(kind))))
+
+
+def _caption(columns: _Columns, n_designs: int, n_shown: int, native: str) -> str:
+    """Return the caption; `native` is the name of the wild type whose letters are below the logo."""
+    length = len(columns.counts)
+    selection = f"; the {n_shown} of {length} positions that vary or are mutated" if n_shown < length else ""
+    below = f"; below, {native}, bold where most designs differ" if native else ""
+    return (
+        f"Frequencies in {n_designs} designs (no correction for a small sample){selection}{below}. A position at which "
+        f"all agree has {format_number(columns.max_bits)} bits."
+    )
 
 
 def _draw_row(positions: Sequence[int], columns: _Columns, top: float, cell: float) -> list[str]:
