@@ -10,7 +10,7 @@ import torch
 
 from invdesign.campaign import Campaign
 from invdesign.core import Array, Corpus, Objective
-from invdesign.search import acquisition, propose
+from invdesign.search import acquisition, sampling
 from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import exact_gp
@@ -77,8 +77,8 @@ def corpus(n: int = 40) -> Corpus[Point]:
 def campaign(**changes: object) -> Campaign[Point, torch.Tensor]:
     """A small campaign on the grid; every argument may be replaced."""
     search = Search(
-        propose=(propose.sobol_cloud, propose.local_steps),
-        shares=(1.0, 1.0),
+        propose=(sampling.sobol_cloud, sampling.local_steps),
+        weights=(1.0, 1.0),
         acquire=acquisition.log_ei,
         trust_region=TrustRegion(),
         oversample=10,

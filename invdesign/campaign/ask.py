@@ -123,7 +123,7 @@ def _ask_region(
     best: list[int] = []
     n_before = 0
     for count in _shares(search.oversample * n, search.generations if landscape else 1):
-        n_made = round(edits.share * count) if edits and nearby else 0
+        n_made = round(edits.fraction * count) if edits and nearby else 0
         with watch("propose"):
             proposals, names = _propose(search, inner, count - n_made, space)
             made = edits.mutate(elites, n_made, radius=nearby.radius) if edits and nearby and n_made else ()
@@ -219,7 +219,7 @@ def _best(search: Search, landscape: Landscape | None, pool: Pool[D], rows: Sequ
     """
     if landscape is None or search.acquire is None or not len(rows):
         return []
-    values = merit(landscape, search.acquire(landscape), pool.X[rows]).nan_to_num(-math.inf)
+    values = merit(search.acquire(landscape), pool.X[rows]).nan_to_num(-math.inf)
     return [rows[i] for i in values.argsort(descending=True)[:N_ELITES].tolist()]
 
 

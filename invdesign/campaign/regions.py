@@ -74,10 +74,10 @@ def close_round(campaign: Campaign[D, B], state: State[D]) -> State[D]:
         before = campaign.utilities(members(state, index))
         after = campaign.utilities(members(closed, index))
         is_better = any(i >= len(before) for i in pareto_front(after)) and _is_clear_gain(before, after)
-        trust = region.trust.after(improved=is_better)
+        trust = region.trust.update(is_improved=is_better)
         is_improved.append(is_better)
         is_barren = not any(c.region == index for c in batch)
-        if (trust.exhausted or is_barren) and campaign.search.trust_region is not None:
+        if (trust.is_exhausted or is_barren) and campaign.search.trust_region is not None:
             held = [members(closed, i)[j].key for i in range(len(state.regions)) for j in _best(campaign, closed, i)]
             root = new_root(campaign, closed, held) or region.root
             regions.append(Region(campaign.search.trust_region, root, state.round))

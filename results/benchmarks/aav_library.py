@@ -90,7 +90,7 @@ def proposed(path: Path, cache: Path, *, most: int, seed: int, budget: int) -> l
         surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
         outcome_transform=quantile,
         search=Search(acquire=posterior_sample),
-        mutations=MutationPolicy(partial(mutate, domain=domain), distance, project, share=0.75, min_distance=2),
+        mutations=MutationPolicy(partial(mutate, domain=domain), distance, project, fraction=0.75, min_distance=2),
         n_seeds=100,
         batch=100,
         budget=budget,

@@ -30,8 +30,8 @@ from invdesign.domains.sequences.wild_type.wild_type import distance
 from invdesign.execution.executors import in_process
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import ucb
-from invdesign.search.cloud import elite_paths, local_steps
 from invdesign.search.mutations import MutationPolicy
+from invdesign.search.sampling import elite_paths, local_steps
 from invdesign.search.search import Search
 from invdesign.surrogate import motif_gp, transition_feasibility
 from invdesign.surrogate.outcome_transforms import log
@@ -82,9 +82,9 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
             partial(mutate, domain=domain, crossed=0.2, shifted=0.1, pasted=0.15, moved=0.1),
             distance,
             project,
-            share=0.85,
+            fraction=0.85,
             n_parents=40,
-            apart=0,
+            min_distance=0,
         ),
         n_seeds=100,
         batch=50,

@@ -61,7 +61,7 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
         outcome_transform=log,
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
-        mutations=MutationPolicy(partial(mutate, domain=domain), distance, share=0.75, max_radius=4, n_parents=100),
+        mutations=MutationPolicy(partial(mutate, domain=domain), distance, fraction=0.75, max_radius=4, n_parents=100),
         n_seeds=96,
         batch=96,
         budget=480,

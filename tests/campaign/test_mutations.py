@@ -14,8 +14,8 @@ from invdesign.campaign import Campaign, initialize, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
 from invdesign.core import Array, Check
 from invdesign.execution.executors import in_process
-from invdesign.search.cloud import local_steps
 from invdesign.search.mutations import MutationPolicy
+from invdesign.search.sampling import local_steps
 
 Point = tuple[int, ...]
 
@@ -45,7 +45,7 @@ def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
 
 
 def test_designs_are_bred_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
-    parts = replace(campaign(), mutations=MutationPolicy(step, apart, pulled, share=0.5, max_radius=3))
+    parts = replace(campaign(), mutations=MutationPolicy(step, apart, pulled, fraction=0.5, max_radius=3))
     state = finished(parts)
     origins = {c.origin for c in state.history}
     assert "step" in origins and len(origins) > 2
@@ -56,7 +56,7 @@ def test_designs_are_bred_beside_latents_and_decoded_ones_stay_within_the_radius
 
 
 def test_a_batch_keeps_its_designs_apart() -> None:
-    parts = replace(campaign(), mutations=MutationPolicy(step, apart, share=1.0, max_radius=6, min_distance=3))
+    parts = replace(campaign(), mutations=MutationPolicy(step, apart, fraction=1.0, max_radius=6, min_distance=3))
     state = finished(parts)
     last = [c.design for c in state.history if c.round == 1]
     assert all(apart(a, b) >= 3 for i, a in enumerate(last) for b in last[:i])
@@ -78,7 +78,7 @@ class Described(Grid):
 
 def test_where_no_proposer_climbs_there_need_be_no_surrogate_of_the_latents() -> None:
     parts = replace(campaign(), domain=Described(), latent_surrogate=None)
-    state = finished(replace(parts, search=replace(parts.search, propose=(local_steps,), shares=())))
+    state = finished(replace(parts, search=replace(parts.search, propose=(local_steps,), weights=())))
     assert "local_steps" in {c.origin for c in state.history}
 
 
