@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
@@ -42,12 +42,8 @@ MAX_CORRELATION = 0.95
 """Correlation of utility with a pick above which `OneAtATime` defers a point."""
 
 
-class Value(Protocol):
-    """Function of the mean and standard deviation of the utility (any shape), and of the best utility so far."""
-
-    def __call__(self, mean: Tensor, sd: Tensor, best: Tensor) -> Tensor:
-        """Return the acquisition value, in the shape of `mean`."""
-        ...
+Value = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Function of the mean and sd of the utility (any shape) and of the best utility so far, to the acquisition value."""
 
 
 class Pointwise(AcquisitionFunction):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +17,7 @@ Distance = Callable[[Any, Any], float]
 """Number of edits between two designs."""
 
 
+@runtime_checkable
 class Mutate(Protocol):
     """Function that creates designs from designs."""
 
@@ -34,6 +35,7 @@ class Mutate(Protocol):
         ...
 
 
+@runtime_checkable
 class ProjectToRadius(Protocol):
     """Function that moves decoded designs to within a radius of a center."""
 

@@ -38,7 +38,7 @@ class Search:
     """How a round proposes, scores and selects candidates.
 
     Example:
-        >>> Search(propose=(sobol_cloud, local_steps), weights=(3, 1)).counts(8)
+        >>> Search(propose=(sobol_cloud, local_steps), weights=(3.0, 1.0)).counts(8)
         (6, 2)
     """
 

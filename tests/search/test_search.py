@@ -32,7 +32,7 @@ def test_only_the_default_proposers_have_unequal_weights_by_default():
 
 
 def test_each_proposal_has_the_name_of_its_proposer(build):
-    search = Search(propose=(sobol_cloud, partial(local_steps, n_elites=3)), weights=(3, 1))
+    search = Search(propose=(sobol_cloud, partial(local_steps, n_elites=3)), weights=(3.0, 1.0))
     Z, names = proposals(search, build(), 8)
     assert Z.shape == (8, 3) and names == ["sobol_cloud"] * 6 + ["local_steps"] * 2
 
