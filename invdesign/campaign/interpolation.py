@@ -27,7 +27,7 @@ from invdesign.core import (
 from invdesign.latent.space import LatentSpace
 from invdesign.search.acquisition import marginals
 from invdesign.search.paths import Shape, path
-from invdesign.surrogate import fit
+from invdesign.surrogate import fit_robustly
 
 N_TYPICAL = 500
 
@@ -241,7 +241,7 @@ def _predicted(
     if not told:
         return candidates, ()
     Y = torch.tensor([c.y for c in told], dtype=torch.float64)
-    fitted = fit(campaign.surrogate, surrogate_inputs(campaign, told, {}), Y, d=len(told[0].z))
+    fitted = fit_robustly(campaign.surrogate, surrogate_inputs(campaign, told, {}), Y, d=len(told[0].z))
     if fitted.model is None:
         return candidates, (f"nothing is predicted: {'; '.join(fitted.notes)}",)
     with torch.no_grad():

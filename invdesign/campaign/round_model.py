@@ -14,7 +14,7 @@ from invdesign.campaign.regions import FAILED, members, pareto_front
 from invdesign.core import Array, B, Candidate, D, Landscape
 from invdesign.latent.space import LatentSpace
 from invdesign.search.acquisition import marginals
-from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit
+from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit_robustly
 
 MIN_FAILURES = 5
 
@@ -64,7 +64,7 @@ class RoundModel:
             return [[] for _ in X], [[] for _ in X]
         goals = [objective.goal for objective in campaign.objectives]
         is_plain = self.U.shape[1] == len(goals) and all(isinstance(goal, str) for goal in goals)
-        model = self.fitted.model if is_plain else fit(campaign.surrogate, self.X, self.Y, d=self.d).model
+        model = self.fitted.model if is_plain else fit_robustly(campaign.surrogate, self.X, self.Y, d=self.d).model
         if model is None:
             return [[] for _ in X], [[] for _ in X]
         with torch.no_grad():
@@ -104,9 +104,9 @@ def fit_surrogates(
     warped = tuple(campaign.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_known].T)
     known = torch.stack([warp.u for warp in warped], 1)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit(campaign.surrogate, X, known, d=d)
+    fitted = fit_robustly(campaign.surrogate, X, known, d=d)
     climbed = campaign.latent_surrogate if X.shape[1] > d else None
-    fitted_latent = fit(climbed, X[:, :d], known, d=d) if climbed else None
+    fitted_latent = fit_robustly(climbed, X[:, :d], known, d=d) if climbed else None
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=campaign.surrogate)
     feasibility = _feasibility(campaign, state, d, features)
     return RoundModel(X, known, Y, d, fitted, fitted_latent, feasibility, report, fitted.notes, warped)

@@ -225,7 +225,9 @@ class HypervolumeImprovement(AcquisitionFunction):
                 self.model,
                 ref_point=self.reference.tolist(),
                 X_baseline=self.baseline,
-                sampler=SobolQMCNormalSampler(torch.Size([self.n_samples]), seed=int(torch.randint(2**31, (), device="cpu"))),
+                sampler=SobolQMCNormalSampler(
+                    torch.Size([self.n_samples]), seed=int(torch.randint(2**31, (), device="cpu"))
+                ),
                 prune_baseline=False,
                 cache_root=False,
             )

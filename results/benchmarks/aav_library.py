@@ -87,7 +87,7 @@ def proposed(path: Path, cache: Path, *, most: int, seed: int, budget: int) -> l
         corpus=load,
         seeds=lambda: starts,
         screens=[partial(scope, domain=domain)],
-        surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
+        surrogate=partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)),
         outcome_transform=quantile,
         search=Search(acquire=posterior_sample),
         mutations=MutationPolicy(partial(mutate, domain=domain), distance, project, fraction=0.75, min_distance=2),

@@ -62,14 +62,14 @@ def one(job: tuple[str, int]) -> dict[str, Any]:
         oracle=partial(ehrlich, quantization=quantization, **shape),
         vae=Recipe(partial(sequence_vae, d=32, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        surrogate=partial(motif_gp, letters=n_letters),
+        surrogate=partial(motif_gp, n_letters=n_letters),
         latent_surrogate=None,
         outcome_transform=log,
         feasibility=partial(
             transition_feasibility,
-            letters=n_letters,
+            n_letters=n_letters,
             prior=0.3,
-            known=domain.features(corpus.designs).astype("float32"),
+            feasible_features=domain.features(corpus.designs).astype("float32"),
         ),
         search=Search(
             propose=(partial(local_steps, is_boxed=False), partial(elite_paths, is_boxed=False)),

@@ -58,7 +58,7 @@ def one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         oracle=partial(sequence_table, path=path, column="fitness", sequence_column="variant"),
         vae=Recipe(partial(sequence_vae, d=16, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
+        surrogate=partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)),
         outcome_transform=log,
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
         mutations=MutationPolicy(partial(mutate, domain=domain), distance, fraction=0.75, max_radius=4, n_parents=100),

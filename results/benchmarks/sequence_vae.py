@@ -142,7 +142,7 @@ def rank(
         with torch.no_grad():
             return vae.posterior(domain.to_batch(designs)).loc.double()
 
-    def process(designs: list[str], values: np.ndarray, *, uses_latent: bool) -> np.ndarray:
+    def process(designs: list[str], values: np.ndarray, *, has_latent_kernel: bool) -> np.ndarray:
         Z = latents(designs)
         shift, scale = Z.mean(0), Z.std(0)
         X, X_new = (
@@ -151,7 +151,15 @@ def rank(
         )
         u = torch.from_numpy((values - values.mean()) / values.std())[:, None]
         facts = descriptors(letters_of("protein"))
-        model = site_gp(X, u, d=vae.d, letters=20, descriptors=facts, uses_latent=uses_latent, max_points=N_GP)
+        model = site_gp(
+            X,
+            u,
+            d=vae.d,
+            n_letters=20,
+            descriptors=facts,
+            has_latent_kernel=has_latent_kernel,
+            max_points=N_GP,
+        )
         with torch.no_grad():
             return model.posterior(X_new[:, None]).mean.reshape(-1).numpy()
 
@@ -159,8 +167,8 @@ def rank(
         "naturalness of the VAE": log_probability(new, domain=domain, vae=vae, samples=16),
         "naturalness, letters by themselves": site_independent(known, wild_type=wild_type)(new),
         "naturalness, pairs of letters": pairwise(known, wild_type=wild_type)(new),
-        f"surrogate on letters, {N_GP:,} variants": process(some, y[kept][few], uses_latent=False),
-        f"surrogate on letters and latents, {N_GP:,} variants": process(some, y[kept][few], uses_latent=True),
+        f"surrogate on letters, {N_GP:,} variants": process(some, y[kept][few], has_latent_kernel=False),
+        f"surrogate on letters and latents, {N_GP:,} variants": process(some, y[kept][few], has_latent_kernel=True),
         f"ridge on one-hot, {N_GP:,} variants": ridge(some, y[kept][few]),
         "ridge on one-hot, all others": ridge(known, y[kept]),
     }

@@ -74,9 +74,9 @@ def test_the_updated_variances_are_those_of_a_process_with_the_pick_in_its_data(
     old, first = landscape.model, pool[picks[:1]]
     mean = old.posterior(first).mean
     extended = ConditionedGP(
-        old.kernel, torch.cat([old.X, first]), torch.cat([old.U, mean]), noise=old.noise, means=old.means
+        old.kernel, torch.cat([old.X, first]), torch.cat([old.U, mean]), noise=old.noise, prior_means=old.prior_means
     )
-    extended.shift, extended.scale = old.shift, old.scale
+    extended.offset, extended.scale = old.offset, old.scale
     extended._condition()
     posterior = extended.posterior(pool[:, None])
     bound = (posterior.mean + 2 * posterior.variance.sqrt()).flatten()
