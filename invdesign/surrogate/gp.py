@@ -59,7 +59,7 @@ class ConditionedGP(Model):
 
         Args:
             kernel: Kernel of standardized utilities; reads `[z | features]`, or `z` alone if it has no other active
-                dimensions.
+                dimensions. It is moved to the device of `X`.
             X: `n x (d + f)` inputs.
             U: `n x m` utilities. They are standardized inside; predictions are in the unit of the utilities.
             noise: Variance of the noise, in standardized utilities.
@@ -72,7 +72,7 @@ class ConditionedGP(Model):
                 without the test rows.
         """
         super().__init__()
-        self.kernel = kernel.eval().requires_grad_(False)
+        self.kernel = kernel.to(X.device).eval().requires_grad_(False)
         self.held_out_rows, self.has_learned_kernel = held_out_rows, has_learned_kernel
         self.X, self.U, self.noise, self.inducing_points = X, U, float(noise), inducing_points
         self.offset = U.mean(0)

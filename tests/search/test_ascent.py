@@ -54,6 +54,12 @@ def test_ascent_of_a_linear_function_reaches_the_corner_of_the_box():
     assert path[-1, 0].tolist() == [1.0, -1.0]
 
 
+def test_proposals_are_created_on_the_device_of_the_landscape(build):
+    landscape = build()
+    with torch.device("meta"):
+        assert density_ascent(landscape, 5, n_steps=2).device == landscape.bounds.device
+
+
 def test_density_attracts_the_ascent_to_real_designs(build):
     landscape = build(density=lambda z: -50 * (z - CENTER).square().sum(-1), length=0.8)
     without = density_ascent(landscape, 30, acquire=partial(ucb, density_weight=0.0))

@@ -35,6 +35,13 @@ def test_every_path_starts_and_ends_at_the_given_points(shape):
     torch.testing.assert_close(Z[[0, -1]], torch.stack([a, b]))
 
 
+@pytest.mark.parametrize("shape", ["straight", "spherical", "density"])
+def test_points_are_created_on_the_device_of_the_ends(shape):
+    with torch.device("meta"):
+        Z = path(A, B, 3, shape=shape, density=flat_density, typical=TYPICAL)
+    assert Z.device == A.device
+
+
 def test_a_straight_path_has_equal_steps():
     assert path(A, B, 5, shape="straight")[:, 0].tolist() == [-2, -1, 0, 1, 2]
 

@@ -17,6 +17,13 @@ def test_every_proposer_returns_n_points_inside_the_box(build, proposer, n, m):
     assert bool((landscape.bounds[0] - 1e-9 <= Z).all()) and bool((landscape.bounds[1] + 1e-9 >= Z).all())
 
 
+@pytest.mark.parametrize("proposer", [sobol_cloud, elite_paths, local_steps, prior_draws])
+def test_proposals_are_created_on_the_device_of_the_landscape(build, proposer):
+    landscape = build(m=2)
+    with torch.device("meta"):
+        assert proposer(landscape, 7).device == landscape.bounds.device
+
+
 def test_the_cloud_moves_twenty_coordinates_on_average_and_at_least_one(build):
     d = 100
     landscape = build(d=d, n=10)

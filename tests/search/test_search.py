@@ -43,7 +43,7 @@ def test_each_proposal_has_the_name_of_its_proposer(build):
         {"propose": ()},
         {"propose": ("sobol_cloud",)},
         {"weights": (1.0,)},
-        {"weights": (0, 0, 0, 0)},
+        {"weights": (0.0, 0.0, 0.0, 0.0)},
         {"acquire": "log_ei"},
         {"oversample": 0},
         {"n_regions": 2, "trust_region": None},

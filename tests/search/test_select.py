@@ -187,6 +187,15 @@ def test_infeasible_points_are_not_selected(build):
         assert bool((pool[picks, 0] <= 0).all())
 
 
+@pytest.mark.parametrize("acquire", [*SCALAR, log_nehvi, None])
+def test_tensors_are_created_on_the_device_of_the_pool(build, acquire):
+    """Under another default device, a tensor created without a device could not be combined with the inputs."""
+    landscape, pool = build(m=2 if acquire is log_nehvi else 1), torch.randn(20, 3).double()
+    with torch.device("meta"):
+        picks, values = select(landscape, pool, 4, acquire=acquire, min_distance=0.1)
+    assert picks.device == values.device == pool.device
+
+
 def test_a_pool_with_other_columns_raises_an_error(build):
     with pytest.raises(InvdesignError, match="columns"):
         select(build(), torch.randn(5, 4).double(), 2, acquire=log_ei)

@@ -61,6 +61,14 @@ def test_log_probabilities_have_the_batch_shape_of_the_inputs() -> None:
     assert log_probability(encode(["AAB", "BBB"]).view(2, 1, -1)).shape == (2, 1)
 
 
+def test_log_probabilities_are_on_the_device_of_the_inputs() -> None:
+    X, is_feasible = encode(["AAB", "BAC"]), torch.tensor([True, False])
+    with torch.device("meta"):
+        values = transition_feasibility(X, is_feasible, 0, n_letters=3, feasible_features=X.numpy())(X)
+        constant = feasibility_surrogate(X, is_feasible | True, 0)(X)
+    assert values.device == constant.device == X.device
+
+
 def test_pairs_of_further_feasible_designs_are_allowed_without_a_measurement() -> None:
     X, is_feasible = encode(["AAB", "AAC"]), torch.tensor([True, False])
     without = transition_feasibility(X, is_feasible, 0, n_letters=3)

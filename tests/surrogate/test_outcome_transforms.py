@@ -33,6 +33,14 @@ def test_the_inverse_restores_the_utilities(transform, values) -> None:  # type:
     torch.testing.assert_close(transformed.inverse(transformed.u), u, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.parametrize("transform", [outcome_transforms.log, outcome_transforms.quantile])
+def test_transformed_utilities_stay_on_their_device(transform) -> None:  # type: ignore[no-untyped-def]
+    u = torch.zeros(3, dtype=torch.float64)
+    with torch.device("meta"):
+        transformed = transform(u)
+        assert transformed.inverse(transformed.u).device == u.device
+
+
 def test_equal_utilities_have_equal_scores() -> None:
     w = outcome_transforms.quantile(torch.tensor([0.0, 1.0, 0.0, 5.0], dtype=torch.float64)).u
     assert w[0] == w[2] < w[1] < w[3]
@@ -45,4 +53,4 @@ def test_winsorizing_raises_the_worst_utilities() -> None:
 
 def test_an_offset_of_zero_raises_an_error() -> None:
     with pytest.raises(InvdesignError, match="expected offset_fraction > 0"):
-        outcome_transforms.log(torch.zeros(3), offset_fraction=0)
+        outcome_transforms.log(torch.zeros(3), offset_fraction=0.0)

@@ -71,4 +71,6 @@ def test_features_or_descriptors_of_another_alphabet_raise_an_error() -> None:
     with pytest.raises(InvdesignError, match=r"site_gp: expected one block of 5 columns"):
         site_gp(encode(["ABCD", "ABCC"]), torch.zeros(2, 1).double(), d=0, n_letters=5)
     with pytest.raises(InvdesignError, match="descriptors of 3 letters"):
-        site_gp(encode(["ABCD", "ABCC"]), torch.zeros(2, 1).double(), d=0, n_letters=4, descriptors=torch.eye(3))
+        site_gp(
+            encode(["ABCD", "ABCC"]), torch.zeros(2, 1).double(), d=0, n_letters=4, descriptors=torch.eye(3).numpy()
+        )
