@@ -26,7 +26,7 @@ from invdesign.campaign import (
 )
 from invdesign.core import Array, Corpus, EncodingShape, Objective
 from invdesign.latent.geometry import Euclidean
-from invdesign.search import acquisition, propose
+from invdesign.search import acquisition, sampling
 from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import exact_gp
@@ -123,8 +123,8 @@ def corpus(n: int = 40) -> Corpus[Point]:
 def campaign(**changes: object) -> Campaign[Point, torch.Tensor]:
     """Return a small campaign on the grid; any field of the campaign or of one of its records may be changed."""
     search = Search(
-        propose=(propose.sobol_cloud, propose.local_steps),
-        shares=(1.0, 1.0),
+        propose=(sampling.sobol_cloud, sampling.local_steps),
+        weights=(1.0, 1.0),
         acquire=acquisition.log_ei,
         trust_region=TrustRegion(),
         oversample=10,

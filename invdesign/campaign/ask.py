@@ -171,7 +171,7 @@ class _Region(Generic[D, B]):
     ) -> tuple[Pool[D], list[str]]:
         """Return the pool of one generation of proposals, and the name of the proposer of each."""
         campaign, latent_space, nearby = self.engine.campaign, self.engine.latent_space, self.nearby
-        n_mutated = round(nearby.policy.share * n) if nearby else 0
+        n_mutated = round(nearby.policy.fraction * n) if nearby else 0
         with self.timer("propose"):
             if around is None:
                 # Nothing is measured, or the search uses no surrogate: draws from the aggregate posterior.
@@ -280,7 +280,7 @@ def _best_rows(search: Search, landscape: Landscape | None, pool: Pool[D], rows:
     """
     if landscape is None or search.acquire is None or not len(rows):
         return []
-    values = merit(landscape, search.acquire(landscape), pool.X[rows]).nan_to_num(-math.inf)
+    values = merit(search.acquire(landscape), pool.X[rows]).nan_to_num(-math.inf)
     return [rows[i] for i in values.argsort(descending=True)[:N_ELITES].tolist()]
 
 

@@ -15,7 +15,7 @@ from invdesign.campaign.pool import run_checks
 from invdesign.core import B, Candidate, D, Evaluate, InvdesignError, first_occurrences, round_seed
 from invdesign.search.acquisition import marginals
 from invdesign.search.paths import Shape, path
-from invdesign.surrogate import fit
+from invdesign.surrogate import fit_robustly
 
 N_TYPICAL = 500
 """Draws from the aggregate posterior whose log-densities set the scale of a density-weighted path."""
@@ -198,7 +198,7 @@ def _predict(
     if not measured:
         return candidates, ()
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
+    fitted = fit_robustly(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
     if fitted.model is None:
         return candidates, (f"no predictions: {'; '.join(fitted.notes)}",)
     with torch.no_grad():

@@ -51,9 +51,9 @@ def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
     for index, region in enumerate(state.regions):
         is_better = _is_improved(engine, state, closed, index)
         is_improved.append(is_better)
-        trust = region.trust.after(improved=is_better)
+        trust = region.trust.update(is_improved=is_better)
         is_empty = not any(c.region == index for c in state.pending)
-        if (trust.exhausted or is_empty) and campaign.search.trust_region is not None:
+        if (trust.is_exhausted or is_empty) and campaign.search.trust_region is not None:
             incumbents = [
                 members(closed, i)[j].key for i in range(len(state.regions)) for j in _front(engine, closed, i)
             ]

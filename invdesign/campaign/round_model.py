@@ -14,7 +14,7 @@ from invdesign.campaign.regions import members
 from invdesign.campaign.state import State
 from invdesign.core import FAILED, B, Candidate, D, Landscape, pareto_front
 from invdesign.search.acquisition import marginals
-from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit
+from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit_robustly
 from invdesign.surrogate.fantasies import condition_on_pending
 
 MIN_FAILURES = 5
@@ -93,9 +93,9 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     transforms = tuple(surrogates.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_measured].T)
     transformed = torch.stack([transform.u for transform in transforms], 1)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit(surrogates.surrogate, X, transformed, d=d)
+    fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d)
     latent_surrogate = surrogates.latent_surrogate if X.shape[1] > d else None
-    fitted_latent = fit(latent_surrogate, X[:, :d], transformed, d=d) if latent_surrogate else None
+    fitted_latent = fit_robustly(latent_surrogate, X[:, :d], transformed, d=d) if latent_surrogate else None
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
     feasibility = _fit_feasibility(engine, state)
     waiting = state.open
@@ -118,7 +118,7 @@ def predict_properties(
     is_invertible = model.U.shape[1] == len(goals) and all(isinstance(goal, str) for goal in goals)
     surrogate = model.fitted.model
     if not is_invertible:
-        refitted = fit(engine.campaign.surrogates.surrogate, model.X, model.Y, d=model.d).model
+        refitted = fit_robustly(engine.campaign.surrogates.surrogate, model.X, model.Y, d=model.d).model
         if refitted is None:
             return nothing, nothing
         surrogate = refitted

@@ -41,7 +41,7 @@ DOMAIN_MODULES = {
 }
 SHARED_MODULES = {
     "checks": ("domains.shared_validators",),
-    "propose": ("search.sampling", "search.cloud", "search.ascent"),
+    "propose": ("search.sampling", "search.ascent"),
     "acquire": ("search.acquisition",),
     "surrogate": ("surrogate.models", "surrogate.motifs", "surrogate.sites"),
 }

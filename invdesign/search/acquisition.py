@@ -1,214 +1,506 @@
-"""Acquisition functions: what is good. Functions `(Landscape, *, options)` to a BoTorch acquisition function.
+"""Acquisition functions.
 
-Each of them takes a `density_weight`: how many standard deviations of utility one standard deviation of log-density is
-worth (for the logarithmic ones: how many nats). Where designs have failed, the log-probability of feasibility is added
-in the same unit. With several objectives the scalar ones see a weighted sum with weights drawn anew at every call.
+The functions here have the signature `(Landscape, *, options)`, and build an acquisition function that also selects a
+batch (`invdesign.search.select.BatchAcquisition`). Most of them have an option `density_weight`: the number of standard
+deviations of utility that one standard deviation of log-density is worth (for logarithmic acquisition functions: the
+number of nats). Where designs have failed, the log-probability of feasibility is added in the same unit. For several
+objectives the scalar acquisition functions use a weighted sum whose weights are drawn at every call.
+
+In shapes, `c = d + f` is the number of columns of the surrogate's inputs: latents, then features.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from botorch.acquisition import AcquisitionFunction
+from botorch.acquisition.acquisition import AcquisitionFunction
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.models.model import Model
 from botorch.sampling.normal import SobolQMCNormalSampler
-from botorch.utils.multi_objective.hypervolume import infer_reference_point
-from botorch.utils.multi_objective.pareto import is_non_dominated
 from botorch.utils.probability.utils import log_erfcx, log_phi, ndtr, phi
 from botorch.utils.safe_math import log1mexp
 from botorch.utils.transforms import t_batch_mode_transform
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from invdesign.core import InvdesignError, Landscape
+from invdesign.core import Acquire, InvdesignError, Landscape
+from invdesign.search.scalarization import (
+    build_location_bonus,
+    draw_chebyshev,
+    draw_simplex,
+    draw_weights,
+    leading_rows,
+    reference_point,
+    scalar_spread,
+)
+from invdesign.search.select import CHUNK, BatchRules, Picks, evaluate
+
+MAX_CORRELATION = 0.95
+"""Correlation of utility with a pick above which `OneAtATime` defers a point."""
 
 
-class Value(Protocol):
-    """What mean and standard deviation (any shape, alike) are worth, given the best utility so far."""
-
-    def __call__(self, mean: Tensor, sd: Tensor, best: Tensor) -> Tensor: ...
+Value = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Function of the mean and sd of the utility (any shape) and of the best utility so far, to the acquisition value."""
 
 
 class Pointwise(AcquisitionFunction):
-    """An acquisition that mean and sd of one (scalarized) utility decide, plus a term for the place.
+    """Acquisition function of the mean and sd of one (scalarized) utility, plus a term of the location.
 
-    Args:
-        model: of the utilities.
-        value: of mean and sd.
-        weights: `m`, of the objectives.
-        best: best scalarized utility so far.
-        place: `b x (d + f) -> b`, added: density and feasibility.
-    """
+    A batch is selected with the kriging believer: each pick counts as measured at its posterior mean, which reduces
+    the variance around it (GP-BUCB).
 
-    def __init__(
-        self, model: Model, value: Value, *, weights: Tensor, best: Tensor, place: Callable[[Tensor], Tensor]
-    ) -> None:
-        super().__init__(model)
-        self.value, self.weights, self.best, self.place = value, weights, best, place
-
-    @t_batch_mode_transform(expected_q=1)  # type: ignore[arg-type]
-    def forward(self, X: Tensor) -> Tensor:
-        means, variances = marginals(self.model, X.squeeze(-2))
-        mean, variance = (means * self.weights).sum(-1), (variances * self.weights**2).sum(-1)
-        return self.value(mean, variance.clamp_min(1e-20).sqrt(), self.best) + self.place(X.squeeze(-2))
-
-
-class Sampled(AcquisitionFunction):
-    """One joint sample of the posterior over all points that it is asked about at once (Thompson sampling).
-
-    Its random numbers stay as they are while the number of points does, so that it can be climbed in one batch.
+    References:
+        Desautels et al., JMLR 15 (2014) 4053 (GP-BUCB).
+        Ginsbourger et al. (2010), doi:10.1007/978-3-642-10701-6_6.
     """
 
     def __init__(
         self,
         model: Model,
+        value: Value,
         *,
-        weigh: Callable[[], Callable[[Tensor], Tensor]],
-        place: Callable[[Tensor], Tensor],
+        weights: Float[Tensor, " m"],
+        best: Float[Tensor, ""],
+        location_bonus: Callable[[Tensor], Tensor],
     ) -> None:
+        """Create the acquisition function.
+
+        Args:
+            model: Surrogate of the utilities.
+            value: Function of mean, sd and best utility.
+            weights: `m` weights of the objectives.
+            best: Best scalarized utility so far.
+            location_bonus: Function from `b x (d + f)` inputs to `b` numbers, added: density and feasibility.
+        """
         super().__init__(model)
-        self.weigh, self.place = weigh, place
-        self._scalar = weigh()
-        self._noise: Tensor | None = None
+        self.value, self.weights, self.best, self.location_bonus = value, weights, best, location_bonus
 
     @t_batch_mode_transform(expected_q=1)  # type: ignore[arg-type]
-    def forward(self, X: Tensor) -> Tensor:
-        flat = X.squeeze(-2)
-        columns = [moments(self.model, flat, j) for j in range(self.model.num_outputs)]
-        if self._noise is None or self._noise.shape != (len(flat), len(columns)):
-            self._noise = torch.randn(len(flat), len(columns), dtype=flat.dtype)
-        draws = [mean + root(cov) @ self._noise[:, j] for j, (mean, cov) in enumerate(columns)]
-        return self._scalar(torch.stack(draws, -1)) + self.place(flat)
+    def forward(self, X: Float[Tensor, "*b 1 c"]) -> Float[Tensor, "*b"]:
+        """Return the acquisition values of `b x 1 x (d + f)` points."""
+        means, variances = marginals(self.model, X.squeeze(-2))
+        mean, variance = (means * self.weights).sum(-1), (variances * self.weights**2).sum(-1)
+        return self.value(mean, variance.clamp_min(1e-20).sqrt(), self.best) + self.location_bonus(X.squeeze(-2))
+
+    def merit(self, X: Float[Tensor, "n c"]) -> Float[Tensor, " n"]:
+        """Return the acquisition value of each point."""
+        return evaluate(self, X)
+
+    @torch.no_grad()
+    def select_batch(
+        self, X: Float[Tensor, "p c"], q: int, rules: BatchRules
+    ) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+        """Select a batch with the kriging believer: means stay, each pick updates the covariance (rank one).
+
+        Args:
+            X: `p x (d + f)` inputs of the pool.
+            q: Number of picks.
+            rules: Shortlist and distances.
+        """
+        picks = Picks.from_values(X, self.merit(X), q, rules)
+        mean = torch.zeros(len(picks.X), dtype=X.dtype, device=X.device)
+        cov = torch.zeros(len(picks.X), len(picks.X), dtype=X.dtype, device=X.device)
+        for j, weight in enumerate(self.weights.tolist()):
+            mean_j, cov_j = moments(self.model, picks.X, j)
+            mean, cov = mean + weight * mean_j, cov + weight**2 * cov_j
+        bonus, best = self.location_bonus(picks.X), self.best
+        noise = 1e-4 * cov.diagonal().mean()
+        while len(picks) < q:
+            values = self.value(mean, cov.diagonal().clamp_min(1e-20).sqrt(), best) + bonus
+            i = picks.add_best(values)
+            best = torch.maximum(best, mean[i])
+            update = cov[:, i] / (cov[i, i].clamp_min(0) + noise).sqrt()
+            cov.addr_(update, update, alpha=-1.0)
+        return picks.result()
 
 
-class HypervolumeImprovement(AcquisitionFunction):
-    """Logarithm of the noisy expected hypervolume improvement, plus a term for the place.
+class PosteriorSample(AcquisitionFunction):
+    """One joint posterior sample over all points of a call (Thompson sampling).
 
-    Its boxes are built when it is first asked for a value: `select` works along rays and never does.
+    The random numbers are kept while the number of points stays the same, so that the sample can be maximized in one
+    batch. For a batch of designs, each pick is the best point of a sample of its own.
     """
 
     def __init__(
-        self, landscape: Landscape, *, n_samples: int, n_baseline: int, place: Callable[[Tensor], Tensor]
+        self,
+        landscape: Landscape,
+        *,
+        draw_scalarization: Callable[[], Callable[[Tensor], Tensor]],
+        location_bonus: Callable[[Tensor], Tensor],
     ) -> None:
-        super().__init__(landscape.model)
-        self.baseline = landscape.X[pareto_front(landscape.U, n_baseline)]
-        self.reference = reference_point(landscape.U)
-        self.n_samples, self.place = n_samples, place
-        self._inner: AcquisitionFunction | None = None
+        """Create the acquisition function and draw a scalarization.
 
-    def forward(self, X: Tensor) -> Tensor:
-        if self._inner is None:
-            self._inner = qLogNoisyExpectedHypervolumeImprovement(
+        Args:
+            landscape: Surrogate and utilities of the measured designs.
+            draw_scalarization: Returns a function from utilities (`... x m`) to one number.
+            location_bonus: Function from `b x (d + f)` inputs to `b` numbers, added: density and feasibility.
+        """
+        super().__init__(landscape.model)
+        self.U = landscape.U
+        self.draw_scalarization, self.location_bonus = draw_scalarization, location_bonus
+        self._scalarize = draw_scalarization()
+        self._noise: Tensor | None = None
+
+    @t_batch_mode_transform(expected_q=1)  # type: ignore[arg-type]
+    def forward(self, X: Float[Tensor, "b 1 c"]) -> Float[Tensor, " b"]:
+        """Return the values of one joint sample at `b x 1 x (d + f)` points."""
+        points = X.squeeze(-2)
+        columns = [moments(self.model, points, j) for j in range(self.model.num_outputs)]
+        if self._noise is None or self._noise.shape != (len(points), len(columns)):
+            self._noise = torch.randn(len(points), len(columns), dtype=points.dtype, device=points.device)
+        draws = [mean + cholesky_factor(cov) @ self._noise[:, j] for j, (mean, cov) in enumerate(columns)]
+        return self._scalarize(torch.stack(draws, -1)) + self.location_bonus(points)
+
+    def merit(self, X: Float[Tensor, "n c"]) -> Float[Tensor, " n"]:
+        """Return the value of each point in a posterior sample, drawn jointly within chunks of points."""
+        return evaluate(self, X)
+
+    @torch.no_grad()
+    def select_batch(
+        self, X: Float[Tensor, "p c"], q: int, rules: BatchRules
+    ) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+        """Select the best point of one posterior sample for each pick.
+
+        Args:
+            X: `p x (d + f)` inputs of the pool, shortened by an optimistic bound.
+            q: Number of picks.
+            rules: Shortlist and distances.
+        """
+        ranks = rank_by_optimistic_bound(self.model, X, U=self.U, location_bonus=self.location_bonus)
+        picks = Picks.from_values(X, ranks, q, rules)
+        draws = []
+        for j in range(self.model.num_outputs):
+            mean, cov = moments(self.model, picks.X, j)
+            noise = torch.randn(len(picks.X), q, dtype=X.dtype, device=X.device)
+            draws.append(mean[:, None] + cholesky_factor(cov) @ noise)
+        bonus = self.location_bonus(picks.X)
+        for k in range(q):
+            scalarize = self.draw_scalarization()
+            picks.add_best(scalarize(torch.stack([draw[:, k] for draw in draws], -1)) + bonus)
+        return picks.result()
+
+
+class HypervolumeImprovement(AcquisitionFunction):
+    """Logarithm of the noisy expected hypervolume improvement, plus a term of the location.
+
+    The partition into boxes is computed at the first evaluation. Batch selection does not need it: it estimates
+    hypervolumes along random directions.
+    """
+
+    N_BATCH_SAMPLES = 24
+    """Joint posterior samples that a batch is selected with."""
+    N_DIRECTIONS = 128
+    """Directions along which hypervolumes are estimated."""
+
+    def __init__(
+        self,
+        landscape: Landscape,
+        *,
+        n_samples: int,
+        n_baseline: int,
+        location_bonus: Callable[[Tensor], Tensor],
+    ) -> None:
+        """Create the acquisition function.
+
+        Args:
+            landscape: Surrogate and measured designs.
+            n_samples: Posterior samples of an evaluation.
+            n_baseline: Measured designs of the baseline: the front and the next best ones.
+            location_bonus: Function from `... x (d + f)` inputs to numbers, added: density and feasibility.
+        """
+        super().__init__(landscape.model)
+        self.U = landscape.U
+        self.baseline = landscape.X[leading_rows(landscape.U, n_baseline)]
+        self.reference = reference_point(landscape.U)
+        self.n_samples, self.location_bonus = n_samples, location_bonus
+        self._improvement: AcquisitionFunction | None = None
+
+    def forward(self, X: Float[Tensor, "*b q c"]) -> Float[Tensor, "*b"]:
+        """Return the acquisition values of `b x q x (d + f)` points."""
+        if self._improvement is None:
+            self._improvement = qLogNoisyExpectedHypervolumeImprovement(
                 self.model,
                 ref_point=self.reference.tolist(),
                 X_baseline=self.baseline,
-                sampler=SobolQMCNormalSampler(torch.Size([self.n_samples]), seed=int(torch.randint(2**31, ()))),
+                sampler=SobolQMCNormalSampler(
+                    torch.Size([self.n_samples]), seed=int(torch.randint(2**31, (), device="cpu"))
+                ),
                 prune_baseline=False,
                 cache_root=False,
             )
-        return self._inner(X) + self.place(X).mean(-1)
+        improvement: Tensor = self._improvement(X)
+        return improvement + self.location_bonus(X).mean(-1)
+
+    @torch.no_grad()
+    def merit(self, X: Float[Tensor, "n c"]) -> Float[Tensor, " n"]:
+        """Return minus the rank of each point by optimistic bounds.
+
+        The acquisition value itself takes minutes for three objectives.
+        """
+        return rank_by_optimistic_bound(self.model, X, U=self.U, location_bonus=self.location_bonus)
+
+    @torch.no_grad()
+    def select_batch(
+        self, X: Float[Tensor, "p c"], q: int, rules: BatchRules
+    ) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+        """Select a batch by greedy hypervolume improvement over joint samples; each pick joins the sampled fronts.
+
+        The hypervolume is, up to a constant, the mean over directions from the reference point of `r^m`, where `r` is
+        the distance at which the ray leaves the dominated region.
+
+        Args:
+            X: `p x (d + f)` inputs of the pool, shortened by an optimistic bound.
+            q: Number of picks.
+            rules: Shortlist and distances.
+
+        References:
+            Zhang and Golovin (2020), arXiv:2006.04655, Lemma 5.
+        """
+        picks = Picks.from_values(X, self.merit(X), q, rules)
+        volumes = self._sample_volumes(torch.cat([self.baseline, picks.X]))
+        front, pool = volumes[:, : len(self.baseline)].amax(1), volumes[:, len(self.baseline) :]
+        bonus = self.location_bonus(picks.X)
+        while len(picks) < q:
+            gain = (pool - front[:, None]).clamp_min_(0).mean((0, 2))
+            i = picks.add_best(gain.double().clamp_min(1e-300).log() + bonus)
+            front = torch.maximum(front, pool[:, i])
+        return picks.result()
+
+    def _sample_volumes(self, X: Tensor) -> Tensor:
+        """Return `r^m` of each sample, point and direction: `s x n x k`, single precision."""
+        m = self.U.shape[1]
+        span = (self.U.amax(0) - self.reference).clamp_min(1e-12)
+        directions = torch.randn(self.N_DIRECTIONS, m, dtype=X.dtype, device=X.device).abs().clamp_min(1e-3)
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        shape = (self.N_BATCH_SAMPLES, len(X), self.N_DIRECTIONS)
+        reach = torch.full(shape, torch.inf, dtype=X.dtype, device=X.device)
+        for j in range(m):
+            mean, cov = moments(self.model, X, j)
+            noise = torch.randn(len(X), self.N_BATCH_SAMPLES, dtype=X.dtype, device=X.device)
+            draws = mean[:, None] + cholesky_factor(cov) @ noise
+            above = ((draws - self.reference[j]) / span[j]).clamp_min(0)
+            reach = torch.minimum(reach, above.mT[..., None] / directions[:, j])
+        # Single precision suffices: these are sums of millions of numbers of similar size.
+        return reach.pow(m).float()
+
+
+class OneAtATime(AcquisitionFunction):
+    """Adapter for an acquisition function without batch selection, such as one of BoTorch.
+
+    The acquisition function is evaluated once at each point of the pool. Points are selected in this order, but a point
+    whose utility correlates with that of a pick by more than 0.95 is deferred.
+    """
+
+    def __init__(self, landscape: Landscape, acquisition: AcquisitionFunction) -> None:
+        """Wrap an acquisition function.
+
+        Args:
+            landscape: Surrogate, whose posterior covariance says which points are alike.
+            acquisition: Function from `b x 1 x (d + f)` points to `b` values.
+        """
+        super().__init__(landscape.model)
+        self.acquisition = acquisition
+
+    def forward(self, X: Float[Tensor, "*b q c"]) -> Float[Tensor, "*b"]:
+        """Return the values of the wrapped acquisition function."""
+        values: Tensor = self.acquisition(X)
+        return values
+
+    def merit(self, X: Float[Tensor, "n c"]) -> Float[Tensor, " n"]:
+        """Return the acquisition value of each point."""
+        return evaluate(self, X)
+
+    @torch.no_grad()
+    def select_batch(
+        self, X: Float[Tensor, "p c"], q: int, rules: BatchRules
+    ) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+        """Select a batch in order of value, correlated points last.
+
+        Args:
+            X: `p x (d + f)` inputs of the pool.
+            q: Number of picks.
+            rules: Shortlist and distances.
+        """
+        every = self.merit(X)
+        picks = Picks.from_values(X, every, q, rules)
+        values = every[picks.positions]
+        cov = torch.stack([moments(self.model, picks.X, j)[1] for j in range(self.model.num_outputs)]).sum(0)
+        sd = cov.diagonal().clamp_min(1e-20).sqrt()
+        correlation = cov / sd[:, None] / sd
+        largest = torch.zeros(len(picks.X), dtype=X.dtype, device=X.device)
+        finite = values[values.isfinite()]
+        span = (finite.amax() - finite.amin()).clamp_min(1e-12)
+        while len(picks) < q:
+            i = picks.add_best(values - 2 * span * (largest > MAX_CORRELATION), recorded=values)
+            largest = torch.maximum(largest, correlation[:, i])
+        return picks.result()
 
 
 def log_ei(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionFunction:
-    """Logarithm of the expected improvement on the best measured utility.
+    """Return the logarithm of the expected improvement on the best measured utility.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        density_weight: Number of nats that one standard deviation of log-density is worth.
 
     References:
         Ament et al., Unexpected Improvements to Expected Improvement (2023), arXiv:2310.20708.
+
+    Example:
+        >>> from invdesign.testing import landscape
+        >>> scene = landscape(d=2)
+        >>> log_ei(scene)(scene.X[:3, None]).shape
+        torch.Size([3])
     """
-    weights = _weights(landscape)
+    weights = draw_weights(landscape.U)
     return Pointwise(
         landscape.model,
-        log_improvement,
+        log_expected_improvement,
         weights=weights,
         best=(landscape.U * weights).sum(1).max(),
-        place=_place(landscape, density_weight, unit=1.0),
+        location_bonus=build_location_bonus(landscape, density_weight, unit=1.0),
     )
 
 
 def ucb(
     landscape: Landscape, *, beta: float | tuple[float, float] = 4.0, density_weight: float = 0.0
 ) -> AcquisitionFunction:
-    """Upper confidence bound `mean + sqrt(beta) sd`.
+    """Return the upper confidence bound `mean + sqrt(beta) sd`.
 
     Args:
-        landscape: what the search sees.
-        beta: fixed, or a range `(low, high)` from which it is drawn log-uniformly at each call (each round), which
-            keeps successive batches different.
-        density_weight: see the module.
+        landscape: Surrogate, density, box and measured designs.
+        beta: A number, or a range `(low, high)` from which it is drawn log-uniformly at each call (each round), which
+            makes successive batches differ.
+        density_weight: Number of standard deviations of utility that one of log-density is worth.
+
+    Raises:
+        InvdesignError: The range of `beta` is empty or not positive.
 
     References:
         Srinivas et al., Gaussian Process Optimization in the Bandit Setting (2010), arXiv:0912.3995.
     """
     if isinstance(beta, int | float):
-        drawn = float(beta)
+        factor = float(beta)
     else:
         low, high = beta
         if not 0 < low <= high:
-            raise InvdesignError(f"ucb: beta is a number or a range [low, high] with 0 < low <= high, got {beta!r}")
-        drawn = math.exp(float(torch.empty(1).uniform_(math.log(low), math.log(high))))
-    return _in_utilities(landscape, lambda mean, sd, best: mean + math.sqrt(drawn) * sd, density_weight)
+            raise InvdesignError(f"ucb: expected beta as a number or a range [low, high], 0 < low <= high, got {beta}")
+        factor = math.exp(float(torch.empty(1, device="cpu").uniform_(math.log(low), math.log(high))))
+    return _build_in_utilities(landscape, lambda mean, sd, best: mean + math.sqrt(factor) * sd, density_weight)
 
 
 def posterior_mean(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionFunction:
-    """The posterior mean: pure exploitation."""
-    return _in_utilities(landscape, lambda mean, sd, best: mean, density_weight)
+    """Return the posterior mean: pure exploitation.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        density_weight: Number of standard deviations of utility that one of log-density is worth.
+    """
+    return _build_in_utilities(landscape, lambda mean, sd, best: mean, density_weight)
 
 
 def posterior_sample(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionFunction:
-    """A joint sample of the posterior (Thompson sampling); `select` draws another one for each pick."""
-    spread = float(_scalar_spread(landscape, _weights(landscape)))
-    return Sampled(
-        landscape.model,
-        weigh=lambda: _chebyshev(landscape),
-        place=_place(landscape, density_weight, unit=spread if landscape.U.shape[1] == 1 else 1.0),
+    """Return a joint posterior sample (Thompson sampling); a batch uses a sample for each pick.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        density_weight: Number of standard deviations of utility that one of log-density is worth.
+    """
+    spread = scalar_spread(landscape.U, draw_weights(landscape.U))
+    unit = spread if landscape.U.shape[1] == 1 else 1.0
+    return PosteriorSample(
+        landscape,
+        draw_scalarization=lambda: draw_chebyshev(landscape.U),
+        location_bonus=build_location_bonus(landscape, density_weight, unit=unit),
     )
 
 
 def density_alone(landscape: Landscape) -> AcquisitionFunction:
-    """Log-density of real designs and the log-probability of feasibility; the surrogate is not asked."""
-    d, feasibility = landscape.d, landscape.feasibility
-    weights = _weights(landscape)
+    """Return the log-density of real designs plus the log-probability of feasibility, without the surrogate.
 
-    def place(X: Tensor) -> Tensor:
-        worth = landscape.density(X[..., :d])
-        return worth if feasibility is None else worth + feasibility(X)
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+    """
+    d, feasibility = landscape.d, landscape.feasibility
+    weights = draw_weights(landscape.U)
+
+    def location_bonus(X: Tensor) -> Tensor:
+        bonus = landscape.density(X[..., :d])
+        return bonus if feasibility is None else bonus + feasibility(X)
 
     return Pointwise(
         landscape.model,
         lambda mean, sd, best: torch.zeros_like(mean),
         weights=weights,
         best=(landscape.U * weights).sum(1).max(),
-        place=place,
+        location_bonus=location_bonus,
     )
 
 
 def log_nehvi(
     landscape: Landscape, *, density_weight: float = 0.0, n_samples: int = 32, n_baseline: int = 64
 ) -> AcquisitionFunction:
-    """Logarithm of the noisy expected improvement of the hypervolume, for several objectives.
+    """Return the logarithm of the noisy expected hypervolume improvement, for several objectives.
 
-    The reference point is inferred from the measured front. The baseline is thinned to the front and the designs
-    nearest to it, at most `n_baseline`.
+    The reference point is inferred from the measured front.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        density_weight: Number of nats that one standard deviation of log-density is worth.
+        n_samples: Posterior samples of an evaluation.
+        n_baseline: Largest number of measured designs in the baseline: the front and the designs nearest to it.
+
+    Raises:
+        InvdesignError: There is one objective only.
 
     References:
         Daulton et al., Parallel Bayesian Optimization of Multiple Noisy Objectives (2021), arXiv:2105.08195.
         Ament et al. (2023), arXiv:2310.20708.
     """
     if landscape.U.shape[1] < 2:
-        raise InvdesignError("log_nehvi needs at least two objectives; use log_ei, or combine: pareto in the campaign")
+        raise InvdesignError(
+            "log_nehvi: expected at least two objectives, got one. Use log_ei, or set combine: pareto in the campaign."
+        )
     return HypervolumeImprovement(
         landscape,
         n_samples=n_samples,
         n_baseline=n_baseline,
-        place=_place(landscape, density_weight, unit=1.0),
+        location_bonus=build_location_bonus(landscape, density_weight, unit=1.0),
     )
 
 
-def log_improvement(mean: Tensor, sd: Tensor, best: Tensor) -> Tensor:
-    """Log of the expected improvement of a normal variable over `best`, accurate and with gradients far below it."""
+def one_at_a_time(landscape: Landscape, *, acquire: Acquire) -> OneAtATime:
+    """Return an acquisition function that has no batch selection, wrapped in `OneAtATime`.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        acquire: Function from the landscape to an acquisition function of single points.
+
+    Example:
+        >>> from botorch.acquisition import UpperConfidenceBound
+        >>> from invdesign.testing import landscape
+        >>> def bound(scene):
+        ...     return UpperConfidenceBound(scene.model, beta=1.0)
+        >>> scene = landscape(d=2)
+        >>> one_at_a_time(scene, acquire=bound)(scene.X[:3, None]).shape
+        torch.Size([3])
+    """
+    return OneAtATime(landscape, acquire(landscape))
+
+
+def log_expected_improvement(mean: Tensor, sd: Tensor, best: Tensor) -> Tensor:
+    """Return the log of the expected improvement of a normal variable over `best`.
+
+    Values and gradients are accurate also where the mean is far below `best`.
+
+    Args:
+        mean: Means, any shape.
+        sd: Standard deviations, in the shape of `mean`.
+        best: Value to improve on.
+    """
     u = (mean - best) / sd
     near = u.clamp_min(-1.0)
     direct = (phi(near) + near * ndtr(near)).log()
@@ -219,116 +511,79 @@ def log_improvement(mean: Tensor, sd: Tensor, best: Tensor) -> Tensor:
     return torch.where(u > -1.0, direct, tail) + sd.log()
 
 
-def marginals(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and variances (`... x m` each) of single points (`... x (d + f)`)."""
+def marginals(model: Model, X: Float[Tensor, "*b c"]) -> tuple[Float[Tensor, "*b m"], Float[Tensor, "*b m"]]:
+    """Return means and variances (`... x m` each) of single points.
+
+    Args:
+        model: Surrogate of the utilities.
+        X: `... x (d + f)` inputs.
+    """
     posterior: Any = model.posterior(X.unsqueeze(-2))
     return posterior.mean.squeeze(-2), posterior.variance.squeeze(-2)
 
 
-def moments(model: Model, X: Tensor, output: int) -> tuple[Tensor, Tensor]:
-    """Mean (`n`) and covariance (`n x n`) of one objective at `n x (d + f)`."""
-    part = model if model.num_outputs == 1 else model.subset_output([output])
-    posterior: Any = part.posterior(X)
+def moments(model: Model, X: Float[Tensor, "n c"], output: int) -> tuple[Float[Tensor, " n"], Float[Tensor, "n n"]]:
+    """Return mean (`n`) and covariance (`n x n`) of one objective.
+
+    Args:
+        model: Surrogate of the utilities.
+        X: `n x (d + f)` inputs.
+        output: Index of the objective.
+    """
+    single = model if model.num_outputs == 1 else model.subset_output([output])
+    posterior: Any = single.posterior(X)
     return posterior.mean.squeeze(-1), posterior.distribution.covariance_matrix
 
 
-def root(cov: Tensor) -> Tensor:
-    """Lower Cholesky factor of a covariance that may be singular."""
+def cholesky_factor(cov: Float[Tensor, "n n"]) -> Float[Tensor, "n n"]:
+    """Return the lower Cholesky factor of a covariance that may be singular.
+
+    Jitter is added in steps of 100; where none suffices, correlations are ignored.
+
+    Args:
+        cov: `n x n` covariance.
+    """
     scale = cov.diagonal().mean().clamp_min(1e-12)
-    eye = torch.eye(len(cov), dtype=cov.dtype)
+    eye = torch.eye(len(cov), dtype=cov.dtype, device=cov.device)
     for jitter in (1e-8, 1e-6, 1e-4):
+        factor: Tensor
         factor, info = torch.linalg.cholesky_ex(cov + jitter * scale * eye)
         if int(info) == 0:
             return factor
     return cov.diagonal().clamp_min(0).sqrt().diag()
 
 
-def reference_point(U: Tensor) -> Tensor:
-    """Reference point of the hypervolume (`m`): a tenth of the front's range below its nadir."""
-    return infer_reference_point(U[is_non_dominated(U)], scale=0.1)
+def rank_by_optimistic_bound(
+    model: Model, X: Float[Tensor, "n c"], *, U: Float[Tensor, "k m"], location_bonus: Callable[[Tensor], Tensor]
+) -> Float[Tensor, " n"]:
+    """Return minus the rank of each point by `mean + 1.5 sd` of standardized utilities, plus a term of the location.
+
+    For several objectives it is the best rank in eight random scalarizations.
+
+    Args:
+        model: Surrogate of the utilities.
+        X: `n x (d + f)` inputs.
+        U: `k x m` utilities of the measured designs, which define the scale.
+        location_bonus: Function from `n x (d + f)` inputs to `n` numbers, added: density and feasibility.
+    """
+    scale = U.std(0).clamp_min(1e-12) if len(U) > 1 else torch.ones_like(U[0])
+    predictions = [marginals(model, rows) for rows in torch.split(X, CHUNK)]
+    bound = torch.cat([mean + 1.5 * variance.sqrt() for mean, variance in predictions]) / scale
+    m = bound.shape[1]
+    weights = torch.ones(1, 1, dtype=bound.dtype, device=bound.device) if m == 1 else draw_simplex(8, m, bound)
+    bonus = location_bonus(X) / (scale[0] if m == 1 else 1.0)
+    ranks = (bound @ weights.mT + bonus[:, None]).argsort(0, descending=True).argsort(0)
+    return -ranks.amin(1).double()
 
 
-def pareto_front(U: Tensor, most: int) -> Tensor:
-    """Positions of the best rows, at most `most`: front after front (for one objective: the best)."""
-    score = ((U - U.mean(0)) / (U.std(0) if len(U) > 1 else torch.ones_like(U[0])).clamp_min(1e-12)).sum(1)
-    order = score.argsort(descending=True)
-    if U.shape[1] == 1 or len(U) <= 1:
-        return order[:most]
-    chosen: list[int] = []
-    left = order[: max(20 * most, 200)]
-    while len(left) and len(chosen) < most:
-        is_first = is_non_dominated(U[left], deduplicate=False)
-        chosen += left[is_first].tolist()
-        left = left[~is_first]
-    return torch.tensor(chosen[:most])
-
-
-def _in_utilities(landscape: Landscape, value: Value, density_weight: float) -> Pointwise:
-    weights = _weights(landscape)
-    spread = float(_scalar_spread(landscape, weights))
+def _build_in_utilities(landscape: Landscape, value: Value, density_weight: float) -> Pointwise:
+    """Build an acquisition function in units of utility: the density term is scaled by the spread of utilities."""
+    weights = draw_weights(landscape.U)
+    spread = scalar_spread(landscape.U, weights)
     return Pointwise(
         landscape.model,
         value,
         weights=weights,
         best=(landscape.U * weights).sum(1).max(),
-        place=_place(landscape, density_weight, unit=spread),
+        location_bonus=build_location_bonus(landscape, density_weight, unit=spread),
     )
-
-
-def _weights(landscape: Landscape) -> Tensor:
-    """Weights of the objectives: 1 for one, else random shares of standardized utilities."""
-    m = landscape.U.shape[1]
-    if m == 1:
-        return torch.ones(1, dtype=torch.float64)
-    shares = torch.distributions.Exponential(torch.ones(m, dtype=torch.float64)).sample()
-    return shares / shares.sum() / landscape.U.std(0).clamp_min(1e-12)
-
-
-def _chebyshev(landscape: Landscape) -> Callable[[Tensor], Tensor]:
-    """Utilities (`... x m`) to one number; for several an augmented Chebyshev scalarization, weights drawn.
-
-    References:
-        Knowles, IEEE Trans. Evol. Comput. 10 (2006) 50, doi:10.1109/TEVC.2005.851274.
-    """
-    if landscape.U.shape[1] == 1:
-        return lambda u: u.squeeze(-1)
-    weights = _weights(landscape)
-    low = landscape.U.amin(0)
-
-    def scalar(u: Tensor) -> Tensor:
-        scaled = (u - low) * weights
-        return scaled.amin(-1) + 0.05 * scaled.sum(-1)
-
-    return scalar
-
-
-def _scalar_spread(landscape: Landscape, weights: Tensor) -> Tensor:
-    """Standard deviation of the scalarized utilities; 1 where there is none."""
-    scalar = (landscape.U * weights).sum(1)
-    spread = scalar.std() if len(scalar) > 1 else torch.ones((), dtype=scalar.dtype)
-    return spread if float(spread) > 1e-12 else torch.ones_like(spread)
-
-
-def _place(landscape: Landscape, density_weight: float, *, unit: float) -> Callable[[Tensor], Tensor]:
-    """What a place is worth beside its utility: standardized log-density and feasibility, times `unit`.
-
-    Log-density is counted from the median of the measured designs in units of their interquartile range / 1.349, at
-    least one nat, and saturates two units above the median: being more typical than typical is no merit.
-    """
-    feasibility, d = landscape.feasibility, landscape.d
-    if density_weight == 0 and feasibility is None:
-        return lambda X: X.new_zeros(X.shape[:-1])
-    with torch.no_grad():
-        known = landscape.density(landscape.Z)
-    quartiles = torch.quantile(known, torch.tensor([0.25, 0.5, 0.75], dtype=known.dtype))
-    width = ((quartiles[2] - quartiles[0]) / 1.349).clamp_min(1.0)
-
-    def place(X: Tensor) -> Tensor:
-        worth = X.new_zeros(X.shape[:-1])
-        if density_weight != 0:
-            worth = worth + density_weight * ((landscape.density(X[..., :d]) - quartiles[1]) / width).clamp_max(2.0)
-        if feasibility is not None:
-            worth = worth + feasibility(X)
-        return unit * worth
-
-    return place

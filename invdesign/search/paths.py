@@ -1,4 +1,4 @@
-"""Paths between two latent points: straight, along a great circle, or bent to where real designs are dense."""
+"""Paths between two latent points: straight, along a great circle, or through dense regions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -13,18 +14,21 @@ from invdesign.core import Density, InvdesignError
 
 Shape = Literal["straight", "spherical", "density"]
 N_LINKS = 32
+"""Links of the chain that approximates a geodesic."""
 
 
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Spherical interpolation of directions, linear in length; straight where directions are parallel or opposite.
+def slerp(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], t: Float[Tensor, "n 1"]) -> Float[Tensor, "n d"]:
+    """Return the spherical interpolation of directions, with linearly interpolated length.
+
+    The interpolation is straight where the directions are parallel or opposite.
 
     Args:
-        a: `n x d`, at `t = 0`.
-        b: `n x d`, at `t = 1`.
-        t: `n x 1`.
+        a: `n x d` points at `t = 0`.
+        b: `n x d` points at `t = 1`.
+        t: `n x 1` fractions of the way.
 
     Returns:
-        `n x d`.
+        `n x d` points.
 
     References:
         White, Sampling Generative Networks (2016), arXiv:1609.04468.
@@ -40,120 +44,140 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 def path(
-    a: Tensor,
-    b: Tensor,
+    a: Float[Tensor, " d"],
+    b: Float[Tensor, " d"],
     n: int,
     *,
     shape: Shape = "spherical",
     density: Density | None = None,
-    typical: Tensor | None = None,
-) -> Tensor:
-    """Points on a path from `a` to `b`, both included.
+    typical: Float[Tensor, " k"] | None = None,
+) -> Float[Tensor, "n d"]:
+    """Return points on a path from `a` to `b`, both included.
 
     Args:
-        a: `d`, the first point.
-        b: `d`, the last point.
-        n: points, at least two, at even shares of the way.
-        shape: a line, a great circle with the length interpolated, or the `geodesic` of the density.
-        density: differentiable log p(z) of real designs, needed by `"density"`.
-        typical: log-densities of real designs, needed by `"density"`: what counts as dense.
+        a: First point (`d`).
+        b: Last point (`d`).
+        n: Number of points, at least two, at even fractions of the way.
+        shape: Line, great circle with linearly interpolated length, or the `geodesic` of the density.
+        density: Differentiable log p(z) of real designs, required by `"density"`.
+        typical: Log-densities of real designs, required by `"density"`: they define which regions are dense.
 
     Returns:
-        `n x d`.
+        `n x d` points.
 
     Raises:
-        InvdesignError: an unknown shape, fewer than two points, or a geodesic without a density.
+        InvdesignError: The shape is unknown, there are fewer than two points, or a geodesic has no density.
+
+    Example:
+        >>> import torch
+        >>> path(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), 3, shape="straight").tolist()
+        [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
     """
     if shape not in get_args(Shape):
-        raise InvdesignError(f"path: the shape is one of {', '.join(get_args(Shape))}, got {shape!r}")
+        raise InvdesignError(f"path: expected shape as one of {', '.join(get_args(Shape))}, got {shape!r}")
     if n < 2:
-        raise InvdesignError(f"path: two ends are two points, so n must be at least 2, got {n}")
-    t = torch.linspace(0, 1, n, dtype=torch.float64)[:, None]
-    ends = a.expand(n, -1), b.expand(n, -1)
+        raise InvdesignError(f"path: expected n of at least 2, the two ends, got {n}")
+    t = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None]
+    starts, ends = a.expand(n, -1), b.expand(n, -1)
     if shape == "spherical":
-        return slerp(*ends, t)
+        return slerp(starts, ends, t)
     if shape == "straight":
-        return ends[0] + t * (b - a)
+        return starts + t * (b - a)
     if density is None or typical is None:
-        raise InvdesignError("path: a path along the density needs `density` and `typical`; use shape='spherical'")
-    return even(geodesic(a, b, density=density, typical=typical), n)
+        raise InvdesignError(
+            "path: shape 'density' expected density and typical, got None. Pass both, or use shape='spherical'."
+        )
+    return space_evenly(geodesic(a, b, density=density, typical=typical), n)
 
 
 def geodesic(
-    a: Tensor,
-    b: Tensor,
+    a: Float[Tensor, " d"],
+    b: Float[Tensor, " d"],
     *,
     density: Density,
-    typical: Tensor,
+    typical: Float[Tensor, " k"],
     weight: float = 3.0,
     n_links: int = N_LINKS,
     n_steps: int = 40,
-) -> Tensor:
-    """The shortest path from `a` to `b` where a step costs more the emptier the place is.
+) -> Float[Tensor, "p d"]:
+    """Return the shortest path from `a` to `b` in a metric in which empty regions are longer.
 
-    A step of length `|dz|` costs `(1 + weight * softplus(s)) |dz|`; `s` says by how many spreads of real designs the
-    density lies below their median. A void is walked around, and what is denser than a typical design is no denser for
-    the path: in many dimensions nothing real lives at the very mode. The energy of a chain of straight links (its
-    minimum is the geodesic, at constant cost per link) is brought down from the straight line by L-BFGS.
+    A step of length `|dz|` costs `(1 + weight * softplus(s)) |dz|`, where `s` is the difference between the median
+    log-density of real designs and the log-density at the step, in units of the spread of real designs (median minus
+    5 % quantile). Paths therefore avoid empty regions. Regions denser than a typical design hardly reduce the cost: in
+    many dimensions no real design is near the mode. The energy of a chain of straight links, whose minimum is the
+    geodesic with equal costs of all links, is minimized by L-BFGS, starting from the straight line.
 
     Args:
-        a: `d`.
-        b: `d`.
-        density: differentiable log p(z).
-        typical: log-densities of real designs.
-        weight: how much more an empty place costs. On the shipped molecules' map (20 paths, 9 points on each) designs
-            decoded from a path of weight 3 lie nearer to where they were decoded from (6.8, by a great circle 7.8),
-            are denser (percentile 43 against 35) and more of them are distinct (84 % against 78 %).
-        n_links: of the chain.
-        n_steps: gradient steps.
+        a: First point (`d`).
+        b: Last point (`d`).
+        density: Differentiable log p(z).
+        typical: Log-densities of real designs.
+        weight: Cost of an empty region. In the shipped latent space of molecules (20 paths of 9 points) designs decoded
+            from a path of weight 3 are nearer to the points that they were decoded from (6.8, on a great circle 7.8),
+            denser (percentile 43 against 35), and more of them are distinct (84 % against 78 %).
+        n_links: Number of links of the chain.
+        n_steps: Number of L-BFGS iterations.
 
     Returns:
-        `(n_links + 1) x d`; the straight line where no chain is better.
+        `(n_links + 1) x d` points; the straight line where no better chain is found.
 
     References:
         Arvanitidis et al., A prior-based approximate latent Riemannian metric (2021), arXiv:2103.05290.
     """
-    t = torch.linspace(0, 1, n_links + 1, dtype=torch.float64)[:, None]
+    t = torch.linspace(0, 1, n_links + 1, dtype=a.dtype, device=a.device)[:, None]
     straight = a + t * (b - a)
     length = float((b - a).norm())
     if length < 1e-9:
         return straight
-    level = typical.median()
-    spread = (level - typical.quantile(0.05)).clamp_min(1e-6)
+    median = typical.median()
+    spread = (median - typical.quantile(0.05)).clamp_min(1e-6)
 
     def energy(chain: Tensor) -> Tensor:
-        emptiness = softplus((level - density((chain[1:] + chain[:-1]) / 2)) / spread)
+        emptiness = softplus((median - density((chain[1:] + chain[:-1]) / 2)) / spread)
         return ((1 + weight * emptiness).square() * chain.diff(dim=0).square().sum(1)).sum() * n_links / length**2
 
-    bend = torch.zeros(n_links - 1, len(a), dtype=torch.float64, requires_grad=True)
+    offsets = torch.zeros(n_links - 1, len(a), dtype=a.dtype, device=a.device, requires_grad=True)
 
-    def bent() -> Tensor:
-        return torch.cat([a[None], straight[1:-1] + length * bend, b[None]])
+    def bend() -> Tensor:
+        return torch.cat([a[None], straight[1:-1] + length * offsets, b[None]])
 
-    _descend(lambda: energy(bent()), bend, n_steps)
+    _minimize(lambda: energy(bend()), offsets, n_steps)
     with torch.no_grad():
-        found = bent()
-        return found if bool(energy(found) < energy(straight)) else straight
+        chain = bend()
+        return chain if bool(energy(chain) < energy(straight)) else straight
 
 
-def even(chain: Tensor, n: int) -> Tensor:
-    """`n` points at even distances along a chain of straight links (`k x d`), its ends included."""
-    along = torch.cat([torch.zeros(1, dtype=chain.dtype), chain.diff(dim=0).norm(dim=1).cumsum(0)])
-    wanted = torch.linspace(0, 1, n, dtype=chain.dtype) * along[-1]
-    right = torch.searchsorted(along, wanted).clamp(1, len(chain) - 1)
-    share = (wanted - along[right - 1]) / (along[right] - along[right - 1]).clamp_min(1e-12)
-    points = chain[right - 1] + share[:, None] * (chain[right] - chain[right - 1])
+def space_evenly(chain: Float[Tensor, "k d"], n: int) -> Float[Tensor, "n d"]:
+    """Return points at even distances along a chain of straight links, its ends included.
+
+    Args:
+        chain: `k x d` points.
+        n: Number of points to return.
+
+    Example:
+        >>> import torch
+        >>> space_evenly(torch.tensor([[0.0], [3.0], [4.0]]), 3).tolist()
+        [[0.0], [2.0], [4.0]]
+    """
+    zero = torch.zeros(1, dtype=chain.dtype, device=chain.device)
+    distance = torch.cat([zero, chain.diff(dim=0).norm(dim=1).cumsum(0)])
+    target = torch.linspace(0, 1, n, dtype=chain.dtype, device=chain.device) * distance[-1]
+    right = torch.searchsorted(distance, target).clamp(1, len(chain) - 1)
+    fraction = (target - distance[right - 1]) / (distance[right] - distance[right - 1]).clamp_min(1e-12)
+    points = chain[right - 1] + fraction[:, None] * (chain[right] - chain[right - 1])
     points[0], points[-1] = chain[0], chain[-1]
     return points
 
 
-def _descend(value: Callable[[], Tensor], x: Tensor, n_steps: int) -> None:
+def _minimize(value: Callable[[], Tensor], x: Tensor, n_steps: int) -> None:
+    """Minimize a function of `x` in place with L-BFGS."""
     optimizer = torch.optim.LBFGS([x], max_iter=n_steps, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = value()
-        loss.backward()
+        torch.autograd.backward(loss)
         return loss
 
-    optimizer.step(closure)
+    optimizer.step(closure)  # type: ignore[no-untyped-call, unused-ignore]  # LBFGS.step has no annotations

@@ -1,222 +1,255 @@
-"""Choosing a batch from a pool of decoded designs: good ones that differ."""
+"""Batch selection: the entry point, and what the acquisition functions share in it.
+
+Each acquisition class selects its own batch (`BatchAcquisition.select_batch`). `Picks` contains the common part: the
+shortened pool, the picks so far, and the minimum distance between them.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
-from botorch.acquisition import AcquisitionFunction
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invdesign.core import Acquire, InvdesignError, Landscape
-from invdesign.search.acquisition import HypervolumeImprovement, Pointwise, Sampled, marginals, moments, root
-from invdesign.search.ascent import CHUNK, evaluate
+
+CHUNK = 512
+"""Points that are evaluated at once, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class BatchRules:
+    """Settings of a batch selection that do not depend on the acquisition function."""
+
+    d: int
+    """Number of leading columns of the pool that are latents."""
+    shortlist: int = 500
+    """Points of the pool that are considered jointly; at least twice the size of the batch are."""
+    min_distance: float = 0.0
+    """Smallest distance between the latents of two picks; relaxed where no other point is left."""
+    is_apart: Callable[[int, int], bool] | None = None
+    """Whether the points at two positions of the pool may both be picked; relaxed in the same way. None allows all."""
+
+
+class Picks:
+    """Picks of a batch from the leading points of a pool, made one after the other.
+
+    Example:
+        >>> X = torch.tensor([[0.0], [1.0], [2.0]], dtype=torch.float64)
+        >>> values = torch.tensor([0.1, 0.3, 0.2])
+        >>> picks = Picks.from_values(X, values, 2, BatchRules(d=1))
+        >>> while len(picks) < 2:
+        ...     _ = picks.add_best(values[picks.positions])
+        >>> picks.result()[0].tolist()
+        [1, 2]
+    """
+
+    X: Float[Tensor, "k c"]
+    """Inputs of the points that are considered."""
+    positions: Int64[Tensor, " k"]
+    """Their positions in the pool."""
+
+    def __init__(self, X_pool: Float[Tensor, "p c"], positions: Int64[Tensor, " k"], rules: BatchRules) -> None:
+        """Consider the points at some positions of the pool.
+
+        Args:
+            X_pool: `p x (d + f)` inputs of the pool.
+            positions: `k` positions in the pool.
+            rules: Settings of the selection.
+        """
+        self.X, self.positions, self.rules = X_pool[positions], positions, rules
+        self._pool_rows = positions.tolist()
+        self._is_open = torch.ones(len(positions), dtype=torch.bool, device=X_pool.device)
+        self._is_left = self._is_open.clone()
+        self._rows: list[int] = []
+        self._values: list[float] = []
+
+    @classmethod
+    def from_values(cls, X_pool: Float[Tensor, "p c"], values: Float[Tensor, " p"], q: int, rules: BatchRules) -> Picks:
+        """Shorten the pool to its best points.
+
+        Args:
+            X_pool: `p x (d + f)` inputs of the pool.
+            values: Value of each point of the pool by itself.
+            q: Number of picks to make.
+            rules: Settings of the selection.
+        """
+        n = max(rules.shortlist, 2 * q)
+        return cls(X_pool, values.argsort(descending=True)[:n], rules)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add_best(self, values: Float[Tensor, " k"], *, recorded: Float[Tensor, " k"] | None = None) -> int:
+        """Pick the best point that is far enough from all picks; ignore distances where no such point is left.
+
+        Args:
+            values: Values of the `k` points, given the picks so far. A value that is not finite is never the best.
+            recorded: Values to record instead of those that the choice is based on.
+
+        Returns:
+            The row of the pick in `X`.
+        """
+        allowed = self._is_open if bool(self._is_open.any()) else self._is_left
+        if bool(torch.isfinite(values[allowed]).any()):
+            row = int(torch.nan_to_num(values, nan=-math.inf).where(allowed, -torch.inf).argmax())
+        else:
+            row = int(allowed.nonzero()[0])
+        self._rows.append(row)
+        self._values.append(float((values if recorded is None else recorded)[row]))
+        self._close(row)
+        return row
+
+    def result(self) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+        """Return the positions of the picks in the pool and the value that each was picked for."""
+        rows = torch.tensor(self._rows, dtype=torch.long, device=self.X.device)
+        return self.positions[rows], torch.tensor(self._values, dtype=torch.float64, device=self.X.device)
+
+    def _close(self, row: int) -> None:
+        """Exclude a pick and the points that are too near to it."""
+        self._is_left[row] = self._is_open[row] = False
+        if self.rules.min_distance > 0:
+            Z = self.X[:, : self.rules.d]
+            self._is_open &= (Z - Z[row]).norm(dim=1) >= self.rules.min_distance
+        if self.rules.is_apart is not None:
+            for other in self._is_open.nonzero()[:, 0].tolist():
+                self._is_open[other] = self.rules.is_apart(self._pool_rows[row], self._pool_rows[other])
+
+
+@runtime_checkable
+class BatchAcquisition(Protocol):
+    """Acquisition function that rates single points and selects its own batch."""
+
+    def __call__(self, X: Tensor, /) -> Tensor:
+        """Return the acquisition values (`b`) of `b x q x (d + f)` points."""
+        ...
+
+    def merit(self, X: Float[Tensor, "n c"], /) -> Float[Tensor, " n"]:
+        """Return a value for each point by itself, by which points are ranked.
+
+        Args:
+            X: `n x (d + f)` inputs.
+        """
+        ...
+
+    def select_batch(
+        self, X: Float[Tensor, "p c"], q: int, rules: BatchRules, /
+    ) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+        """Select a batch from a pool, each point given those before it.
+
+        Args:
+            X: `p x (d + f)` inputs of the pool.
+            q: Number of picks, at most `p`.
+            rules: Shortlist and distances; `Picks` applies them.
+
+        Returns:
+            Positions in the pool (`q`), and the value that each was picked for (`q`).
+        """
+        ...
 
 
 @torch.no_grad()
 def select(
     landscape: Landscape,
-    X_pool: Tensor,
+    X_pool: Float[Tensor, "p c"],
     q: int,
     *,
     acquire: Acquire | None,
     shortlist: int = 500,
     min_distance: float = 0.0,
     is_apart: Callable[[int, int], bool] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Choose `q` of the pool, one after the other, each in the light of those before it.
+) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
+    """Select a batch of `q` points from a pool of decoded designs, each point given those before it.
 
-    Scalar acquisitions hallucinate: a pick counts as measured at its mean (kriging believer), which lowers the variance
-    around it (GP-BUCB). Thompson sampling draws a posterior sample for each pick. Hypervolume improvement adds each
-    pick to the sampled fronts. An acquisition of another kind is evaluated once, and points whose utility correlates
-    with that of a pick are put off. All of that happens within the best `shortlist` points of the pool.
+    How points are selected is up to the acquisition function (`select_batch`), within the best `shortlist` points of
+    the pool.
 
     Args:
-        landscape: what the search sees.
-        X_pool: `p x (d + f)`.
-        q: picks; fewer where the pool is smaller.
-        acquire: the acquisition, or None to draw at random.
-        shortlist: points of the pool that are considered jointly, at least `2 q` of them.
-        min_distance: between the latents of two picks; relaxed where nothing else is left.
-        is_apart: whether two positions of the pool may both be picked; relaxed likewise.
+        landscape: Surrogate, density, box and measured designs.
+        X_pool: `p x (d + f)` inputs of the pool.
+        q: Number of picks, fewer where the pool is smaller.
+        acquire: Function that builds the acquisition function, or None to select at random.
+        shortlist: Points of the pool that are considered jointly; at least `2 q` of them are.
+        min_distance: Smallest distance between the latents of two picks; relaxed where no other point is left.
+        is_apart: Whether two positions of the pool may both be picked; relaxed in the same way.
 
     Returns:
         Positions in the pool (`q`), and the acquisition value that each was picked for (`q`, NaN at random).
 
-    References:
-        Desautels et al., JMLR 15 (2014) 4053 (GP-BUCB). Ginsbourger et al. (2010), doi:10.1007/978-3-642-10701-6_6.
+    Raises:
+        InvdesignError: The columns of the pool differ from those of `landscape.X`, or the acquisition function does
+            not select batches.
+
+    Example:
+        >>> from invdesign.testing import landscape
+        >>> from invdesign.search.acquisition import log_ei
+        >>> scene = landscape(d=2)
+        >>> positions, values = select(scene, scene.X, 3, acquire=log_ei)
+        >>> len(positions), bool(values.isfinite().all())
+        (3, True)
     """
     if X_pool.dim() != 2 or X_pool.shape[1] != landscape.X.shape[1]:
         raise InvdesignError(
-            f"select: the pool must be p x {landscape.X.shape[1]}, the columns of X, got {tuple(X_pool.shape)}"
+            f"select: expected a pool of p x {landscape.X.shape[1]}, the columns of landscape.X, got "
+            f"{tuple(X_pool.shape)}. Encode the designs and append their features."
         )
     q = min(q, len(X_pool))
     if q == 0:
-        return torch.empty(0, dtype=torch.long), torch.empty(0, dtype=torch.float64)
+        empty = torch.empty(0, device=X_pool.device)
+        return empty.long(), empty.double()
+    rules = BatchRules(landscape.d, shortlist, min_distance, is_apart)
     if acquire is None:
-        order = torch.randperm(len(X_pool))
-        picker = _Picker(X_pool[order, : landscape.d], min_distance, order.tolist(), is_apart)
-        for i in range(len(order)):
-            if len(picker.picks) < q and picker.is_open[i]:
-                picker.take(i, math.nan)
-        while len(picker.picks) < q:
-            picker.take(picker.best(-torch.arange(len(order), dtype=torch.float64)), math.nan)
-        return order[torch.tensor(picker.picks)], torch.full((q,), math.nan, dtype=torch.float64)
-
-    acquisition = acquire(landscape)
-    first = _first_look(landscape, acquisition, X_pool)
-    kept = first.argsort(descending=True)[: max(shortlist, 2 * q)]
-    X, picker = X_pool[kept], _Picker(X_pool[kept, : landscape.d], min_distance, kept.tolist(), is_apart)
-    if isinstance(acquisition, Pointwise):
-        _believe(acquisition, X, q, picker)
-    elif isinstance(acquisition, Sampled):
-        _thompson(acquisition, X, q, picker)
-    elif isinstance(acquisition, HypervolumeImprovement):
-        _hypervolume(landscape, acquisition, X, q, picker)
-    else:
-        _put_off(landscape, X, first[kept], q, picker)
-    return kept[torch.tensor(picker.picks)], torch.tensor(picker.values, dtype=torch.float64)
+        return _select_at_random(X_pool, q, rules)
+    return _require_batch_selection(acquire(landscape)).select_batch(X_pool, q, rules)
 
 
-class _Picker:
-    """The picks of a batch and which points are still open."""
+def merit(acquisition: Callable[[Tensor], Tensor], X: Float[Tensor, "n c"]) -> Float[Tensor, " n"]:
+    """Return a value for each point by itself; the next generation of proposals starts from the best ones.
 
-    def __init__(
-        self, Z: Tensor, min_distance: float, rows: list[int], is_apart: Callable[[int, int], bool] | None
-    ) -> None:
-        self.Z, self.min_distance, self.rows, self.is_apart = Z, min_distance, rows, is_apart
-        self.is_open = torch.ones(len(Z), dtype=torch.bool)
-        self.is_left = torch.ones(len(Z), dtype=torch.bool)
-        self.picks: list[int] = []
-        self.values: list[float] = []
+    Args:
+        acquisition: Acquisition function with the methods of `BatchAcquisition`.
+        X: `n x (d + f)` inputs.
 
-    def best(self, values: Tensor) -> int:
-        """The best point that is open; one that is only too near to a pick where none is."""
-        allowed = self.is_open if bool(self.is_open.any()) else self.is_left
-        return (
-            int(torch.nan_to_num(values, nan=-math.inf).where(allowed, -torch.inf).argmax())
-            if bool(torch.isfinite(values[allowed]).any())
-            else int(allowed.nonzero()[0])
-        )
-
-    def take(self, i: int, value: float) -> None:
-        self.picks.append(i)
-        self.values.append(value)
-        self.is_left[i] = self.is_open[i] = False
-        if self.min_distance > 0:
-            self.is_open &= (self.Z - self.Z[i]).norm(dim=1) >= self.min_distance
-        if self.is_apart is not None:
-            for j in self.is_open.nonzero()[:, 0].tolist():
-                self.is_open[j] = self.is_apart(self.rows[i], self.rows[j])
+    Raises:
+        InvdesignError: The acquisition function does not have these methods.
+    """
+    return _require_batch_selection(acquisition).merit(X)
 
 
 @torch.no_grad()
-def merit(landscape: Landscape, acquisition: AcquisitionFunction, X: Tensor) -> Tensor:
-    """A value for each of `n x (d + f)` points by itself (`n`): by it the next generation is bred.
+def evaluate(
+    acquisition: Callable[[Tensor], Tensor], X: Float[Tensor, "n c"], *, chunk: int = CHUNK
+) -> Float[Tensor, " n"]:
+    """Return the acquisition values of single points, computed in chunks that fit into memory.
 
-    That of hypervolumes is a rank by optimistic bounds: their boxes take minutes where there are three objectives.
+    Args:
+        acquisition: Function from `b x 1 x (d + f)` points to `b` values.
+        X: `n x (d + f)` inputs.
+        chunk: Points that are evaluated at once.
     """
-    is_costly = isinstance(acquisition, HypervolumeImprovement)
-    return _first_look(landscape, acquisition, X) if is_costly else evaluate(acquisition, X)
+    return torch.cat([acquisition(rows.unsqueeze(1)) for rows in torch.split(X, chunk)])
 
 
-def _first_look(landscape: Landscape, acquisition: AcquisitionFunction, X: Tensor) -> Tensor:
-    """A value for every point of the pool by itself, to shorten it by."""
-    if not isinstance(acquisition, Sampled | HypervolumeImprovement):
-        return evaluate(acquisition, X)
-    # Samples and hypervolumes: the optimistic bound of a random scalarization of standardized utilities, best of a few.
-    scale = landscape.U.std(0).clamp_min(1e-12) if len(landscape.U) > 1 else torch.ones_like(landscape.U[0])
-    looks = [marginals(landscape.model, rows) for rows in X.split(CHUNK)]
-    bound = torch.cat([mean + 1.5 * variance.sqrt() for mean, variance in looks]) / scale
-    m = bound.shape[1]
-    shares = torch.ones(1, 1, dtype=torch.float64) if m == 1 else _shares(8, m)
-    place = acquisition.place(X) / (scale[0] if m == 1 else 1.0)
-    ranks = (bound @ shares.mT + place[:, None]).argsort(0, descending=True).argsort(0)
-    return -ranks.amin(1).double()
+def _select_at_random(X_pool: Tensor, q: int, rules: BatchRules) -> tuple[Tensor, Tensor]:
+    order = torch.randperm(len(X_pool), device=X_pool.device)
+    picks = Picks(X_pool, order, rules)
+    # Equal priorities for all, in random order: the first point that is far enough from the picks is the best.
+    priority = -torch.arange(len(order), dtype=torch.float64, device=X_pool.device)
+    no_value = torch.full_like(priority, math.nan)
+    while len(picks) < q:
+        picks.add_best(priority, recorded=no_value)
+    return picks.result()
 
 
-def _shares(k: int, m: int) -> Tensor:
-    drawn = torch.distributions.Exponential(torch.ones(k, m, dtype=torch.float64)).sample()
-    return drawn / drawn.sum(1, keepdim=True)
-
-
-def _believe(acquisition: Pointwise, X: Tensor, q: int, picker: _Picker) -> None:
-    """Kriging believer: means stay, the covariance loses what each pick would tell (rank one at a time)."""
-    mean, cov = torch.zeros(len(X), dtype=X.dtype), torch.zeros(len(X), len(X), dtype=X.dtype)
-    for j, weight in enumerate(acquisition.weights.tolist()):
-        mean_j, cov_j = moments(acquisition.model, X, j)
-        mean, cov = mean + weight * mean_j, cov + weight**2 * cov_j
-    place, best = acquisition.place(X), acquisition.best
-    noise = 1e-4 * cov.diagonal().mean()
-    for _ in range(q):
-        values = acquisition.value(mean, cov.diagonal().clamp_min(1e-20).sqrt(), best) + place
-        i = picker.best(values)
-        picker.take(i, float(values[i]))
-        best = torch.maximum(best, mean[i])
-        told = cov[:, i] / (cov[i, i].clamp_min(0) + noise).sqrt()
-        cov.addr_(told, told, alpha=-1.0)
-
-
-def _thompson(acquisition: Sampled, X: Tensor, q: int, picker: _Picker) -> None:
-    """One posterior sample for each pick, and the best point of it."""
-    outputs = range(acquisition.model.num_outputs)
-    draws = []
-    for mean, cov in (moments(acquisition.model, X, j) for j in outputs):
-        draws.append(mean[:, None] + root(cov) @ torch.randn(len(X), q, dtype=X.dtype))
-    place = acquisition.place(X)
-    for k in range(q):
-        values = acquisition.weigh()(torch.stack([draw[:, k] for draw in draws], -1)) + place
-        i = picker.best(values)
-        picker.take(i, float(values[i]))
-
-
-def _hypervolume(
-    landscape: Landscape,
-    acquisition: HypervolumeImprovement,
-    X: Tensor,
-    q: int,
-    picker: _Picker,
-    *,
-    n_samples: int = 24,
-    n_directions: int = 128,
-) -> None:
-    """Greedy hypervolume improvement over joint samples of baseline and pool; each pick joins the sampled fronts.
-
-    The hypervolume is the mean, over directions from the reference point, of the distance at which the ray leaves the
-    dominated region, to the power `m` (Zhang and Golovin, 2020, arXiv:2006.04655, Lemma 5): no boxes to be kept.
-    """
-    m = landscape.U.shape[1]
-    baseline, reference = acquisition.baseline, acquisition.reference
-    everything = torch.cat([baseline, X])
-    span = (landscape.U.amax(0) - reference).clamp_min(1e-12)
-    directions = torch.randn(n_directions, m, dtype=X.dtype).abs().clamp_min(1e-3)
-    directions = directions / directions.norm(dim=1, keepdim=True)
-    reach = torch.full((n_samples, len(everything), n_directions), torch.inf, dtype=X.dtype)
-    for j in range(m):
-        mean, cov = moments(landscape.model, everything, j)
-        draws = mean[:, None] + root(cov) @ torch.randn(len(everything), n_samples, dtype=X.dtype)
-        above = ((draws - reference[j]) / span[j]).clamp_min(0)
-        reach = torch.minimum(reach, above.mT[..., None] / directions[:, j])
-    reach = reach.pow(m).float()  # single precision: sums of millions of numbers of one size
-    known, pool = reach[:, : len(baseline)].amax(1), reach[:, len(baseline) :]
-    place = acquisition.place(X)
-    for _ in range(q):
-        gain = (pool - known[:, None]).clamp_min_(0).mean((0, 2))
-        values = gain.double().clamp_min(1e-300).log() + place
-        i = picker.best(values)
-        picker.take(i, float(values[i]))
-        known = torch.maximum(known, pool[:, i])
-
-
-def _put_off(landscape: Landscape, X: Tensor, values: Tensor, q: int, picker: _Picker) -> None:
-    """Order of a fixed acquisition, in which a point waits as long as it correlates with a pick more than 0.95."""
-    cov = torch.stack([moments(landscape.model, X, j)[1] for j in range(landscape.U.shape[1])]).sum(0)
-    sd = cov.diagonal().clamp_min(1e-20).sqrt()
-    correlation = cov / sd[:, None] / sd
-    waits = torch.zeros(len(X), dtype=X.dtype)
-    span = (values[values.isfinite()].amax() - values[values.isfinite()].amin()).clamp_min(1e-12)
-    for _ in range(q):
-        i = picker.best(values - 2 * span * (waits > 0.95))
-        picker.take(i, float(values[i]))
-        waits = torch.maximum(waits, correlation[:, i])
+def _require_batch_selection(acquisition: Callable[[Tensor], Tensor]) -> BatchAcquisition:
+    if not isinstance(acquisition, BatchAcquisition):
+        raise InvdesignError(
+            f"acquisition {type(acquisition).__name__}: expected the methods merit(X) and select_batch(X, q, rules), "
+            "got an acquisition function without them. Add them as in invdesign.search.acquisition, or wrap the "
+            "function that builds it: search.acquire = partial(one_at_a_time, acquire=...)."
+        )
+    return acquisition

@@ -1,10 +1,11 @@
-"""The trust region of a search: a value that says how far from the incumbent to look."""
+"""Trust region in latent space."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from invdesign.core import InvdesignError
@@ -12,31 +13,34 @@ from invdesign.core import InvdesignError
 
 @dataclass(frozen=True)
 class TrustRegion:
-    """A box around the incumbent that doubles after successes and halves after failures (TuRBO).
+    """Box around the incumbent that doubles after successes and halves after failures (TuRBO).
 
-    Lengths are half-lengths in standardized latents: the box of length 0.8 reaches 0.8 standard deviations of the
-    corpus from its center to either side. (TuRBO's own unit is the full side of a box in the unit cube.)
-
-    Args:
-        length: half-length of the box, in standard deviations of the corpus.
-        min_length: below it the region is exhausted, and a search starts anew elsewhere.
-        max_length: it does not grow beyond.
-        successes: rounds in a row that improved on the incumbent.
-        failures: rounds in a row that did not.
-        streak: successes in a row that double the length.
-        patience: failures in a row that halve it.
+    Lengths are half-lengths in standardized latents: a box of length 0.8 extends 0.8 standard deviations of the corpus
+    from its center to either side. (TuRBO measures the full side of a box in the unit cube.)
 
     References:
         Eriksson et al., Scalable Global Optimization via Local Bayesian Optimization (2019), arXiv:1910.01739.
+
+    Example:
+        >>> region = TrustRegion(length=0.8, failure_tolerance=1)
+        >>> region.update(is_improved=False).length
+        0.4
     """
 
     length: float = 0.8
+    """Half-length of the box [standard deviations of the corpus]."""
     min_length: float = 0.5**7
+    """Length below which the region is exhausted and the search restarts elsewhere."""
     max_length: float = 1.6
-    successes: int = 0
-    failures: int = 0
-    streak: int = 3
-    patience: int = 3
+    """Length beyond which the region does not grow."""
+    n_successes: int = 0
+    """Consecutive rounds that improved on the incumbent."""
+    n_failures: int = 0
+    """Consecutive rounds that did not improve on the incumbent."""
+    success_tolerance: int = 3
+    """Consecutive successes that double the length."""
+    failure_tolerance: int = 3
+    """Consecutive failures that halve the length."""
 
     def __post_init__(self) -> None:
         if not 0 < self.min_length <= self.max_length:
@@ -45,38 +49,44 @@ class TrustRegion:
             )
         if not 0 < self.length <= self.max_length:
             raise InvdesignError(
-                f"trust region: length must lie in (0, max_length = {self.max_length!r}], got {self.length!r}"
+                f"trust region: expected length in (0, max_length = {self.max_length!r}], got {self.length!r}"
             )
-        if self.streak < 1 or self.patience < 1 or self.successes < 0 or self.failures < 0:
+        if min(self.success_tolerance, self.failure_tolerance) < 1 or min(self.n_successes, self.n_failures) < 0:
             raise InvdesignError(
-                "trust region: streak and patience count rounds and are at least 1, successes and failures at least 0; "
-                f"got streak {self.streak!r}, patience {self.patience!r}, {self.successes!r}, {self.failures!r}"
+                "trust region: expected success_tolerance and failure_tolerance >= 1 and n_successes and n_failures "
+                f">= 0, got success_tolerance={self.success_tolerance!r}, failure_tolerance="
+                f"{self.failure_tolerance!r}, n_successes={self.n_successes!r}, n_failures={self.n_failures!r}"
             )
 
     @property
-    def exhausted(self) -> bool:
-        """Whether the region has shrunk below its min_length length."""
+    def is_exhausted(self) -> bool:
+        """Whether the length has fallen below `min_length`."""
         return self.length < self.min_length
 
-    def after(self, *, improved: bool) -> TrustRegion:
-        """The region after a round that improved on its incumbent, or did not (a barren round did not)."""
-        if improved:
-            successes = self.successes + 1
-            if successes < self.streak:
-                return replace(self, successes=successes, failures=0)
-            return replace(self, length=min(2 * self.length, self.max_length), successes=0, failures=0)
-        failures = self.failures + 1
-        if failures < self.patience:
-            return replace(self, successes=0, failures=failures)
-        return replace(self, length=self.length / 2, successes=0, failures=0)
-
-    def bounds(self, center: Tensor, weights: Tensor | None = None) -> Tensor:
-        """The box, `2 x d`: lower corner, upper corner.
+    def update(self, *, is_improved: bool) -> TrustRegion:
+        """Return the region after a round.
 
         Args:
-            center: `d`, the incumbent's latent.
-            weights: `d` positive numbers, e.g. the lengthscales of a surrogate: the box is longer where utility changes
-                slowly. They are divided by their geometric mean, which keeps the volume, and clipped to [1/4, 4].
+            is_improved: Whether the round improved on the incumbent; False for a round without new candidates.
+        """
+        if is_improved:
+            n_successes = self.n_successes + 1
+            if n_successes < self.success_tolerance:
+                return replace(self, n_successes=n_successes, n_failures=0)
+            return replace(self, length=min(2 * self.length, self.max_length), n_successes=0, n_failures=0)
+        n_failures = self.n_failures + 1
+        if n_failures < self.failure_tolerance:
+            return replace(self, n_successes=0, n_failures=n_failures)
+        return replace(self, length=self.length / 2, n_successes=0, n_failures=0)
+
+    def bounds(self, center: Float[Tensor, " d"], weights: Float[Tensor, " d"] | None = None) -> Float[Tensor, "2 d"]:
+        """Return the lower and the upper corner of the box (`2 x d`).
+
+        Args:
+            center: Latent of the incumbent (`d`).
+            weights: `d` positive numbers, for example the lengthscales of a surrogate: the box is longer where the
+                utility changes slowly. They are divided by their geometric mean, which preserves the volume, and
+                clipped to [1/4, 4].
         """
         half = torch.full_like(center, self.length)
         if weights is not None:

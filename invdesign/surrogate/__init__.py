@@ -1,4 +1,4 @@
-"""Surrogates: what is believed of the utilities between measurements, and how far that can be trusted."""
+"""Surrogates: fitted models of the utilities, feasibility, outcome transforms, and cross-validation."""
 
 from invdesign.surrogate.diagnostics import SurrogateReport, cross_validate
 from invdesign.surrogate.feasibility import feasibility_surrogate, transition_feasibility
@@ -8,7 +8,7 @@ from invdesign.surrogate.models import auto, deep_kernel_gp, exact_gp, joint_gp,
 from invdesign.surrogate.motifs import motif_gp
 from invdesign.surrogate.outcome_transforms import TransformedUtility
 from invdesign.surrogate.outcome_transforms import none as no_transform
-from invdesign.surrogate.robust_fit import Fit, fit
+from invdesign.surrogate.robust_fit import Fit, fit_robustly
 from invdesign.surrogate.sites import site_gp
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "deep_kernel_gp",
     "exact_gp",
     "feasibility_surrogate",
-    "fit",
+    "fit_robustly",
     "joint_gp",
     "minmax",
     "motif_gp",

@@ -1,4 +1,4 @@
-"""How far a surrogate can be trusted: rank correlation and calibration, leave-one-out or on a held-out part."""
+"""Cross-validation of surrogates: rank correlation and calibration, leave-one-out or on a held-out set."""
 
 from __future__ import annotations
 
@@ -9,33 +9,41 @@ from typing import Any, Literal
 
 import torch
 from botorch.models.model import Model
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invdesign.core import FitSurrogate
 from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 
+Method = Literal["leave-one-out", "held-out", "none"]
+MIN_DESIGNS = 4
+"""Designs below which there is no report."""
+MIN_HELD_OUT_DESIGNS = 10
+"""Designs below which none are held out."""
+CHUNK = 256
+"""Designs that are predicted at once, which bounds the memory."""
+Z_50, Z_90 = 0.6744897501960817, 1.6448536269514722
+"""Half-widths of the central 50 % and 90 % intervals of the standard normal distribution."""
+
 
 @dataclass(frozen=True)
 class SurrogateReport:
-    """Quality of predictions on designs that the surrogate had not seen. Each figure has one value per objective.
+    """Quality of predictions on designs that the surrogate was not fitted to, with one value per objective."""
 
-    Args:
-        method: `"leave-one-out"`, `"held-out"`, or `"none"` where there was no model or too few designs.
-        n: designs predicted.
-        rank_correlation: Spearman's, between prediction and measurement.
-        rmse: root mean square error, in the objective's utility.
-        coverage_50: share of measurements inside the central 50 % interval of their prediction.
-        coverage_90: the same of the 90 % interval.
-        msll: mean standardized log loss: below 0 is better than predicting mean and variance of the data for all.
-    """
-
-    method: Literal["leave-one-out", "held-out", "none"] = "none"
+    method: Method = "none"
+    """How designs were held out; `"none"` if there was no model or too few designs."""
     n: int = 0
+    """Number of predicted designs."""
     rank_correlation: tuple[float, ...] = ()
+    """Spearman's correlation of predictions and measurements."""
     rmse: tuple[float, ...] = ()
+    """Root mean square error, in the unit of the utility."""
     coverage_50: tuple[float, ...] = ()
+    """Fraction of measurements inside the central 50 % interval of their prediction."""
     coverage_90: tuple[float, ...] = ()
+    """Fraction of measurements inside the central 90 % interval of their prediction."""
     msll: tuple[float, ...] = ()
+    """Mean standardized log loss; below 0 is better than predicting mean and variance of the data for all designs."""
 
     def __str__(self) -> str:
         if self.method == "none":
@@ -48,113 +56,144 @@ class SurrogateReport:
 @torch.no_grad()
 def cross_validate(
     model: Model | None,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
+    *,
+    d: int,
+    surrogate: FitSurrogate | None = None,
+    test_fraction: float = 0.2,
+    max_exact_points: int = 4000,
+) -> SurrogateReport:
+    """Report on a surrogate, without refitting where possible.
+
+    Exact processes of at most `max_exact_points` points use leave-one-out in closed form (Rasmussen and Williams, 2006,
+    5.4.2); a deep kernel on the rows that its network was not trained on. Larger or sparse processes keep their
+    hyperparameters and are conditioned on `1 - test_fraction` of the data. Any other BoTorch model, and a process with
+    a learned kernel, is fitted again on that part by `surrogate`; without one there is no report.
+
+    Args:
+        model: Fitted model, or None after a round without one.
+        X: `n x (d + f)` inputs that the model was fitted to.
+        U: `n x m` utilities.
+        d: Number of latent columns.
+        surrogate: Function that fitted the model.
+        test_fraction: Fraction of the designs that is held out.
+        max_exact_points: Largest number of points for leave-one-out.
+
+    Example:
+        >>> from invdesign.surrogate.models import exact_gp
+        >>> X = torch.linspace(0, 3, 8, dtype=torch.float64)[:, None]
+        >>> cross_validate(exact_gp(X, X.sin(), d=1), X, X.sin(), d=1).method
+        'leave-one-out'
+    """
+    if model is None or len(X) < MIN_DESIGNS:
+        return SurrogateReport()
+    parts = _conditioned_parts(model)
+    if any(part.has_learned_kernel for part in parts):
+        parts = []
+    if parts and all(part.inducing_points is None and len(part.X) <= max_exact_points for part in parts):
+        predictions = [part.leave_one_out() for part in parts]
+        mean = torch.cat([mean for mean, _ in predictions], 1)
+        sd = torch.cat([sd for _, sd in predictions], 1)
+        measured, rows = torch.cat([part.U for part in parts], 1), parts[0].held_out_rows
+        if rows is None:
+            rows = torch.arange(len(measured), device=measured.device)
+        return _build_report("leave-one-out", measured[rows], mean[rows], sd[rows])
+    # The random numbers of a campaign must not depend on the report.
+    with torch.random.fork_rng(devices=[X.device] if X.is_cuda else []):
+        return _report_on_held_out_set(parts, X, U, d=d, surrogate=surrogate, test_fraction=test_fraction)
+
+
+def _report_on_held_out_set(
+    parts: Sequence[ConditionedGP],
     X: Tensor,
     U: Tensor,
     *,
     d: int,
-    surrogate: FitSurrogate | None = None,
-    share: float = 0.2,
-    largest_exact: int = 4000,
+    surrogate: FitSurrogate | None,
+    test_fraction: float,
 ) -> SurrogateReport:
-    """Report on a surrogate, without refitting wherever its form allows.
-
-    Leave-one-out in closed form (Rasmussen and Williams, 2006, 5.4.2) for exact processes of at most `largest_exact`
-    points (for a deep kernel on the rows that its network was not trained on). Longer or sparse ones keep their
-    hyperparameters and are conditioned anew on `1 - share` of the data. Any other BoTorch model, and a process that
-    learnt as many weights as it has data, is fitted anew on that part by `surrogate`; without one there is nothing to
-    report.
-
-    Args:
-        model: a fitted model, or None after a round without one.
-        X: `n x (d + f)` inputs that it was fitted to.
-        U: `n x m` utilities.
-        d: number of latent columns.
-        surrogate: what fitted the model.
-        share: held out.
-        largest_exact: most points for leave-one-out.
-    """
-    if model is None or len(X) < 4:
-        return SurrogateReport()
-    parts = _closed(model)
-    if any(p.is_learnt for p in parts):
-        parts = []
-    if parts and all(p.inducing is None and len(p.X) <= largest_exact for p in parts):
-        pairs = [p.leave_one_out() for p in parts]
-        mean, sd = torch.cat([mean for mean, _ in pairs], 1), torch.cat([sd for _, sd in pairs], 1)
-        measured, rows = torch.cat([p.U for p in parts], 1), parts[0].unseen
-        if rows is None:
-            rows = torch.arange(len(measured))
-        return _score("leave-one-out", measured[rows], mean[rows], sd[rows])
-    with torch.random.fork_rng(devices=[]):
-        return _held_out(parts, X, U, d=d, surrogate=surrogate, share=share)
-
-
-def _held_out(
-    parts: Sequence[ConditionedGP], X: Tensor, U: Tensor, *, d: int, surrogate: FitSurrogate | None, share: float
-) -> SurrogateReport:
-    """The report on a part that the rest foretells; a campaign's random numbers do not depend on it."""
     n = len(parts[0].X) if parts else len(X)
-    if n < 10:
+    if n < MIN_HELD_OUT_DESIGNS:
         return SurrogateReport()
-    order = torch.randperm(n)
-    test, train = order[: max(2, round(share * n))], order[max(2, round(share * n)) :]
+    order = torch.randperm(n, device=X.device)
+    n_test = max(2, round(test_fraction * n))
+    test, train = order[:n_test], order[n_test:]
     if parts:
-        X, U = parts[0].X, torch.cat([p.U for p in parts], 1)
-        again: Model = IndependentGPs([_conditioned(p, train) for p in parts])
+        X, U = parts[0].X, torch.cat([part.U for part in parts], 1)
+        refitted: Model = IndependentGPs([_condition_on(part, train) for part in parts])
     elif surrogate is not None:
         with torch.enable_grad():
-            again = surrogate(X[train], U[train], d=d)
+            refitted = surrogate(X[train], U[train], d=d)
     else:
         return SurrogateReport()
     means, variances = [], []
-    for rows in test.split(256):
-        posterior: Any = again.posterior(X[rows].unsqueeze(1), observation_noise=True)
+    for rows in torch.split(test, CHUNK):
+        posterior: Any = refitted.posterior(X[rows].unsqueeze(1), observation_noise=True)
         means.append(posterior.mean.squeeze(1))
         variances.append(posterior.variance.squeeze(1))
-    return _score("held-out", U[test], torch.cat(means), torch.cat(variances).sqrt())
+    return _build_report("held-out", U[test], torch.cat(means), torch.cat(variances).sqrt())
 
 
-def _closed(model: Model) -> Sequence[ConditionedGP]:
-    """The closed-form processes that a model consists of, or nothing if any part of it is something else."""
+def _conditioned_parts(model: Model) -> Sequence[ConditionedGP]:
+    """Return the closed-form processes that a model consists of, or nothing if any part is another model."""
     parts = list(model.models) if isinstance(model, IndependentGPs) else [model]
-    return (
-        [p for p in parts if isinstance(p, ConditionedGP)] if all(isinstance(p, ConditionedGP) for p in parts) else []
+    conditioned = [part for part in parts if isinstance(part, ConditionedGP)]
+    return conditioned if len(conditioned) == len(parts) else []
+
+
+def _condition_on(part: ConditionedGP, rows: Int64[Tensor, " k"]) -> ConditionedGP:
+    """Return a process with the same hyperparameters, conditioned on some of the data."""
+    inducing = part.inducing_points
+    if inducing is not None:
+        inducing = part.X[rows[: len(inducing)]]
+    return ConditionedGP(
+        part.kernel,
+        part.X[rows],
+        part.U[rows],
+        noise=part.noise,
+        prior_means=part.prior_means,
+        inducing_points=inducing,
     )
 
 
-def _conditioned(part: ConditionedGP, rows: Tensor) -> ConditionedGP:
-    """The same hyperparameters on some of the data."""
-    inducing = part.inducing
-    if inducing is not None:
-        inducing = part.X[rows[: len(inducing)]]
-    return ConditionedGP(part.kernel, part.X[rows], part.U[rows], noise=part.noise, means=part.means, inducing=inducing)
-
-
-def _score(method: Literal["leave-one-out", "held-out"], U: Tensor, mean: Tensor, sd: Tensor) -> SurrogateReport:
+def _build_report(method: Method, U: Tensor, mean: Tensor, sd: Tensor) -> SurrogateReport:
+    """Compare `n x m` measured utilities with the mean and sd of their predictions."""
     error = U - mean
-    within = (error / sd).abs()
-    trivial = (U - U.mean(0)) ** 2 / U.var(0).clamp_min(1e-300) / 2 + U.std(0).clamp_min(1e-150).log()
-    loss = within**2 / 2 + sd.log() - trivial
+    deviation = (error / sd).abs()
+    trivial_loss = (U - U.mean(0)) ** 2 / U.var(0).clamp_min(1e-300) / 2 + U.std(0).clamp_min(1e-150).log()
+    loss = deviation**2 / 2 + sd.log() - trivial_loss
     return SurrogateReport(
         method=method,
         n=len(U),
         rank_correlation=tuple(spearman(mean[:, j], U[:, j]) for j in range(U.shape[1])),
         rmse=tuple(error.square().mean(0).sqrt().tolist()),
-        coverage_50=tuple((within < 0.6744897501960817).double().mean(0).tolist()),
-        coverage_90=tuple((within < 1.6448536269514722).double().mean(0).tolist()),
+        coverage_50=tuple((deviation < Z_50).double().mean(0).tolist()),
+        coverage_90=tuple((deviation < Z_90).double().mean(0).tolist()),
         msll=tuple(loss.mean(0).tolist()),
     )
 
 
-def spearman(a: Tensor, b: Tensor) -> float:
-    """Spearman's rank correlation of two vectors, ties sharing their mean rank; NaN where one of them is constant."""
-    ra, rb = _ranks(a), _ranks(b)
+def spearman(a: Float[Tensor, " n"], b: Float[Tensor, " n"]) -> float:
+    """Return Spearman's rank correlation of two vectors; NaN if one of them is constant.
+
+    Args:
+        a: `n` values; equal ones have their mean rank.
+        b: `n` values.
+
+    Example:
+        >>> round(spearman(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.0, 4.0, 9.0])), 6)
+        1.0
+    """
+    ra, rb = _rank(a), _rank(b)
     ra, rb = ra - ra.mean(), rb - rb.mean()
     norm = float(ra.norm() * rb.norm())
     return float(ra @ rb) / norm if norm > 0 else math.nan
 
 
-def _ranks(a: Tensor) -> Tensor:
-    _, inverse, counts = a.double().unique(return_inverse=True, return_counts=True)
+def _rank(a: Tensor) -> Tensor:
+    """Return the rank of each value, from 1; equal values have their mean rank."""
+    _, group, counts = torch.unique(a.double(), return_inverse=True, return_counts=True)
     last = counts.cumsum(0).double()
-    return (last - (counts.double() - 1) / 2)[inverse]
+    mean_ranks: Tensor = last - (counts.double() - 1) / 2
+    return mean_ranks[group]

@@ -1,4 +1,4 @@
-"""A surrogate of what can be made and measured: from the designs that failed, the probability that another will."""
+"""Feasibility surrogates: the probability that a design can be made and measured, learned from failed designs."""
 
 from __future__ import annotations
 
@@ -7,114 +7,134 @@ from collections.abc import Callable
 
 import torch
 from gpytorch.kernels import MaternKernel
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from invdesign.core import Array
-from invdesign.surrogate.fitting import subset
+from invdesign.surrogate.fitting import choose_rows
 from invdesign.surrogate.gp import ConditionedGP
 from invdesign.surrogate.kernels import MinMaxKernel
 
+CHUNK = 500
+"""Designs that are evaluated at once, which bounds the memory."""
+N_STEPS = 10
+"""Steps of the fixed-point iteration of `transition_feasibility`."""
+
 
 def feasibility_surrogate(
-    X: Tensor, is_feasible: Tensor, d: int, *, noise: float = 0.25, max_points: int = 2000
+    X: Float[Tensor, "n c"], is_feasible: Bool[Tensor, " n"], d: int, *, noise: float = 0.25, max_points: int = 2000
 ) -> Callable[[Tensor], Tensor]:
-    """Log-probability that a design at X is feasible, learnt from designs that were and were not.
+    """Return the log-probability that a design is feasible, learned from feasible and infeasible designs.
 
-    A GP regression on labels +1 and -1 read through a probit link: nothing to iterate, differentiable in the latents.
-    Its prior mean is the base rate, so that far from all data the answer is the base rate. It reads the features where
-    they are counts, else the latents with a lengthscale of `0.7 sqrt(d)`.
+    The model is a GP regression on labels +1 and -1 with a probit link: no iterations, and differentiable in the
+    latents. Its prior mean is the base rate, so that the prediction far from all data is the base rate. It reads the
+    features if they are counts, else the latents with a lengthscale of `0.7 sqrt(d)`.
 
     Args:
         X: `n x (d + f)` inputs of designs that were tried.
         is_feasible: `n` booleans.
-        d: number of latent columns.
-        noise: variance of the labels; larger is more forgiving of a single failure.
-        max_points: a longer history is thinned to so many points.
+        d: Number of latent columns.
+        noise: Variance of the labels; a larger one reduces the effect of a single failure.
+        max_points: Largest number of rows; of a longer history those of the rarer outcome, the newest and random ones
+            are used.
 
     Returns:
-        A function of `... x (d + f)` to log-probabilities `...`.
+        Function from inputs `... x (d + f)` to log-probabilities `...`.
+
+    Example:
+        >>> X = torch.tensor([[-1.0], [-0.8], [0.8], [1.0]], dtype=torch.float64)
+        >>> log_probability = feasibility_surrogate(X, X[:, 0] < 0, 1)
+        >>> bool(log_probability(X[0]) > log_probability(X[3]))
+        True
     """
-    share = (float(is_feasible.sum()) + 1) / (len(is_feasible) + 2)
+    base_rate = (float(is_feasible.sum()) + 1) / (len(is_feasible) + 2)
     if len(X) == 0 or bool(is_feasible.all()) or not bool(is_feasible.any()):
-        return lambda x: torch.full(x.shape[:-1], math.log(share) if len(X) else 0.0, dtype=torch.float64)
+        constant = math.log(base_rate) if len(X) else 0.0
+        return lambda x: torch.full(x.shape[:-1], constant, dtype=torch.float64, device=x.device)
     labels = torch.where(is_feasible, 1.0, -1.0).to(torch.float64)[:, None]
-    rare = -labels if share > 0.5 else labels
-    keep = subset(rare, max_points)
+    rare = -labels if base_rate > 0.5 else labels
+    rows = choose_rows(rare, max_points)
     features = X[:, d:]
     if features.shape[1] and not bool((features < 0).any()):
-        model = ConditionedGP(MinMaxKernel(tuple(range(d, X.shape[1]))), X[keep], labels[keep], noise=noise)
+        model = ConditionedGP(MinMaxKernel(tuple(range(d, X.shape[1]))), X[rows], labels[rows], noise=noise)
     else:
-        kernel = MaternKernel(active_dims=tuple(range(d))).to(torch.float64)
+        kernel = MaternKernel(active_dims=tuple(range(d))).to(X)
         kernel.lengthscale = 0.7 * math.sqrt(d)
-        model = ConditionedGP(kernel, X[keep], labels[keep], noise=noise)
-    # At the prior (mean and variance of the labels) the probability must be the base rate.
+        model = ConditionedGP(kernel, X[rows], labels[rows], noise=noise)
+    # At the prior (mean and variance of the labels) the probability is the base rate.
     spread = float(model.scale)
-    offset = math.sqrt(1 + noise) * spread * math.sqrt(2) * float(torch.erfinv(torch.tensor(2 * share - 1.0)))
+    quantile = float(torch.erfinv(torch.tensor(2 * base_rate - 1.0, device="cpu")))
+    offset = math.sqrt(1 + noise) * spread * math.sqrt(2) * quantile
 
     def log_probability(x: Tensor) -> Tensor:
         flat = x.reshape(-1, 1, x.shape[-1])
-        mean, variance = model.moments(flat)
+        mean, variance = model.standardized_moments(flat)
         centered = spread * mean.reshape(-1) + offset
         sd = spread * (noise + variance.reshape(-1)).sqrt()
-        answer: Tensor = torch.special.log_ndtr(centered / sd)
-        return answer.reshape(x.shape[:-1])
+        result: Tensor = torch.special.log_ndtr(centered / sd)
+        return result.reshape(x.shape[:-1])
 
     return log_probability
 
 
 def transition_feasibility(
-    X: Tensor,
-    is_feasible: Tensor,
+    X: Float[Tensor, "n c"],
+    is_feasible: Bool[Tensor, " n"],
     d: int,
     *,
-    letters: int,
+    n_letters: int,
     prior: float = 0.7,
     strength: float = 2.0,
-    known: Array | None = None,
+    feasible_features: Array | None = None,
 ) -> Callable[[Tensor], Tensor]:
-    """Log-probability that a sequence is feasible, from the neighbours (two letters in a row) that it holds.
+    """Return the log-probability that a sequence is feasible, from its pairs of adjacent letters.
 
-    A pair of neighbours that stands in a feasible sequence is allowed. Another one may be forbidden: a sequence that
-    failed lays its blame on those of its pairs that no feasible sequence holds, the likelier culprits more.
+    A pair that occurs in a feasible sequence is allowed. Any other pair is forbidden with some probability: a failure
+    is attributed to those of its pairs that occur in no feasible sequence, in proportion to their current
+    probabilities of being forbidden (a fixed-point iteration).
 
     Args:
-        X: `n x (d + f)` inputs, features in blocks of `letters` 0/1 columns.
+        X: `n x (d + f)` inputs, features in blocks of `n_letters` 0/1 columns, one block per position.
         is_feasible: `n` booleans.
-        d: number of latent columns.
-        letters: columns of each site.
-        prior: probability that a pair never seen is allowed.
-        strength: how many sequences that prior counts for.
-        known: `k x f` features of further designs that are known to be feasible, such as a corpus of what exists.
+        d: Number of latent columns.
+        n_letters: Size of the alphabet: columns per position.
+        prior: Probability that a pair without data is allowed.
+        strength: Number of sequences that the prior counts as.
+        feasible_features: `k x f` features of further feasible designs, such as a corpus of real sequences.
 
     Returns:
-        A function of `... x (d + f)` to log-probabilities `...`.
+        Function from inputs `... x (d + f)` to log-probabilities `...`.
     """
-    pairs = _neighbours(X[:, d:], letters)
-    is_seen = (pairs[is_feasible] > 0).any(0)
-    if known is not None:
-        is_seen |= (_neighbours(torch.as_tensor(known), letters) > 0).any(0)
-    suspects = (pairs[~is_feasible] > 0) & ~is_seen
-    can_blame = suspects.any(1)
-    # Failures that no pair explains are due to something else.
-    n_other, n_clear = int((~can_blame).sum()), int(is_feasible.sum())
-    other = math.log((n_clear + 1) / (n_clear + n_other + 1))
-    blamed = suspects[can_blame].to(torch.float64)
-    is_banned = torch.full((pairs.shape[1],), 1 - prior, dtype=torch.float64)
-    for _ in range(10):
-        guilt = blamed * is_banned
-        blame = (guilt / guilt.sum(1, keepdim=True).clamp_min(1e-12)).sum(0)
-        is_banned = (strength * (1 - prior) + blame) / (strength + blame)
-    cost = torch.where(is_seen, torch.zeros_like(is_banned), torch.log1p(-is_banned.clamp_max(1 - 1e-6)))
+    pairs = _count_adjacent_pairs(X[:, d:], n_letters)
+    is_allowed = (pairs[is_feasible] > 0).any(0)
+    if feasible_features is not None:
+        further = torch.as_tensor(feasible_features, device=X.device)
+        is_allowed |= (_count_adjacent_pairs(further, n_letters) > 0).any(0)
+    suspects = (pairs[~is_feasible] > 0) & ~is_allowed
+    has_suspect = suspects.any(1)
+    # Failures that no pair explains have other causes.
+    n_unexplained, n_feasible = int((~has_suspect).sum()), int(is_feasible.sum())
+    log_other = math.log((n_feasible + 1) / (n_feasible + n_unexplained + 1))
+    explained = suspects[has_suspect].to(torch.float64)
+    p_forbidden = torch.full((pairs.shape[1],), 1 - prior, dtype=torch.float64, device=X.device)
+    for _ in range(N_STEPS):
+        weights = explained * p_forbidden
+        n_attributed = (weights / weights.sum(1, keepdim=True).clamp_min(1e-12)).sum(0)
+        p_forbidden = (strength * (1 - prior) + n_attributed) / (strength + n_attributed)
+    cost = torch.where(is_allowed, torch.zeros_like(p_forbidden), torch.log1p(-p_forbidden.clamp_max(1 - 1e-6)))
 
     def log_probability(x: Tensor) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
-        held = torch.cat([(_neighbours(part[:, d:], letters) > 0).double() @ cost for part in flat.split(500)])
-        return (other + held).reshape(x.shape[:-1])
+        costs = []
+        for part in torch.split(flat, CHUNK):
+            costs.append((_count_adjacent_pairs(part[:, d:], n_letters) > 0).double() @ cost)
+        return (log_other + torch.cat(costs)).reshape(x.shape[:-1])
 
     return log_probability
 
 
-def _neighbours(F: Tensor, letters: int) -> Tensor:
-    """How often each two letters stand in a row, `n x letters^2`."""
-    sites = F.to(torch.float32).unflatten(-1, (-1, letters))
-    return (sites[..., :-1, :].mT @ sites[..., 1:, :]).flatten(-2)
+def _count_adjacent_pairs(F: Tensor, n_letters: int) -> Tensor:
+    """Return how often each pair of letters is adjacent: `n x n_letters^2`, single precision."""
+    positions = torch.unflatten(F.to(torch.float32), -1, (-1, n_letters))
+    counts: Tensor = positions[..., :-1, :].mT @ positions[..., 1:, :]
+    return counts.flatten(-2)

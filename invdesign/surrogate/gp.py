@@ -1,4 +1,7 @@
-"""A Gaussian process whose hyperparameters are settled: its posterior in closed form, cheap for many candidates."""
+"""Gaussian process with fixed hyperparameters and a closed-form posterior, fast for many candidates.
+
+In shapes, `c = d + f` is the number of columns of the inputs: latents, then features.
+"""
 
 from __future__ import annotations
 
@@ -8,136 +11,179 @@ from collections.abc import Sequence
 import torch
 from botorch.acquisition.objective import PosteriorTransform
 from botorch.models.model import Model
-from botorch.posteriors import GPyTorchPosterior, Posterior
+from botorch.posteriors.gpytorch import GPyTorchPosterior
+from botorch.posteriors.posterior import Posterior
 from gpytorch.distributions import MultitaskMultivariateNormal, MultivariateNormal
 from gpytorch.kernels import Kernel
+from jaxtyping import Float, Int64
 from linear_operator.operators import BlockDiagLinearOperator, to_linear_operator
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
+CHUNK = 2048
+"""Rows of the data that a sparse posterior is accumulated over at once, which bounds the memory."""
+
 
 class ConditionedGP(Model):
-    """A GP with fixed kernel and noise, conditioned on its data once.
+    """Gaussian process with a fixed kernel and fixed noise, conditioned on its data once.
 
-    GPyTorch copies the history next to every candidate of a batch (`b x (n + q) x d` numbers), which 2,000 candidates
-    with 2,048 features do not allow. Here the batch is flattened against one history, objectives that share a kernel
-    share its matrix, and candidates differentiate through the kernel alone.
-
-    Args:
-        kernel: reads `[z | features]` (or `z` alone, if that is all it looks at); of standardized utilities.
-        X: `n x (d + f)` inputs.
-        U: `n x m` utilities; standardized inside, predictions come back in their own unit.
-        noise: variance of the noise, in standardized utilities.
-        means: prior means (`m`, standardized utilities).
-        inducing: `k x (d + f)` points that carry a sparse posterior (Titsias 2009, with settled hyperparameters), or
-            None for the exact one.
-        unseen: rows that the hyperparameters were not fitted to, where a report should be confined to them; or None.
-        is_learnt: whether the kernel has so many learnt weights that a report must fit it anew without what it judges.
+    GPyTorch copies the data for every candidate of a batch (`b x (n + q) x d` numbers), which is too much for 2,000
+    candidates with 2,048 features. Here the batch is flattened and evaluated against one copy of the data, objectives
+    that share a kernel share its matrix, and gradients flow through the kernel alone.
 
     References:
         Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.2.
         Titsias, Variational Learning of Inducing Variables in Sparse Gaussian Processes, AISTATS 2009.
+
+    Example:
+        >>> from gpytorch.kernels import MaternKernel
+        >>> X = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+        >>> gp = ConditionedGP(MaternKernel().double(), X, torch.tensor([[0.0], [2.0]]).double(), noise=1e-6)
+        >>> gp.posterior(X).mean.round(decimals=3).flatten().tolist()
+        [0.0, 2.0]
     """
 
     def __init__(
         self,
         kernel: Kernel,
-        X: Tensor,
-        U: Tensor,
+        X: Float[Tensor, "n c"],
+        U: Float[Tensor, "n m"],
         *,
         noise: float,
-        means: Tensor | None = None,
-        inducing: Tensor | None = None,
-        unseen: Tensor | None = None,
-        is_learnt: bool = False,
+        prior_means: Float[Tensor, " m"] | None = None,
+        inducing_points: Float[Tensor, "k c"] | None = None,
+        held_out_rows: Int64[Tensor, " h"] | None = None,
+        has_learned_kernel: bool = False,
     ) -> None:
+        """Condition the process on the data.
+
+        Args:
+            kernel: Kernel of standardized utilities; reads `[z | features]`, or `z` alone if it has no other active
+                dimensions. It is moved to the device of `X`.
+            X: `n x (d + f)` inputs.
+            U: `n x m` utilities. They are standardized inside; predictions are in the unit of the utilities.
+            noise: Variance of the noise, in standardized utilities.
+            prior_means: Prior means (`m`, in standardized utilities); zero by default.
+            inducing_points: `k x (d + f)` points of a sparse posterior (Titsias 2009, with fixed hyperparameters), or
+                None for the exact posterior.
+            held_out_rows: Rows that the hyperparameters were not fitted to, to which cross-validation is confined; or
+                None.
+            has_learned_kernel: Whether the kernel has so many learned weights that cross-validation must refit it
+                without the test rows.
+        """
         super().__init__()
-        self.kernel = kernel.eval().requires_grad_(False)
-        self.unseen, self.is_learnt = unseen, is_learnt
-        self.X, self.U, self.noise, self.inducing = X, U, float(noise), inducing
-        self.shift = U.mean(0)
-        spread = U.std(0) if len(U) > 1 else torch.ones_like(self.shift)
-        self.scale = torch.where(spread > 1e-12 * (1 + self.shift.abs()), spread, torch.ones_like(spread))
-        self.means = torch.zeros_like(self.shift) if means is None else means
+        self.kernel = kernel.to(X.device).eval().requires_grad_(False)
+        self.held_out_rows, self.has_learned_kernel = held_out_rows, has_learned_kernel
+        self.X, self.U, self.noise, self.inducing_points = X, U, float(noise), inducing_points
+        self.offset = U.mean(0)
+        spread = U.std(0) if len(U) > 1 else torch.ones_like(self.offset)
+        self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
+        self.prior_means = torch.zeros_like(self.offset) if prior_means is None else prior_means
         self._condition()
 
     @torch.no_grad()
     def _condition(self) -> None:
-        residual = self.standardized - self.means
-        if self.inducing is None:
+        residual = self.standardized_utilities - self.prior_means
+        self.sparse_cholesky: Tensor | None = None
+        if self.inducing_points is None:
             K = self.kernel(self.X).to_dense()
-            self.root = psd_safe_cholesky(_with_diagonal(K, self.noise))
-            self.gain: Tensor | None = None
-            self.weights = torch.cholesky_solve(residual, self.root)
+            self.cholesky = psd_safe_cholesky(_add_to_diagonal(K, self.noise))
+            self.coefficients = torch.cholesky_solve(residual, self.cholesky)
             return
         # Everything in terms of V = L^-1 K_uf: B = I + V V' / noise, whose smallest eigenvalue is 1.
-        self.root = psd_safe_cholesky(_with_diagonal(self.kernel(self.inducing).to_dense(), 1e-6))
-        B = torch.eye(len(self.inducing), dtype=self.X.dtype)
-        right = torch.zeros(len(self.inducing), residual.shape[1], dtype=self.X.dtype)
-        for rows in torch.arange(len(self.X)).split(2048):
-            V = torch.linalg.solve_triangular(
-                self.root, self.kernel(self.inducing, self.X[rows]).to_dense(), upper=False
-            )
+        k = len(self.inducing_points)
+        K = self.kernel(self.inducing_points).to_dense()
+        self.cholesky = psd_safe_cholesky(_add_to_diagonal(K, 1e-6))
+        B = torch.eye(k, dtype=self.X.dtype, device=self.X.device)
+        right = torch.zeros(k, residual.shape[1], dtype=self.X.dtype, device=self.X.device)
+        for rows in torch.split(torch.arange(len(self.X), device=self.X.device), CHUNK):
+            K = self.kernel(self.inducing_points, self.X[rows]).to_dense()
+            V = torch.linalg.solve_triangular(self.cholesky, K, upper=False)
             B += V @ V.mT / self.noise
             right += V @ residual[rows] / self.noise
-        self.gain = psd_safe_cholesky(B)
-        self.weights = torch.linalg.solve_triangular(self.root.mT, torch.cholesky_solve(right, self.gain), upper=True)
+        self.sparse_cholesky = psd_safe_cholesky(B)
+        solution = torch.cholesky_solve(right, self.sparse_cholesky)
+        self.coefficients = torch.linalg.solve_triangular(self.cholesky.mT, solution, upper=True)
 
     @property
-    def standardized(self) -> Tensor:
-        """`n x m` utilities with mean 0 and sd 1."""
-        return (self.U - self.shift) / self.scale
+    def standardized_utilities(self) -> Float[Tensor, "n m"]:
+        """Utilities with mean 0 and standard deviation 1 (`n x m`)."""
+        return (self.U - self.offset) / self.scale
 
     @property
-    def basis(self) -> Tensor:
-        """The points that the posterior is written in: the data, or the inducing points."""
-        return self.X if self.inducing is None else self.inducing
+    def basis_points(self) -> Float[Tensor, "k c"]:
+        """Points whose kernel functions the posterior mean is a sum of: the data, or the inducing points."""
+        return self.X if self.inducing_points is None else self.inducing_points
 
     @property
     def num_outputs(self) -> int:
+        """Number of objectives."""
         return self.U.shape[1]
 
     @property
     def batch_shape(self) -> torch.Size:
+        """Empty: the model is not batched."""
         return torch.Size()
 
-    def moments(self, X: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean `b x q x m` and covariance `b x q x q` of standardized utilities at `b x q x (d + f)`, without noise."""
+    def standardized_moments(self, X: Float[Tensor, "b q c2"]) -> tuple[Float[Tensor, "b q m"], Float[Tensor, "b q q"]]:
+        """Return the posterior mean and covariance of standardized utilities, without noise.
+
+        Args:
+            X: `b x q x (d + f)` inputs, or `b x q x d` if the kernel reads the latents alone.
+
+        Returns:
+            Mean `b x q x m` and covariance `b x q x q`, which all objectives share.
+        """
         b, q, _ = X.shape
         flat = X.reshape(b * q, -1)
-        Kx = self.kernel(flat, self.basis[:, : flat.shape[1]]).to_dense()
-        mean = (self.means + Kx @ self.weights).reshape(b, q, -1)
-        V = torch.linalg.solve_triangular(self.root, Kx.mT, upper=False)
+        Kx = self.kernel(flat, self.basis_points[:, : flat.shape[1]]).to_dense()
+        mean = (self.prior_means + Kx @ self.coefficients).reshape(b, q, -1)
+        V = torch.linalg.solve_triangular(self.cholesky, Kx.mT, upper=False)
         if b == 1:
             cov = self.kernel(flat).to_dense()[None] - _gram(V, b, q)
         elif q == 1:
             cov = self.kernel(flat, diag=True).reshape(b, 1, 1) - _gram(V, b, q)
         else:
             cov = self.kernel(X).to_dense() - _gram(V, b, q)
-        if self.gain is not None:
-            cov = cov + _gram(torch.linalg.solve_triangular(self.gain, V, upper=False), b, q)
-        least = cov.diagonal(dim1=-2, dim2=-1).clamp_min(1e-10) - cov.diagonal(dim1=-2, dim2=-1)
-        return mean, cov + torch.diag_embed(least)
+        if self.sparse_cholesky is not None:
+            cov = cov + _gram(torch.linalg.solve_triangular(self.sparse_cholesky, V, upper=False), b, q)
+        variance = cov.diagonal(dim1=-2, dim2=-1)
+        return mean, cov + torch.diag_embed(variance.clamp_min(1e-10) - variance)
 
     def posterior(
         self,
-        X: Tensor,
+        X: Float[Tensor, "*b q c2"],
         output_indices: list[int] | None = None,
         observation_noise: bool | Tensor = False,
         posterior_transform: PosteriorTransform | None = None,
     ) -> Posterior:
-        """Joint posterior of the utilities at `batch x q x (d + f)`; see `botorch.models.model.Model.posterior`."""
+        """Return the joint posterior of the utilities; see `botorch.models.model.Model.posterior`.
+
+        Args:
+            X: `batch x q x (d + f)` inputs.
+            output_indices: Objectives; None for all.
+            observation_noise: Whether to add the noise to the variances.
+            posterior_transform: Transform of the posterior, or None.
+        """
         outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
-        posterior = GPyTorchPosterior(self.gaussian(X, outputs, observation_noise))
+        posterior = GPyTorchPosterior(self.joint_normal(X, outputs, observation_noise))
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
-    def gaussian(self, X: Tensor, outputs: list[int], observation_noise: bool | Tensor) -> MultivariateNormal:
-        """The joint normal distribution of some of the objectives at `batch x q x (d + f)`."""
+    def joint_normal(
+        self, X: Float[Tensor, "*b q c2"], outputs: list[int], observation_noise: bool | Tensor
+    ) -> MultivariateNormal:
+        """Return the joint normal distribution of some of the objectives.
+
+        Args:
+            X: `batch x q x (d + f)` inputs.
+            outputs: Objectives.
+            observation_noise: Whether to add the noise to the variances.
+        """
         batch, q = X.shape[:-2], X.shape[-2]
-        mean, cov = self.moments(X.reshape(-1, q, X.shape[-1]))
+        mean, cov = self.standardized_moments(X.reshape(-1, q, X.shape[-1]))
         if observation_noise is not False:
-            cov = cov + self.noise * torch.eye(q, dtype=X.dtype)
-        mean = (self.shift + self.scale * mean)[..., outputs].reshape(*batch, q, len(outputs))
+            cov = cov + self.noise * torch.eye(q, dtype=X.dtype, device=X.device)
+        mean = (self.offset + self.scale * mean)[..., outputs].reshape(*batch, q, len(outputs))
         cov = cov.reshape(*batch, q, q)
         scale = self.scale[outputs]
         if len(outputs) == 1:
@@ -146,78 +192,113 @@ class ConditionedGP(Model):
         return MultitaskMultivariateNormal(mean, BlockDiagLinearOperator(to_linear_operator(blocks)), interleaved=False)
 
     def subset_output(self, idcs: list[int]) -> ConditionedGP:
-        """The same process of some of the objectives; nothing is computed again."""
+        """Return the same process of some of the objectives, without computing anything again.
+
+        Args:
+            idcs: Objectives.
+        """
         part = ConditionedGP.__new__(ConditionedGP)
         Model.__init__(part)
-        part.kernel, part.X, part.noise, part.inducing = self.kernel, self.X, self.noise, self.inducing
-        part.root, part.gain, part.unseen, part.is_learnt = self.root, self.gain, self.unseen, self.is_learnt
-        part.U, part.shift, part.scale = self.U[:, idcs], self.shift[idcs], self.scale[idcs]
-        part.means, part.weights = self.means[idcs], self.weights[:, idcs]
+        part.kernel, part.X, part.noise, part.inducing_points = self.kernel, self.X, self.noise, self.inducing_points
+        part.held_out_rows, part.has_learned_kernel = self.held_out_rows, self.has_learned_kernel
+        part.cholesky, part.sparse_cholesky = self.cholesky, self.sparse_cholesky
+        part.U, part.offset, part.scale = self.U[:, idcs], self.offset[idcs], self.scale[idcs]
+        part.prior_means, part.coefficients = self.prior_means[idcs], self.coefficients[:, idcs]
         return part
 
     @torch.no_grad()
-    def leave_one_out(self) -> tuple[Tensor, Tensor]:
-        """Mean and sd (`n x m` each) of every utility as predicted, noise included, by all the others.
+    def leave_one_out(self) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
+        """Return mean and standard deviation of every utility as predicted by all the others, noise included.
 
-        In closed form, hyperparameters and standardization kept: with `K` the noisy kernel matrix, the mean is
+        The closed form keeps hyperparameters and standardization. With the noisy kernel matrix `K`, the mean is
         `y_i - [K^-1 y]_i / [K^-1]_ii` and the variance `1 / [K^-1]_ii`.
+
+        Returns:
+            Means and standard deviations, `n x m` each.
+
+        Raises:
+            ValueError: The process is sparse.
         """
-        if self.inducing is not None:
-            raise ValueError("leave-one-out in closed form is of exact processes; use a held-out part for sparse ones")
-        precision = torch.cholesky_inverse(self.root).diagonal()[:, None]
-        mean = self.standardized - self.weights / precision
+        if self.inducing_points is not None:
+            raise ValueError("leave_one_out: expected an exact process, got a sparse one. Use a held-out set.")
+        precision = torch.cholesky_inverse(self.cholesky).diagonal()[:, None]
+        mean = self.standardized_utilities - self.coefficients / precision
         sd = precision.rsqrt().expand_as(mean)
-        return self.shift + self.scale * mean, self.scale * sd
+        return self.offset + self.scale * mean, self.scale * sd
 
     @torch.no_grad()
-    def log_marginal(self) -> Tensor:
-        """Log marginal likelihood of each standardized objective (`m`); exact processes only."""
-        if self.inducing is not None:
-            raise ValueError("the marginal likelihood is of exact processes")
-        residual = self.standardized - self.means
-        fit = (residual * self.weights).sum(0)
-        return -(fit / 2 + self.root.diagonal().log().sum() + len(residual) / 2 * math.log(2 * math.pi))
+    def log_marginal_likelihood(self) -> Float[Tensor, " m"]:
+        """Return the log marginal likelihood of each standardized objective (`m`).
+
+        Raises:
+            ValueError: The process is sparse.
+        """
+        if self.inducing_points is not None:
+            raise ValueError("log_marginal_likelihood: expected an exact process, got a sparse one")
+        residual = self.standardized_utilities - self.prior_means
+        quadratic = (residual * self.coefficients).sum(0)
+        log_root_determinant = self.cholesky.diagonal().log().sum()
+        result: Tensor = -(quadratic / 2 + log_root_determinant + len(residual) / 2 * math.log(2 * math.pi))
+        return result
 
 
 class IndependentGPs(Model):
-    """Several closed-form processes of one objective each, seen as one model of all of them.
+    """Several closed-form processes of one objective each, as one model of all objectives.
 
-    (BoTorch's own list answers a posterior that its hypervolume acquisitions cannot sample.)
+    (BoTorch's `ModelList` returns a posterior that BoTorch's hypervolume acquisition functions cannot sample.)
     """
 
     def __init__(self, models: Sequence[ConditionedGP]) -> None:
+        """Combine the processes.
+
+        Args:
+            models: Processes of one objective each.
+        """
         super().__init__()
         self.models = tuple(models)
 
     @property
     def num_outputs(self) -> int:
+        """Number of objectives."""
         return len(self.models)
 
     @property
     def batch_shape(self) -> torch.Size:
+        """Empty: the model is not batched."""
         return torch.Size()
 
     def posterior(
         self,
-        X: Tensor,
+        X: Float[Tensor, "*b q c"],
         output_indices: list[int] | None = None,
         observation_noise: bool | Tensor = False,
         posterior_transform: PosteriorTransform | None = None,
     ) -> Posterior:
-        """Joint posterior of the utilities at `batch x q x (d + f)`; see `botorch.models.model.Model.posterior`."""
+        """Return the joint posterior of the utilities; see `botorch.models.model.Model.posterior`.
+
+        Args:
+            X: `batch x q x (d + f)` inputs.
+            output_indices: Objectives; None for all.
+            observation_noise: Whether to add the noise to the variances.
+            posterior_transform: Transform of the posterior, or None.
+        """
         outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
-        normals = [self.models[j].gaussian(X, [0], observation_noise) for j in outputs]
+        normals = [self.models[j].joint_normal(X, [0], observation_noise) for j in outputs]
         joint = normals[0] if len(normals) == 1 else MultitaskMultivariateNormal.from_independent_mvns(normals)
         posterior = GPyTorchPosterior(joint)
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
     def subset_output(self, idcs: list[int]) -> Model:
-        """The same processes of some of the objectives."""
+        """Return the processes of some of the objectives.
+
+        Args:
+            idcs: Objectives.
+        """
         return self.models[idcs[0]] if len(idcs) == 1 else IndependentGPs([self.models[j] for j in idcs])
 
 
 def _gram(V: Tensor, b: int, q: int) -> Tensor:
-    """`V'V` within each of `b` groups of `q` columns: `k x (b q)` to `b x q x q`."""
+    """Return `V'V` within each of `b` groups of `q` columns: `k x (b q)` to `b x q x q`."""
     if b == 1:
         return (V.mT @ V)[None]
     if q == 1:
@@ -226,8 +307,8 @@ def _gram(V: Tensor, b: int, q: int) -> Tensor:
     return W.mT @ W
 
 
-def _with_diagonal(K: Tensor, value: float) -> Tensor:
-    """K with `value` added to its diagonal, in a new tensor."""
+def _add_to_diagonal(K: Tensor, value: float) -> Tensor:
+    """Return a copy of `K` with `value` added to its diagonal."""
     K = K.clone()
     K.diagonal().add_(value)
     return K

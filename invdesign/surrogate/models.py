@@ -1,7 +1,8 @@
-"""The surrogates: functions `(X, U, *, d, ...)` to a fitted BoTorch model of the utilities.
+"""Surrogates: functions `(X, U, *, d, ...)` that return a fitted BoTorch model of the utilities.
 
-`X` is `n x (d + f)`, latents first and the domain's features behind them; `U` is `n x m`, more is better. Every one of
-them takes `noise_floor`, the smallest variance of the noise (in standardized utilities) that it may settle on.
+`X` is `n x (d + f)`, latents first, then the features of the domain; `U` is `n x m`, more is better. In shapes,
+`c = d + f`. All of them have the parameter `noise_floor`, the smallest variance of the noise (in standardized
+utilities).
 """
 
 from __future__ import annotations
@@ -11,123 +12,145 @@ from typing import Literal
 import torch
 from botorch.models.model import Model
 from gpytorch.kernels import Kernel
+from jaxtyping import Float
 from torch import Tensor
 
 from invdesign.surrogate.fitting import (
     Smoothness,
-    each,
-    fitted,
-    hyperparameters,
-    latent_kernel,
-    likelihood,
-    read_off,
-    scaled,
-    subset,
+    add_output_scale,
+    build_latent_kernel,
+    build_likelihood,
+    choose_rows,
+    fit_each_objective,
+    fit_gp,
+    fit_hyperparameters,
+    read_hyperparameters,
 )
 from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 from invdesign.surrogate.kernels import DeepKernel, MinMaxKernel, check_counts
 
+NOISE_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
+"""Noise variances that `tanimoto_gp` chooses from."""
+MAX_NOISE_POINTS = 1000
+"""Largest number of rows that the noise is chosen by."""
+
 
 def exact_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
     kernel: Smoothness = "matern",
     ard: bool = False,
-    fit_points: int = 512,
+    max_fit_points: int = 512,
     max_steps: int = 25,
     noise_floor: float = 1e-4,
 ) -> Model:
-    """Exact GP on the latents; the features are not read.
+    """Fit an exact GP on the latents; the features are not used.
 
     Args:
         X: `n x (d + f)` inputs.
         U: `n x m` utilities.
-        d: number of latent columns.
+        d: Number of latent columns.
         kernel: Matern-5/2 or RBF.
-        ard: one lengthscale for each latent dimension, or one for all. On latents of our VAEs one for all predicts new
-            designs better (rank correlation 0.33, 0.43, 0.53 against 0.32, 0.41, 0.50 for QED, logP, TPSA after 1,000
-            designs), takes half the time, and does not flatter its leave-one-out report.
-        fit_points: hyperparameters are fitted to so many points (best, newest and random ones); the posterior uses all.
-        max_steps: of L-BFGS.
-        noise_floor: smallest noise variance.
+        ard: Whether each latent dimension has its own lengthscale. On latents of our VAEs one lengthscale for all
+            predicts new designs better (rank correlation 0.33, 0.43, 0.53 against 0.32, 0.41, 0.50 for QED, logP, TPSA
+            after 1,000 designs), takes half the time, and does not make leave-one-out results too optimistic.
+        max_fit_points: Largest number of rows that hyperparameters are fitted to (the best, the newest and random
+            ones); the posterior uses all rows.
+        max_steps: Largest number of L-BFGS iterations.
+        noise_floor: Smallest noise variance.
 
     References:
         Hvarfner et al., Vanilla Bayesian Optimization Performs Great in High Dimensions (2024), arXiv:2402.02229.
+
+    Example:
+        >>> X = torch.linspace(0, 3, 8, dtype=torch.float64)[:, None]
+        >>> model = exact_gp(X, X.sin(), d=1)
+        >>> model.posterior(X[:2]).mean.shape
+        torch.Size([2, 1])
     """
-    return each(
-        U,
-        lambda u: fitted(
-            latent_kernel(d, kernel=kernel, ard=ard),
-            X,
-            u,
-            fit_points=fit_points,
-            max_steps=max_steps,
-            noise_floor=noise_floor,
-        ),
-    )
+
+    def fit(u: Tensor) -> ConditionedGP:
+        covariance = build_latent_kernel(d, kernel=kernel, ard=ard)
+        return fit_gp(covariance, X, u, max_fit_points=max_fit_points, max_steps=max_steps, noise_floor=noise_floor)
+
+    return fit_each_objective(U, fit)
 
 
 def sparse_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
     kernel: Smoothness = "matern",
     ard: bool = False,
     n_inducing: int = 1000,
-    fit_points: int = 512,
+    max_fit_points: int = 512,
     max_steps: int = 25,
     noise_floor: float = 1e-3,
 ) -> Model:
-    """Sparse GP on the latents for large histories: every point counts, through `n_inducing` of them.
+    """Fit a sparse GP on the latents, for large histories: all rows are used, through `n_inducing` of them.
 
-    The variational posterior is known in closed form once the hyperparameters are settled, so there is no stochastic
-    training: they are fitted to a part of the data as in `exact_gp`.
+    For fixed hyperparameters the variational posterior has a closed form, so there is no stochastic training. The
+    hyperparameters are fitted to some of the rows as in `exact_gp`.
+
+    Args:
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        d: Number of latent columns.
+        kernel: Matern-5/2 or RBF.
+        ard: Whether each latent dimension has its own lengthscale.
+        n_inducing: Number of inducing points: the best, the newest and random rows.
+        max_fit_points: Largest number of rows that hyperparameters are fitted to.
+        max_steps: Largest number of L-BFGS iterations.
+        noise_floor: Smallest noise variance.
 
     References:
         Titsias, Variational Learning of Inducing Variables in Sparse Gaussian Processes, AISTATS 2009.
     """
 
-    def one(u: Tensor) -> ConditionedGP:
-        covariance, noise, mean = hyperparameters(
-            latent_kernel(d, kernel=kernel, ard=ard),
+    def fit(u: Tensor) -> ConditionedGP:
+        fitted = fit_hyperparameters(
+            build_latent_kernel(d, kernel=kernel, ard=ard),
             X,
             u,
-            fit_points=fit_points,
+            max_fit_points=max_fit_points,
             max_steps=max_steps,
             noise_floor=noise_floor,
         )
-        inducing = X[subset(u, n_inducing)] if len(X) > n_inducing else None
-        return ConditionedGP(covariance, X, u, noise=noise, means=mean, inducing=inducing)
+        inducing = X[choose_rows(u, n_inducing)] if len(X) > n_inducing else None
+        return ConditionedGP(fitted.kernel, X, u, noise=fitted.noise, prior_means=fitted.mean, inducing_points=inducing)
 
-    return each(U, one)
+    return fit_each_objective(U, fit)
 
 
 def tanimoto_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
     noise: float = 1e-4,
-    is_fitted: bool = False,
+    is_noise_fitted: bool = False,
     max_points: int = 4000,
     noise_floor: float = 1e-6,
 ) -> Model:
-    """GP with the MinMax kernel on the features; the latents are not read.
+    """Fit a GP with the MinMax kernel on the features; the latents are not used.
 
     By default nothing is fitted: mean 0 and output scale 1 in standardized utilities, noise 1e-4. With a similarity
-    that is right for the domain, fixed hyperparameters beat fitted ones while data are few.
+    that suits the domain, fixed hyperparameters predict better than fitted ones while data are few.
 
     Args:
         X: `n x (d + f)` inputs, features `>= 0` (counts are fast).
         U: `n x m` utilities; all objectives share one kernel matrix.
-        d: number of latent columns.
-        noise: variance of the noise in standardized utilities.
-        is_fitted: choose the noise by marginal likelihood, on a grid, for each objective.
-        max_points: a longer history is thinned to so many points: the best, the newest, and random ones.
-        noise_floor: smallest noise variance.
+        d: Number of latent columns.
+        noise: Variance of the noise in standardized utilities.
+        is_noise_fitted: Whether to choose the noise of each objective by marginal likelihood, on a grid.
+        max_points: Largest number of rows; of a longer history the best, the newest and random ones are used.
+        noise_floor: Smallest noise variance.
+
+    Raises:
+        InvdesignError: There are no features, or there are negative ones.
 
     References:
         Tripp and Hernandez-Lobato, Diagnosing and fixing common problems in Bayesian optimization for molecule
@@ -135,80 +158,109 @@ def tanimoto_gp(
     """
     check_counts(X[:, d:])
     covariance = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
-    keep = subset(U, max_points)
-    if not is_fitted:
-        model = ConditionedGP(covariance, X[keep], U[keep], noise=max(noise, noise_floor))
-        covariance.forget()
+    rows = choose_rows(U, max_points)
+    if not is_noise_fitted:
+        model = ConditionedGP(covariance, X[rows], U[rows], noise=max(noise, noise_floor))
+        covariance.clear_cache()
         return model
-    grid = [max(noise_floor, level) for level in (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)]
-    part = subset(U, 1000)
-    fits = [ConditionedGP(covariance, X[part], U[part], noise=level).log_marginal() for level in grid]
-    chosen = torch.stack(fits).argmax(0).tolist()
-    models = [ConditionedGP(covariance, X[keep], U[keep, j : j + 1], noise=grid[best]) for j, best in enumerate(chosen)]
-    covariance.forget()
+    grid = [max(noise_floor, level) for level in NOISE_GRID]
+    some = choose_rows(U, MAX_NOISE_POINTS)
+    likelihoods = [ConditionedGP(covariance, X[some], U[some], noise=level).log_marginal_likelihood() for level in grid]
+    best = torch.stack(likelihoods).argmax(0).tolist()
+    models = [ConditionedGP(covariance, X[rows], U[rows, j : j + 1], noise=grid[i]) for j, i in enumerate(best)]
+    covariance.clear_cache()
     return models[0] if len(models) == 1 else IndependentGPs(models)
 
 
 def joint_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
     combine: Literal["sum", "product"] = "sum",
     kernel: Smoothness = "matern",
     ard: bool = False,
     max_points: int = 4000,
-    fit_points: int = 512,
+    max_fit_points: int = 512,
     max_steps: int = 40,
     noise_floor: float = 1e-4,
 ) -> Model:
-    """GP that reads both: a kernel on the latents and MinMax on the features, added or multiplied, scales fitted.
+    """Fit a GP on latents and features: the sum or product of a latent kernel and the MinMax kernel, scales fitted.
 
-    Args as in `exact_gp` and `tanimoto_gp`.
+    Args:
+        X: `n x (d + f)` inputs, features `>= 0` (counts are fast).
+        U: `n x m` utilities.
+        d: Number of latent columns.
+        combine: Whether the kernels are added or multiplied.
+        kernel: Matern-5/2 or RBF on the latents.
+        ard: Whether each latent dimension has its own lengthscale.
+        max_points: Largest number of rows; of a longer history the best, the newest and random ones are used.
+        max_fit_points: Largest number of rows that hyperparameters are fitted to.
+        max_steps: Largest number of L-BFGS iterations.
+        noise_floor: Smallest noise variance.
+
+    Raises:
+        InvdesignError: There are no features, or there are negative ones.
     """
     check_counts(X[:, d:])
-    keep = subset(U, max_points)
-    X, U = X[keep], U[keep]
+    rows = choose_rows(U, max_points)
+    X, U = X[rows], U[rows]
     features = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
-    latents = latent_kernel(d, kernel=kernel, ard=ard)
+    latents = build_latent_kernel(d, kernel=kernel, ard=ard)
 
-    def one(u: Tensor) -> ConditionedGP:
-        covariance = scaled(latents) + scaled(features) if combine == "sum" else scaled(latents * features)
-        return fitted(covariance, X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
+    def fit(u: Tensor) -> ConditionedGP:
+        if combine == "sum":
+            covariance = add_output_scale(latents) + add_output_scale(features)
+        else:
+            covariance = add_output_scale(latents * features)
+        return fit_gp(covariance, X, u, max_fit_points=max_fit_points, max_steps=max_steps, noise_floor=noise_floor)
 
-    model = each(U, one)
-    features.forget()
+    model = fit_each_objective(U, fit)
+    features.clear_cache()
     return model
 
 
 def deep_kernel_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
     widths: tuple[int, ...] = (64, 16),
     n_steps: int = 60,
     learning_rate: float = 0.01,
     weight_decay: float = 1e-3,
-    fit_points: int = 512,
+    max_fit_points: int = 512,
     max_points: int = 4000,
     noise_floor: float = 1e-3,
 ) -> Model:
-    """GP on what a small network makes of latents and features, both trained together on the marginal likelihood.
+    """Fit a GP on the output of a small network, both trained together on the marginal likelihood.
 
-    A network flatters leave-one-out, so a fifth of the rows at least is kept from its training for the report.
+    The network reads latents and features. Leave-one-out results on its training rows are too optimistic, so at least
+    a fifth of the rows is held out from its training for cross-validation.
+
+    Args:
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        d: Number of latent columns.
+        widths: Widths of the layers.
+        n_steps: Number of AdamW steps.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        max_fit_points: Largest number of rows that network and hyperparameters are trained on.
+        max_points: Largest number of rows; of a longer history the best, the newest and random ones are used.
+        noise_floor: Smallest noise variance.
 
     References:
         Wilson et al., Deep Kernel Learning, AISTATS 2016, arXiv:1511.02222.
     """
-    keep = subset(U, max_points)
-    X, U = X[keep], U[keep]
+    rows = choose_rows(U, max_points)
+    X, U = X[rows], U[rows]
 
-    def one(u: Tensor) -> ConditionedGP:
-        base = latent_kernel(widths[-1], kernel="rbf", ard=False)
+    def fit(u: Tensor) -> ConditionedGP:
+        base = build_latent_kernel(widths[-1], kernel="rbf", ard=False)
         covariance: Kernel = DeepKernel(base, d=d, n_inputs=X.shape[1], widths=widths)
-        part = subset(u, min(fit_points, max(2, round(0.8 * len(u)))))
-        mll = likelihood(covariance, X, u, part=part, noise_floor=noise_floor)
+        trained = choose_rows(u, min(max_fit_points, max(2, round(0.8 * len(u)))))
+        mll = build_likelihood(covariance, X, u, rows=trained, noise_floor=noise_floor)
         mll.train()
         optimizer = torch.optim.AdamW(mll.parameters(), lr=learning_rate, weight_decay=weight_decay)
         for _ in range(n_steps):
@@ -217,26 +269,34 @@ def deep_kernel_gp(
             loss = -mll(gp(*gp.train_inputs), gp.train_targets)
             loss.backward()
             optimizer.step()
-        covariance, noise, mean = read_off(mll, noise_floor=noise_floor)
-        rows = torch.arange(len(u))
-        return ConditionedGP(covariance, X, u, noise=noise, means=mean, unseen=rows[~torch.isin(rows, part)])
+        fitted = read_hyperparameters(mll, noise_floor=noise_floor)
+        every = torch.arange(len(u), device=u.device)
+        held_out = every[~torch.isin(every, trained)]
+        return ConditionedGP(fitted.kernel, X, u, noise=fitted.noise, prior_means=fitted.mean, held_out_rows=held_out)
 
-    return each(U, one)
+    return fit_each_objective(U, fit)
 
 
-def auto(X: Tensor, U: Tensor, *, d: int, largest_exact: int = 2000, noise_floor: float = 1e-4) -> Model:
-    """The surrogate that measurement recommends: Tanimoto where features are counts, else exact or sparse on latents.
+def auto(
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
+    *,
+    d: int,
+    max_exact_points: int = 2000,
+    noise_floor: float = 1e-4,
+) -> Model:
+    """Fit the surrogate that benchmarks recommend: Tanimoto if features are counts, else exact or sparse on latents.
 
     Args:
         X: `n x (d + f)` inputs.
         U: `n x m` utilities.
-        d: number of latent columns.
-        largest_exact: longest history for the exact GP on latents.
-        noise_floor: smallest noise variance.
+        d: Number of latent columns.
+        max_exact_points: Largest number of rows for the exact GP on latents.
+        noise_floor: Smallest noise variance.
     """
     features = X[:, d:]
     if features.shape[1] and not bool((features < 0).any()):
         return tanimoto_gp(X, U, d=d, noise_floor=noise_floor)
-    if len(X) <= largest_exact:
+    if len(X) <= max_exact_points:
         return exact_gp(X, U, d=d, noise_floor=noise_floor)
     return sparse_gp(X, U, d=d, noise_floor=max(1e-3, noise_floor))

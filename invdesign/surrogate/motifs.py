@@ -1,33 +1,25 @@
-"""A surrogate of sequences that finds out which pairs of letters count wherever they stand, and which letters where."""
+"""Surrogate of sequences with learned relevances of gapped pairs at any position and of letters by position."""
 
 from __future__ import annotations
 
 import torch
 from botorch.models.model import Model
 from gpytorch.kernels import Kernel
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from invdesign.core import InvdesignError
-from invdesign.surrogate.fitting import each, subset
+from invdesign.surrogate.fitting import choose_rows, fit_each_objective
 from invdesign.surrogate.gp import ConditionedGP
+from invdesign.surrogate.sites import count_sites
 
 
-class RelevanceKernel(Kernel):
-    """What two sequences share, each thing by its own weight; and how far they are apart as wholes.
+class RelevanceKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is not typed
+    """Weighted number of elements that two sequences share, plus a Gaussian of the fraction of positions that differ.
 
-    Things are pairs of letters so many sites apart, wherever they stand, and letters at their sites. A sum over shared
-    things is the kernel of a linear function of them, with the weights as prior variances of its coefficients. What
-    such a function leaves over is left to a Gaussian of the share of sites that differ.
-
-    Args:
-        n_sites: blocks of columns.
-        letters: columns of each.
-        start: the first column that is read.
-        reach: largest distance between two letters of a pair.
-        letter_share: prior variance of a sequence that its letters at sites have, where that of its pairs is 1.
-        whole_share: the variance that no sum explains.
-        rate: at which that falls with the share of sites that differ.
+    Elements are gapped pairs (two letters at a given distance, at any position), and letters by position. The sum over
+    shared elements is the kernel of a linear function of them, where the weights are the prior variances of its
+    coefficients. The Gaussian models the remainder of the function.
     """
 
     has_lengthscale = False
@@ -35,152 +27,192 @@ class RelevanceKernel(Kernel):
     def __init__(
         self,
         n_sites: int,
-        letters: int,
+        n_letters: int,
         *,
         start: int = 0,
-        reach: int = 8,
-        letter_share: float = 0.05,
-        whole_share: float = 0.2,
+        max_gap: int = 8,
+        letter_variance: float = 0.05,
+        residual_variance: float = 0.2,
         rate: float = 3.0,
     ) -> None:
+        """Create the kernel with equal weights of all pairs, and of all letters.
+
+        Args:
+            n_sites: Number of positions: blocks of columns.
+            n_letters: Size of the alphabet: columns per position.
+            start: First column that is read.
+            max_gap: Largest distance between the two letters of a pair [positions].
+            letter_variance: Prior variance of a sequence due to its letters by position; that due to its pairs is 1.
+            residual_variance: Prior variance that the linear function does not explain.
+            rate: Rate at which the Gaussian decreases with the fraction of positions that differ.
+        """
         super().__init__()
-        self.n_sites, self.letters, self.start, self.reach = n_sites, letters, start, min(reach, n_sites - 1)
-        self.whole_share, self.rate = whole_share, rate
-        n_pairs = sum(n_sites - gap for gap in range(1, self.reach + 1))
-        weight = [torch.full((self.reach * letters**2,), 1.0 / max(1, n_pairs))]
-        weight.append(torch.full((n_sites * letters,), letter_share / n_sites))
-        self.weight = torch.cat(weight)
-        self._basis: tuple[Tensor, Tensor] | None = None
+        self.n_sites, self.n_letters, self.start, self.max_gap = n_sites, n_letters, start, min(max_gap, n_sites - 1)
+        self.residual_variance, self.rate = residual_variance, rate
+        n_pairs = sum(n_sites - gap for gap in range(1, self.max_gap + 1))
+        pair_weights = torch.full((self.max_gap * n_letters**2,), 1.0 / max(1, n_pairs))
+        letter_weights = torch.full((n_sites * n_letters,), letter_variance / n_sites)
+        self.register_buffer("weight", torch.cat([pair_weights, letter_weights]))
+        self._cached: tuple[Tensor, Tensor] | None = None
 
-    def held(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Numbers of the things that `n` sequences hold (`n x k`), and 1 for each; 0 where it repeats or is none."""
-        block = x[..., self.start : self.start + self.n_sites * self.letters]
-        there, letter = block.unflatten(-1, (self.n_sites, self.letters)).max(-1)
-        is_there = there > 0
-        first_letter = self.reach * self.letters**2
-        number = [first_letter + torch.arange(self.n_sites) * self.letters + letter]
-        counts = [is_there]
-        for gap in range(1, self.reach + 1):
-            number.append((gap - 1) * self.letters**2 + letter[..., :-gap] * self.letters + letter[..., gap:])
-            counts.append(is_there[..., :-gap] & is_there[..., gap:])
+    def find_elements(self, x: Float[Tensor, "*b f"]) -> tuple[Int64[Tensor, "*b k"], Float[Tensor, "*b k"]]:
+        """Return the elements of sequences.
+
+        Args:
+            x: `n x f` inputs.
+
+        Returns:
+            Numbers of the elements (`n x k`), and 1 for each; 0 where an element is repeated or absent.
+        """
+        block = x[..., self.start : self.start + self.n_sites * self.n_letters]
+        largest, letter = torch.unflatten(block, -1, (self.n_sites, self.n_letters)).max(-1)
+        is_present = largest > 0
+        first_letter = self.max_gap * self.n_letters**2
+        numbers = [first_letter + torch.arange(self.n_sites, device=x.device) * self.n_letters + letter]
+        present = [is_present]
+        for gap in range(1, self.max_gap + 1):
+            pair = letter[..., :-gap] * self.n_letters + letter[..., gap:]
+            numbers.append((gap - 1) * self.n_letters**2 + pair)
+            present.append(is_present[..., :-gap] & is_present[..., gap:])
         absent = len(self.weight)
-        things = torch.where(torch.cat(counts, -1), torch.cat(number, -1), absent).sort(-1).values
-        is_first = torch.ones_like(things, dtype=torch.bool)
-        is_first[..., 1:] = things[..., 1:] != things[..., :-1]
-        share = (is_first & (things < absent)).to(torch.float32)
-        return things.clamp_max(absent - 1), share
+        elements = torch.where(torch.cat(present, -1), torch.cat(numbers, -1), absent).sort(-1).values
+        is_first = torch.ones_like(elements, dtype=torch.bool)
+        is_first[..., 1:] = elements[..., 1:] != elements[..., :-1]
+        counts = (is_first & (elements < absent)).to(torch.float32)
+        return elements.clamp_max(absent - 1), counts
 
-    def dense(self, x: Tensor) -> Tensor:
-        """The same as 0/1 columns, `n x (reach letters^2 + n_sites letters)`, single precision."""
-        things, share = self.held(x)
-        return torch.zeros(len(x), len(self.weight)).scatter_reduce_(1, things, share, "amax")
+    def to_dense(self, x: Float[Tensor, "n f"]) -> Float[Tensor, "n e"]:
+        """Return the elements as 0/1 columns.
 
-    def weigh(self, weight: Tensor, x: Tensor) -> None:
-        """Take other weights, and keep what the history holds: every candidate is compared with it."""
-        self.weight, self._basis = weight, None
-        self._basis = (x, self._table(x))
+        Args:
+            x: `n x f` inputs.
 
-    def _table(self, x: Tensor) -> Tensor:
-        """Weight of each thing in each sequence, `things x n`."""
-        if self._basis is not None and self._basis[0].shape == x.shape and torch.equal(self._basis[0], x):
-            return self._basis[1]
-        return (self.dense(x) * self.weight).mT.contiguous()
+        Returns:
+            `n x (max_gap n_letters^2 + n_sites n_letters)`, single precision.
+        """
+        elements, counts = self.find_elements(x)
+        zeros = torch.zeros(len(x), len(self.weight), device=x.device)
+        return zeros.scatter_reduce_(1, elements, counts, "amax")
+
+    def set_weight(self, weight: Float[Tensor, " e"], x: Float[Tensor, "n f"]) -> None:
+        """Set the weights, and cache the weighted elements of the data, which every candidate is compared with.
+
+        Args:
+            weight: Weight of each element.
+            x: `n x f` inputs of the data.
+        """
+        self.weight, self._cached = weight, None
+        self._cached = (x, self._weighted_elements(x))
 
     def forward(
-        self, x1: Tensor, x2: Tensor, diag: bool = False, last_dim_is_batch: bool = False, **params: object
-    ) -> Tensor:
+        self,
+        x1: Float[Tensor, "*b n f"],
+        x2: Float[Tensor, "*b k f"],
+        diag: bool = False,
+        last_dim_is_batch: bool = False,
+        **params: object,
+    ) -> Float[Tensor, "*out"]:
+        """Return the kernel matrix `... x n x k`, or its diagonal `... x n`."""
         if x1.dim() > 2:
             return torch.stack([self.forward(a, b, diag=diag) for a, b in zip(x1, x2, strict=True)])
+        elements, counts = self.find_elements(x1)
         if diag:
-            things, share = self.held(x1)
             if not torch.equal(x1, x2):
-                share = share * self.dense(x2).gather(1, things)
-            shared = (self.weight[things] * share).sum(-1)
-            return shared.to(x1.dtype) + self._whole(x1, x2, diag=True)
-        things, share = self.held(x1)
-        shared = embedding_bag(things, self._table(x2), mode="sum", per_sample_weights=share)
-        return shared.to(x1.dtype) + self._whole(x1, x2)
+                counts = counts * self.to_dense(x2).gather(1, elements)
+            shared = (self.weight[elements] * counts).sum(-1)
+        else:
+            shared = embedding_bag(elements, self._weighted_elements(x2), mode="sum", per_sample_weights=counts)
+        return shared.to(x1.dtype) + self._residual(x1, x2, diag=diag)
 
-    def _whole(self, x1: Tensor, x2: Tensor, *, diag: bool = False) -> Tensor:
-        stop = self.start + self.n_sites * self.letters
+    def _weighted_elements(self, x: Tensor) -> Tensor:
+        """Return the weight of each element in each sequence, `e x n`."""
+        if self._cached is not None and self._cached[0].shape == x.shape and torch.equal(self._cached[0], x):
+            return self._cached[1]
+        return (self.to_dense(x) * self.weight).mT.contiguous()
+
+    def _residual(self, x1: Tensor, x2: Tensor, *, diag: bool) -> Tensor:
+        """Return the Gaussian of the fraction of positions that differ."""
+        stop = self.start + self.n_sites * self.n_letters
         A, B = x1[..., self.start : stop].to(torch.float32), x2[..., self.start : stop].to(torch.float32)
         if diag:
-            apart = (A - B).square().sum(-1) / 2
+            n_different = (A - B).square().sum(-1) / 2
         else:
-            apart = (A.square().sum(-1)[..., :, None] + B.square().sum(-1)[..., None, :]) / 2 - A @ B.mT
-        return self.whole_share * torch.exp(-self.rate * apart.clamp_min(0) / self.n_sites).to(x1.dtype)
+            n_different = (A.square().sum(-1)[..., :, None] + B.square().sum(-1)[..., None, :]) / 2 - A @ B.mT
+        gaussian = torch.exp(-self.rate * n_different.clamp_min(0) / self.n_sites)
+        return self.residual_variance * gaussian.to(x1.dtype)
 
 
 def motif_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
-    letters: int,
-    reach: int = 8,
-    rounds: int = 4,
-    letter_share: float = 0.05,
-    whole_share: float = 0.2,
+    n_letters: int,
+    max_gap: int = 8,
+    n_rounds: int = 4,
+    letter_variance: float = 0.05,
+    residual_variance: float = 0.2,
     noise: float = 1e-3,
     max_points: int = 600,
     noise_floor: float = 1e-6,
 ) -> Model:
-    """GP on which pairs of letters a sequence holds, and which letters where; it learns how much each of them counts.
+    """Fit a GP on gapped pairs and letters by position, with learned relevances.
 
-    The weight of a thing becomes, round by round, what is expected of the square of its coefficient (expectation
-    maximization for automatic relevance determination). What was seen to change nothing fades, what was never seen
-    keeps its prior weight and draws exploration to itself; so many single changes are tried in one design.
+    In each round the weight of an element becomes the posterior expectation of its squared coefficient (expectation
+    maximization for automatic relevance determination). The weight of an element without effect decreases, an element
+    without data keeps its prior weight, which attracts exploration: one design tests many single changes.
 
     Args:
-        X: `n x (d + f)` inputs, features in blocks of `letters` 0/1 columns, one block for each site.
-        U: `n x m` utilities; sums of the effects of letters and pairs, so products want a log warp.
-        d: number of latent columns.
-        letters: columns of each site.
-        reach: largest distance of the letters in a pair.
-        rounds: of the weights; 0 leaves all of a kind alike.
-        letter_share: see `RelevanceKernel`.
-        whole_share: see `RelevanceKernel`.
-        noise: variance of the noise, in standardized utilities.
-        max_points: a longer history is thinned to so many points: the best, the newest, and random ones.
-        noise_floor: smallest noise variance.
+        X: `n x (d + f)` inputs, features in blocks of `n_letters` 0/1 columns, one block per position.
+        U: `n x m` utilities, modelled as sums of effects of letters and pairs; for products use the outcome transform
+            `log`.
+        d: Number of latent columns.
+        n_letters: Size of the alphabet: columns per position.
+        max_gap: Largest distance between the two letters of a pair [positions].
+        n_rounds: Number of updates of the weights; 0 keeps equal weights.
+        letter_variance: See `RelevanceKernel`.
+        residual_variance: See `RelevanceKernel`.
+        noise: Variance of the noise, in standardized utilities.
+        max_points: Largest number of rows; of a longer history the best, the newest and random ones are used.
+        noise_floor: Smallest noise variance.
 
     Raises:
-        InvdesignError: the features are not of that many letters.
+        InvdesignError: The features are not those of an alphabet of `n_letters`.
 
     References:
         Tipping, Sparse Bayesian learning and the relevance vector machine, JMLR 1 (2001) 211.
     """
-    f = X.shape[1] - d
-    if f == 0 or f % letters:
-        raise InvdesignError(
-            f"motif_gp reads one block of {letters} columns for each site, got {f} feature columns; set "
-            "surrogate.letters to the size of the domain's alphabet, a gap included"
-        )
-    keep = subset(U, max_points)
-    X, U, level = X[keep], U[keep], max(noise, noise_floor)
+    n_sites = count_sites(X.shape[1] - d, n_letters, name="motif_gp")
+    rows = choose_rows(U, max_points)
+    X, U, noise = X[rows], U[rows], max(noise, noise_floor)
 
-    def one(u: Tensor) -> ConditionedGP:
+    def fit(u: Tensor) -> ConditionedGP:
         kernel = RelevanceKernel(
-            f // letters, letters, start=d, reach=reach, letter_share=letter_share, whole_share=whole_share
-        )
-        held = kernel.dense(X)
-        kernel.weigh(kernel.weight, X)
-        model = ConditionedGP(kernel, X, u, noise=level, is_learnt=rounds > 0)
-        for _ in range(rounds):
-            kernel.weigh(_relevance(held, kernel.weight, model), X)
-            model = ConditionedGP(kernel, X, u, noise=level, is_learnt=True)
+            n_sites,
+            n_letters,
+            start=d,
+            max_gap=max_gap,
+            letter_variance=letter_variance,
+            residual_variance=residual_variance,
+        ).to(X.device)
+        dense = kernel.to_dense(X)
+        kernel.set_weight(kernel.weight, X)
+        model = ConditionedGP(kernel, X, u, noise=noise, has_learned_kernel=n_rounds > 0)
+        for _ in range(n_rounds):
+            kernel.set_weight(_update_weights(dense, kernel.weight, model), X)
+            model = ConditionedGP(kernel, X, u, noise=noise, has_learned_kernel=True)
         return model
 
-    return each(U, one)
+    return fit_each_objective(U, fit)
 
 
 @torch.no_grad()
-def _relevance(held: Tensor, weight: Tensor, model: ConditionedGP) -> Tensor:
-    """Expected squares of the coefficients under the posterior: their means squared and their variances."""
-    used = held.any(0).nonzero().squeeze(1)
-    A, w = held[:, used], weight[used]
-    mean = w * (A.mT @ model.weights[:, 0].to(torch.float32))
-    V = torch.linalg.solve_triangular(model.root.to(torch.float32), A, upper=False)
-    fresh = weight.clone()
-    fresh[used] = (mean.square() + w - w.square() * V.square().sum(0)).clamp_min(1e-8)
-    return fresh
+def _update_weights(dense: Tensor, weight: Tensor, model: ConditionedGP) -> Tensor:
+    """Return the expected squares of the coefficients: squared posterior means plus posterior variances."""
+    used = dense.any(0).nonzero().squeeze(1)
+    A, w = dense[:, used], weight[used]
+    mean = w * (A.mT @ model.coefficients[:, 0].to(torch.float32))
+    V = torch.linalg.solve_triangular(model.cholesky.to(torch.float32), A, upper=False)
+    updated = weight.clone()
+    updated[used] = (mean.square() + w - w.square() * V.square().sum(0)).clamp_min(1e-8)
+    return updated

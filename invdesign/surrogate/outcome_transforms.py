@@ -1,7 +1,7 @@
-"""Outcome transforms: order-preserving transforms of utilities that make them fit for a Gaussian process.
+"""Outcome transforms: order-preserving transforms of utilities that make them suitable for a Gaussian process.
 
-An outcome transform maps the `n` utilities of one objective to a `TransformedUtility`. It is fitted in every round,
-never changes the order of designs, and the search works in its scale.
+An outcome transform maps the `n` utilities of one objective to a `TransformedUtility`. It is fitted in every round and
+never changes the order of designs; surrogate and acquisition function operate on the transformed scale.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from invdesign.core import InvdesignError
@@ -17,39 +18,56 @@ from invdesign.core import InvdesignError
 
 @dataclass(frozen=True, eq=False)
 class TransformedUtility:
-    """TransformedUtility utilities (`n`), and the function that takes any back to their unit."""
+    """Transformed utilities of one objective, with the inverse transform."""
 
-    u: Tensor
+    u: Float[Tensor, " n"]
+    """Transformed utilities of the `n` designs."""
     inverse: Callable[[Tensor], Tensor]
+    """Function from transformed utilities, of any designs, to utilities in their unit."""
 
 
-def none(u: Tensor) -> TransformedUtility:
-    """The utilities as they are."""
-    return TransformedUtility(u, lambda w: w)
-
-
-def log(u: Tensor, *, share: float = 0.2) -> TransformedUtility:
-    """Logarithm of what lies above the worst utility: for ratios and products, such as enrichments.
+def none(u: Float[Tensor, " n"]) -> TransformedUtility:
+    """Return the utilities unchanged.
 
     Args:
         u: `n` utilities.
-        share: what is added before the logarithm is taken, as a share of the median distance from the worst among
-            those above it: the noise that small values have.
+    """
+    return TransformedUtility(u, lambda w: w)
+
+
+def log(u: Float[Tensor, " n"], *, offset_fraction: float = 0.2) -> TransformedUtility:
+    """Return the logarithm of the distance from the worst utility: for ratios and products, such as enrichments.
+
+    The transform is `log(u - min u + offset_fraction median)`, where the median is that of the positive distances.
+
+    Args:
+        u: `n` utilities.
+        offset_fraction: Offset, as a fraction of the median distance; about the noise of small values.
 
     Raises:
-        InvdesignError: the share is not positive.
+        InvdesignError: The fraction is not positive.
+
+    Example:
+        >>> u = torch.tensor([0.0, 1.0, 10.0])
+        >>> transformed = log(u)
+        >>> torch.allclose(transformed.inverse(transformed.u), u, atol=1e-5)
+        True
     """
-    if not share > 0:
-        raise InvdesignError(f"warp log: share must be positive, got {share!r}")
+    if not offset_fraction > 0:
+        raise InvdesignError(f"outcome transform log: expected offset_fraction > 0, got {offset_fraction!r}")
     low = u.min()
     above = (u - low)[u > low]
-    least = share * above.median() if len(above) else torch.ones((), dtype=u.dtype)
-    return TransformedUtility(torch.log(u - low + least), lambda w: w.exp() - least + low)
+    offset = offset_fraction * above.median() if len(above) else torch.ones((), dtype=u.dtype, device=u.device)
+    return TransformedUtility(torch.log(u - low + offset), lambda w: w.exp() - offset + low)
 
 
-def quantile(u: Tensor) -> TransformedUtility:
-    """Normal scores of the ranks: only the order counts. Equal utilities stay equal."""
-    values, place, counts = u.unique(return_inverse=True, return_counts=True)
+def quantile(u: Float[Tensor, " n"]) -> TransformedUtility:
+    """Return normal scores of the ranks: only the order of the utilities matters. Equal utilities stay equal.
+
+    Args:
+        u: `n` utilities.
+    """
+    values, position, counts = torch.unique(u, return_inverse=True, return_counts=True)
     middle = counts.cumsum(0) - (counts - 1) / 2 - 0.5
     scores = torch.special.ndtri(middle.to(u.dtype) / len(u))
 
@@ -58,16 +76,17 @@ def quantile(u: Tensor) -> TransformedUtility:
             return torch.full_like(w, float(values[0]))
         right = torch.searchsorted(scores, w.contiguous()).clamp(1, len(scores) - 1)
         t = ((w - scores[right - 1]) / (scores[right] - scores[right - 1])).clamp(0, 1)
-        return values[right - 1] + t * (values[right] - values[right - 1])
+        interpolated: Tensor = values[right - 1] + t * (values[right] - values[right - 1])
+        return interpolated
 
-    return TransformedUtility(scores[place], inverse)
+    return TransformedUtility(scores[position], inverse)
 
 
-def winsorized(u: Tensor, *, low: float = 0.1) -> TransformedUtility:
-    """Utilities below a quantile are raised to it: how bad the bad ones are does not matter.
+def winsorize(u: Float[Tensor, " n"], *, low: float = 0.1) -> TransformedUtility:
+    """Return the utilities clipped from below at a quantile, so that very low values do not dominate the fit.
 
     Args:
         u: `n` utilities.
-        low: that quantile, 0 to 1.
+        low: Quantile, 0 to 1.
     """
     return TransformedUtility(u.clamp_min(torch.quantile(u, low)), lambda w: w)

@@ -1,131 +1,180 @@
-"""Fitting that does not fail: input made fit for a GP, and a ladder of ever more cautious fits."""
+"""Robust GP fitting: input cleaning and a sequence of fallback levels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gpytorch
 import torch
 from botorch.exceptions.errors import ModelFittingError
 from botorch.models.model import Model
+from jaxtyping import Float, Int64
 from linear_operator.utils.errors import NanError, NotPSDError
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined, unused-ignore]  # not exported to type checkers
 
 from invdesign.core import FitSurrogate, InvdesignError
 from invdesign.surrogate.gp import ConditionedGP
 
-Rung = Literal["asked", "jitter", "noise floor", "random"]
+FallbackLevel = Literal["standard", "jitter", "noise floor", "random"]
+"""How a surrogate was fitted: without help, with more jitter, with a larger noise floor, or not at all."""
 
-NUMERICAL = (NotPSDError, NanError, ModelFittingError, torch.linalg.LinAlgError, ArithmeticError, FloatingPointError)
+NUMERICAL_ERRORS = (
+    NotPSDError,
+    NanError,
+    ModelFittingError,
+    LinAlgError,
+    ArithmeticError,
+    FloatingPointError,
+)
+"""Errors of a fit that the next level may avoid; all others are programming errors."""
+
+
+class Level(NamedTuple):
+    """Settings of one attempt to fit."""
+
+    name: FallbackLevel
+    jitter: float
+    noise_floor: float | None
+
+
+LEVELS = (
+    Level("standard", jitter=1e-8, noise_floor=None),
+    Level("jitter", jitter=1e-4, noise_floor=None),
+    Level("noise floor", jitter=1e-4, noise_floor=1e-2),
+)
+"""Attempts, in order."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What came of fitting a surrogate.
-
-    Args:
-        model: the fitted model, or None: this round can only be drawn at random.
-        fallback_level: `"asked"` (fitted as asked), `"jitter"` or `"noise floor"` (with that help), `"random"`
-            (not at all).
-        notes: sentences for the round's record: merged duplicates, dropped rows, outliers, and why a level failed.
-        X: `n x (d + f)` inputs that it was fitted to, duplicates merged.
-        U: `n x m` utilities that it was fitted to.
-    """
+    """Result of fitting a surrogate."""
 
     model: Model | None
-    fallback_level: Rung
+    """Fitted model, or None: designs of this round can be selected at random only."""
+    fallback_level: FallbackLevel
+    """Level of the successful attempt; `"random"` if there is no model."""
     notes: tuple[str, ...]
-    X: Tensor
-    U: Tensor
+    """Notes for the record of the round: merged duplicates, dropped rows, outliers, and why a level failed."""
+    X: Float[Tensor, "n c"]
+    """`n x (d + f)` inputs that the model was fitted to, duplicates merged."""
+    U: Float[Tensor, "n m"]
+    """`n x m` utilities that the model was fitted to."""
 
 
-def fit(surrogate: FitSurrogate, X: Tensor, U: Tensor, *, d: int, least: int = 2) -> Fit:
-    """Fit a surrogate, whatever the history looks like.
+def fit_robustly(
+    surrogate: FitSurrogate, X: Float[Tensor, "n c"], U: Float[Tensor, "n m"], *, d: int, min_designs: int = 2
+) -> Fit:
+    """Fit a surrogate to any history, without failing for numerical reasons.
 
-    Rows with NaN or infinity are left out, duplicates merged into their mean; both are noted, and so are constant
-    latent columns and outliers, which are kept. Fewer than `least` distinct designs, or one utility for all of them,
-    leave nothing to learn: `model` is None. A fit that breaks numerically is tried again with jitter, then with a
-    noise floor, then given up.
+    Rows with NaN or infinity are dropped and duplicates are merged into their mean. Both are noted, and so are constant
+    latent columns and outliers, which stay. With fewer than `min_designs` distinct designs, or one utility for all of
+    them, there is no model. A fit with a numerical error is repeated with more jitter, then with a larger noise floor.
 
     Args:
-        surrogate: `(X, U, *, d, noise_floor)` to a fitted model.
-        X: `n x (d + f)` float64.
-        U: `n x m` float64.
-        d: number of latent columns.
-        least: distinct designs below which a round is random.
+        surrogate: Function `(X, U, *, d, noise_floor)` that returns a fitted model.
+        X: `n x (d + f)` inputs, oldest first.
+        U: `n x m` utilities.
+        d: Number of latent columns.
+        min_designs: Number of distinct designs below which there is no model.
+
+    Returns:
+        The model with the cleaned data that it was fitted to; `model` is None if no level succeeds.
 
     Raises:
-        InvdesignError: where shapes disagree, or features are not what the surrogate reads.
+        InvdesignError: The shapes disagree, or the features are not what the surrogate reads.
+
+    Example:
+        >>> from invdesign.surrogate.models import exact_gp
+        >>> X = torch.linspace(0, 3, 8, dtype=torch.float64)[:, None]
+        >>> fit_robustly(exact_gp, X, X.sin(), d=1).fallback_level
+        'standard'
     """
     if X.dim() != 2 or U.dim() != 2 or len(X) != len(U) or X.shape[1] < d:
         raise InvdesignError(
-            f"a surrogate is fitted to X of n x (d + f) and U of n x m with d = {d}, "
-            f"got {tuple(X.shape)} and {tuple(U.shape)}"
+            f"surrogate: expected X of n x (d + f) and U of n x m with d = {d}, got {tuple(X.shape)} and "
+            f"{tuple(U.shape)}"
         )
-    X, U, notes = tidy(X.double(), U.double(), d=d)
-    if len(X) < least:
-        return Fit(None, "random", (*notes, f"{len(X)} distinct designs, at least {least} are needed"), X, U)
+    X, U, notes = clean_data(X.double(), U.double(), d=d)
+    if len(X) < min_designs:
+        return Fit(None, "random", (*notes, f"{len(X)} distinct designs, at least {min_designs} are needed"), X, U)
     if bool((U.amax(0) - U.amin(0) <= 1e-12 * (1 + U.abs().amax(0))).all()):
         return Fit(None, "random", (*notes, "all designs have the same utility"), X, U)
-    rungs: tuple[tuple[Rung, float, float | None], ...] = (
-        ("asked", 1e-8, None),
-        ("jitter", 1e-4, None),
-        ("noise floor", 1e-4, 1e-2),
-    )
-    for fallback_level, jitter, floor in rungs:
+    for level in LEVELS:
         try:
-            with gpytorch.settings.cholesky_jitter(double_value=jitter):
-                model = surrogate(X, U, d=d) if floor is None else surrogate(X, U, d=d, noise_floor=floor)
-            trouble = _trouble(model, X)
-        except NUMERICAL as error:
-            trouble = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        if not trouble:
+            model = _fit_at_level(surrogate, X, U, d=d, level=level)
+            problem = _find_problem(model, X)
+        except NUMERICAL_ERRORS as error:
+            message = str(error).splitlines()[0] if str(error) else ""
+            problem = f"{type(error).__name__}: {message}"
+        if not problem:
             if isinstance(model, ConditionedGP) and len(model.X) < len(X):
                 notes = (*notes, f"fitted to {len(model.X)} of {len(X)} designs: the best, the newest and random ones")
-            return Fit(model, fallback_level, notes, X, U)
-        notes = (*notes, f"{fallback_level}: {trouble}")
+            return Fit(model, level.name, notes, X, U)
+        notes = (*notes, f"{level.name}: {problem}")
     return Fit(None, "random", notes, X, U)
 
 
-def tidy(X: Tensor, U: Tensor, *, d: int) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Inputs and utilities that a GP can take, and what was done to them.
+def _fit_at_level(surrogate: FitSurrogate, X: Tensor, U: Tensor, *, d: int, level: Level) -> Model:
+    with gpytorch.settings.cholesky_jitter(double_value=level.jitter):
+        if level.noise_floor is None:
+            return surrogate(X, U, d=d)
+        return surrogate(X, U, d=d, noise_floor=level.noise_floor)
 
-    The order of the rows (oldest first) is kept.
+
+def clean_data(
+    X: Float[Tensor, "n c"], U: Float[Tensor, "n m"], *, d: int
+) -> tuple[Float[Tensor, "k c"], Float[Tensor, "k m"], tuple[str, ...]]:
+    """Return data that a GP can be fitted to, in the order of the rows, and notes on what was changed or is unusual.
+
+    Args:
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        d: Number of latent columns.
+
+    Returns:
+        Inputs and utilities of `k` distinct, finite rows, and the notes.
     """
     notes: list[str] = []
     is_finite = X.isfinite().all(1) & U.isfinite().all(1)
     if not bool(is_finite.all()):
         rows = (~is_finite).nonzero().squeeze(1).tolist()
-        notes.append(f"{len(rows)} rows with NaN or infinity left out: {_listed(rows)}")
+        notes.append(f"{len(rows)} rows with NaN or infinity dropped: {_list_rows(rows)}")
         X, U = X[is_finite], U[is_finite]
     if not len(X):
         return X, U, tuple(notes)
-    group, first = _groups(X)
+    group, first = _group_equal_rows(X)
     if len(first) < len(X):
         notes.append(f"{len(X) - len(first)} duplicates merged into their mean")
-        counts = torch.zeros(len(first), dtype=U.dtype).index_add_(0, group, torch.ones(len(X), dtype=U.dtype))
-        U = torch.zeros(len(first), U.shape[1], dtype=U.dtype).index_add_(0, group, U) / counts[:, None]
+        counts = U.new_zeros(len(first)).index_add_(0, group, U.new_ones(len(X)))
+        U = U.new_zeros(len(first), U.shape[1]).index_add_(0, group, U) / counts[:, None]
         X = X[first]
     if len(X) > 2:
         constant = (X[:, :d].amax(0) == X[:, :d].amin(0)).nonzero().squeeze(1).tolist()
         if constant:
-            notes.append(f"constant latent columns: {_listed(constant)}")
-    notes.extend(_outliers(U))
+            notes.append(f"constant latent columns: {_list_rows(constant)}")
+    notes.extend(_describe_outliers(U))
     return X, U, tuple(notes)
 
 
-def _groups(X: Tensor) -> tuple[Tensor, Tensor]:
-    """The group of each row (equal rows, one group), and the first row of each group; groups in order of appearance."""
-    seen: dict[bytes, int] = {}
-    rows = (X + 0.0).numpy()  # -0.0 and 0.0 differ in their bytes alone
-    group = torch.tensor([seen.setdefault(row.tobytes(), len(seen)) for row in rows])
-    first = torch.full((len(seen),), len(X)).scatter_reduce(0, group, torch.arange(len(X)), reduce="amin")
-    return group, first
+def _group_equal_rows(X: Tensor) -> tuple[Int64[Tensor, " n"], Int64[Tensor, " k"]]:
+    """Return the group of each row (equal rows, one group) and the first row of each group, in order of appearance."""
+    groups: dict[bytes, int] = {}
+    rows = (X + 0.0).detach().cpu().numpy()  # -0.0 and 0.0 are equal, but not their bytes
+    group: list[int] = []
+    first: list[int] = []
+    for position, row in enumerate(rows):
+        key = row.tobytes()
+        if key not in groups:
+            groups[key] = len(groups)
+            first.append(position)
+        group.append(groups[key])
+    return torch.tensor(group, device=X.device), torch.tensor(first, device=X.device)
 
 
-def _outliers(U: Tensor, *, limit: float = 10.0) -> list[str]:
-    """Rows whose utility lies more than `limit` robust standard deviations from the median; named, not altered."""
+def _describe_outliers(U: Tensor, *, limit: float = 10.0) -> list[str]:
+    """Return a note for each objective with utilities beyond `limit` robust standard deviations from the median."""
     notes: list[str] = []
     if len(U) < 8:
         return notes
@@ -134,24 +183,27 @@ def _outliers(U: Tensor, *, limit: float = 10.0) -> list[str]:
     for j in range(U.shape[1]):
         if float(spread[j]) <= 0:
             continue
-        far = ((U[:, j] - middle[j]).abs() > limit * spread[j]).nonzero().squeeze(1).tolist()
+        distances = (U[:, j] - middle[j]).abs()
+        far = (distances > limit * spread[j]).nonzero().squeeze(1).tolist()
         if far:
-            worst = max(far, key=lambda i: abs(float(U[i, j] - middle[j])))
+            worst = max(far, key=distances.tolist().__getitem__)
             notes.append(
-                f"objective {j}: {len(far)} outliers beyond {limit:g} robust sd, kept (rows {_listed(far)}; "
-                f"the farthest is {float(U[worst, j]):g} against a median of {float(middle[j]):g})"
+                f"objective {j}: {len(far)} outliers beyond {limit:g} robust sd, kept (rows {_list_rows(far)}; "
+                f"the farthest is {float(U[worst, j]):g}, the median {float(middle[j]):g})"
             )
     return notes
 
 
-def _listed(rows: list[int], *, most: int = 8) -> str:
-    return ", ".join(map(str, rows[:most])) + (f" and {len(rows) - most} more" if len(rows) > most else "")
+def _list_rows(rows: list[int], *, max_listed: int = 8) -> str:
+    """Return numbers separated by commas, the first ones only if there are many."""
+    text = ", ".join(map(str, rows[:max_listed]))
+    return f"{text} and {len(rows) - max_listed} more" if len(rows) > max_listed else text
 
 
 @torch.no_grad()
-def _trouble(model: Model, X: Tensor) -> str:
-    """What is wrong with the predictions of a fitted model at some of its own points, or nothing."""
+def _find_problem(model: Model, X: Tensor) -> str:
+    """Return what is wrong with the predictions of a fitted model at some of its own points, or an empty string."""
     posterior: Any = model.posterior(X[:8].unsqueeze(1))
     if not bool(posterior.mean.isfinite().all()) or not bool(posterior.variance.isfinite().all()):
-        return "its predictions are not finite"
+        return "the predictions are not finite"
     return ""

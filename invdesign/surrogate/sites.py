@@ -1,4 +1,7 @@
-"""Surrogates of sequences: letters at sites, compared by identity and by what the letters are like."""
+"""Surrogates of sequences: kernels on letters by position, compared by identity and by their properties.
+
+Sequences are features in blocks of `n_letters` 0/1 columns, one block per position.
+"""
 
 from __future__ import annotations
 
@@ -9,42 +12,54 @@ import torch
 from botorch.models.model import Model
 from gpytorch.kernels import Kernel
 from gpytorch.priors import NormalPrior
+from jaxtyping import Float
 from torch import Tensor
 
 from invdesign.core import Array, InvdesignError
-from invdesign.surrogate.fitting import each, fitted, latent_kernel, scaled, subset
+from invdesign.surrogate.fitting import add_output_scale, build_latent_kernel, choose_rows, fit_each_objective, fit_gp
 from invdesign.surrogate.gp import ConditionedGP
 
 
-class SiteKernel(Kernel):
-    """Similarity of sequences whose letters stand in one column each: `n_sites` blocks of `letters` 0/1 columns.
+class SiteKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is not typed
+    """Similarity of sequences, position by position.
 
-    Without descriptors `exp(-sum_l w_l [x_l differs from y_l])`, a weighted Hamming kernel; with descriptors of the
-    letters a Matern-5/2 kernel on them, a length for each site, so that leucine is nearer to isoleucine than to
-    lysine. The weights say which sites matter; their prior expects a few.
-
-    Args:
-        n_sites: blocks of columns.
-        letters: columns of each.
-        start: the first column that is read.
-        descriptors: `letters x p`, standardized, or None.
+    Without descriptors the kernel is `exp(-sum_l w_l [x_l differs from y_l])`, a weighted Hamming kernel. With
+    descriptors of the letters it is a Matern-5/2 kernel on them with a length for each position, so that leucine is
+    nearer to isoleucine than to lysine. The weights measure the relevance of positions; their prior expects a few
+    relevant ones.
     """
 
     has_lengthscale = False
 
-    def __init__(self, n_sites: int, letters: int, *, start: int = 0, descriptors: Tensor | None = None) -> None:
-        super().__init__(active_dims=tuple(range(start, start + n_sites * letters)))
-        self.n_sites, self.letters = n_sites, letters
-        self.descriptors = descriptors
-        # Two random sequences are about one length apart at the prior's middle.
+    def __init__(
+        self, n_sites: int, n_letters: int, *, start: int = 0, descriptors: Float[Tensor, "a p"] | None = None
+    ) -> None:
+        """Create the kernel.
+
+        Args:
+            n_sites: Number of positions: blocks of columns.
+            n_letters: Size of the alphabet: columns per position.
+            start: First column that is read.
+            descriptors: `n_letters x p` standardized descriptors of the letters, or None.
+        """
+        super().__init__(active_dims=tuple(range(start, start + n_sites * n_letters)))
+        self.n_sites, self.n_letters = n_sites, n_letters
+        self.register_buffer("descriptors", descriptors)
+        # Two random sequences are about one length apart at the median of the prior.
         typical = math.log(2.0 / n_sites)
         self.register_parameter("log_weight", torch.nn.Parameter(torch.full((n_sites,), typical, dtype=torch.float64)))
         self.register_prior("weight_prior", NormalPrior(typical, 1.0), lambda kernel: kernel.log_weight)
 
     def forward(
-        self, x1: Tensor, x2: Tensor, diag: bool = False, last_dim_is_batch: bool = False, **params: object
-    ) -> Tensor:
-        A, B = self._placed(x1), self._placed(x2)
+        self,
+        x1: Float[Tensor, "*b n f"],
+        x2: Float[Tensor, "*b k f"],
+        diag: bool = False,
+        last_dim_is_batch: bool = False,
+        **params: object,
+    ) -> Float[Tensor, "*out"]:
+        """Return the kernel matrix `... x n x k`, or its diagonal `... x n`."""
+        A, B = self._embed(x1), self._embed(x2)
         if diag:
             squared = (A - B).square().sum(-1)
         else:
@@ -53,31 +68,28 @@ class SiteKernel(Kernel):
         squared = squared.clamp_min(0)
         if self.descriptors is None:
             return torch.exp(-squared)
-        # The root has no slope at 0, where the kernel is flat.
+        # The square root has no derivative at 0, where the kernel is flat.
         r = (5 * squared + 1e-12).sqrt()
         return (1 + r + r.square() / 3) * torch.exp(-r)
 
-    def _placed(self, x: Tensor) -> Tensor:
+    def _embed(self, x: Tensor) -> Tensor:
+        """Return coordinates whose squared distances are the weighted differences."""
         weight = self.log_weight.exp()
-        sites = x.unflatten(-1, (self.n_sites, self.letters))
+        sites = torch.unflatten(x, -1, (self.n_sites, self.n_letters))
         if self.descriptors is None:
             # Half the squared distance of two different one-hot vectors is one.
-            return (sites * (weight / 2).sqrt()[:, None]).flatten(-2)
-        p = self.descriptors.shape[1]
-        return ((sites @ self.descriptors) * (weight / (2 * p)).sqrt()[:, None]).flatten(-2)
+            embedded: Tensor = sites * (weight / 2).sqrt()[:, None]
+        else:
+            p = self.descriptors.shape[1]
+            embedded = (sites @ self.descriptors) * (weight / (2 * p)).sqrt()[:, None]
+        return embedded.flatten(-2)
 
 
-class MotifKernel(Kernel):
-    """Similarity of sequences by which pairs of letters they hold, so many sites apart, wherever they stand.
+class GappedPairKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is not typed
+    """Similarity of sequences by their gapped pairs: two letters at a given distance, at any position.
 
-    A function that looks for motifs gives the same for a motif at any place: what is learnt of it here holds there.
-    The cosine of presence (0/1) of all gapped pairs.
-
-    Args:
-        n_sites: blocks of columns.
-        letters: columns of each.
-        start: the first column that is read.
-        reach: largest distance between two letters of a pair.
+    The kernel is the cosine similarity of presence (0/1) of all gapped pairs. What is learned about a motif at one
+    position holds at every other, as for a property that depends on motifs wherever they occur.
 
     References:
         Ghandi et al., Enhanced regulatory sequence prediction using gapped k-mer features (2014),
@@ -86,93 +98,122 @@ class MotifKernel(Kernel):
 
     has_lengthscale = False
 
-    def __init__(self, n_sites: int, letters: int, *, start: int = 0, reach: int = 6) -> None:
-        super().__init__(active_dims=tuple(range(start, start + n_sites * letters)))
-        self.n_sites, self.letters, self.reach = n_sites, letters, min(reach, n_sites - 1)
+    def __init__(self, n_sites: int, n_letters: int, *, start: int = 0, max_gap: int = 6) -> None:
+        """Create the kernel.
+
+        Args:
+            n_sites: Number of positions: blocks of columns.
+            n_letters: Size of the alphabet: columns per position.
+            start: First column that is read.
+            max_gap: Largest distance between the two letters of a pair [positions].
+        """
+        super().__init__(active_dims=tuple(range(start, start + n_sites * n_letters)))
+        self.n_sites, self.n_letters, self.max_gap = n_sites, n_letters, min(max_gap, n_sites - 1)
         self._last: tuple[Tensor, Tensor] | None = None
 
     def forward(
-        self, x1: Tensor, x2: Tensor, diag: bool = False, last_dim_is_batch: bool = False, **params: object
-    ) -> Tensor:
-        A = self._pairs(x1)
-        B = A if x2 is x1 else self._pairs(x2)
+        self,
+        x1: Float[Tensor, "*b n f"],
+        x2: Float[Tensor, "*b k f"],
+        diag: bool = False,
+        last_dim_is_batch: bool = False,
+        **params: object,
+    ) -> Float[Tensor, "*out"]:
+        """Return the kernel matrix `... x n x k`, or its diagonal `... x n`."""
+        A = self._embed(x1)
+        B = A if x2 is x1 else self._embed(x2)
         K = (A * B).sum(-1) if diag else A @ B.mT
         return K.to(x1.dtype)
 
-    def _pairs(self, x: Tensor) -> Tensor:
-        """`n x (reach letters^2)`, rows of length one, single precision; those of the history are remembered."""
+    def _embed(self, x: Tensor) -> Tensor:
+        """Return normalized presence vectors, `n x (max_gap n_letters^2)`, single precision; the last are cached."""
         if self._last is not None and self._last[0].shape == x.shape and torch.equal(self._last[0], x):
             return self._last[1]
-        sites = x.to(torch.float32).unflatten(-1, (self.n_sites, self.letters))
-        found = []
-        for gap in range(1, self.reach + 1):
+        sites = torch.unflatten(x.to(torch.float32), -1, (self.n_sites, self.n_letters))
+        blocks = []
+        for gap in range(1, self.max_gap + 1):
             first, second = sites[..., :-gap, :], sites[..., gap:, :]
-            found.append((first.mT @ second).clamp_max(1).flatten(-2))
-        pairs = torch.cat(found, -1)
-        pairs = pairs / pairs.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+            blocks.append((first.mT @ second).clamp_max(1).flatten(-2))
+        presence = torch.cat(blocks, -1)
+        pairs: Tensor = presence / presence.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         if x.dim() == 2:
             self._last = (x, pairs)
         return pairs
 
 
 def site_gp(
-    X: Tensor,
-    U: Tensor,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
     *,
     d: int,
-    letters: int,
+    n_letters: int,
     descriptors: Array | Callable[[], Array] | None = None,
-    reach: int = 0,
-    uses_latent: bool = False,
+    max_gap: int = 0,
+    has_latent_kernel: bool = False,
     max_points: int = 1000,
-    fit_points: int = 400,
+    max_fit_points: int = 400,
     max_steps: int = 40,
     noise_floor: float = 1e-4,
 ) -> Model:
-    """GP on the letters of sequences: a sum of a weighted Hamming kernel and those that are asked for.
+    """Fit a GP on sequences: a weighted Hamming kernel plus optional kernels.
 
     Args:
-        X: `n x (d + f)` inputs, features in blocks of `letters` 0/1 columns, one block for each site.
+        X: `n x (d + f)` inputs, features in blocks of `n_letters` 0/1 columns, one block per position.
         U: `n x m` utilities.
-        d: number of latent columns.
-        letters: columns of each site.
-        descriptors: `letters x p` numbers that say what the letters are like, or a function that answers them; adds a
-            kernel on them.
-        reach: largest distance of the letters in a pair; above 0 adds a kernel on gapped pairs.
-        uses_latent: adds a Matern-5/2 kernel on the latents.
-        max_points: a longer history is thinned to so many points: the best, the newest, and random ones.
-        fit_points: points that hyperparameters are fitted to.
-        max_steps: of that fit.
-        noise_floor: smallest noise variance.
+        d: Number of latent columns.
+        n_letters: Size of the alphabet: columns per position.
+        descriptors: `n_letters x p` descriptors of the letters, or a function that returns them; adds a kernel on them.
+        max_gap: Largest distance between the two letters of a pair [positions]; above 0 adds a kernel on gapped pairs.
+        has_latent_kernel: Whether to add a Matern-5/2 kernel on the latents.
+        max_points: Largest number of rows; of a longer history the best, the newest and random ones are used.
+        max_fit_points: Largest number of rows that hyperparameters are fitted to.
+        max_steps: Largest number of L-BFGS iterations.
+        noise_floor: Smallest noise variance.
 
     Raises:
-        InvdesignError: the features are not of that many letters, or the descriptors not of that alphabet.
+        InvdesignError: The features or the descriptors are not those of an alphabet of `n_letters`.
     """
-    f = X.shape[1] - d
-    if f == 0 or f % letters:
+    n_sites = count_sites(X.shape[1] - d, n_letters, name="site_gp")
+    values = descriptors() if callable(descriptors) else descriptors
+    table = None if values is None else torch.as_tensor(values, dtype=torch.float64, device=X.device)
+    if table is not None and len(table) != n_letters:
         raise InvdesignError(
-            f"site_gp reads one block of {letters} columns for each site, got {f} feature columns; set "
-            "surrogate.letters to the size of the domain's alphabet, a gap included"
+            f"site_gp: expected descriptors of {n_letters} letters, got descriptors of {len(table)} letters. "
+            "Set surrogate.n_letters and surrogate.descriptors for the same alphabet."
         )
-    facts = descriptors() if callable(descriptors) else descriptors
-    table = None if facts is None else torch.as_tensor(facts, dtype=torch.float64)
-    if table is not None and len(table) != letters:
-        raise InvdesignError(f"site_gp: descriptors of {len(table)} letters, but letters is {letters}")
-    n_sites = f // letters
 
-    def covariance() -> Kernel:
-        kernel: Kernel = scaled(SiteKernel(n_sites, letters, start=d))
+    def build_kernel() -> Kernel:
+        kernel: Kernel = add_output_scale(SiteKernel(n_sites, n_letters, start=d))
         if table is not None:
-            kernel = kernel + scaled(SiteKernel(n_sites, letters, start=d, descriptors=table))
-        if reach and n_sites > 1:
-            kernel = kernel + scaled(MotifKernel(n_sites, letters, start=d, reach=reach))
-        if uses_latent and d:
-            kernel = kernel + scaled(latent_kernel(d, ard=False))
+            kernel = kernel + add_output_scale(SiteKernel(n_sites, n_letters, start=d, descriptors=table))
+        if max_gap and n_sites > 1:
+            kernel = kernel + add_output_scale(GappedPairKernel(n_sites, n_letters, start=d, max_gap=max_gap))
+        if has_latent_kernel and d:
+            kernel = kernel + add_output_scale(build_latent_kernel(d, ard=False))
         return kernel
 
-    def one(u: Tensor) -> ConditionedGP:
-        return fitted(covariance(), X, u, fit_points=fit_points, max_steps=max_steps, noise_floor=noise_floor)
+    def fit(u: Tensor) -> ConditionedGP:
+        return fit_gp(build_kernel(), X, u, max_fit_points=max_fit_points, max_steps=max_steps, noise_floor=noise_floor)
 
-    keep = subset(U, max_points)
-    X, U = X[keep], U[keep]
-    return each(U, one)
+    rows = choose_rows(U, max_points)
+    X, U = X[rows], U[rows]
+    return fit_each_objective(U, fit)
+
+
+def count_sites(n_columns: int, n_letters: int, *, name: str) -> int:
+    """Return the number of positions of sequences.
+
+    Args:
+        n_columns: Number of feature columns.
+        n_letters: Size of the alphabet: columns per position.
+        name: Name of the surrogate, for the error.
+
+    Raises:
+        InvdesignError: The columns are not blocks of `n_letters`.
+    """
+    if n_columns == 0 or n_columns % n_letters:
+        raise InvdesignError(
+            f"{name}: expected one block of {n_letters} columns per position, got {n_columns} feature columns. "
+            "Set surrogate.n_letters to the size of the domain's alphabet, a gap included."
+        )
+    return n_columns // n_letters

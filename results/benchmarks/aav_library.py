@@ -94,11 +94,11 @@ def design_library(path: Path, cache: Path, *, max_mutations: int, seed: int, bu
         corpus=load,
         seeds=lambda: starts,
         screens=[partial(design_constraints, domain=domain)],
-        surrogate=partial(site_gp, letters=20, descriptors=descriptors(PROTEIN)),
+        surrogate=partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)),
         outcome_transform=quantile,
         search=Search(acquire=posterior_sample),
         mutations=MutationPolicy(
-            partial(mutate, domain=domain), distance, project_to_radius, share=0.75, min_distance=2
+            partial(mutate, domain=domain), distance, project_to_radius, fraction=0.75, min_distance=2
         ),
         n_seeds=100,
         batch=100,

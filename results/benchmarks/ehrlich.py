@@ -81,7 +81,7 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
             partial(mutate, domain=domain, crossover_rate=0.2, shift_rate=0.1, paste_rate=0.15, move_rate=0.1),
             distance,
             project_to_radius,
-            share=0.85,
+            fraction=0.85,
             n_parents=40,
             min_distance=0,
         ),

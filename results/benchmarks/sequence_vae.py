@@ -143,7 +143,7 @@ def rank_correlations(
         with torch.no_grad():
             return vae.posterior(domain.to_batch(designs)).loc.double()
 
-    def gaussian_process(designs: list[str], values: np.ndarray, *, uses_latent: bool) -> np.ndarray:
+    def gaussian_process(designs: list[str], values: np.ndarray, *, has_latent_kernel: bool) -> np.ndarray:
         Z = latents(designs)
         shift, scale = Z.mean(0), Z.std(0)
         X, X_new = (
@@ -152,7 +152,7 @@ def rank_correlations(
         )
         u = torch.from_numpy((values - values.mean()) / values.std())[:, None]
         table = descriptors(letters_of("protein"))
-        model = site_gp(X, u, d=vae.d, letters=20, descriptors=table, uses_latent=uses_latent, max_points=N_GP)
+        model = site_gp(X, u, d=vae.d, n_letters=20, descriptors=table, has_latent_kernel=has_latent_kernel, max_points=N_GP)
         with torch.no_grad():
             return model.posterior(X_new[:, None]).mean.reshape(-1).numpy()
 
@@ -160,8 +160,8 @@ def rank_correlations(
         "naturalness of the VAE": log_probability(new, domain=domain, vae=vae, samples=16),
         "naturalness, letters by themselves": site_independent(designs, wild_type=wild_type)(new),
         "naturalness, pairs of letters": pairwise(designs, wild_type=wild_type)(new),
-        f"surrogate on letters, {N_GP:,} variants": gaussian_process(subset, labels, uses_latent=False),
-        f"surrogate on letters and latents, {N_GP:,} variants": gaussian_process(subset, labels, uses_latent=True),
+        f"surrogate on letters, {N_GP:,} variants": gaussian_process(subset, labels, has_latent_kernel=False),
+        f"surrogate on letters and latents, {N_GP:,} variants": gaussian_process(subset, labels, has_latent_kernel=True),
         f"ridge on one-hot, {N_GP:,} variants": ridge(subset, labels),
         "ridge on one-hot, all others": ridge(designs, y[training]),
     }

@@ -15,7 +15,7 @@ from invdesign.campaign import Campaign, make_engine, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
 from invdesign.core import Array, Check
 from invdesign.execution.executors import in_process
-from invdesign.search.cloud import local_steps
+from invdesign.search.sampling import local_steps
 from invdesign.search.mutations import MutationPolicy
 
 Point = tuple[int, ...]
@@ -46,7 +46,7 @@ def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
 
 
 def test_designs_are_mutated_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
-    parts = replace(campaign(), mutations=MutationPolicy(step, apart, pulled, share=0.5, max_radius=3))
+    parts = replace(campaign(), mutations=MutationPolicy(step, apart, pulled, fraction=0.5, max_radius=3))
     state = finished(parts)
     origins = {c.origin for c in state.history}
     assert "step" in origins and len(origins) > 2
@@ -57,7 +57,7 @@ def test_designs_are_mutated_beside_latents_and_decoded_ones_stay_within_the_rad
 
 
 def test_a_batch_keeps_its_designs_apart() -> None:
-    parts = replace(campaign(), mutations=MutationPolicy(step, apart, share=1.0, max_radius=6, min_distance=3))
+    parts = replace(campaign(), mutations=MutationPolicy(step, apart, fraction=1.0, max_radius=6, min_distance=3))
     state = finished(parts)
     last = [c.design for c in state.history if c.round == 1]
     assert all(apart(a, b) >= 3 for i, a in enumerate(last) for b in last[:i])
@@ -79,7 +79,7 @@ class DescribedEncoding(GridEncoding):
 
 def test_without_a_proposer_that_follows_gradients_no_surrogate_of_the_latents_is_needed() -> None:
     parts = campaign()
-    parts = changed(parts, latent_surrogate=None, search=replace(parts.search, propose=(local_steps,), shares=()))
+    parts = changed(parts, latent_surrogate=None, search=replace(parts.search, propose=(local_steps,), weights=()))
     space: Any = GridSpace(Grid(), encoding=DescribedEncoding())
     engine = make_engine(parts, space)
     state = run(engine, toy.begun(engine), evaluate=in_process)

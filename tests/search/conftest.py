@@ -1,4 +1,4 @@
-"""A small landscape with a known peak."""
+"""A small landscape with a known maximum."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def _seeded():
 
 @pytest.fixture(scope="session")
 def build() -> Callable[..., Landscape]:
-    """A landscape of `m` objectives over R^d: minus the squared distance from peaks at 0.5, -0.5, ..."""
+    """A landscape of `m` objectives on R^d: minus the squared distances from maxima at 0.5, -0.5, ..."""
 
     def landscape(*, d: int = 3, n: int = 60, m: int = 1, length: float = 0.8, **changes: object) -> Landscape:
         with torch.random.fork_rng():
@@ -28,7 +28,7 @@ def build() -> Callable[..., Landscape]:
         U = torch.stack([-(Z - PEAK * (-1) ** j).square().sum(1) for j in range(m)], 1)
         model = exact_gp(Z, U, d=d, ard=False)
         center = Z[U.sum(1).argmax()]
-        parts = {
+        fields = {
             "model": model,
             "latent_model": model,
             "density": lambda z: -z.square().sum(-1) / 2,
@@ -38,6 +38,6 @@ def build() -> Callable[..., Landscape]:
             "U": U,
             "d": d,
         }
-        return Landscape(**{**parts, **changes})
+        return Landscape(**{**fields, **changes})
 
     return landscape

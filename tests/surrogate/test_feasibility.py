@@ -1,43 +1,78 @@
-"""What failures teach of which letters may follow each other."""
+"""Feasibility learned from failed designs."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
-from invdesign.surrogate import transition_feasibility
+from invdesign.surrogate import feasibility_surrogate, transition_feasibility
 
+D, F = 3, 12
 LETTERS = "ABC"
 
 
-def hot(words: list[str]) -> Tensor:
-    return torch.tensor([[float(a == b) for a in word for b in LETTERS] for word in words], dtype=torch.float64)
+def encode(sequences: list[str]) -> Tensor:
+    rows = [[float(a == b) for a in sequence for b in LETTERS] for sequence in sequences]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("f", [0, F])
+def test_feasibility_is_learned_from_failed_designs(build, f) -> None:  # type: ignore[no-untyped-def]
+    X, _ = build(n=200, f=f)
+    if f:
+        X[:, D] = torch.where(torch.rand(200) < 0.3, 15.0, 0.0)
+        is_feasible = X[:, D] < 1
+    else:
+        is_feasible = X[:, 0] < 0.5
+    probability = feasibility_surrogate(X[:150], is_feasible[:150], D)(X[150:]).exp()
+    assert bool((probability > 0).all()) and bool((probability <= 1).all())
+    assert float(probability[is_feasible[150:]].mean()) > 0.8 > 0.4 > float(probability[~is_feasible[150:]].mean())
+
+
+def test_feasibility_far_from_all_data_is_the_base_rate(build) -> None:  # type: ignore[no-untyped-def]
+    X, _ = build(n=98, f=0)
+    is_feasible = torch.arange(98) < 74  # (74 + 1) / (98 + 2)
+    log_probability = feasibility_surrogate(X, is_feasible, D)
+    assert float(log_probability(torch.full((1, D), 1e3).double()).exp()) == pytest.approx(0.75, abs=1e-6)
+    assert log_probability(torch.zeros(2, 5, D).double()).shape == (2, 5)
+    assert feasibility_surrogate(X[:0], is_feasible[:0], D)(X).tolist() == [0.0] * 98
 
 
 def test_pairs_of_feasible_sequences_cost_nothing_and_the_only_suspect_much() -> None:
-    words = ["AAB", "BAA", "ABB", "BBA", "AAC", "BAC"]
-    feasible = torch.tensor([True, True, True, True, False, False])
-    rate = transition_feasibility(hot(words), feasible, 0, letters=3)
-    known, suspect, unknown = rate(hot(["ABA", "AAC", "CCA"])).exp().tolist()
-    assert known > 0.8
-    assert suspect < 0.4 * known
-    assert suspect < unknown < known
+    sequences = ["AAB", "BAA", "ABB", "BBA", "AAC", "BAC"]
+    is_feasible = torch.tensor([True, True, True, True, False, False])
+    log_probability = transition_feasibility(encode(sequences), is_feasible, 0, n_letters=3)
+    allowed, suspect, without_data = log_probability(encode(["ABA", "AAC", "CCA"])).exp().tolist()
+    assert allowed > 0.8
+    assert suspect < 0.4 * allowed
+    assert suspect < without_data < allowed
 
 
-def test_failures_that_no_pair_explains_lower_all_alike() -> None:
-    words = ["AAB", "BAA", "AAB", "BAA"]
-    rate = transition_feasibility(hot(words), torch.tensor([True, True, False, False]), 0, letters=3)
-    assert 0.4 < float(rate(hot(["AAB"])).exp()) < 0.8
+def test_failures_that_no_pair_explains_lower_all_probabilities_alike() -> None:
+    sequences = ["AAB", "BAA", "AAB", "BAA"]
+    is_feasible = torch.tensor([True, True, False, False])
+    log_probability = transition_feasibility(encode(sequences), is_feasible, 0, n_letters=3)
+    assert 0.4 < float(log_probability(encode(["AAB"])).exp()) < 0.8
 
 
-def test_it_answers_in_the_shape_that_it_was_asked_in() -> None:
-    rate = transition_feasibility(hot(["AAB", "BAC"]), torch.tensor([True, False]), 0, letters=3)
-    assert rate(hot(["AAB", "BBB"]).view(2, 1, -1)).shape == (2, 1)
+def test_log_probabilities_have_the_batch_shape_of_the_inputs() -> None:
+    log_probability = transition_feasibility(encode(["AAB", "BAC"]), torch.tensor([True, False]), 0, n_letters=3)
+    assert log_probability(encode(["AAB", "BBB"]).view(2, 1, -1)).shape == (2, 1)
 
 
-def test_pairs_of_designs_that_exist_are_known_without_being_measured() -> None:
-    words, feasible = ["AAB", "AAC"], torch.tensor([True, False])
-    rate = transition_feasibility(hot(words), feasible, 0, letters=3)
-    told = transition_feasibility(hot(words), feasible, 0, letters=3, known=hot(["CBB"]).numpy())
-    assert float(told(hot(["CBB"]))) > float(rate(hot(["CBB"])))
-    assert float(told(hot(["ACB"]))) < float(told(hot(["CBB"])))
+def test_log_probabilities_are_on_the_device_of_the_inputs() -> None:
+    X, is_feasible = encode(["AAB", "BAC"]), torch.tensor([True, False])
+    with torch.device("meta"):
+        values = transition_feasibility(X, is_feasible, 0, n_letters=3, feasible_features=X.numpy())(X)
+        constant = feasibility_surrogate(X, is_feasible | True, 0)(X)
+    assert values.device == constant.device == X.device
+
+
+def test_pairs_of_further_feasible_designs_are_allowed_without_a_measurement() -> None:
+    X, is_feasible = encode(["AAB", "AAC"]), torch.tensor([True, False])
+    without = transition_feasibility(X, is_feasible, 0, n_letters=3)
+    further = encode(["CBB"]).numpy()
+    with_further = transition_feasibility(X, is_feasible, 0, n_letters=3, feasible_features=further)
+    assert float(with_further(encode(["CBB"]))) > float(without(encode(["CBB"])))
+    assert float(with_further(encode(["ACB"]))) < float(with_further(encode(["CBB"])))
