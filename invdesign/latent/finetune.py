@@ -41,8 +41,8 @@ def finetune(
 
     A design is drawn with weight `1 / (k N + rank)`. To preserve the rest of the latent space, part of the draws
     replays designs of its sample. A joint fine-tuning also trains a head that predicts the utility from the
-    latent, which gathers good designs. Latents are standardized again and the density is fitted again, so everything encoded before
-    must be encoded again. The given latent space is not changed.
+    latent, which gathers good designs. Latents are standardized again and the density is fitted again, so everything
+    encoded before must be encoded again. The given latent space is not changed.
 
     Args:
         latent_space: The latent space.

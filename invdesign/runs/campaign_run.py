@@ -590,7 +590,8 @@ def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> t
     """
     if not config.config:
         raise InvdesignError(
-            f"{folder}: this run was started in Python, so its campaign is not stored. Use CampaignRun.open(folder, campaign)"
+            f"{folder}: this run was started in Python, so its campaign is not stored. Use "
+            "CampaignRun.open(folder, campaign)"
         )
     place = folder / folders.CONFIG
     beside = [Path(config.campaign).parent] if config.campaign and Path(config.campaign).is_file() else []

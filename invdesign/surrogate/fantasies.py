@@ -33,8 +33,8 @@ def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
         torch.cat([model.X, X]),
         torch.cat([model.U, U]),
         noise=model.noise,
-        means=model.means,
-        inducing=model.inducing,
+        prior_means=model.prior_means,
+        inducing_points=model.inducing_points,
     )
 
 

@@ -285,7 +285,7 @@ def check_search(search: Any, *, d: int = 4, m: int = 1) -> None:
 
 
 def landscape(*, n: int = 30, d: int = 4, m: int = 1) -> Landscape:
-    """Return a small landscape to try a proposer or an acquisition on: a hill measured at `n` points of `d` dimensions."""
+    """Return a small landscape for trying a proposer or an acquisition: a hill measured at `n` points of `R^d`."""
     X, U = _hill(n, d, 0, m)
     model = SingleTaskGP(X, U, input_transform=Normalize(d))
     model.eval()

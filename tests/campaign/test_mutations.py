@@ -15,8 +15,8 @@ from invdesign.campaign import Campaign, make_engine, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
 from invdesign.core import Array, Check
 from invdesign.execution.executors import in_process
-from invdesign.search.sampling import local_steps
 from invdesign.search.mutations import MutationPolicy
+from invdesign.search.sampling import local_steps
 
 Point = tuple[int, ...]
 

@@ -19,11 +19,11 @@ class AlignedVAE(VAE):
     """VAE of variants of one sequence or of an aligned family, decoded by approximate message passing.
 
     The posterior mean is a sum over positions: each letter at its position adds a vector, so one mutation moves a
-    design by the same step whatever else is mutated. The decoder inverts this sum iteratively: all positions are estimated
-    at once from the correlation of each letter's vector with the latent, the estimates' contribution is subtracted, and
-    the remainder is decoded again, `n_filters` times. This is how a sparse code is decoded; it resolves several of
-    thousands of mutations in a few dozen dimensions, where a plain decoder of that size does not. A hidden layer adds
-    which letters occur together.
+    design by the same step whatever else is mutated. The decoder inverts this sum iteratively: all positions are
+    estimated at once from the correlation of each letter's vector with the latent, the estimates' contribution is
+    subtracted, and the remainder is decoded again, `n_filters` times. This is how a sparse code is decoded; it resolves
+    several of thousands of mutations in a few dozen dimensions, where a plain decoder of that size does not. A hidden
+    layer adds which letters occur together.
 
     Tokens that are no letters (padding, end, unknown) count as missing: they add nothing and are not rated.
 

@@ -15,9 +15,14 @@ def built_in():
 
 
 @pytest.fixture(scope="session", params=[("selfies", 0), ("selfies", 40), ("smiles", 0)], ids=str)
-def fitted(request, built_in):
+def domain(request):
     representation, n_merges = request.param
-    return Molecules(representation=representation, n_merges=n_merges).fit(built_in.designs)
+    return Molecules(representation=representation, n_merges=n_merges)
+
+
+@pytest.fixture(scope="session")
+def encoding(domain, built_in):
+    return domain.fit(built_in.designs)
 
 
 @pytest.fixture(scope="session")

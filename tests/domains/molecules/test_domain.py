@@ -1,4 +1,4 @@
-"""The molecule domain: the contract of `core.Domain`."""
+"""The domain of molecules and its encoding."""
 
 import json
 
@@ -8,26 +8,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from invdesign.core import Domain, InvdesignError
+from invdesign.core import InvdesignError
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.smiles import canonical
+from invdesign.testing import check_domain
 
 
-def test_molecules_are_a_domain(fitted):
-    assert isinstance(fitted, Domain)
+def test_molecules_satisfy_the_contract_of_a_domain(domain, built_in):
+    check_domain(domain, built_in.designs[:20])
 
 
-def test_a_corpus_goes_through_the_batch_and_back(fitted, built_in):
-    batch = fitted.to_batch(built_in.designs)
-    assert batch.shape == (600, fitted.length) and batch.dtype == torch.int64
-    assert fitted.from_batch(batch) == list(built_in.designs)
-    assert fitted.encoding_errors(built_in.designs) == [""] * 600
+def test_a_corpus_is_encoded_and_decoded_without_loss(encoding, built_in):
+    batch = encoding.encode(built_in.designs)
+    assert batch.shape == (600, encoding.shape.length) and batch.dtype == torch.int64
+    assert encoding.decode(batch) == list(built_in.designs)
+    assert encoding.errors(built_in.designs) == [""] * 600
 
 
-def test_the_state_of_a_domain_is_the_same_after_json(fitted, built_in):
-    restored = Molecules().restore(json.loads(json.dumps(fitted.state())))
-    assert restored == fitted
-    assert torch.equal(restored.to_batch(built_in.designs[:5]), fitted.to_batch(built_in.designs[:5]))
+def test_an_encoding_is_restored_from_its_state(encoding, built_in):
+    restored = Molecules().restore(json.loads(json.dumps(encoding.state())))
+    assert restored == encoding
+    assert torch.equal(restored.encode(built_in.designs[:5]), encoding.encode(built_in.designs[:5]))
 
 
 def test_the_state_of_another_domain_is_rejected():
@@ -37,28 +38,28 @@ def test_the_state_of_another_domain_is_rejected():
 
 @given(data=st.data())
 @settings(deadline=None, max_examples=40)
-def test_any_row_of_tokens_decodes_to_a_canonical_molecule_or_to_none(data, fitted):
-    n_tokens = len(fitted.vocabulary)
+def test_any_row_of_tokens_decodes_to_a_canonical_molecule_or_to_none(data, encoding):
+    n_tokens = encoding.shape.n_tokens
     rows = data.draw(st.lists(st.lists(st.integers(0, n_tokens - 1), min_size=20, max_size=20), min_size=1, max_size=4))
-    for design in fitted.from_batch(torch.tensor(rows)):
+    for design in encoding.decode(torch.tensor(rows)):
         assert design is None or canonical(design) == design
 
 
 def test_selfies_without_special_tokens_always_decode(built_in):
-    domain = Molecules().fit(built_in.designs)
-    rows = torch.randint(3, len(domain.vocabulary), (200, 30), generator=torch.Generator().manual_seed(0))
-    decoded = domain.from_batch(rows)
+    encoding = Molecules().fit(built_in.designs)
+    rows = torch.randint(3, encoding.shape.n_tokens, (200, 30), generator=torch.Generator().manual_seed(0))
+    decoded = encoding.decode(rows)
     assert sum(design is not None for design in decoded) > 195
 
 
 def test_encoding_errors_give_the_reason(built_in):
-    domain = Molecules().fit(built_in.designs)
-    unknown, long, hypervalent, odd = domain.encoding_errors(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
+    encoding = Molecules().fit(built_in.designs)
+    unknown, long, hypervalent, odd = encoding.errors(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
     assert "[Se]" in unknown
     assert "tokens" in long
     assert "SELFIES" in hypervalent
     assert "another molecule" in odd  # it is not canonical
-    assert domain.to_batch(["C[Se]C", "C" * 3000, "CI(=O)=O"]).shape == (3, domain.length)
+    assert encoding.encode(["C[Se]C", "C" * 3000, "CI(=O)=O"]).shape == (3, encoding.length)
 
 
 def test_a_row_is_never_longer_than_max_length(built_in):
@@ -66,7 +67,8 @@ def test_a_row_is_never_longer_than_max_length(built_in):
 
 
 def test_features_count_substructures_independently_of_the_spelling():
-    features = Molecules(radius=1, n_bits=64).features(["CCCC", "C(CC)C", "nonsense"])
+    encoding = Molecules(radius=1, n_bits=64).fit(["CCCC"])
+    features = encoding.features(["CCCC", "C(CC)C", "nonsense"])
     assert features.shape == (3, 64) and features.dtype == np.float64
     assert np.array_equal(features[0], features[1])
     # Butane, radius 1: 4 atoms, and one environment around each.
@@ -96,7 +98,11 @@ def test_a_drawing_is_an_svg_element():
 def test_invalid_settings_are_rejected():
     with pytest.raises(InvdesignError, match="selfies"):
         Molecules(representation="graph")  # type: ignore[arg-type]
-    with pytest.raises(InvdesignError, match="fit"):
-        Molecules().to_batch(["CCO"])
-    with pytest.raises(InvdesignError, match="empty corpus"):
+    with pytest.raises(InvdesignError, match="max_length must be at least 2, got 1"):
+        Molecules(max_length=1)
+
+
+def test_only_a_fitted_domain_has_an_encoding():
+    assert not hasattr(Molecules(), "encode")
+    with pytest.raises(InvdesignError, match="expected a corpus to learn a vocabulary from, got none"):
         Molecules().fit([])

@@ -79,20 +79,20 @@ class Decoder:
         return self.preferences.expand(len(x), -1, -1)
 
 
-def space(preferences: torch.Tensor) -> Any:
-    def to_batch(designs: list[str]) -> torch.Tensor:
+def latent_space(preferences: torch.Tensor) -> Any:
+    def encode(designs: list[str]) -> torch.Tensor:
         return torch.tensor([[PROTEIN.index(a) for a in design.ljust(6, "A")] for design in designs])
 
-    return SimpleNamespace(scale=1.0, shift=0.0, domain=SimpleNamespace(to_batch=to_batch), vae=Decoder(preferences))
+    return SimpleNamespace(scale=1.0, shift=0.0, encoding=SimpleNamespace(encode=encode), vae=Decoder(preferences))
 
 
 def test_projection_keeps_the_likeliest_changes_and_does_not_change_near_designs() -> None:
     preferences = torch.zeros(6, 20)
     preferences[1, PROTEIN.index("W")], preferences[3, PROTEIN.index("W")] = 5.0, 9.0
-    found = project_to_radius(space(preferences), torch.zeros(3, 1), ["WWWW", None, "AAWA"], "AAAA", 1)
+    found = project_to_radius(latent_space(preferences), torch.zeros(3, 1), ["WWWW", None, "AAWA"], "AAAA", 1)
     assert found == ["AAAW", None, "AAWA"]
 
 
 def test_projection_between_lengths_keeps_as_many_edits_as_allowed() -> None:
-    found = project_to_radius(space(torch.zeros(6, 20)), torch.zeros(1, 1), ["WAAAAW"], "AAAA", 1)[0]
+    found = project_to_radius(latent_space(torch.zeros(6, 20)), torch.zeros(1, 1), ["WAAAAW"], "AAAA", 1)[0]
     assert len(found) == 5 and distance(found, "AAAA") == 1

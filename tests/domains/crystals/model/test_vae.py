@@ -12,9 +12,11 @@ from pymatgen.core import Lattice, Structure
 from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import Crystal, Crystals
+from invdesign.domains.crystals.domain import CrystalEncoding
 from invdesign.domains.crystals.model.encoding import learn, pack, unpack
 from invdesign.domains.crystals.model.vae import CrystalVAE, crystal_vae
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
+from invdesign.domains.sequences import Sequences
 from invdesign.vae.training import Recipe, train
 
 
@@ -43,13 +45,13 @@ def small_corpus() -> tuple[Crystal, ...]:
     return tuple(crystals)
 
 
-def build_model(**settings: int) -> tuple[CrystalVAE, torch.Tensor, Crystals]:
-    domain = Crystals().fit(small_corpus())
+def build_model(**settings: int) -> tuple[CrystalVAE, torch.Tensor, CrystalEncoding]:
+    encoding = Crystals().fit(small_corpus())
     torch.manual_seed(0)
     return (
-        crystal_vae(domain, **{"d": 24, "n_graph": 8, "embedding": 24, "width": 48, **settings}),
-        domain.to_batch(small_corpus()),
-        domain,
+        crystal_vae(encoding, **{"d": 24, "n_graph": 8, "embedding": 24, "width": 48, **settings}),
+        encoding.encode(small_corpus()),
+        encoding,
     )
 
 
@@ -68,14 +70,14 @@ def test_the_model_satisfies_its_contract() -> None:
 
 
 def test_the_decoder_generates_symmetric_crystals_at_any_latent() -> None:
-    vae, _, domain = build_model()
+    vae, _, encoding = build_model()
     rows = vae.generate(3 * torch.randn(64, vae.d))
-    for crystal in unpack(domain.fitted(), rows):
+    for crystal in unpack(encoding.vocabulary, rows):
         assert crystal is not None
         letters = [o.letter for o in crystal.orbits]
         assert letters == sorted(letters)
-        assert {crystal.space_group} <= set(domain.fitted().groups)
-        sites = {(s.space_group, s.letter): s for s in domain.fitted().sites}
+        assert {crystal.space_group} <= set(encoding.vocabulary.groups)
+        sites = {(s.space_group, s.letter): s for s in encoding.vocabulary.sites}
         fixed = [o.letter for o in crystal.orbits if not sites[crystal.space_group, o.letter].n_free]
         assert len(set(fixed)) == len(fixed)
 
@@ -100,13 +102,13 @@ def test_padding_does_not_change_the_log_likelihood() -> None:
 
 
 def test_a_small_corpus_is_memorized() -> None:
-    vae, x, domain = build_model()
+    vae, x, encoding = build_model()
     recipe = Recipe(lambda d: vae, epochs=250, batch=18, learning_rate=4e-3, warmup=10, beta=0.01, held_out=0)
     train(vae, x, recipe)
     with torch.no_grad():
-        decoded = domain.from_batch(vae.generate(vae.posterior(x).loc))
+        decoded = encoding.decode(vae.generate(vae.posterior(x).loc))
     is_recovered = [
-        b is not None and domain.is_same(a, b) and a.formula == b.formula
+        b is not None and encoding.domain.is_same(a, b) and a.formula == b.formula
         for a, b in zip(small_corpus(), decoded, strict=True)
     ]
     assert np.mean(is_recovered) > 0.9
@@ -128,18 +130,18 @@ def test_a_graph_part_as_large_as_the_latent_is_rejected() -> None:
 
 
 def test_features_do_not_depend_on_the_size_of_the_cell() -> None:
-    F = Crystals().features(small_corpus())
+    F = Crystals().fit(small_corpus()).features(small_corpus())
     assert (F >= 0).all()
     assert np.allclose(F[:, :103].sum(1), F[0, :103].sum())
 
 
 def test_an_element_missing_in_the_corpus_is_named() -> None:
-    domain = Crystals().fit(small_corpus())
+    encoding = Crystals().fit(small_corpus())
     other = crystal_of(Structure.from_spacegroup("Fm-3m", Lattice.cubic(5), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
-    assert "no Cs" in domain.encoding_errors([other])[0]
-    assert domain.to_batch([other]).shape[0] == 1
+    assert "no Cs" in encoding.errors([other])[0]
+    assert encoding.encode([other]).shape[0] == 1
 
 
-def test_a_domain_without_a_vocabulary_is_rejected() -> None:
-    with pytest.raises(InvdesignError, match="without a vocabulary"):
-        crystal_vae(Crystals())
+def test_an_encoding_of_another_domain_is_rejected() -> None:
+    with pytest.raises(InvdesignError, match="expected an encoding of crystals, got SequenceEncoding"):
+        crystal_vae(Sequences().fit(["MKV"]))

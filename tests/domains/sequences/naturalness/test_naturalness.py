@@ -119,9 +119,13 @@ def test_the_oracle_is_a_picklable_log_ratio_to_the_wild_type():
 
 
 def test_a_model_can_be_chosen_too(tmp_path):
-    domain = Sequences(length=4).fit(sample_designs())
+    encoding = Sequences(length=4).fit(sample_designs())
     torch.manual_seed(0)
-    save_model(tmp_path, AlignedVAE(len(domain.vocabulary), 4, d=3, width=4), {"domain": domain.state()})
+    save_model(
+        tmp_path,
+        AlignedVAE(encoding.shape.n_tokens, 4, d=3, width=4),
+        {"domain": "sequences", "encoding": encoding.state()},
+    )
     found = choose_method(load, labels="y", model=tmp_path, samples=2)
     assert list(found.correlations) == ["independent", "pairwise", "vae"] and not found.is_held_out
     oracle = partial(naturalness, corpus=None, wild_type=NATIVE, method="vae", model=tmp_path, samples=2)
