@@ -213,7 +213,8 @@ def _fit_surrogate(corpus: Corpus[Crystal], name: str) -> Predict:
         F = torch.from_numpy(features(designs))
         return torch.cat([torch.zeros(len(F), 1, dtype=torch.float64), F], 1)
 
-    model = tanimoto_gp(inputs(corpus.designs), torch.from_numpy(corpus.properties[name])[:, None], d=1, is_fitted=True)
+    measured = torch.from_numpy(corpus.properties[name])[:, None]
+    model = tanimoto_gp(inputs(corpus.designs), measured, d=1, is_noise_fitted=True)
 
     def predict(designs: Sequence[Crystal]) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
