@@ -7,15 +7,28 @@ STAMP_DEV = $(VENV)/.installed-dev
 ZINC ?= ../shared/data/molecules/zinc250k.smi.gz
 CRYSTALS ?= ../shared/data/crystals
 SEQUENCES ?= ../shared/data/sequences
+MODULES = $(subst /,.,$(patsubst %/__init__.py,%,$(shell find invdesign -name __init__.py -not -path "*/cli/*") ) $(patsubst %.py,%,$(shell find invdesign -name "[a-z]*.py" -not -path "*/cli/*")))
 PYTEST_OPTIONS ?= -q -n 2 --dist loadfile
 
-.PHONY: demo test lint types bench format clean
+.PHONY: demo test test-fast coverage docs lint types bench format clean
 
 demo: $(STAMP)
 	$(BIN)/invdesign run campaigns/demo.yaml
 
 test: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+# Without the tests marked slow: those that train a model, start processes or render pages.
+test-fast: $(STAMP_DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
+
+coverage: $(STAMP_DEV)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) --cov=invdesign --cov-report=term:skip-covered
+
+# API pages of the Python package, in docs/.
+docs: $(STAMP_DEV)
+	$(BIN)/python -c 'import invdesign.runs, pdoc.__main__ as pages; [getattr(m, n) for m in (invdesign, invdesign.runs) for n in m.__all__]; pages.cli()' \
+		--docformat google --math --output-directory docs $(sort $(MODULES))
 
 lint: $(STAMP_DEV)
 	$(BIN)/ruff check .
@@ -49,7 +62,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all]'
 	@touch $@
 
 $(STAMP_DEV): pyproject.toml constraints.txt | $(BIN)/python
@@ -57,4 +70,4 @@ $(STAMP_DEV): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(STAMP)
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build dist docs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -115,7 +115,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'invdesign' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"invdesign.{_HOMES[name]}"), name)
+    globals()[name] = value = getattr(import_module(f"invdesign.{_HOMES[name]}"), name)
+    return value
 
 
 def __dir__() -> list[str]:

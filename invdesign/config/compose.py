@@ -31,6 +31,8 @@ from invdesign.core.errors import InvdesignError
 
 DEFAULT = "campaign"
 """Name of the configuration of a command without a campaign file."""
+PRESETS = "base"
+"""Group of the presets."""
 DOMAINS = ("molecules", "crystals", "sequences")
 """Folders of a group that hold the choices of one domain; they are not part of a key."""
 
@@ -58,6 +60,8 @@ class Composed:
     """Files it was composed from, each with its package; an earlier one wins."""
     overrides: tuple[str, ...]
     """Changes by the command line."""
+    choices: tuple[str, ...] = ()
+    """Those of the overrides that chose a file of a group; the file is the origin of what it sets."""
 
     def where(self, keys: Sequence[str]) -> str:
         """Return `file:line` of a key, or the override that set it."""
@@ -68,7 +72,8 @@ class Composed:
         dotted = ".".join(keys)
         for override in reversed(self.overrides):
             key = override.lstrip("+~").split("=", 1)[0].split("@")[0].replace("/", ".")
-            if "=" in override and not self._is_choice(key) and (dotted == key or dotted.startswith(f"{key}.")):
+            sets_value = "=" in override and override not in self.choices
+            if sets_value and (dotted == key or dotted.startswith(f"{key}.")):
                 return f"command line ({override})"
         for path, package in self.files:
             prefix = package.split(".") if package else []
@@ -79,10 +84,10 @@ class Composed:
                 return f"{path}:{line}"
         return ""
 
-    def _is_choice(self, key: str) -> bool:
-        """Return whether an override chose a file of a group: then the file is the origin of what it sets."""
-        folders = {path.parent for path, _ in self.files}
-        return any(folder.name == key.split(".")[-1] or folder.parent.name == key for folder in folders)
+    def is_from_preset(self, keys: Sequence[str]) -> bool:
+        """Return whether a preset is what sets a key: neither the campaign, nor a choice, nor an override does."""
+        origin = self.origin(keys).rpartition(":")[0]
+        return any(str(path) == origin and path.parent.name == PRESETS for path, _ in self.files)
 
 
 class SafeFolder(ConfigSource):
@@ -217,7 +222,11 @@ def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs:
         _current.reset(token)
     assert isinstance(values, dict)
     plain: dict[str, Any] = {str(key): value for key, value in values.items()}
-    return Composed(name, plain, _packages(composition, name, plain), tuple(overrides))
+    chosen = tuple(override for override in overrides if _chooses_file(override, folders))
+    composed = Composed(name, plain, _packages(composition, name), tuple(overrides), chosen)
+    if _has_own_function(plain.get("oracle")) and composed.is_from_preset(["baseline"]):
+        del plain["baseline"]
+    return composed
 
 
 def sweep(overrides: Sequence[str]) -> list[list[str]]:
@@ -280,9 +289,31 @@ def _folders(campaign: str | None, config_dirs: Sequence[str]) -> tuple[list[Pat
     return folders, name
 
 
-def _packages(composition: _Composition, name: str, values: dict[str, Any]) -> tuple[tuple[Path, str], ...]:
-    """Return the loaded files, each with its package: the campaign first, then the preset, then the choices."""
-    ranked = sorted(composition.loaded, key=lambda path: (path != name, not path.startswith("base/")))
+def _chooses_file(override: str, folders: Sequence[Path]) -> bool:
+    """Return whether an override such as `search/acquire=log_ei` chooses a file of a group."""
+    key, _, choice = override.lstrip("+~").partition("=")
+    is_group = any((folder / key.split("@")[0]).is_dir() for folder in folders)
+    return is_group and choice.strip() not in ("", "null")
+
+
+def _has_own_function(oracle: Any) -> bool:
+    """Return whether one of the oracles is a function of the user's, which may be costly."""
+    if not isinstance(oracle, dict):
+        return False
+    named = [oracle, *(item for item in oracle.values() if isinstance(item, dict))]
+    functions = [str(node.get("_target_", node.get("function", ""))) for node in named]
+    return any(":" in function or ("." in function and not function.startswith("invdesign.")) for function in functions)
+
+
+def _packages(composition: _Composition, name: str) -> tuple[tuple[Path, str], ...]:
+    """Return the loaded files, each with its package; the one that has the last word on a key comes first.
+
+    The campaign overrides its choices, a choice overrides the preset, and a file of a nested group (`search/acquire`)
+    is overridden by the file that includes it (`search`).
+    """
+    ranked = sorted(
+        composition.loaded, key=lambda path: (path != name, path.startswith(f"{PRESETS}/"), path.count("/"))
+    )
     return tuple((composition.loaded[path], _package(path, composition.loaded[path])) for path in ranked)
 
 
@@ -321,16 +352,15 @@ def _prepare(override: Override, folders: Sequence[Path]) -> str:
     key = override.key_or_group
     is_group = any((folder / key).is_dir() for folder in folders)
     if is_group and is_plain and override.value() is None:
-        return f"~{key}"
+        return f"++{key.replace('/', '.')}=null" if "/" in key else f"~{key}"
     if is_plain and not is_group and "/" in key:
         raise InvdesignError(f"{line}: no group {key!r}{_nearest_group(key, folders)}")
     return f"++{line}" if is_plain and not is_group else line
 
 
 def _group_names(folders: Sequence[Path]) -> list[str]:
-    names = {name for folder in folders[-1:] for name in groups() if folder}
-    names |= {p.name for folder in folders[:-1] for p in folder.iterdir() if p.is_dir() and any(p.glob("*.yaml"))}
-    return sorted(names)
+    own = {p.name for folder in folders[:-1] for p in folder.iterdir() if p.is_dir() and any(p.glob("*.yaml"))}
+    return sorted({*groups(), *own})
 
 
 def _nearest_group(word: str, folders: Sequence[Path]) -> str:

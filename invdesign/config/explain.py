@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from invdesign.config.compose import Composed, groups
-from invdesign.config.instantiate import root_signature
+from invdesign.config.instantiate import COMBINE_ORACLES, root_signature
 from invdesign.config.shipped_paths import shipped
 from invdesign.config.signatures import DefaultPart, Parameter, signature
 from invdesign.core.errors import InvdesignError
@@ -58,39 +58,68 @@ def explain(checked: Mapping[str, Any], composed: Composed) -> list[Setting]:
     """
     settings: list[Setting] = []
     for name, parameter in root_signature().parameters.items():
-        settings += _settings((name,), checked.get(name), name in checked, parameter, composed)
+        raw = composed.values.get(name)
+        if name == "oracle" and name in checked:
+            settings += _oracles(checked[name], raw, composed)
+        else:
+            settings += _settings((name,), checked.get(name), raw, name in checked, parameter, composed)
     return settings
 
 
+def _oracles(oracle: Any, raw: Any, composed: Composed) -> Iterator[Setting]:
+    """Yield the settings of the oracle, or of each of several by its name."""
+    names = _names(raw)
+    if not names or "function" in names:
+        yield from _settings(("oracle",), oracle, raw, True, None, composed)
+        return
+    made = oracle["oracles"] if oracle.get("_target_") == COMBINE_ORACLES else [oracle]
+    yield from _settings(("oracle",), made, raw, True, None, composed)
+
+
+def _names(raw: Any) -> list[str]:
+    """Return the names of the items of a mapping that a list was made from; none where it is a part or a list."""
+    if not isinstance(raw, Mapping) or "_target_" in raw:
+        return []
+    return [str(key) for key, item in raw.items() if item is not None]
+
+
 def _settings(
-    keys: tuple[str, ...], value: Any, is_given: bool, parameter: Parameter | None, composed: Composed
+    keys: tuple[str, ...], value: Any, raw: Any, is_given: bool, parameter: Parameter | None, composed: Composed
 ) -> Iterator[Setting]:
-    """Yield a parameter and, where its value is a part, the parameters of the part."""
+    """Yield a parameter and, where its value is a part, the parameters of the part.
+
+    Args:
+        keys: Its path.
+        value: Its value, with targets and defaults written out.
+        raw: Its value as the files and the command line state it.
+        is_given: Whether anything states it.
+        parameter: Its parameter in the signature of the part that it belongs to.
+        composed: The composition.
+    """
     if not is_given and parameter is not None:
-        if parameter.part is not None:
-            node = {"_target_": parameter.part.target, **dict(parameter.part.settings)}
-            yield from _part(keys, node, composed, parameter.doc)
-            return
         value = parameter.value
+        if parameter.part is not None:
+            value = _node(parameter.part)
+        elif parameter.named_parts:
+            value = {name: _node(part) for name, part in parameter.named_parts}
     if isinstance(value, dict) and "_target_" in value:
-        yield from _part(keys, value, composed, parameter.doc if parameter else "")
+        yield from _part(keys, value, raw, composed, parameter.summary if parameter else "")
     elif isinstance(value, dict) and value:
         for key, item in value.items():
-            yield from _settings((*keys, str(key)), item, True, None, composed)
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
-        for i, item in enumerate(value):
-            name = str(item.get("name", i)) if isinstance(item, dict) else str(i)
-            yield from _settings((*keys, name), item, True, None, composed)
+            yield from _settings((*keys, str(key)), item, _below(raw, key), True, None, composed)
+    elif isinstance(value, list) and (_names(raw) or any(isinstance(item, dict) for item in value)):
+        for name, item in zip(_names(raw) or map(str, range(len(value))), value, strict=False):
+            yield from _settings((*keys, name), item, _below(raw, name), True, None, composed)
     else:
         origin = composed.origin(keys) or "default"
         yield Setting(".".join(keys), value, origin, parameter.summary if parameter else "")
 
 
-def _part(keys: tuple[str, ...], node: Mapping[str, Any], composed: Composed, doc: str) -> Iterator[Setting]:
+def _part(keys: tuple[str, ...], node: Mapping[str, Any], raw: Any, composed: Composed, doc: str) -> Iterator[Setting]:
+    """Yield a part, which is named by its function or class, and its parameters."""
     target = str(node["_target_"])
-    yield Setting(
-        ".".join(keys), target, composed.origin((*keys, "_target_")) or composed.origin(keys) or "default", doc
-    )
+    origins = (composed.origin((*keys, key)) for key in ("_target_", "function"))
+    yield Setting(".".join(keys), target, next(filter(None, origins), composed.origin(keys) or "default"), doc)
     known = signature(target)
     parameters = known.parameters if known else {}
     for name in [*parameters, *(key for key in node if key not in parameters and key not in META)]:
@@ -98,7 +127,13 @@ def _part(keys: tuple[str, ...], node: Mapping[str, Any], composed: Composed, do
         is_given = name in node
         if parameter is not None and not is_given and not is_settable(parameter):
             continue
-        yield from _settings((*keys, name), node.get(name), is_given, parameter, composed)
+        if name == "name" and keys[-1] == node.get("name") and not isinstance(_below(raw, name), str):
+            continue
+        yield from _settings((*keys, name), node.get(name), _below(raw, name), is_given, parameter, composed)
+
+
+def _below(raw: Any, key: Any) -> Any:
+    return raw.get(key) if isinstance(raw, Mapping) else None
 
 
 def is_settable(parameter: Parameter) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +18,14 @@ from typing import Any
 
 PACKAGE = "invdesign"
 ROOT = Path(__file__).resolve().parent.parent
-DOMAINS = ("molecules", "crystals", "sequences")
+ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+"""Operators of constants that defaults are written with."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +49,7 @@ class Parameter:
     annotation: str
     """Type as written in the source."""
     default: str | None
-    """Default as written in the source; None where it is required."""
+    """Default, with constants replaced by their values; None where it is required."""
     doc: str = ""
     """Documentation."""
     part: DefaultPart | None = None
@@ -53,6 +62,8 @@ class Parameter:
     """Whether the value may be a part of any kind: a callable, a protocol, or an unknown type."""
     plain_type: str = "Any"
     """Type with aliases written out, records and protocols as `Any`, callables as `Callable`."""
+    named_parts: tuple[tuple[str, DefaultPart], ...] = ()
+    """Items of a default that is a mapping of parts."""
     is_keyword_only: bool = True
     """Whether it can only be given by name; the others may be arguments of a later call."""
 
@@ -66,6 +77,8 @@ class Parameter:
         """Default as a plain value; its source text where it is no literal."""
         if self.default is None:
             return None
+        if self.default in ("inf", "-inf"):
+            return float(self.default)
         try:
             return ast.literal_eval(self.default)
         except (ValueError, SyntaxError):
@@ -228,9 +241,10 @@ def _parameter(module: str, name: str, annotation: ast.expr | None, default: ast
     text = "" if annotation is None else ast.unparse(annotation).strip("'\"")
     record, container, takes_part = _kind(module, annotation)
     part = _default_part(module, default)
-    shown = None if default is None else _shown_default(default)
+    shown = None if default is None else _shown_default(module, default)
     plain = "Any" if annotation is None else _plain_type(module, annotation)
-    return Parameter(name, text, shown, doc, part, record, container, takes_part, plain)
+    items = _named_parts(module, default)
+    return Parameter(name, text, shown, doc, part, record, container, takes_part, plain, items)
 
 
 PLAIN_NAMES = ("int", "float", "str", "bool", "None", "Path", "Literal", "Sequence", "Mapping", "dict", "list", "tuple")
@@ -275,16 +289,71 @@ def _alias(module: str, name: str) -> tuple[str, ast.expr | None]:
     return module, None
 
 
-def _shown_default(default: ast.expr) -> str:
-    """Return a default as people read it: the factory of a dataclass field is called."""
+def _shown_default(module: str, default: ast.expr) -> str:
+    """Return a default as people read it: constants by their values, and the factory of a dataclass field called."""
     if isinstance(default, ast.Call) and ast.unparse(default.func) in ("field", "dataclasses.field"):
         for keyword in default.keywords:
             if keyword.arg == "default":
-                return ast.unparse(keyword.value)
+                return _shown_default(module, keyword.value)
             if keyword.arg == "default_factory":
                 factory = ast.unparse(keyword.value)
                 return {"dict": "{}", "list": "[]", "tuple": "()"}.get(factory, f"{factory}()")
-    return ast.unparse(default)
+    try:
+        return repr(_constant(module, default))
+    except ValueError:
+        return ast.unparse(default)
+
+
+def _constant(module: str, node: ast.expr, depth: int = 0) -> Any:
+    """Return the value of an expression of literals, named constants and arithmetic.
+
+    Raises:
+        ValueError: The expression is another one.
+    """
+    if depth > 20:
+        raise ValueError("too deep")
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Tuple | ast.List):
+        items = [_constant(module, item, depth + 1) for item in node.elts]
+        return tuple(items) if isinstance(node, ast.Tuple) else items
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        keys = [_constant(module, key, depth + 1) for key in node.keys if key is not None]
+        return dict(zip(keys, (_constant(module, item, depth + 1) for item in node.values), strict=True))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_constant(module, node.operand, depth + 1)
+    if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+        left, right = (_constant(module, side, depth + 1) for side in (node.left, node.right))
+        if not all(isinstance(side, int | float) and abs(side) < 1e6 for side in (left, right)):
+            raise ValueError("no small numbers")
+        return ARITHMETIC[type(node.op)](left, right)
+    if isinstance(node, ast.Attribute) and ast.unparse(node) == "math.inf":
+        return math.inf
+    if isinstance(node, ast.Name):
+        home, value = _alias(module, node.id)
+        if value is not None:
+            return _constant(home, value, depth + 1)
+    raise ValueError(f"no constant: {ast.unparse(node)}")
+
+
+def _named_parts(module: str, default: ast.expr | None) -> tuple[tuple[str, DefaultPart], ...]:
+    """Return the items of a default that `field(default_factory=f)` makes, where `f` returns a dictionary of parts."""
+    if not isinstance(default, ast.Call) or ast.unparse(default.func) not in ("field", "dataclasses.field"):
+        return ()
+    factory = next((k.value for k in default.keywords if k.arg == "default_factory"), None)
+    found = definition(_resolve(module, factory.id)) if isinstance(factory, ast.Name) else None
+    if found is None or isinstance(found[1], ast.ClassDef):
+        return ()
+    home, function = found
+    last = function.body[-1]
+    if not isinstance(last, ast.Return) or not isinstance(last.value, ast.Dict):
+        return ()
+    items = []
+    for key, item in zip(last.value.keys, last.value.values, strict=True):
+        part = _default_part(home, item)
+        if isinstance(key, ast.Constant) and part is not None:
+            items.append((str(key.value), part))
+    return tuple(items)
 
 
 def _kind(module: str, annotation: ast.expr | None) -> tuple[str, str, bool]:

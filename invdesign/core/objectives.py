@@ -72,7 +72,8 @@ class Objective:
             return -y
         if isinstance(goal, tuple):
             low, high = goal
-            return -((low - y).clip(0) + (y - high).clip(0))
+            distance: Values = (low - y).clip(0) + (y - high).clip(0)
+            return -distance
         return -abs(y - goal)
 
     def desirability(self, y: Values) -> Values:

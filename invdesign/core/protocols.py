@@ -11,7 +11,7 @@ from invdesign.core.objectives import Objective
 from invdesign.core.records import Array, B, Candidate, Check, Corpus, D, Landscape, Outcome
 
 if TYPE_CHECKING:
-    from botorch.acquisition import AcquisitionFunction
+    from botorch.acquisition.acquisition import AcquisitionFunction
     from botorch.models.model import Model
     from torch import Tensor, nn
 

@@ -322,6 +322,7 @@ def _unknown(n_outputs: int | None) -> tuple[float, ...]:
 
 
 def describe_exit_code(exitcode: int | None) -> str:
+    """Return the name of the signal that ended a process, or its exit code."""
     if exitcode is not None and exitcode < 0:
         return signal.Signals(-exitcode).name
     return f"exit code {exitcode}"

@@ -17,4 +17,5 @@ __all__ = ["CampaignRun", "Resources", "Shortlist", "Status"]
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module 'invdesign.runs' has no attribute {name!r}")
-    return getattr(import_module(f"invdesign.runs.{_MODULES[name]}"), name)
+    globals()[name] = value = getattr(import_module(f"invdesign.runs.{_MODULES[name]}"), name)
+    return value

@@ -11,24 +11,36 @@ from typing import Any
 import pytest
 import torch
 
-from invdesign.core import Candidate, Check, Objective
+from invdesign.core import Candidate, Check, Corpus, Objective
 
 
 @dataclass(frozen=True)
 class Words:
-    """A domain of words, one per line of a file; its pictures fail."""
+    """A domain of words, one in each line of a file; its pictures fail."""
 
     name: str = "words"
     formats: tuple[str, ...] = (".txt", ".csv", ".svg")
 
-    def label(self, design: str) -> str:
-        return f"word {design}"
+    def key(self, design: str) -> str:
+        return design
 
     def to_text(self, design: str) -> str:
         return design
 
+    def from_text(self, text: str) -> str:
+        return text
+
+    def label(self, design: str) -> str:
+        return f"word {design}"
+
+    def draw(self, design: str) -> str:
+        raise RuntimeError("no pen")
+
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
         return {"letters": [len(d) for d in designs], "initial": [d[:1] for d in designs]}
+
+    def read(self, path: Path) -> Corpus[str]:
+        return Corpus(tuple(path.read_text().split()))
 
     def write(self, designs: Sequence[str], path: Path, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
         if path.suffix == ".svg":

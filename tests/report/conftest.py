@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,13 +23,21 @@ class Words:
     """A domain of words that are drawn as an empty picture; `w11` cannot be drawn."""
 
     name: str = "words"
-    formats: tuple[str, ...] = (".txt",)
 
-    def label(self, design: str) -> str:
+    def key(self, design: str) -> str:
         return design
 
     def to_text(self, design: str) -> str:
         return design
+
+    def from_text(self, text: str) -> str:
+        return text
+
+    def label(self, design: str) -> str:
+        return design
+
+    def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
+        return {}
 
     def draw(self, design: str) -> str:
         if design == "w11":

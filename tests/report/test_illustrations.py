@@ -18,7 +18,7 @@ from invdesign.report import ReportData, report
 from invdesign.report.illustrations import POLICY, content_security_policy
 
 SCRIPT = "document.title = 'a < b'"
-WORDS = SimpleNamespace(name="words", label=str, draw=lambda word: "<svg></svg>")
+WORDS = SimpleNamespace(name="words", label=str, describe=lambda words: {}, draw=lambda word: "<svg></svg>")
 
 
 def data(**illustrate: Any) -> ReportData[str]:

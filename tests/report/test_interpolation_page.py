@@ -17,7 +17,10 @@ from invdesign.report.interpolation_page import path_report, summarize
 
 HOSTILE = "<script>alert(1)</script>"
 WORDS = SimpleNamespace(
-    name="words", label=str, draw=lambda word: f'<svg xmlns="http://www.w3.org/2000/svg"><title>{word}</title></svg>'
+    name="words",
+    label=str,
+    describe=lambda words: {},
+    draw=lambda word: f'<svg xmlns="http://www.w3.org/2000/svg"><title>{word}</title></svg>',
 )
 
 

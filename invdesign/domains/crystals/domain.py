@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Composition
+from pymatgen.core.composition import Composition
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError

@@ -120,7 +120,8 @@ class AlignedVAE(VAE):
             matched = (left @ self.part.T + (guess - 0.5) * power) / noise
             logits = prior_logits + gain.exp() * matched
             guess = self._softmax(logits)
-        return logits.view(len(z), self.length, self.n_letters)
+        per_site: Tensor = logits.view(len(z), self.length, self.n_letters)
+        return per_site
 
     def predict(self, z: Tensor) -> Tensor | None:
         """Return the properties that the head predicts; None without a head."""

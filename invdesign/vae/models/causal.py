@@ -22,6 +22,7 @@ class Window(nn.Module):
         self.layer = nn.Linear(3 * n_in, width)
 
     def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the states of further steps (`n x steps x width`), and the cache after the last of them."""
         before = cache[0] if cache else y.new_zeros(len(y), 2, y.shape[2])
         y = torch.cat([before, y], dim=1)
         wide = torch.cat([y[:, 2:], y[:, 1:-1], y[:, :-2]], dim=2)
@@ -45,6 +46,7 @@ class Convolution(nn.Module):
         self.layers = nn.ModuleList(nn.Linear(3 * width, width) for _ in range(depth))
 
     def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the states of further steps (`n x steps x width`), and the cache after the last of them."""
         y = self.enter(y)
         kept: list[Tensor] = []
         for i, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
@@ -66,6 +68,7 @@ class Recurrent(nn.Module):
         self.units = nn.GRU(n_in, width, num_layers=depth, batch_first=True)
 
     def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the states of further steps (`n x steps x width`), and the cache after the last of them."""
         hidden, last = self.units(y, cache[0] if cache else None)
         return hidden, (last,)
 
@@ -84,6 +87,7 @@ class Block(nn.Module):
         self.narrow = nn.Linear(3 * width, width)
 
     def forward(self, y: Tensor, *cache: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the states of further steps, and the keys and values of all steps so far."""
         n, steps, _ = y.shape
         q, k, v = self.qkv(self.norm(y)).view(n, steps, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         before = 0
@@ -109,6 +113,7 @@ class Transformer(nn.Module):
         self.leave = nn.LayerNorm(width)
 
     def forward(self, y: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the states of further steps (`n x steps x width`), and the cache after the last of them."""
         steps = y.shape[1]
         start = cache[0].shape[2] if cache else 0
         y = self.enter(y) + self.position[start : start + steps]

@@ -227,11 +227,16 @@ class SequenceVAE(VAE):
             last, ended, left = history[going, :, step].view(-1, 1), ended[going].flatten(), left[kept]
             reading = _keep(reading, kept, self.encoder)
             writing = _keep(writing, kept, self.decoder)
+        return self._select_beam(written, rated, z)
+
+    def _select_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> Tensor:
+        """Return the best of the `k` sequences written for each latent, by log-likelihood and distance to `z`."""
+        n, k, _ = written.shape
         if k > 1 and n:
             mean = self._parts(written.view(n * k, -1)).sum(1).view(n, k, -1) + self.center
             off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
             rated = rated - 0.5 * off.square().sum(2)
-        return written[torch.arange(n, device=device), rated.argmax(1)]
+        return written[torch.arange(n, device=z.device), rated.argmax(1)]
 
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0
@@ -265,7 +270,8 @@ class SequenceVAE(VAE):
             hidden_tokens = torch.rand(before.shape, device=x.device) < self.token_dropout
             before = before.masked_fill(hidden_tokens, UNKNOWN)
         hidden, _ = self.write(torch.cat([self.embed(before), matched], dim=2))
-        return self.out(self.from_hidden(hidden) + self.from_match(matched))
+        logits: Tensor = self.out(self.from_hidden(hidden) + self.from_match(matched))
+        return logits
 
     def _rate(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
         logits = self._logits(x, z, parts).float()

@@ -32,8 +32,8 @@ def test_an_encoding_is_restored_from_its_state(encoding, built_in):
 
 
 def test_the_state_of_another_domain_is_rejected():
-    with pytest.raises(InvdesignError, match="crystals"):
-        Molecules().restore({"domain": "crystals"})
+    with pytest.raises(InvdesignError, match="another domain or version"):
+        Molecules().restore({"symprec": 0.1, "vocabulary": {}})
 
 
 @given(data=st.data())

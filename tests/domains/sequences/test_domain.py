@@ -93,7 +93,7 @@ def test_a_corpus_that_does_not_fit_the_domain_is_an_error():
         Sequences(length="fixed").fit(["ACD", "ACDE"])
     with pytest.raises(InvdesignError, match="Raise the domain's max_length"):
         Sequences(max_length=5).fit(["ACDEFG"])
-    with pytest.raises(InvdesignError, match="letters 'E', 'F'"):
+    with pytest.raises(InvdesignError, match="expected a corpus of the letters ACGT, got 'E', 'F'"):
         Sequences("dna").fit(["ACEF"])
     with pytest.raises(InvdesignError, match="expected a corpus of at least one sequence, got none"):
         Sequences().fit([])
@@ -103,7 +103,7 @@ def test_a_corpus_that_does_not_fit_the_domain_is_an_error():
 def test_wrong_settings_are_errors():
     for settings, message in (
         ({"kind": "prot"}, "neither one of"),
-        ({"length": 5, "wild_type": WILD_TYPE}, "wild type has 8"),
+        ({"length": 5, "wild_type": WILD_TYPE}, "expected a wild type of length=5, got 8 letters"),
         ({"length": 0}, "at least 1"),
         ({"min_length": 9, "max_length": 8}, "min_length=9"),
         ({"fixed": [1], "wild_type": WILD_TYPE}, "no residue 1"),
@@ -118,11 +118,11 @@ def test_a_restored_encoding_has_the_limits_of_the_campaign_not_those_of_its_tra
     state = json.loads(json.dumps(trained.state()))
     other = Sequences(length="fixed", wild_type=WILD_TYPE, fixed=[6]).restore(state)
     assert other.domain.fixed == (6,) and other.vocabulary == trained.vocabulary
-    with pytest.raises(InvdesignError, match="molecules"):
-        other.domain.restore({"domain": "molecules"})
-    with pytest.raises(InvdesignError, match="another version"):
-        other.domain.restore({"domain": "sequences"})
-    with pytest.raises(InvdesignError, match="the wild type has 3"):
+    with pytest.raises(InvdesignError, match="another domain or version"):
+        other.domain.restore({"representation": "selfies", "vocabulary": []})
+    with pytest.raises(InvdesignError, match="another version: its tokens differ"):
+        other.domain.restore({**state, "vocabulary": state["vocabulary"][:-1]})
+    with pytest.raises(InvdesignError, match="expected a wild type of length=8, got 3 letters"):
         Sequences(wild_type=WildType("ACD")).restore(state)
 
 
@@ -195,5 +195,5 @@ def test_a_strand_and_its_reverse_complement_are_one_design_of_double_dna() -> N
     double = Sequences(kind="dna", length=8, both_strands=True)
     assert double.key("AGGTATCA") == double.key("TGATACCT") == "AGGTATCA"
     assert Sequences(kind="dna", length=8).key("TGATACCT") == "TGATACCT"
-    with pytest.raises(InvdesignError, match="both_strands is for DNA"):
+    with pytest.raises(InvdesignError, match="both_strands needs kind='dna', got 'protein'"):
         Sequences(kind="protein", both_strands=True)

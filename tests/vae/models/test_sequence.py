@@ -167,7 +167,7 @@ def test_settings_that_make_no_model_are_refused() -> None:
         SequenceVAE(12, 9, d=0)
     with pytest.raises(InvdesignError, match="heads"):
         SequenceVAE(12, 9, d=2, decoder="transformer", width=10)
-    with pytest.raises(InvdesignError, match="expected .window."):
+    with pytest.raises(InvdesignError, match=r"expected .window."):
         SequenceVAE(12, 9, d=2, encoder="lstm")  # type: ignore[arg-type]
     with pytest.raises(InvdesignError, match="n_shared"):
         SequenceVAE(12, 9, d=2, n_shared=3)

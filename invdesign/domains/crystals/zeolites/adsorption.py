@@ -197,7 +197,7 @@ def _find_parameters(name: str, table: Mapping[str, LennardJones], kind: str) ->
 
 def _draw_points(n: int) -> Tensor:
     """Return `n x 3` fractional coordinates of a scrambled Sobol sequence."""
-    engine = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)  # type: ignore[no-untyped-call]
+    engine = torch.quasirandom.SobolEngine(3, scramble=True, seed=0)
     return engine.draw(n, dtype=torch.float64)
 
 

@@ -99,19 +99,13 @@ def test_a_cached_corpus_is_not_parsed_again(tmp_path, crystals, monkeypatch):
 
 
 @pytest.mark.parametrize("choice", ["perov_5", "carbon_24", "mp_20", "table"])
-def test_every_choice_of_the_configuration_fulfils_the_contract_of_a_corpus(choice, tmp_path, crystals):
+def test_every_choice_of_the_configuration_satisfies_the_contract_of_a_corpus(choice, tmp_path, crystals):
     path = tmp_path / "x.csv"
     columns = ("heat_ref", "heat_all", "dir_gap", "ind_gap", "energy_per_atom", "formation_energy_per_atom")
     write(crystals, path, columns={name: [0.0] * 4 for name in (*columns, "band_gap", "e_above_hull")})
-    more = [f"corpus.path={path}", "corpus.workers=1"]
-    composed = compose.compose(
-        None,
-        [
-            "base=crystals",
-            f"corpus=crystals/{choice}",
-            *more,
-            *(["corpus.is_pinned=false"] if choice != "table" else []),
-        ],
-    )
+    settings = [f"corpus.path={path}", "corpus.workers=1"]
+    if choice != "table":
+        settings.append("corpus.is_pinned=false")
+    composed = compose.compose(None, ["base=crystals", f"corpus=crystals/{choice}", *settings])
     values = instantiate.refuse({"corpus": composed.values["corpus"]}, composed.where)
-    testing.check_corpus(instantiate.part(values["corpus"], composed.where, ("corpus",)))
+    testing.check_corpus(instantiate.instantiate(instantiate.part(values["corpus"], composed.where, ("corpus",))))

@@ -120,7 +120,7 @@ def test_a_new_property_head_leaves_the_rest_of_the_model_unchanged() -> None:
     assert vae.predict(vae.posterior(x).loc) is None
     assert with_head.predict(vae.posterior(x).loc).shape == (len(x), 2)
     assert with_head.architecture() == {**vae.architecture(), "n_properties": 2}
-    own = {name for name in with_head.state_dict() if not name.startswith("hint.")}
+    own = {name for name in with_head.state_dict() if not name.startswith("property_head.")}
     assert own == set(vae.state_dict())
 
 

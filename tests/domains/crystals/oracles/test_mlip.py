@@ -77,14 +77,14 @@ def test_a_relaxation_lowers_the_energy_and_reports_its_displacement():
     assert mlip.relaxed_energy([expanded])[0] == pytest.approx(unrelaxed + relaxation.energy_change, abs=1e-4)
     assert mlip.relaxed(expanded) is relaxation, "an oracle and a validator relax a design once"
 
-    changed, unchanged = validators.relaxation([expanded, crystal("MgO")], volume_change=0.1)
+    changed, unchanged = validators.relaxation([expanded, crystal("MgO")], max_volume_change=0.1)
     assert unchanged.passed and not changed.passed
     assert "volume -1" in changed.detail and "eV/atom" in changed.detail
 
 
 @needs_chgnet
 def test_a_relaxation_that_runs_out_of_steps_fails():
-    (check,) = validators.relaxation([crystal("TiO2")], steps=1, force=1e-4)
+    (check,) = validators.relaxation([crystal("TiO2")], max_steps=1, max_force=1e-4)
     assert not check.passed and "not relaxed in 1 steps" in check.detail
     assert np.isnan(mlip.relaxed_energy([crystal("TiO2")], steps=1, force=1e-4, must_converge=True)).all()
 

@@ -53,7 +53,8 @@ def test_every_figure_can_be_configured():
             None, ["base=sequences", f"domain={domain}", f"figures=sequences/{group}", "corpus=sequences/peptides"]
         )
         for name, node in instantiate.refuse(composed.values, composed.where)["figures"].items():
-            check_illustrate(instantiate.part(node, composed.where, ("figures", name)), ["ACGG", "ACCG", "GCCG"])
+            figure = instantiate.instantiate(instantiate.part(node, composed.where, ("figures", name)))
+            check_illustrate(figure, ["ACGG", "ACCG", "GCCG"])
 
 
 def test_a_mutation_has_the_values_of_all_designs_that_carry_it():
