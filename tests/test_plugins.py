@@ -1,4 +1,4 @@
-"""Every choice of every group of conf/ satisfies the contract of its kind; the YAML file registers a plug-in."""
+"""Every choice of every group of conf/ satisfies the contract of its kind; a YAML file is all that registers it."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def rocks() -> tuple[Any, ...]:
 
 
 def targets_of(node: Any) -> list[str]:
-    """Everything that a part of a configuration names."""
+    """Return every target of a part of a configuration."""
     inner = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
     here = [node["_target_"]] if isinstance(node, dict) and "_target_" in node else []
     return [*here, *(target for part in inner for target in targets_of(part))]
 
 
 def designs_for(node: Any) -> Sequence[Any]:
-    """Designs of the domain that a part belongs to; skips where a part needs an extra that is not installed."""
+    """Return designs of the domain that a part belongs to; skip where it needs an extra that is not installed."""
     named = targets_of(node)
     for start, package in EXTRAS.items():
         if any(target.startswith(start) for target in named) and importlib.util.find_spec(package) is None:
@@ -84,7 +84,7 @@ def designs_for(node: Any) -> Sequence[Any]:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the choices of NEEDS read."""
+    """Write what the choices of NEEDS read."""
     monkeypatch.chdir(tmp_path)
     elements = ("Na", "Cl", "Sr", "Ti", "O", "Cu")
     Path("phases.csv").write_text("formula,energy_per_atom\n" + "".join(f"{e},-2\n" for e in elements))
@@ -105,18 +105,26 @@ def domain_of(choice: str) -> str:
 
 
 def values(group: str, choice: str, *more: str) -> tuple[dict[str, Any], Any]:
-    """What a choice says, if it is safe; sequences may refer to the settings of their domain."""
-    words = [f"base={domain_of(choice)}", f"{group}={choice}", *NEEDS.get((group, choice), []), *more]
+    """Return what a choice sets and where, if it is safe; sequences may refer to the settings of their domain."""
+    overrides = [f"base={domain_of(choice)}", f"{group}={choice}", *NEEDS.get((group, choice), []), *more]
     if group != "domain" and domain_of(choice) == "sequences":
-        words.insert(1, "domain=dna" if choice in OF_DNA else "domain=protein")
-    composed = compose.compose(None, words)
-    said = {key: composed.values[key] for key in (group, "objectives")}
-    return instantiate.refuse(said, composed.where, allowed=["my_oracle"]), composed.where
+        overrides.insert(1, "domain=dna" if choice in OF_DNA else "domain=protein")
+    composed = compose.compose(None, overrides)
+    top = group.split("/")[0]
+    return instantiate.refuse(
+        {key: composed.values[key] for key in (top, "objectives")}, composed.where, allowed=["my_oracle"]
+    ), composed.where
+
+
+def make(node: Any, where: Any, keys: tuple[str, ...], parameter: Any = None) -> Any:
+    """Return what a value of a configuration describes."""
+    return instantiate.instantiate(instantiate.part(node, where, keys, parameter))
 
 
 def part(group: str, choice: str, *more: str) -> Any:
+    """Return the part that a choice describes."""
     node, where = values(group, choice, *more)
-    return instantiate.part(node[group], where, (group,))
+    return make(node[group], where, (group,), instantiate.root_signature().parameters[group])
 
 
 @pytest.mark.parametrize("choice", [c for c in choices("oracle") if c not in ("callable", "molecules/table")])
@@ -126,21 +134,21 @@ def test_every_oracle_keeps_its_contract_and_names_its_objective(choice: str) ->
     assert list(node["oracle"]) == list(node["objectives"]) == [choice.split("/")[-1]]
     designs = designs_for(node)
     name = choice.split("/")[-1]
-    testing.check_oracle(instantiate.part(node["oracle"][name], where, ("oracle", name)), designs, m=1)
+    testing.check_oracle(make(node["oracle"][name], where, ("oracle", name)), designs, m=1)
 
 
 def test_a_table_is_an_oracle(tmp_path: Path) -> None:
     file = tmp_path / "measured.csv"
     file.write_text("smiles,y\n" + "".join(f"{smiles},{i}\n" for i, smiles in enumerate(DESIGNS[:-1])))
     node, where = values("oracle", "molecules/table", f"oracle.table.path={file}", "oracle.table.columns=[y]")
-    testing.check_oracle(instantiate.part(node["oracle"]["table"], where, ("oracle",)), DESIGNS, m=1)
+    testing.check_oracle(make(node["oracle"]["table"], where, ("oracle", "table")), DESIGNS, m=1)
 
 
 def test_a_function_of_the_users_is_an_oracle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_oracle.py").write_text("def score(designs, *, k=1):\n    return [k * len(d) for d in designs]\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     node, where = values("oracle", "callable", "oracle.score.function=my_oracle:score", "oracle.score.k=2")
-    oracle = instantiate.part(node["oracle"]["score"], where, ("oracle",))
+    oracle = make(node["oracle"]["score"], where, ("oracle", "score"))
     testing.check_oracle(oracle, DESIGNS, m=1)
     assert list(oracle(["CC"])) == [4]
 
@@ -150,7 +158,7 @@ def test_every_validator_keeps_its_contract(group: str, choice: str) -> None:
     node, where = values(group, choice)
     designs = designs_for(node[group])
     for name, validator in node[group].items():
-        testing.check_validator(instantiate.part(validator, where, (group, name)), designs)
+        testing.check_validator(make(validator, where, (group, name)), designs)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ def test_every_deliverable_and_every_figure_keeps_its_contract(group: str, choic
     node, where = values(group, choice)
     designs = designs_for(node[group])
     check = testing.check_deliver if group == "deliverables" else testing.check_illustrate
-    check(instantiate.part(node[group][name], where, (group, name)), designs)
+    check(make(node[group][name], where, (group, name)), designs)
 
 
 def test_a_function_of_the_users_is_a_deliverable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,15 +180,30 @@ def test_a_function_of_the_users_is_a_deliverable(tmp_path: Path, monkeypatch: p
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     composed = compose.compose(None, ["deliverables.plates.function=my_plates:plate", "deliverables.plates.wells=4"])
-    with pytest.raises(InvdesignError, match="add --allow my_plates"):
+    with pytest.raises(InvdesignError, match="--allow my_plates"):
         instantiate.refuse(composed.values, composed.where)
     made = instantiate.build(composed.values, composed.where, name="mine", allowed=["my_plates"]).campaign
-    testing.check_deliver(made.deliverables["plates"], DESIGNS)
+    testing.check_deliver(made.output.deliverables["plates"], DESIGNS)
 
 
 @pytest.mark.parametrize("choice", choices("search"))
 def test_every_search_keeps_its_contract(choice: str) -> None:
     testing.check_search(part("search", choice), m=2 if choice == "hypervolume" else 1)
+
+
+@pytest.mark.parametrize("choice", [c for c in choices("search/acquire") if c != "none"])
+def test_every_acquisition_function_keeps_its_contract(choice: str) -> None:
+    node, where = values("search/acquire", choice)
+    testing.check_acquire(
+        make(node["search"]["acquire"], where, ("search", "acquire")), m=2 if "nehvi" in choice else 1
+    )
+
+
+@pytest.mark.parametrize("choice", choices("search/propose"))
+def test_every_choice_of_proposers_keeps_its_contract(choice: str) -> None:
+    search = instantiate.root_signature().parameters["search"]
+    node, where = values("search/propose", choice)
+    testing.check_search(make(node["search"], where, ("search",), search))
 
 
 @pytest.mark.parametrize("choice", choices("density"))
@@ -197,9 +220,9 @@ def test_every_surrogate_keeps_its_contract(choice: str) -> None:
 
 
 @pytest.mark.parametrize("choice", choices("mutations"))
-def test_all_edits_answer_as_many_designs_as_asked_by_torchs_generator_alone(choice: str) -> None:
+def test_mutations_return_n_designs_that_depend_on_the_generator_of_torch_alone(choice: str) -> None:
     node, where = values("mutations", choice)
-    policy = instantiate.part(node["mutations"], where, ("mutations",))
+    policy = make(node["mutations"], where, ("mutations",))
     designs, made = designs_for(node["mutations"]), []
     for _ in range(2):
         torch.manual_seed(1)
@@ -210,15 +233,15 @@ def test_all_edits_answer_as_many_designs_as_asked_by_torchs_generator_alone(cho
 
 
 @pytest.mark.parametrize("choice", choices("outcome_transform"))
-def test_every_warp_and_its_inverse_keep_the_order(choice: str) -> None:
+def test_every_outcome_transform_and_its_inverse_keep_the_order(choice: str) -> None:
     u = torch.tensor([-1.0, -1.0, 0.5, 0.5, 2.0, 3.0, 10.0], dtype=torch.float64)
-    warped = part("outcome_transform", choice)(u)
-    assert warped.u.shape == u.shape and bool((warped.u.diff() >= 0).all())
-    assert bool((warped.inverse(warped.u).diff() >= -1e-9).all())
+    transformed = part("outcome_transform", choice)(u)
+    assert transformed.u.shape == u.shape and bool((transformed.u.diff() >= 0).all())
+    assert bool((transformed.inverse(transformed.u).diff() >= -1e-9).all())
 
 
 @pytest.mark.parametrize("choice", choices("feasibility"))
-def test_every_feasibility_answers_log_probabilities(choice: str) -> None:
+def test_every_feasibility_model_predicts_log_probabilities(choice: str) -> None:
     torch.manual_seed(0)
     X = torch.cat([torch.randn(24, 3), torch.eye(20)[torch.randint(20, (24, 2))].flatten(1)], 1).double()
     values = part("feasibility", choice)(X, X[:, 0] > 0, d=3)(X.view(2, 12, -1))
@@ -242,8 +265,8 @@ def test_a_builtin_corpus_keeps_its_contract(choice: str) -> None:
 
 
 def test_a_library_of_a_wild_type_keeps_the_contract_of_a_corpus() -> None:
-    said = [f"domain.wild_type={WILD_TYPE}", "corpus.wild_type=${domain.wild_type}", "corpus.n=50"]
-    testing.check_corpus(part("corpus", "sequences/library", *said))
+    settings = [f"domain.wild_type={WILD_TYPE}", "corpus.wild_type=${domain.wild_type}", "corpus.n=50"]
+    testing.check_corpus(part("corpus", "sequences/library", *settings))
 
 
 @pytest.mark.parametrize(
@@ -279,6 +302,12 @@ def test_zinc250k_keeps_its_contract_from_a_given_file(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("group", ["corpus", "seeds"])
+def test_a_table_of_crystals_keeps_the_contract_of_a_corpus(group: str) -> None:
+    testing.check_corpus(part(group, "crystals/table", f"{group}.path=crystals.csv", f"{group}.properties={{y: y}}"))
+
+
 @pytest.mark.parametrize("group", ["corpus", "seeds"])
 def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
@@ -290,12 +319,12 @@ def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_pat
 def test_every_vae_keeps_its_contract(choice: str) -> None:
     recipe = part("vae", choice)
     if not hasattr(recipe, "build"):
-        pytest.skip("a model that is trained already; the tests of the map look at it")
+        pytest.skip("a trained model; the tests of latent/ check it")
     node, _ = values("vae", choice)
     designs = SEQUENCES if domain_of(choice) == "sequences" else designs_for(node["vae"])
     name = "molecules" if designs is DESIGNS else "protein" if designs is SEQUENCES else "crystals"
-    domain = part("domain", name, *(["domain.length=fixed"] if choice == "sequences/aligned" else [])).fit(designs)
-    testing.check_vae(recipe.build(domain), domain.to_batch(designs))
+    encoding = part("domain", name, *(["domain.length=fixed"] if choice == "sequences/aligned" else [])).fit(designs)
+    testing.check_vae(recipe.build(encoding), encoding.encode(designs))
 
 
 @pytest.mark.parametrize("choice", choices("executor"))

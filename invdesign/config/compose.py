@@ -314,15 +314,17 @@ def _packages(composition: _Composition, name: str) -> tuple[tuple[Path, str], .
     ranked = sorted(
         composition.loaded, key=lambda path: (path != name, path.startswith(f"{PRESETS}/"), path.count("/"))
     )
-    return tuple((composition.loaded[path], _package(path, composition.loaded[path])) for path in ranked)
+    return tuple(
+        (composition.loaded[path], package(path.rpartition("/")[0], composition.loaded[path])) for path in ranked
+    )
 
 
-def _package(config_path: str, path: Path) -> str:
+def package(group: str, path: Path) -> str:
     """Return the package of a configuration: that of its header, else its group."""
     header = re.match(r"\s*#\s*@package\s+(\S+)", path.read_text(encoding="utf-8-sig"))
     if header:
         return "" if header[1] == "_global_" else header[1]
-    return ".".join(part for part in config_path.split("/")[:-1] if part not in DOMAINS)
+    return ".".join(part for part in group.split("/") if part and part not in DOMAINS)
 
 
 def _parse_all(overrides: Sequence[str]) -> list[Override]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from invdesign.config.compose import Composed, groups
+from invdesign.config.compose import PRESETS, Composed, groups, package
 from invdesign.config.instantiate import COMBINE_ORACLES, root_signature
 from invdesign.config.shipped_paths import shipped
 from invdesign.config.signatures import DefaultPart, Parameter, signature
@@ -19,6 +19,8 @@ from invdesign.core.errors import InvdesignError
 META = ("_target_", "_partial_")
 CALL_ARGUMENTS = ("d", "progress", "n_outputs")
 """Keyword arguments that the program gives when it calls a bound function."""
+MAX_LEVELS = 5
+"""Length of the path below which the parameters of default parts are listed."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def _settings(
     elif isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _settings((*keys, str(key)), item, _below(raw, key), True, None, composed)
-    elif isinstance(value, list) and (_names(raw) or any(isinstance(item, dict) for item in value)):
+    elif isinstance(value, list | tuple) and (_names(raw) or any(isinstance(item, dict) for item in value)):
         for name, item in zip(_names(raw) or map(str, range(len(value))), value, strict=False):
             yield from _settings((*keys, name), item, _below(raw, name), True, None, composed)
     else:
@@ -125,8 +127,12 @@ def _part(keys: tuple[str, ...], node: Mapping[str, Any], raw: Any, composed: Co
     for name in [*parameters, *(key for key in node if key not in parameters and key not in META)]:
         parameter = parameters.get(name)
         is_given = name in node
-        if parameter is not None and not is_given and not is_settable(parameter):
-            continue
+        if (
+            parameter is not None
+            and not is_given
+            and not is_settable(parameter, is_bound=not known or not known.is_class)
+        ):
+            continue  # an argument of the later call
         if name == "name" and keys[-1] == node.get("name") and not isinstance(_below(raw, name), str):
             continue
         yield from _settings((*keys, name), node.get(name), _below(raw, name), is_given, parameter, composed)
@@ -136,11 +142,17 @@ def _below(raw: Any, key: Any) -> Any:
     return raw.get(key) if isinstance(raw, Mapping) else None
 
 
-def is_settable(parameter: Parameter) -> bool:
-    """Return whether a configuration can set a parameter, so that it is no argument of the later call."""
+def is_settable(parameter: Parameter, *, is_bound: bool = True) -> bool:
+    """Return whether a configuration can set a parameter, so that it is no argument of the later call.
+
+    Args:
+        parameter: A parameter that the choice does not set.
+        is_bound: Whether it belongs to a function that is bound, not to a class that is made. A choice states what must
+            be set of a function as `???`, so a required parameter that it does not state is given at the call.
+    """
     if parameter.name in CALL_ARGUMENTS:
         return False
-    return parameter.is_keyword_only or not parameter.is_required
+    return not (is_bound and parameter.is_required)
 
 
 def settings_text(settings: Sequence[Setting]) -> str:
@@ -177,64 +189,111 @@ def options(group: str, choice: str, config_dirs: Sequence[str] = ()) -> list[Op
         raise InvdesignError(
             f"options: no choice {choice!r} in {group}. Choices: {', '.join(groups(config_dirs)[group])}"
         )
-    text = _file(group, choice, config_dirs).read_text(encoding="utf-8-sig")
-    node = yaml.safe_load(text) or {}
-    if text.lstrip().startswith("# @package _global_"):
-        found: list[Option] = []
-        for key, value in node.items():
-            if key != "defaults":
-                found += _options((key,), value, root_signature().parameters.get(key))
-        return found
-    own = {key: value for key, value in node.items() if key != "defaults"}
-    return list(_options(tuple(group.split("/")), own, root_signature().parameters.get(group)))
+    found: list[Option] = []
+    for key, value in _content(group, choice, config_dirs).items():
+        parameter = root_signature().parameters.get(key)
+        is_record = isinstance(value, dict) and (parameter is None or not parameter.container)
+        found += _options((key,), value, None if is_record and "_target_" not in value else parameter)
+    return found
+
+
+def _content(group: str, choice: str, config_dirs: Sequence[str]) -> dict[str, Any]:
+    """Return what a choice sets, by the key of the top level, with the choices that its `defaults:` include."""
+    path = _file(group, choice, config_dirs)
+    node = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
+    content: dict[str, Any] = {}
+    for item in node.pop("defaults", []):
+        if isinstance(item, dict) and group != PRESETS:
+            for name, inner in item.items():
+                _merge(content, _content(f"{group}/{name}", inner, config_dirs) if inner else {})
+        elif isinstance(item, str) and item.endswith("@_here_"):
+            _merge(content, _content(*_split(item.removesuffix("@_here_").strip("/"), config_dirs), config_dirs))
+    for key in reversed(package(group, path).split(".") if package(group, path) else []):
+        node = {key: node}
+    _merge(content, node)
+    return content
+
+
+def _split(path: str, config_dirs: Sequence[str]) -> tuple[str, str]:
+    """Return the group and the choice that a path such as `validators/sequences/dna` names."""
+    group = next(name for name in sorted(groups(config_dirs), key=len, reverse=True) if path.startswith(f"{name}/"))
+    return group, path[len(group) + 1 :]
+
+
+def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Merge a mapping into another one, as Hydra does."""
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
 
 
 def top_level() -> list[Option]:
     """Return the settings of a campaign that belong to no group."""
     known = groups()
     return [
-        Option(name, p.annotation, p.default or "(required)", p.summary)
+        Option(name, p.annotation, _default(p), p.summary)
         for name, p in root_signature().parameters.items()
         if name not in known and name not in ("objectives", "executor")
     ]
 
 
 def _options(keys: tuple[str, ...], value: Any, parameter: Parameter | None) -> Iterator[Option]:
-    if isinstance(value, dict) and "_target_" not in value and (parameter is None or not parameter.record):
-        for key, item in value.items():
-            yield from _options((*keys, str(key)), item, None)
-        return
+    """Yield a parameter of a choice and, where its value is a part, the parameters of the part.
+
+    Args:
+        keys: Its path.
+        value: What the choice sets; for a part that is not set, the default.
+        parameter: Its parameter in the signature of the part that it belongs to.
+    """
     if not isinstance(value, dict):
-        yield Option(
-            ".".join(keys),
-            parameter.annotation if parameter else "",
-            _short(value),
-            parameter.summary if parameter else "",
-        )
+        kind, doc = (parameter.annotation, parameter.summary) if parameter else ("", "")
+        yield Option(".".join(keys), kind, "(required)" if value == "???" else _short(value), doc)
         return
-    target = value.get("_target_") or (parameter.record if parameter else "")
-    known = signature(str(target))
-    for name, own in (known.parameters if known else {}).items():
-        if name not in value and not is_settable(own):
-            continue
-        path = (*keys, name)
-        given = value.get(name)
-        if isinstance(given, dict):
-            yield from _options(path, given, own)
-            continue
-        yield Option(".".join(path), own.annotation, _default(own, name in value, given), own.summary)
-        if name not in value and own.part is not None and len(path) < 4:
-            yield from _options(path, _node(own.part), None)
+    target = str(value.get("_target_", ""))
+    if not target and (parameter is None or parameter.container or not parameter.record):
+        for name, item in value.items():
+            record = {"_target_": parameter.record} if parameter and parameter.record and isinstance(item, dict) else {}
+            yield from _options((*keys, str(name)), {**record, **item} if record else item, None)
+        return
+    known = signature(target or (parameter.record if parameter else ""))
+    if known is None:
+        return
+    for name, own in known.parameters.items():
+        if name in value or is_settable(own, is_bound=not known.is_class):
+            yield from _option((*keys, name), own, value)
+
+
+def _option(keys: tuple[str, ...], parameter: Parameter, part: Mapping[str, Any]) -> Iterator[Option]:
+    """Yield a parameter of a part, and those of the part that is its value."""
+    is_given = parameter.name in part
+    given = part.get(parameter.name)
+    if isinstance(given, dict):
+        yield from _options(keys, given, parameter)
+        return
+    default = _default(parameter)
+    if is_given:
+        default = "(required)" if given == "???" else _short(given)
+    elif parameter.name == "name" and parameter.is_required:
+        default = keys[-2]
+    elif parameter.part is not None:
+        default = parameter.part.target.rpartition(".")[2]
+    yield Option(".".join(keys), parameter.annotation, default, parameter.summary)
+    if not is_given and len(keys) < MAX_LEVELS:
+        if parameter.part is not None:
+            yield from _options(keys, _node(parameter.part), None)
+        for name, inner in parameter.named_parts:
+            yield from _options((*keys, name), _node(inner), None)
+
+
+def _default(parameter: Parameter) -> str:
+    """Return a default as it is written in YAML."""
+    return "(required)" if parameter.default is None else _short(parameter.value)
 
 
 def _node(part: DefaultPart) -> dict[str, Any]:
     return {"_target_": part.target, **dict(part.settings)}
-
-
-def _default(parameter: Parameter, is_given: bool, given: Any) -> str:
-    if is_given:
-        return "(required)" if given == "???" else _short(given)
-    return parameter.default if parameter.default is not None else "(required)"
 
 
 def description(path: Path) -> str:
@@ -265,4 +324,4 @@ def _short(value: Any) -> str:
         except (ValueError, SyntaxError):
             return value
     text = yaml.safe_dump(value, default_flow_style=True, width=10_000).strip()
-    return text.removesuffix("\n...").removesuffix("...").strip()
+    return str(text).removesuffix("\n...").removesuffix("...").strip()

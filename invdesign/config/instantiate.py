@@ -159,8 +159,8 @@ def instantiate(node: Any) -> Any:
     Raises:
         InvdesignError: A part refuses its settings.
     """
-    if isinstance(node, list):
-        return [instantiate(value) for value in node]
+    if isinstance(node, list | tuple):
+        return type(node)(instantiate(value) for value in node)
     if not isinstance(node, dict):
         return node
     settings = {key: instantiate(value) for key, value in node.items() if key not in targets.META}

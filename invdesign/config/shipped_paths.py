@@ -1,4 +1,4 @@
-"""Where the shipped files lie: in the checkout, else in the installed package."""
+"""Folders of the shipped files: those of the checkout, otherwise those of the installed package."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Literal
 
 
 def shipped(what: Literal["conf", "campaigns"]) -> Path:
-    """The folder of the shipped groups or campaigns.
+    """Return the folder of the shipped groups or campaigns.
 
-    A checkout's own is preferred: an editable install copies it once, and the copy goes stale.
+    The folder of a checkout is preferred: an editable install copies it once, and the copy becomes outdated.
+
+    Args:
+        what: `"conf"` for the groups, `"campaigns"` for the campaigns.
     """
     package = Path(__file__).resolve().parent.parent
     checkout = package.parent / what

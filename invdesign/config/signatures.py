@@ -61,7 +61,7 @@ class Parameter:
     takes_part: bool = False
     """Whether the value may be a part of any kind: a callable, a protocol, or an unknown type."""
     plain_type: str = "Any"
-    """Type with aliases written out, records and protocols as `Any`, callables as `Callable`."""
+    """Type with aliases written out, records by name, callables as `Callable`, others as `Any`."""
     named_parts: tuple[tuple[str, DefaultPart], ...] = ()
     """Items of a default that is a mapping of parts."""
     is_keyword_only: bool = True
@@ -251,7 +251,7 @@ PLAIN_NAMES = ("int", "float", "str", "bool", "None", "Path", "Literal", "Sequen
 
 
 def _plain_type(module: str, annotation: ast.expr, depth: int = 0) -> str:
-    """Return a type whose names are all plain: aliases written out, callables as `Callable`, others as `Any`."""
+    """Return a type of plain names: aliases written out, records by name, callables as `Callable`, others as `Any`."""
     if isinstance(annotation, ast.Constant):
         if isinstance(annotation.value, str):
             return _plain_type(module, ast.parse(annotation.value, mode="eval").body, depth)
@@ -273,7 +273,9 @@ def _plain_type(module: str, annotation: ast.expr, depth: int = 0) -> str:
         if annotation.id in PLAIN_NAMES:
             return annotation.id
         home, alias = _alias(module, annotation.id)
-        return "Any" if alias is None or depth > 5 else _plain_type(home, alias, depth + 1)
+        if alias is not None and depth <= 5:
+            return _plain_type(home, alias, depth + 1)
+        return annotation.id if _is_record(_resolve(module, annotation.id)) else "Any"
     return ast.unparse(annotation) if isinstance(annotation, ast.Tuple) else "Any"
 
 

@@ -1,4 +1,4 @@
-"""What a configuration may name in `_target_`: settled from source text, before anything is imported."""
+"""Rules on what a configuration may name in `_target_`, checked from source text before anything is imported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = Literal["class", "function"]
 
 
 def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every mapping of a composed configuration with its key path, outermost first."""
+    """Yield every mapping of a composed configuration with its key path, outermost first."""
     if isinstance(node, dict):
         yield path, node
         for key, value in node.items():
@@ -33,40 +33,46 @@ def walk(node: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...
 
 
 def problem(node: dict[str, Any], *, allowed: Sequence[str] = ()) -> str:
-    """Why a mapping must not be instantiated, or an empty string.
+    """Return why a mapping must not be instantiated; an empty string where it may.
 
-    Our own names must be public and defined where they are said to be, so that no path leads through one of our
-    modules into another (`invdesign.execution.executors.pickle.loads`); functions are bound, never called while a
-    configuration is built.
+    Names of this package must be public and defined in the module that the path names, so that no path leads through
+    one of its modules into another one (`invdesign.execution.executors.pickle.loads`). Functions are bound, never
+    called, while a configuration is built.
+
+    Args:
+        node: A mapping of a composed configuration.
+        allowed: Modules of the user that targets may name.
     """
     strange = [key for key in node if isinstance(key, str) and key.startswith("_") and key not in META]
     if strange:
-        return f"{strange[0]!r} is refused; beside ordinary keys a part may have _target_ and _partial_"
+        return f"expected ordinary keys, _target_ and _partial_, got {strange[0]!r}. Remove it"
     if "_target_" not in node:
-        return "_partial_ without a _target_: name the function to bind" if "_partial_" in node else ""
+        return (
+            "expected a _target_ beside _partial_, got none. Name the function to bind" if "_partial_" in node else ""
+        )
     target, is_partial = node["_target_"], node.get("_partial_", False)
     if not isinstance(target, str) or not all(part.isidentifier() for part in target.split(".")):
-        return f"_target_ {target!r} is no dotted name of a Python object"
+        return f"expected _target_ as a dotted name of a Python object, got {target!r}. Write module.name"
     if not isinstance(is_partial, bool):
-        return f"_partial_ must be true or false, got {is_partial!r}"
+        return f"expected _partial_ as true or false, got {is_partial!r}. Correct it"
     if any(target.startswith(f"{module}.") for module in allowed):
         return ""
     if not target.startswith(f"{OURS}."):
         top = target.split(".")[0]
         return (
-            f"_target_ {target!r} lies outside invdesign and the modules that you allowed "
-            f"({', '.join(allowed) or 'none'}); if you trust it, add --allow {top}"
+            f"expected a _target_ in invdesign or in a module that you allowed ({', '.join(allowed) or 'none'}), got "
+            f"{target!r}, which is outside invdesign. If you trust it, add --allow {top}"
         )
     kind = kind_of(target)
     if kind is None:
-        return f"_target_ {target!r} names nothing public that invdesign defines{_nearest(target)}"
+        return f"expected a public name that invdesign defines as _target_, got {target!r}{_nearest(target)}"
     if kind == "function" and not is_partial:
-        return f"_target_ {target!r} is a function, which a configuration binds but never calls; add _partial_: true"
+        return f"expected a class or a bound function, got the function {target!r}. Add _partial_: true"
     return ""
 
 
 def kind_of(target: str) -> Kind | None:
-    """Whether one of our public names is a class or a function, read from source; None where it is neither."""
+    """Return whether a public name of this package is a class or a function; None where it is neither."""
     module, _, name = target.rpartition(".")
     followed: set[str] = set()
     while module and module not in followed:
@@ -84,7 +90,7 @@ def kind_of(target: str) -> Kind | None:
 
 @lru_cache
 def names_of(module: str) -> tuple[dict[str, Kind], dict[str, tuple[str, str]]]:
-    """The public classes and functions that one of our modules defines, and what it takes from others of ours."""
+    """Return the classes and functions that a module of this package defines, and what it imports from others of it."""
     path = _source(module)
     defined: dict[str, Kind] = {}
     imported: dict[str, tuple[str, str]] = {}
@@ -102,7 +108,7 @@ def resolve(target: str) -> Any:
     """Import a target that `problem` accepted.
 
     Raises:
-        InvdesignError: there is no such module or name.
+        InvdesignError: There is no such module or name.
     """
     module, _, name = target.rpartition(".")
     try:
@@ -111,13 +117,13 @@ def resolve(target: str) -> Any:
         if module.startswith(f"{OURS}."):
             raise
         raise InvdesignError(
-            f"_target_ {target!r}: cannot import {module!r} ({error}); it must lie in the campaign's folder, in the "
-            "current one, or be installed"
+            f"_target_ {target!r}: cannot import {module!r} ({error}). Put it into the campaign's folder or into "
+            "the current one, or install it"
         ) from error
     if not callable(getattr(found, name, None)):
         close = difflib.get_close_matches(name, [n for n in vars(found) if not n.startswith("_")], n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise InvdesignError(f"_target_ {target!r}: {module} has no function or class {name!r}{hint}")
+        hint = f"Did you mean {close[0]!r}?" if close else "Check the name"
+        raise InvdesignError(f"_target_ {target!r}: {module} has no function or class {name!r}. {hint}")
     return getattr(found, name)
 
 
@@ -135,4 +141,4 @@ def _nearest(target: str) -> str:
     defined, imported = names_of(module)
     known = [n for n in (*defined, *imported) if kind_of(f"{module}.{n}")]
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {module}.{close[0]}?" if close else ""
+    return f". Did you mean {module}.{close[0]}?" if close else ". Check the name"

@@ -9,6 +9,7 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,13 +121,14 @@ def value(given: Any, parameter: Parameter | None, where: Where, keys: tuple[str
     if isinstance(given, dict):
         return _mapping(given, parameter, where, keys)
     if isinstance(given, list) and any(isinstance(item, dict) for item in given):
-        return [_item(str(i), item, parameter, where, (*keys, str(i))) for i, item in enumerate(given)]
+        items = [_item(str(i), item, parameter, where, (*keys, str(i))) for i, item in enumerate(given)]
+        return as_declared(items, _type_of(parameter))
     expected = _type_of(parameter)
     problem = mismatch(given, expected)
     if problem:
         hint = ". Quote it to make it text" if expected is str and isinstance(given, int | float) else ""
         raise InvdesignError(f"{where(keys)}: {'.'.join(keys)}: {problem}{hint}")
-    return given
+    return as_declared(given, expected)
 
 
 def _mapping(value: dict[str, Any], parameter: Parameter | None, where: Where, keys: tuple[str, ...]) -> Any:
@@ -141,7 +143,8 @@ def _mapping(value: dict[str, Any], parameter: Parameter | None, where: Where, k
         return complete(value, where, keys)
     if parameter.container == "sequence":
         named = {str(key): item for key, item in value.items() if item is not None}
-        return [_item(key, item, parameter, where, (*keys, key)) for key, item in named.items()]
+        items = [_item(key, item, parameter, where, (*keys, key)) for key, item in named.items()]
+        return as_declared(items, _type_of(parameter))
     if parameter.container == "mapping":
         is_part = parameter.takes_part or bool(parameter.record)
         given = {str(key): item for key, item in value.items() if item is not None or not is_part}
@@ -180,7 +183,7 @@ def _read_type(node: ast.expr) -> Any:
     if isinstance(node, ast.Constant):
         return type(None) if node.value is None else node.value
     if isinstance(node, ast.Name):
-        return PLAIN_TYPES.get(node.id, Any)
+        return PLAIN_TYPES.get(node.id) or _record_type(node.id)
     if isinstance(node, ast.BinOp):
         return _read_type(node.left) | _read_type(node.right)
     if isinstance(node, ast.Subscript):
@@ -191,6 +194,38 @@ def _read_type(node: ast.expr) -> Any:
         inner = tuple(... if ast.unparse(item) == "..." else _read_type(item) for item in items)
         return head[inner if len(inner) > 1 else inner[0]]
     return Any
+
+
+class _Record:
+    """Base of the types that stand for records: no plain value is one."""
+
+
+@cache
+def _record_type(name: str) -> type[_Record]:
+    """Return the type that stands for a record in messages."""
+    return type(name, (_Record,), {})
+
+
+def as_declared(given: Any, expected: Any) -> Any:
+    """Return a value with its lists as tuples where the type is a tuple; YAML has lists only.
+
+    Args:
+        given: A value that fits the type.
+        expected: The type.
+
+    Example:
+        >>> as_declared([1, 2], float | tuple[float, float])
+        (1, 2)
+    """
+    if not isinstance(given, list):
+        return given
+    option = next((o for o in _options(expected) if typing.get_origin(o) in (tuple, list, Sequence)), None)
+    if option is None:
+        return given
+    item = _sequence_item(option)
+    inner = [item] * len(given) if item is not None else list(typing.get_args(option))
+    items = [as_declared(value, kind) for value, kind in zip(given, inner, strict=False)]
+    return tuple(items) if typing.get_origin(option) is tuple else items
 
 
 def _item_type(parameter: Parameter | None) -> Any:
@@ -221,12 +256,10 @@ def mismatch(value: Any, expected: Any) -> str:
 def _fits(value: Any, expected: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
     """Return whether a value fits a type that is no union and no literal."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if expected is Any:
-        return True
-    if expected is None or expected is type(None):
-        return value is None
-    if expected is bool:
-        return isinstance(value, bool)
+    if isinstance(expected, type) and issubclass(expected, _Record):
+        return isinstance(value, dict)
+    if expected is bool or expected is type(None):
+        return isinstance(value, expected)
     if expected is int:
         return is_number and isinstance(value, int)
     if expected is float:
@@ -259,7 +292,7 @@ def show(expected: Any) -> str:
     if _sequence_item(expected) is not None:
         return f"a list of {show(_sequence_item(expected))}"
     if origin is collections.abc.Callable:
-        return "a function"
+        return "a function (function: module:name)"
     return getattr(expected, "__name__", str(expected))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 D_in = TypeVar("D_in", contravariant=True)
 
 
+@runtime_checkable
 class DesignSpace(Protocol[D]):
     """Identity of designs, and their text form: all that the search needs of a domain."""
 
@@ -55,6 +56,7 @@ class EncodingShape:
     """Whether every design fills its row: variants of one sequence, or an aligned family."""
 
 
+@runtime_checkable
 class Encoding(Protocol[D, B]):
     """A fitted encoding of designs as tensors; a domain that is not fitted has none, by type.
 
@@ -84,6 +86,7 @@ class Encoding(Protocol[D, B]):
         ...
 
 
+@runtime_checkable
 class Encodable(Protocol[D, B]):
     """Fitting of an encoding: what a VAE needs of a domain."""
 
@@ -108,6 +111,7 @@ class Encodable(Protocol[D, B]):
         ...
 
 
+@runtime_checkable
 class Domain(DesignSpace[D], Encodable[D, B], Protocol[D, B]):
     """A kind of design: molecules, crystals, sequences.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from torch.distributions import Normal
 LOG_2PI = math.log(2 * math.pi)
 
 
+@runtime_checkable
 class Prior(Protocol):
     """A prior p(z) over the latents of a VAE."""
 

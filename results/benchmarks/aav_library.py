@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from invdesign.campaign import Campaign, initialize, run
+from invdesign.campaign import Campaign, Filters, Limits, Seeding, Surrogates, Task, initialize, make_engine, run, start
 from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import letters_of
@@ -84,32 +84,31 @@ def design_library(path: Path, cache: Path, *, max_mutations: int, seed: int, bu
     starts = Corpus((WILD_TYPE.sequence, *(corpus.designs[i] for i in rows)), name="starts", sha256=f"starts-{seed}")
     campaign = Campaign(
         domain=domain,
-        objectives=[
-            Objective("predicted", weight=1 / float(np.nanstd(predicted(corpus.designs)))),
-            Objective("naturalness", "nats", weight=1 / float(np.nanstd(natural(corpus.designs)))),
-        ],
-        combine="weighted",
-        oracle=lambda designs: np.stack([predicted(designs), natural(designs)], axis=1),
+        task=Task(
+            [
+                Objective("predicted", weight=1 / float(np.nanstd(predicted(corpus.designs)))),
+                Objective("naturalness", "nats", weight=1 / float(np.nanstd(natural(corpus.designs)))),
+            ],
+            lambda designs: np.stack([predicted(designs), natural(designs)], axis=1),
+            combine="weighted",
+        ),
         vae=Recipe(aligned_vae, epochs=20, batch=128, beta=0.05, held_out=500),
         corpus=load,
-        seeds=lambda: starts,
-        screens=[partial(design_constraints, domain=domain)],
-        surrogate=partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)),
-        outcome_transform=quantile,
+        seeding=Seeding(lambda: starts),
+        surrogates=Surrogates(
+            partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)), outcome_transform=quantile
+        ),
         search=Search(acquire=posterior_sample),
         mutations=MutationPolicy(
             partial(mutate, domain=domain), distance, project_to_radius, fraction=0.75, min_distance=2
         ),
-        n_seeds=100,
-        batch=100,
-        budget=budget,
-        min_density_percentile=1.0,
-        max_failure_rate=1.0,
+        filters=Filters(screens=[partial(design_constraints, domain=domain)], min_density_percentile=1.0),
+        limits=Limits(budget=budget, batch=100, max_failure_rate=1.0),
         seed=seed,
         name="aav",
     )
-    space = prepare(domain, corpus, campaign.vae, cache=cache)
-    state = run(campaign, space, initialize(campaign, space, corpus=starts), evaluate=in_process)
+    engine = make_engine(campaign, prepare(domain, corpus, campaign.vae, cache=cache))
+    state = run(engine, start(engine, initialize(engine)), evaluate=in_process)
     evaluated = [c for c in state.history if c.status == "measured" and c.round]
     ranked = [evaluated[i].design for i in np.argsort(-campaign.utilities(evaluated)[:, 0], kind="stable")]
     return select_diverse(ranked, 2)

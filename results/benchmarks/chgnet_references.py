@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Element
+from pymatgen.core.periodic_table import Element
 
 from invdesign.core import Corpus
 from invdesign.domains.crystals import Crystal

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 import spglib
 import torch
-from pymatgen.core import Structure
+from pymatgen.core.structure import Structure
 from scipy.stats import spearmanr, wasserstein_distance
 from smact.screening import smact_validity
 
@@ -35,7 +35,7 @@ from invdesign.domains.crystals.model.graph import min_distance
 from invdesign.domains.crystals.model.vae import crystal_vae
 from invdesign.domains.crystals.oracles.computed import measured_table
 from invdesign.domains.crystals.symmetry.canonical import crystal_of, structure_of
-from invdesign.domains.crystals.symmetry.matching import firsts, is_known, rms
+from invdesign.domains.crystals.symmetry.matching import first_matches, has_match, rms
 from invdesign.latent.prepare import prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.surrogate import tanimoto_gp
@@ -88,8 +88,10 @@ def reconstruction(space: LatentSpace[Any, Any], path: Path, *, needs_neutral: b
     decoded = space.decode(space.encode(designs))
     distances = []
     for structure, out in zip(raw, decoded, strict=True):
-        is_valid = out is not None and is_structural(out) and (not needs_neutral or is_compositional(out))
-        distances.append(rms(structure, out) if is_valid else np.nan)
+        if out is not None and is_structural(out) and (not needs_neutral or is_compositional(out)):
+            distances.append(rms(structure, out))
+        else:
+            distances.append(np.nan)
     pairs = [(a, b) for a, b in zip(designs, decoded, strict=True) if b is not None]
     return {
         "crystals": len(raw),
@@ -129,8 +131,8 @@ def samples(
     neutral = [d for d in valid if is_compositional(d)]
     start = time.perf_counter()
     compared = valid[:n_compared]
-    distinct = [compared[i] for i in np.unique(firsts(compared, workers=WORKERS))]
-    is_in_corpus = is_known(distinct, corpus.designs, workers=WORKERS)
+    distinct = [compared[i] for i in np.unique(first_matches(compared, workers=WORKERS))]
+    is_in_corpus = has_match(distinct, corpus.designs, workers=WORKERS)
     novelty_seconds = time.perf_counter() - start
     groups = [_space_group(d) for d in valid]
     return {
@@ -163,7 +165,7 @@ def _earth_movers_distance(
 
 def _space_group(crystal: Crystal) -> int:
     structure = structure_of(crystal, primitive=True)
-    cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    cell: Any = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
     dataset = spglib.get_symmetry_dataset(cell, symprec=0.1)
     return 1 if dataset is None else int(dataset.number)
 
@@ -197,7 +199,7 @@ def optimization(
         "starts_already": [float((heats[0] <= limit).mean()) for limit in THRESHOLDS],
         "judge_rmse": float(np.sqrt(np.mean(error**2))),
         "judge_rank_correlation": float(spearmanr(predictions, corpus.properties[name]).statistic),
-        "best_not_in_training": float(1 - is_known(end, corpus.designs).mean()),
+        "best_not_in_training": float(1 - has_match(end, corpus.designs).mean()),
         "median_along": [float(np.median(row)) for row in heats],
     }
 
@@ -218,7 +220,7 @@ def _fit_surrogate(corpus: Corpus[Crystal], name: str) -> Predict:
 
     def predict(designs: Sequence[Crystal]) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
-            posteriors = [model.posterior(part.unsqueeze(1)) for part in inputs(designs).split(500)]
+            posteriors: list[Any] = [model.posterior(part.unsqueeze(1)) for part in inputs(designs).split(500)]
         mean = torch.cat([posterior.mean.reshape(-1) for posterior in posteriors])
         variance = torch.cat([posterior.variance.reshape(-1) for posterior in posteriors])
         return mean.numpy(), variance.sqrt().numpy()
@@ -242,11 +244,11 @@ def _descend(
     for _ in range(n_stages):
         size = sizes[torch.randint(len(sizes), (len(current), n_near, 1))]
         Z = space.encode(current)[:, None] + size * torch.randn(len(current), n_near, space.d, dtype=torch.float64)
-        decoded = space.decode(Z.reshape(-1, space.d))
+        decoded: list[Any] = space.decode(Z.reshape(-1, space.d))
         rows = [i for i, d in enumerate(decoded) if d is not None and is_structural(d) and is_compositional(d)]
-        predictions = np.full(len(decoded), np.inf)
-        predictions[rows] = predict([decoded[i] for i in rows])
-        predictions = predictions.reshape(len(current), n_near)
+        values = np.full(len(decoded), np.inf)
+        values[rows] = predict([decoded[i] for i in rows])
+        predictions = values.reshape(len(current), n_near)
         best = predictions.argmin(1)
         is_better = predictions.min(1) < score
         current = [decoded[i * n_near + best[i]] if is_better[i] else current[i] for i in range(len(current))]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign, initialize, run
+from invdesign.campaign import Campaign, Filters, Limits, Seeding, Surrogates, Task, initialize, make_engine, run, start
 from invdesign.core import Objective
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.mutations import mutate, project_to_radius
@@ -29,8 +29,8 @@ from invdesign.domains.sequences.wild_type.wild_type import distance
 from invdesign.execution.executors import in_process
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import ucb
-from invdesign.search.cloud import elite_paths, local_steps
 from invdesign.search.mutations import MutationPolicy
+from invdesign.search.sampling import elite_paths, local_steps
 from invdesign.search.search import Search
 from invdesign.surrogate import motif_gp, transition_feasibility
 from invdesign.surrogate.outcome_transforms import log
@@ -51,24 +51,30 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
     name, seed = job
     torch.set_num_threads(1)
     (n_letters, length, n_motifs, motif_length, quantization), budget, _, _ = FUNCTIONS[name]
-    shape = {"n_letters": n_letters, "length": length, "n_motifs": n_motifs, "motif_length": motif_length, "seed": seed}
-    start = time.process_time()
+    shape: dict[str, Any] = {
+        "n_letters": n_letters,
+        "length": length,
+        "n_motifs": n_motifs,
+        "motif_length": motif_length,
+        "seed": seed,
+    }
+    start_time = time.process_time()
     corpus = sample_chain(n=N_CORPUS, **shape)
     domain = Sequences(kind=ehrlich_letters(n_letters), length=length)
+    corpus_features = domain.fit(corpus.designs).features(corpus.designs).astype("float32")
     campaign = Campaign(
         domain=domain,
-        objectives=[Objective("ehrlich")],
-        oracle=partial(ehrlich, quantization=quantization, **shape),
+        task=Task([Objective("ehrlich")], partial(ehrlich, quantization=quantization, **shape)),
         vae=Recipe(partial(sequence_vae, d=32, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        surrogate=partial(motif_gp, letters=n_letters),
-        latent_surrogate=None,
-        outcome_transform=log,
-        feasibility=partial(
-            transition_feasibility,
-            letters=n_letters,
-            prior=0.3,
-            known=domain.features(corpus.designs).astype("float32"),
+        seeding=Seeding(n_seeds=100),
+        surrogates=Surrogates(
+            partial(motif_gp, n_letters=n_letters),
+            latent_surrogate=None,
+            outcome_transform=log,
+            feasibility=partial(
+                transition_feasibility, n_letters=n_letters, prior=0.3, feasible_features=corpus_features
+            ),
         ),
         search=Search(
             propose=(partial(local_steps, is_boxed=False), partial(elite_paths, is_boxed=False)),
@@ -85,20 +91,18 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
             n_parents=40,
             min_distance=0,
         ),
-        n_seeds=100,
-        batch=50,
-        budget=budget,
-        max_failure_rate=1.0,
-        allow_corpus_designs=True,
+        filters=Filters(allow_corpus_designs=True),
+        limits=Limits(budget=budget, batch=50, max_failure_rate=1.0),
         seed=seed,
         name=name,
     )
     with tempfile.TemporaryDirectory() as folder:
-        space = prepare(campaign.domain, corpus, campaign.vae, cache=Path(folder))
-        state = initialize(campaign, space, corpus=corpus)
+        engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=Path(folder)))
+        state = start(engine, initialize(engine, corpus))
         # The optimum is 1, so that a run that has found it ends.
         for n_spent in (*range(250, budget, 250), budget):
-            state = run(replace(campaign, budget=n_spent), space, state, evaluate=in_process)
+            limited = replace(campaign, limits=replace(campaign.limits, budget=n_spent))
+            state = run(replace(engine, campaign=limited), state, evaluate=in_process)
             if max(c.y[0] for c in state.history if c.status == "measured") == 1:
                 break
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
@@ -111,7 +115,7 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
         "evaluations": len(values),
         "infeasible": float(np.mean([c.status != "measured" for c in state.history])),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
-        "cpu_seconds": time.process_time() - start,
+        "cpu_seconds": time.process_time() - start_time,
     }
 
 

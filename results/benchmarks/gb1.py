@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.campaign import Campaign, initialize, run
+from invdesign.campaign import Campaign, Filters, Limits, Seeding, Surrogates, Task, initialize, make_engine, run, start
 from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.alphabet import letters_of
@@ -52,27 +52,26 @@ def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
     corpus, domain = library(3000, seed=0), Sequences(length=4)
     campaign = Campaign(
         domain=domain,
-        objectives=[Objective("fitness")],
-        oracle=partial(sequence_table, path=path, column="fitness", sequence_column="variant"),
+        task=Task(
+            [Objective("fitness")],
+            partial(sequence_table, path=path, column="fitness", sequence_column="variant"),
+        ),
         vae=Recipe(partial(sequence_vae, d=16, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        surrogate=partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)),
-        outcome_transform=log,
+        seeding=Seeding(n_seeds=96),
+        surrogates=Surrogates(partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)), outcome_transform=log),
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
         mutations=MutationPolicy(partial(mutate, domain=domain), distance, fraction=0.75, max_radius=4, n_parents=100),
-        n_seeds=96,
-        batch=96,
-        budget=480,
-        max_failure_rate=1.0,
-        allow_corpus_designs=True,
+        filters=Filters(allow_corpus_designs=True),
+        limits=Limits(budget=480, batch=96, max_failure_rate=1.0),
         seed=seed,
         name="gb1",
     )
-    space = prepare(campaign.domain, corpus, campaign.vae, cache=cache)
-    start = time.process_time()
+    engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=cache))
+    start_time = time.process_time()
     # Every campaign starts from different variants.
     seeds = library(3000, seed=1000 + seed)
-    state = run(campaign, space, initialize(campaign, space, corpus=seeds), evaluate=in_process)
+    state = run(engine, start(engine, initialize(engine, seeds)), evaluate=in_process)
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
     best = np.maximum.accumulate(values) / BEST
     return {
@@ -80,7 +79,7 @@ def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         "best_at": {str(n): float(best[min(n, len(best)) - 1]) for n in (96, 192, 288, 384, 480)},
         "found": max(state.history, key=lambda c: np.nan_to_num(c.y[0] if c.y else np.nan)).design,
         "not_in_the_file": float(np.mean([c.status != "measured" for c in state.history])),
-        "cpu_seconds": time.process_time() - start,
+        "cpu_seconds": time.process_time() - start_time,
     }
 
 

@@ -21,7 +21,14 @@ import torch
 
 from invdesign.domains.sequences.io import files
 from invdesign.domains.sequences.oracles.regression_oracle import predict, score_predictions, train_or_load
-from invdesign.domains.sequences.oracles.regressors import Encoder, NetworkRecipe, fit_networks, fit_ridge
+from invdesign.domains.sequences.oracles.regressors import (
+    Encoder,
+    Ensemble,
+    NetworkRecipe,
+    Ridge,
+    fit_networks,
+    fit_ridge,
+)
 
 COLUMN = "score"
 MAX_TRAINED = 3
@@ -53,7 +60,7 @@ def extrapolate(designs: tuple[str, ...], y: np.ndarray, wild_type: str) -> dict
     encoder = Encoder.fit(training)
     numbers, _ = encoder.encode(training)
     n_pairs = len(encoder.pairs)
-    models = {
+    models: dict[str, Ridge | Ensemble] = {
         "ridge": fit_ridge(numbers, y[few], n_pairs),
         "networks": fit_networks(numbers, y[few], n_pairs, NetworkRecipe()),
     }

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from invdesign import Campaign, Candidate, Objective, Pretrained, State, ask, prepare
+from invdesign import Campaign, Candidate, Limits, Objective, Pretrained, State, Task, ask, make_engine, prepare
 from invdesign.campaign import Region, RoundRecord
-from invdesign.core import Array
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.tasks import guacamol
@@ -36,11 +35,9 @@ def main() -> None:
     corpus = zinc250k(arguments.corpus, cache=arguments.cache, max_designs=max(arguments.sizes))
     campaign = Campaign(
         Molecules(),
-        [Objective(TASK)],
-        partial(guacamol, task=TASK),
+        Task([Objective(TASK)], partial(guacamol, task=TASK)),
         Pretrained("zinc250k"),
-        batch=arguments.batch,
-        budget=10**6,
+        limits=Limits(budget=10**6, batch=arguments.batch),
     )
     space = prepare(campaign.domain, None, campaign.vae)
     y = np.nan_to_num(guacamol(corpus.designs, task=TASK))
@@ -53,11 +50,11 @@ def main() -> None:
         )
         root = history[int(y[:size].argmax())].key
         state = State(history=history, regions=(Region(TrustRegion(), root),), records=(RoundRecord(0),))
-        features: dict[str, Array] = {}
+        engine = make_engine(campaign, space)
         seconds = []
         for _ in range(arguments.rounds):
             start = time.perf_counter()
-            new_state = ask(campaign, space, state, features=features)
+            batch = ask(engine, state)
             seconds.append(time.perf_counter() - start)
         rows.append(
             {
@@ -65,7 +62,7 @@ def main() -> None:
                 "batch": arguments.batch,
                 "first_round_seconds": round(seconds[0], 2),
                 "seconds_per_design": round(min(seconds[1:]) / arguments.batch, 4),
-                "stages": {k: round(v, 2) for k, v in new_state.records[-1].seconds.items()},
+                "stages": {k: round(v, 2) for k, v in batch.record.seconds.items()},
                 "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
                 "threads": torch.get_num_threads(),
             }

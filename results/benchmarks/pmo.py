@@ -19,7 +19,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign import Campaign, Objective, Pretrained, initialize, prepare, run
+from invdesign import (
+    Campaign,
+    Filters,
+    Limits,
+    Objective,
+    Pretrained,
+    Task,
+    initialize,
+    make_engine,
+    prepare,
+    run,
+    start,
+)
 from invdesign.core import round_seed
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
@@ -34,7 +46,7 @@ PUBLISHED = {
 }
 
 
-def auc_top10(y: Sequence[float], *, budget: int, every: int = 100) -> float:
+def auc_top10(y: Sequence[float] | np.ndarray, *, budget: int, every: int = 100) -> float:
     """Return the area under the curve of the mean of the 10 best over calls, divided by the budget."""
     values = np.nan_to_num(np.asarray(y[:budget], dtype=float), nan=0.0)
     calls = [*range(every, len(values), every), len(values)]
@@ -49,7 +61,7 @@ def measure_baseline(corpus: Any, task: str, seed: int, budget: int) -> dict[str
     return summarize(guacamol([corpus.designs[i] for i in rows], task=task), budget)
 
 
-def summarize(y: Sequence[float], budget: int) -> dict[str, Any]:
+def summarize(y: Sequence[float] | np.ndarray, budget: int) -> dict[str, Any]:
     """Return the figures of one run."""
     best = np.sort(np.nan_to_num(np.asarray(y, dtype=float)))[::-1]
     return {
@@ -67,25 +79,23 @@ def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int
     corpus = zinc250k(corpus_path, cache=cache)
     campaign = Campaign(
         domain=Molecules(),
-        objectives=[Objective(task)],
-        oracle=partial(guacamol, task=task),
+        task=Task([Objective(task)], partial(guacamol, task=task)),
         vae=Pretrained("zinc250k"),
         corpus=lambda: corpus,
-        budget=budget,
-        batch=batch,
+        filters=Filters(allow_corpus_designs=True),
+        limits=Limits(budget=budget, batch=batch),
         seed=seed,
-        allow_corpus_designs=True,
         name=task,
     )
-    space = prepare(campaign.domain, corpus, campaign.vae, cache=cache)
-    start = time.process_time()
-    state = run(campaign, space, initialize(campaign, space, corpus=corpus), evaluate=in_process)
+    engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=cache))
+    start_time = time.process_time()
+    state = run(engine, start(engine, initialize(engine, corpus)), evaluate=in_process)
     ours = summarize([c.y[0] for c in state.history], budget)
     return {
         "task": task,
         "seed": seed,
         **ours,
-        "cpu_seconds": time.process_time() - start,
+        "cpu_seconds": time.process_time() - start_time,
         "screening": measure_baseline(corpus, task, seed, budget),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
         "best": max(state.history, key=lambda c: np.nan_to_num(c.y[0])).design,

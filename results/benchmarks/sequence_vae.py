@@ -27,6 +27,7 @@ from invdesign.core import Corpus
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import letters_of
 from invdesign.domains.sequences.descriptors import descriptors
+from invdesign.domains.sequences.domain import SequenceEncoding
 from invdesign.domains.sequences.io.corpus import AAV2, AVGFP, aav, gfp
 from invdesign.domains.sequences.naturalness.frequency_models import pairwise, site_independent
 from invdesign.domains.sequences.oracles.regression_oracle import predict
@@ -68,7 +69,8 @@ def main() -> None:
     if arguments.epochs:
         recipe = replace(recipe, epochs=arguments.epochs)
     if arguments.d:
-        recipe = replace(recipe, build=partial(recipe.build, d=arguments.d))
+        build: Any = recipe.build
+        recipe = replace(recipe, build=partial(build, d=arguments.d))
     results = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     for name in arguments.sets:
         load, file, wild_type = SETS[name]
@@ -80,16 +82,16 @@ def main() -> None:
 
 def measure(corpus: Corpus[str], wild_type: WildType, recipe: Recipe) -> Mapping[str, Any]:
     """Train on all but the held-out variants, and return how many of these are reconstructed."""
-    domain = Sequences(length="fixed", wild_type=wild_type).fit(corpus.designs)
-    batch = domain.to_batch(corpus.designs)
+    encoding = Sequences(length="fixed", wild_type=wild_type).fit(corpus.designs)
+    batch = encoding.encode(corpus.designs)
     torch.manual_seed(recipe.seed)
-    vae = recipe.build(domain)
+    vae = recipe.build(encoding)
     assert isinstance(vae, VAE)
     start = time.process_time()
     training = train(vae, batch, recipe)
     cpu_seconds = time.process_time() - start
     x = batch[torch.from_numpy(training.held_out)]
-    own = domain.to_batch([wild_type.sequence])
+    own = encoding.encode([wild_type.sequence])
     with torch.no_grad():
         posterior = training.vae.posterior(x)
         is_exact = _same(x, training.vae.generate(posterior.loc))
@@ -118,12 +120,12 @@ def measure(corpus: Corpus[str], wild_type: WildType, recipe: Recipe) -> Mapping
         "exact_if_wild_type": round(float((n_mutations == 0).float().mean()), 4),
         "nats": {"log_likelihood": round(last.log_likelihood, 3), "kl": round(last.kl, 1)},
         "cpu_seconds": round(cpu_seconds),
-        "rank_correlation": rank_correlations(corpus, wild_type, domain, training.vae, training.held_out),
+        "rank_correlation": rank_correlations(corpus, wild_type, encoding, training.vae, training.held_out),
     }
 
 
 def rank_correlations(
-    corpus: Corpus[str], wild_type: WildType, domain: Sequences, vae: VAE, held_out: np.ndarray
+    corpus: Corpus[str], wild_type: WildType, encoding: SequenceEncoding, vae: VAE, held_out: np.ndarray
 ) -> Mapping[str, float]:
     """Return Spearman's correlations of scores and regressions with the measured values of the held-out variants."""
     (y,) = corpus.properties.values()
@@ -141,27 +143,33 @@ def rank_correlations(
 
     def latents(designs: list[str]) -> Tensor:
         with torch.no_grad():
-            return vae.posterior(domain.to_batch(designs)).loc.double()
+            return vae.posterior(encoding.encode(designs)).loc.double()
 
     def gaussian_process(designs: list[str], values: np.ndarray, *, has_latent_kernel: bool) -> np.ndarray:
         Z = latents(designs)
         shift, scale = Z.mean(0), Z.std(0)
         X, X_new = (
-            torch.cat([(latents(part) - shift) / scale, torch.from_numpy(domain.features(part))], 1)
+            torch.cat([(latents(part) - shift) / scale, torch.from_numpy(encoding.features(part))], 1)
             for part in (designs, new)
         )
         u = torch.from_numpy((values - values.mean()) / values.std())[:, None]
         table = descriptors(letters_of("protein"))
-        model = site_gp(X, u, d=vae.d, n_letters=20, descriptors=table, has_latent_kernel=has_latent_kernel, max_points=N_GP)
+        model = site_gp(
+            X, u, d=vae.d, n_letters=20, descriptors=table, has_latent_kernel=has_latent_kernel, max_points=N_GP
+        )
         with torch.no_grad():
-            return model.posterior(X_new[:, None]).mean.reshape(-1).numpy()
+            posterior: Any = model.posterior(X_new[:, None])
+            mean: np.ndarray = posterior.mean.reshape(-1).numpy()
+        return mean
 
     scores = {
-        "naturalness of the VAE": log_probability(new, domain=domain, vae=vae, samples=16),
+        "naturalness of the VAE": log_probability(new, encoding=encoding, vae=vae, samples=16),
         "naturalness, letters by themselves": site_independent(designs, wild_type=wild_type)(new),
         "naturalness, pairs of letters": pairwise(designs, wild_type=wild_type)(new),
         f"surrogate on letters, {N_GP:,} variants": gaussian_process(subset, labels, has_latent_kernel=False),
-        f"surrogate on letters and latents, {N_GP:,} variants": gaussian_process(subset, labels, has_latent_kernel=True),
+        f"surrogate on letters and latents, {N_GP:,} variants": gaussian_process(
+            subset, labels, has_latent_kernel=True
+        ),
         f"ridge on one-hot, {N_GP:,} variants": ridge(subset, labels),
         "ridge on one-hot, all others": ridge(designs, y[training]),
     }

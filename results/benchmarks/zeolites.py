@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core.structure import Structure
 from pymatgen.io.cif import CifParser
 
 from invdesign import InvdesignError
@@ -163,14 +163,15 @@ def reconstruct(named: NamedStructures, reference: dict[str, Pores], archive: Pa
     space = prepare(Crystals(), training, RECIPE, cache=cache)
     minutes = (time.process_time() - start) / 60
     # The domain of the campaign optimizes decoded geometries.
-    optimizing = replace(space, domain=Crystals(frameworks=True).restore(space.domain.state()))
+    domain = Crystals(frameworks=True)
+    optimizing = replace(space, domain=domain, encoding=domain.restore(space.encoding.state()))
     results: dict[str, Any] = {"trained_on": len(training), "cpu_minutes": round(minutes, 1)}
     for label, names in (("held_out", test), ("trained", [name for name in designs if name not in test])):
         chosen = [designs[name] for name in names]
         decoded = space.decode(space.encode(chosen))
         results[label] = {
             "frameworks": len(names),
-            "can_be_written": sum(not reason for reason in space.domain.encoding_errors(chosen)),
+            "can_be_written": sum(not reason for reason in space.encoding.errors(chosen)),
             "as_decoded": _compare(names, chosen, decoded, reference),
             "settled": _compare(names, chosen, optimizing.decode(space.encode(chosen)), reference),
         }

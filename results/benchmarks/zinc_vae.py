@@ -20,15 +20,16 @@ import numpy as np
 import torch
 from rdkit import Chem
 
-from invdesign.core import Corpus, Progress
+from invdesign.core import Corpus, Encoding, Progress
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.oracles import qed, sa_score
-from invdesign.latent.density import prior
 from invdesign.latent.auxiliary_targets import auxiliary_targets
-from invdesign.latent.prepare import Pretrained, encoded, prepare, recipe_json, write_model
+from invdesign.latent.density import prior
+from invdesign.latent.prepare import Pretrained, encode_corpus, prepare, recipe_json, write_model
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.build import sequence_vae
+from invdesign.vae.losses import WeightedTerm
 from invdesign.vae.training import Recipe, Training, split, train
 
 DOMAIN = Molecules(n_merges=800)
@@ -39,7 +40,7 @@ STAGES = tuple(
         build=partial(sequence_vae, d=64, n_properties=32, beam=2),
         epochs=epochs,
         beta=beta,
-        property_weight=property_weight,
+        terms={"properties": WeightedTerm(weight=property_weight)},
         validate_every=500,
     )
     for epochs, beta, property_weight in ((6, 0.2, 1.5), (5, 0.04, 1.0))
@@ -53,7 +54,8 @@ def remove_stereo(smiles: str | None) -> str | None:
     if mol is None:
         return None
     Chem.RemoveStereochemistry(mol)
-    return Chem.MolToSmiles(mol)
+    flat: str = Chem.MolToSmiles(mol)
+    return flat
 
 
 def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int) -> dict[str, Any]:
@@ -102,7 +104,7 @@ def drug_likeness(designs: list[str]) -> dict[str, float]:
 def time_space(space: LatentSpace[Any, Any], designs: list[str], threads: int) -> dict[str, float]:
     """Return molecules per second: end to end, and of the network alone."""
     torch.set_num_threads(threads)
-    x = space.domain.to_batch(designs)
+    x = space.encoding.encode(designs)
     Z = space.encode(designs[:200])
     times = [time.perf_counter()]
     Z = space.encode(designs)
@@ -159,29 +161,35 @@ def table(figures: dict[str, Any]) -> str:
 
 def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -> None:
     """Train in resumable stages, and write the model folder."""
-    domain = DOMAIN.fit(corpus.designs)
-    batch = encoded(domain, corpus, cache=cache, progress=progress)
+    encoding = DOMAIN.fit(corpus.designs)
+    batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
     torch.manual_seed(STAGES[0].seed)
-    vae = sequence_vae(domain, d=64, n_properties=32, beam=2)
-    labels = auxiliary_targets(domain, corpus, 32, progress=progress)
+    vae = sequence_vae(encoding, d=64, n_properties=32, beam=2)
+    targets = auxiliary_targets(encoding, corpus, 32, progress=progress)
     for i, recipe in enumerate(STAGES):
         training = train(
-            vae, batch, recipe, labels=labels, checkpoint=folder / f"stage{i}.safetensors", progress=progress
+            vae, batch, recipe, targets=targets, checkpoint=folder / f"stage{i}.safetensors", progress=progress
         )
-    publish(folder, domain, corpus, batch, training, progress=progress)
+    publish(folder, encoding, corpus, batch, training, progress=progress)
     for checkpoint in folder.glob("stage*.safetensors"):
         checkpoint.unlink()
 
 
 def publish(
-    folder: Path, domain: Molecules, corpus: Corpus[Any], batch: Any, training: Training, *, progress: Progress
+    folder: Path,
+    encoding: Encoding[str, Any],
+    corpus: Corpus[Any],
+    batch: Any,
+    training: Training,
+    *,
+    progress: Progress,
 ) -> None:
     """Write the model folder with the recipe of every stage."""
     card = {
         "command": "python results/benchmarks/zinc_vae.py --train FOLDER",
         "stages": [recipe_json(recipe) for recipe in STAGES],
     }
-    write_model(folder, domain, corpus, batch, STAGES[-1], training, half=True, card=card, progress=progress)
+    write_model(folder, DOMAIN, encoding, corpus, batch, STAGES[-1], training, half=True, card=card, progress=progress)
 
 
 def plain_progress() -> Progress:
@@ -214,7 +222,7 @@ def main() -> None:
     space = prepare(Molecules(), None, model, fit_density=prior)
     load = os.getloadavg()[0]
     figures = measure(space, corpus, n_samples=arguments.samples)
-    folder = model.where(Molecules())
+    folder = model.path(DOMAIN.name)
     figures |= {
         "command": "python results/benchmarks/zinc_vae.py",
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}",

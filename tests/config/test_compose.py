@@ -1,13 +1,16 @@
-"""Composing: overrides without plus signs, groups of the user's own, sweeps, and errors with the nearest choice."""
+"""Composition: overrides without plus signs, nested groups, groups of the user's own, sweeps, errors with a remedy."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from invdesign.config import compose, instantiate
 from invdesign.core import InvdesignError
+from invdesign.search import Search, TrustRegion
 
 SHIPPED = sorted(compose.shipped("campaigns").glob("*.yaml"))
 
@@ -47,14 +50,14 @@ def test_two_oracles_give_two_objectives_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["search=thomson"], "no choice 'thomson' in group 'search'; did you mean 'thompson'?"),
-        (["oracle=callable"], "oracle.score.function must be given"),
-        (["budget=1,2"], "add -m"),
+        (["search=thomson"], "no choice 'thomson' in group 'search'. Did you mean 'thompson'?"),
+        (["oracle=callable"], "oracle.score.function must be given. Write it in the campaign's file, or add"),
+        (["budget=1,2"], "expected one value, got several. Add -m"),
         (["hydra.run.dir=x"], "Hydra itself is not configured here"),
         (["=3"], "expected key=value"),
     ],
 )
-def test_what_cannot_be_composed_is_said_in_one_line(overrides: list[str], message: str) -> None:
+def test_what_cannot_be_composed_is_refused_in_one_line(overrides: list[str], message: str) -> None:
     with pytest.raises(InvdesignError) as caught:
         compose.compose("demo", overrides)
     assert message in str(caught.value) and "\n" not in str(caught.value)
@@ -65,13 +68,13 @@ def test_a_wrong_group_in_a_file_is_refused_with_the_nearest_one_and_its_line(tm
     file.write_text("defaults:\n  - base: molecules\n  - override serch: random\n  - _self_\n")
     with pytest.raises(InvdesignError) as caught:
         compose.compose(str(file))
-    assert f"{file}:3: no group 'serch' to override; did you mean 'search'?" in str(caught.value)
+    assert f"{file}:3: no group 'serch' to override. Did you mean 'search'?" in str(caught.value)
 
 
 def test_a_wrong_choice_in_a_file_names_the_choices(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("defaults:\n  - base: molecules\n  - override search: randm\n  - _self_\n")
-    with pytest.raises(InvdesignError, match="did you mean 'random'"):
+    with pytest.raises(InvdesignError, match="Did you mean 'random'"):
         compose.compose(str(file))
 
 
@@ -123,3 +126,108 @@ def test_null_switches_a_group_off_on_the_command_line_as_in_a_file(group: str) 
     composed = compose.compose(None, [f"{group}=null"])
     assert composed.values.get(group) is None
     assert instantiate.build(composed.values, composed.where, name="mine").campaign.name == "mine"
+
+
+SEARCHES = [choice for choice in compose.groups()["search"] if "/" not in choice]
+
+
+def build(campaign: str | None, *overrides: str) -> Any:
+    composed = compose.compose(campaign, overrides)
+    return instantiate.build(composed.values, composed.where, name="mine", allowed=["esol", "my_module"]).campaign
+
+
+@pytest.mark.parametrize("choice", SEARCHES)
+def test_parts_of_every_search_can_be_chosen_and_set_on_the_command_line(choice: str) -> None:
+    search = build(None, f"search={choice}", "search/acquire=log_ei", "search.trust_region.length=0.4").search
+    assert search.acquire.__name__ == "log_ei" and search.trust_region.length == 0.4
+    search = build(None, f"search={choice}", "search/acquire=ucb", "search.acquire.beta=[1,4]").search
+    assert search.acquire.keywords == {"beta": (1, 4)}
+    search = build(None, f"search={choice}", "search/propose=steps_and_paths", "search/trust_region=default").search
+    assert [p.func.__name__ for p in search.propose] == ["local_steps", "elite_paths"]
+    assert search.weights == (1.0, 1.0) and search.trust_region == TrustRegion()
+
+
+@pytest.mark.parametrize("choice", [c for c in SEARCHES if c != "regions"])
+@pytest.mark.parametrize(
+    "override", ["search.trust_region=null", "search/trust_region=null", "search/trust_region=none"]
+)
+def test_the_trust_region_of_every_search_can_be_left_out(choice: str, override: str) -> None:
+    assert build(None, f"search={choice}", override).search.trust_region is None
+
+
+def test_the_shipped_search_is_the_default_of_python() -> None:
+    shipped, default = build(None).search, Search()
+    parts = [(getattr(p, "func", p), getattr(p, "keywords", {})) for p in shipped.propose]
+    assert parts == [(getattr(p, "func", p), getattr(p, "keywords", {})) for p in default.propose]
+    assert shipped.weights == default.weights == (2.0, 4.0, 2.0, 1.0)
+    assert (shipped.acquire.func, shipped.acquire.keywords) == (default.acquire.func, default.acquire.keywords)
+    assert [getattr(shipped, f.name) for f in fields(Search)[3:]] == [
+        getattr(default, f.name) for f in fields(Search)[3:]
+    ]
+
+
+def test_a_proposer_can_be_left_out_with_its_weight() -> None:
+    search = build(None, "search.propose.elite_paths=null", "search.weights.elite_paths=null").search
+    assert search.weights == (2.0, 4.0, 1.0) and len(search.propose) == 3
+
+
+def test_settings_of_default_parts_are_set_by_their_path() -> None:
+    surrogates = build("demo", "latent_surrogate.noise_floor=0.01", "feasibility.noise=0.5").surrogates
+    assert surrogates.latent_surrogate.keywords == {"noise_floor": 0.01}
+    assert surrogates.feasibility.keywords == {"noise": 0.5}
+
+
+@pytest.mark.parametrize("base", ["molecules", "crystals", "sequences"])
+def test_a_preset_measures_a_baseline(base: str) -> None:
+    assert compose.compose(None, [f"base={base}"]).values["baseline"] is True
+
+
+COSTLY = ["chgnet_energy", "chgnet_relaxed", "formation_energy", "hull", "bulk_modulus"]
+
+
+@pytest.mark.parametrize("oracle", COSTLY)
+def test_an_oracle_that_costs_switches_the_baseline_off_and_the_command_line_on_again(oracle: str) -> None:
+    overrides = ["base=crystals", f"oracle=crystals/{oracle}"]
+    overrides += ["oracle.hull.references=x.csv"] if oracle == "hull" else []
+    assert compose.compose(None, overrides).values["baseline"] is False
+    assert compose.compose(None, [*overrides, "baseline=true"]).values["baseline"] is True
+
+
+def test_one_costly_oracle_of_several_switches_the_baseline_off() -> None:
+    for names in ("crystals/ewald,crystals/chgnet_energy", "crystals/chgnet_energy,crystals/ewald"):
+        assert compose.compose(None, ["base=crystals", f"oracle=[{names}]"]).values["baseline"] is False
+
+
+def test_a_campaign_overrides_what_its_oracle_sets_of_the_baseline(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    head = "defaults: [base: crystals, override oracle: crystals/chgnet_energy, _self_]\n"
+    file.write_text(head + "baseline: true\n")
+    assert compose.compose(str(file)).values["baseline"] is True
+    file.write_text(head)
+    assert compose.compose(str(file)).values["baseline"] is False
+
+
+def test_a_function_of_the_users_has_no_baseline_unless_the_campaign_asks_for_one(tmp_path: Path) -> None:
+    assert build("solubility", "seeds.path=x.csv").output.baseline is False
+    assert build("solubility", "seeds.path=x.csv", "baseline=true").output.baseline is True
+    assert (
+        compose.compose(None, ["oracle=callable", "oracle.score.function=my_module:score"]).values["baseline"] is False
+    )
+    file = tmp_path / "mine.yaml"
+    text = "defaults: [base: molecules, override oracle: null, _self_]\noracle: {y: {function: 'my_module:y'}}\n"
+    file.write_text(text + "objectives: {y: {goal: maximize}}\n")
+    assert build(str(file)).output.baseline is False
+    file.write_text(text + "objectives: {y: {goal: maximize}}\nbaseline: true\n")
+    assert build(str(file)).output.baseline is True
+
+
+@pytest.mark.parametrize("domain", ["molecules", "crystals", "sequences"])
+def test_every_domain_has_a_table_of_seeds(domain: str) -> None:
+    assert build(None, f"base={domain}", f"seeds={domain}/table", "seeds.path=x.csv").seeding.seeds is not None
+
+
+def test_the_test_function_of_ehrlich_is_stated_once() -> None:
+    values = compose.compose("ehrlich", ["domain.length=12", "corpus.n_motifs=3", "corpus.n_letters=18"]).values
+    assert values["oracle"]["ehrlich"]["length"] == values["corpus"]["length"] == 12
+    assert values["oracle"]["ehrlich"]["n_motifs"] == 3
+    assert values["surrogate"]["n_letters"] == values["feasibility"]["n_letters"] == 18

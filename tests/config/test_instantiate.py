@@ -1,4 +1,4 @@
-"""What is made sure of before a campaign's map is trained."""
+"""From a configuration to a campaign, and the trial of its oracle before a VAE is trained."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.sequences.oracles.regression_oracle import regression
 
 
-def test_an_oracle_without_its_file_or_column_is_told_of_before_anything_is_trained(tmp_path: Path) -> None:
+def test_an_oracle_without_its_file_or_column_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
     table = tmp_path / "variants.csv"
     table.write_text("sequence,score\n" + "".join(f"ACDE{a}{b},1\n" for a in "ACDEFG" for b in "ACDEFG"))
     with pytest.raises(InvdesignError, match="no such file"):
-        instantiate.ready(partial(regression, path=tmp_path / "missing.csv", column="score"))
+        instantiate.try_oracle(partial(regression, path=tmp_path / "missing.csv", column="score"))
     with pytest.raises(InvdesignError, match=r"no column 'brightness'.*'score'"):
-        instantiate.ready(partial(regression, path=table, column="brightness", cache=tmp_path))
+        instantiate.try_oracle(partial(regression, path=table, column="brightness", cache=tmp_path))
 
 
-def test_an_oracle_of_the_users_that_expects_designs_is_not_held_to_it() -> None:
+def test_an_oracle_of_the_users_that_needs_at_least_one_design_only_gives_a_warning() -> None:
     def score(designs: Sequence[Any]) -> list[float]:
         return [len(design) / len(designs[0]) for design in designs[:1]] or [1 / len(designs)]
 
-    assert "ZeroDivisionError" in instantiate.ready(score)
-    assert instantiate.ready(lambda designs: [len(design) for design in designs]) == ""
+    assert "ZeroDivisionError" in instantiate.try_oracle(score)
+    assert instantiate.try_oracle(lambda designs: [len(design) for design in designs]) == ""
 
 
-def test_a_potential_that_is_not_installed_is_told_of_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_potential_that_is_not_installed_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "chgnet.model", None)
     for oracle in (mlip.energy_per_atom, mlip.relaxed_energy, mlip.bulk_modulus):
         with pytest.raises(InvdesignError, match=r"invdesign\[mlip\]"):
-            instantiate.ready(oracle)
+            instantiate.try_oracle(oracle)
 
 
-def test_a_null_that_a_campaign_states_arrives_where_the_campaign_takes_none() -> None:
-    composed = compose.compose(Path("campaigns/ehrlich.yaml").resolve(), [])
+def test_a_null_that_a_campaign_states_is_passed_on_where_the_campaign_takes_none() -> None:
+    composed = compose.compose("ehrlich")
     made = instantiate.build(composed.values, composed.where, name="ehrlich").campaign
-    assert made.latent_surrogate is None and made.search.trust_region is None
-    assert made.outcome_transform is not None and made.feasibility is not None
+    assert made.surrogates.latent_surrogate is None and made.search.trust_region is None
+    assert made.surrogates.outcome_transform is not None and made.surrogates.feasibility is not None

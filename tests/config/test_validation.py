@@ -1,4 +1,4 @@
-"""Configurations held against signatures: the wrong key, type or gap is named with the nearest right one."""
+"""Validation against signatures: a wrong key, a wrong type or a missing key is named with the nearest right one."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Part:
 
 
 def complete(node: dict[str, Any]) -> dict[str, Any]:
-    return validation.completed(node, here, (), Part)
+    return validation.complete({"_target_": f"{__name__}.Part", **node}, here, ())
 
 
 def test_a_wrong_key_is_refused_with_the_nearest_one_and_its_place() -> None:
-    with pytest.raises(InvdesignError, match=r"file.yaml:1: .*Part has no setting 'tust'; did you mean 'trust'\?"):
+    with pytest.raises(InvdesignError, match=r"file.yaml:1: .*Part has no setting 'tust'\. Did you mean 'trust'\?"):
         complete({"tust": {}})
     with pytest.raises(InvdesignError, match=r"file.yaml:2: .*TrustRegion has no setting 'lenght'.*'length'"):
         complete({"trust": {"lenght": 1}})
@@ -52,15 +52,15 @@ def test_a_wrong_key_is_refused_with_the_nearest_one_and_its_place() -> None:
         ({"n": "abc"}, "n: expected a whole number, got 'abc'"),
         ({"n": True}, "expected a whole number, got True"),
         ({"n": 1.5}, "expected a whole number"),
-        ({"name": 7}, "expected text, got 7; quote it"),
-        ({"mode": "fst"}, "expected one of 'fast', 'slow', got 'fst'; did you mean 'fast'?"),
+        ({"name": 7}, "expected text, got 7. Quote it to make it text"),
+        ({"mode": "fst"}, "expected one of 'fast', 'slow', got 'fst'. Did you mean 'fast'?"),
         ({"window": [1]}, r"expected [a number, a number], got [1]"),
         ({"window": [1, "x"]}, "expected [a number, a number]"),
         ({"table": {"a": 1}}, "table.a: expected text"),
         ({"place": 3}, "expected a path or null"),
         ({"trust": 3}, "expected TrustRegion or null, got 3"),
         ({"trust": {"length": "long"}}, "trust.length: expected a number"),
-        ({"score": "len"}, "a function (_target_ with _partial_: true)"),
+        ({"score": "len"}, "score: expected a function (function: module:name) or null, got 'len'"),
         ({"n": {"_target_": "invdesign.search.Search"}}, "expected a whole number, got a part"),
     ],
 )
@@ -70,7 +70,7 @@ def test_a_wrong_type_is_refused_in_words(node: dict[str, Any], message: str) ->
     assert message in str(caught.value)
 
 
-def test_right_values_pass_unchanged() -> None:
+def test_right_values_pass_unchanged_but_for_lists_that_are_tuples() -> None:
     node = {
         "name": "x",
         "n": 3,
@@ -81,7 +81,7 @@ def test_right_values_pass_unchanged() -> None:
         "trust": None,
     }
     done = complete(node)
-    assert {key: done[key] for key in node} == node
+    assert {key: done[key] for key in node} == {**node, "window": (0, 2.5)}
 
 
 def test_a_mapping_in_the_place_of_a_record_takes_its_type() -> None:
@@ -105,16 +105,17 @@ def test_null_leaves_a_function_out_of_a_mapping_and_what_is_no_function_is_refu
 def test_items_of_a_sequence_are_checked_too() -> None:
     with pytest.raises(InvdesignError, match=r"goals.qed.goal: expected .*'maximize'"):
         complete({"goals": {"qed": {"goal": "maximise"}}})
-    with pytest.raises(InvdesignError, match="has no setting 'wieght'; did you mean 'weight'"):
+    with pytest.raises(InvdesignError, match=r"has no setting 'wieght'\. Did you mean 'weight'"):
         complete({"goals": {"qed": {"wieght": 2}}})
 
 
 def test_a_missing_setting_of_what_is_built_is_named() -> None:
-    with pytest.raises(InvdesignError, match=r"needs 'name'; add goals.0.name=\.\.\."):
+    with pytest.raises(InvdesignError, match=r"needs 'name'\. Add goals.0.name=\.\.\."):
         complete({"goals": [{"_target_": "invdesign.core.Objective"}]})
 
 
 def test_every_form_of_a_goal_fits() -> None:
     for goal in ("maximize", "minimize", 3, 3.5, [1, 2]):
         assert validation.mismatch(goal, Goal) == ""
+        complete({"goals": {"qed": {"goal": goal}}})
     assert "expected" in validation.mismatch("up", Goal)

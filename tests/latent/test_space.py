@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -48,6 +49,7 @@ def space(can_be: Callable[[Tensor], bool]) -> LatentSpace[Any, Any]:
     )
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_a_point_that_decodes_to_nothing_gets_a_design_from_nearby_and_always_the_same_one() -> None:
     found = space(lambda row: bool(row.abs().sum() > 1e-6))
     Z = torch.zeros(2, D, dtype=torch.float64)
@@ -59,5 +61,6 @@ def test_a_point_that_decodes_to_nothing_gets_a_design_from_nearby_and_always_th
     assert replace(found, retries=0).decode(Z) == [None, itself]
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_a_point_in_a_void_stays_without_a_design() -> None:
     assert space(lambda row: False).decode(torch.zeros(3, D, dtype=torch.float64)) == [None] * 3

@@ -87,6 +87,7 @@ def test_points_of_a_chain_are_spaced_by_its_length():
 @pytest.mark.parametrize(
     "wrong", [{"n": 1}, {"shape": "crooked"}, {"shape": "density"}, {"shape": "density", "density": flat_density}]
 )
+@pytest.mark.usefixtures("without_type_checks")
 def test_invalid_arguments_raise_an_error(wrong):
     with pytest.raises(InvdesignError, match=r"path: .*expected"):
         path(A, B, **{"n": 5, **wrong})

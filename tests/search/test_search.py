@@ -49,6 +49,7 @@ def test_each_proposal_has_the_name_of_its_proposer(build):
         {"n_regions": 2, "trust_region": None},
     ],
 )
+@pytest.mark.usefixtures("without_type_checks")
 def test_invalid_fields_raise_an_error(wrong):
     with pytest.raises(InvdesignError, match=r"search: .*expected"):
         Search(**wrong)

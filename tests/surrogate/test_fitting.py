@@ -26,6 +26,7 @@ def test_the_prior_of_the_lengthscale_grows_with_the_square_root_of_the_dimensio
     assert large.lengthscale_prior.loc - small.lengthscale_prior.loc == pytest.approx(math.log(2))
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_an_unknown_kernel_raises_an_error():
     with pytest.raises(InvdesignError, match="expected kernel 'matern' or 'rbf'"):
         build_latent_kernel(2, kernel="linear")

@@ -107,6 +107,7 @@ def test_a_programming_error_in_a_surrogate_is_raised(build):
         fit_robustly(wrong, *build(), d=D)
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_shapes_that_disagree_raise_an_error():
     with pytest.raises(InvdesignError, match="expected X of n x"):
         fit_robustly(auto, torch.zeros(3, D).double(), torch.zeros(2, 1).double(), d=D)

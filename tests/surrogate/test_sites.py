@@ -67,6 +67,7 @@ def test_all_optional_kernels_can_be_combined() -> None:
     assert model.posterior(X[:3]).mean.shape == (3, 1)
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_features_or_descriptors_of_another_alphabet_raise_an_error() -> None:
     with pytest.raises(InvdesignError, match=r"site_gp: expected one block of 5 columns"):
         site_gp(encode(["ABCD", "ABCC"]), torch.zeros(2, 1).double(), d=0, n_letters=5)

@@ -162,6 +162,7 @@ def test_positions_beyond_the_anchors_lie_between_them() -> None:
     torch.testing.assert_close(vae._place()[8], vae.place[2])
 
 
+@pytest.mark.usefixtures("without_type_checks")
 def test_settings_that_make_no_model_are_refused() -> None:
     with pytest.raises(InvdesignError, match="d >= 1"):
         SequenceVAE(12, 9, d=0)

@@ -134,7 +134,7 @@ def test_a_model_can_be_chosen_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "complaint"),
+    ("settings", "message"),
     [
         ({"method": "best"}, "needs labels"),
         ({"method": "best", "labels": "x"}, "no property 'x'; its properties are y, none"),
@@ -143,8 +143,8 @@ def test_a_model_can_be_chosen_too(tmp_path):
         ({"corpus": None}, "needs a corpus"),
     ],
 )
-def test_a_missing_input_of_a_method_is_named(settings, complaint):
-    with pytest.raises(InvdesignError, match=complaint):
+def test_a_missing_input_of_a_method_is_named(settings, message):
+    with pytest.raises(InvdesignError, match=message):
         naturalness(["ACDE"], **{"corpus": load, **settings})
 
 
