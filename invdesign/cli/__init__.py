@@ -1,6 +1,5 @@
 """The commands: argument parsing and printing; nothing else prints."""
 
 from invdesign.cli.main import main
-from invdesign.cli.terminal import progress
 
-__all__ = ["main", "progress"]
+__all__ = ["main"]

@@ -231,7 +231,7 @@ def check_data(arguments: argparse.Namespace) -> int:
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
     print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
     for name, n in n_values.items():
-        print(f"  {name}: {n:,} values")
+        print(f"  {name}: {n:,} value{'' if n == 1 else 's'}")
     for row in rows[:20]:
         print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
     if len(rows) > 20:

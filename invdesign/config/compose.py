@@ -192,7 +192,7 @@ def campaign_file(name: str) -> Path:
 def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs: Sequence[str] = ()) -> Composed:
     """Compose the configuration of a campaign.
 
-    Groups are looked for beside the campaign's file, then in `config_dirs`, then among the shipped ones.
+    Groups are searched beside the campaign's file, then in `config_dirs`, then among the shipped ones.
 
     Args:
         campaign: Its file or the name of a shipped one; None for the default configuration.
@@ -346,7 +346,7 @@ def _parse(override: str) -> Override:
 
 
 def _prepare(override: Override, folders: Sequence[Path]) -> str:
-    """Return an override for Hydra: a value is added where no file sets it; validation knows which keys exist."""
+    """Return an override for Hydra: a value is added where no file sets it; the keys are validated later."""
     line = override.input_line or ""
     if override.is_sweep_override():
         raise InvdesignError(f"{line}: expected one value, got several. Add -m for a sweep, or write a list as [a,b]")

@@ -17,7 +17,7 @@ from invdesign.config.signatures import DefaultPart, Parameter, signature
 from invdesign.core.errors import InvdesignError
 
 META = ("_target_", "_partial_")
-CALL_ARGUMENTS = ("d", "progress", "n_outputs")
+CALL_ARGUMENTS = ("progress", "n_outputs")
 """Keyword arguments that the program gives when it calls a bound function."""
 MAX_LEVELS = 5
 """Length of the path below which the parameters of default parts are listed."""
@@ -124,16 +124,11 @@ def _part(keys: tuple[str, ...], node: Mapping[str, Any], raw: Any, composed: Co
     yield Setting(".".join(keys), target, next(filter(None, origins), composed.origin(keys) or "default"), doc)
     known = signature(target)
     parameters = known.parameters if known else {}
+    is_bound = known is None or not known.is_class
     for name in [*parameters, *(key for key in node if key not in parameters and key not in META)]:
         parameter = parameters.get(name)
         is_given = name in node
-        if (
-            parameter is not None
-            and not is_given
-            and not is_settable(parameter, is_bound=not known or not known.is_class)
-        ):
-            continue  # an argument of the later call
-        if name == "name" and keys[-1] == node.get("name") and not isinstance(_below(raw, name), str):
+        if parameter is not None and not is_given and not is_settable(parameter, is_bound=is_bound):
             continue
         yield from _settings((*keys, name), node.get(name), _below(raw, name), is_given, parameter, composed)
 
@@ -232,11 +227,11 @@ def _merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
 def top_level() -> list[Option]:
     """Return the settings of a campaign that belong to no group."""
     known = groups()
-    return [
-        Option(name, p.annotation, _default(p), p.summary)
-        for name, p in root_signature().parameters.items()
-        if name not in known and name not in ("objectives", "executor")
-    ]
+    found: list[Option] = []
+    for name, parameter in root_signature().parameters.items():
+        if name not in known and name not in ("objectives", "executor"):
+            found += _option((name,), parameter, {})
+    return found
 
 
 def _options(keys: tuple[str, ...], value: Any, parameter: Parameter | None) -> Iterator[Option]:
@@ -279,6 +274,8 @@ def _option(keys: tuple[str, ...], parameter: Parameter, part: Mapping[str, Any]
         default = keys[-2]
     elif parameter.part is not None:
         default = parameter.part.target.rpartition(".")[2]
+    elif parameter.named_parts:
+        default = ", ".join(name for name, _ in parameter.named_parts)
     yield Option(".".join(keys), parameter.annotation, default, parameter.summary)
     if not is_given and len(keys) < MAX_LEVELS:
         if parameter.part is not None:

@@ -212,7 +212,7 @@ def _combine(oracle: Any, where: validation.Where) -> Any:
     named = {key: part for key, part in oracle.items() if part is not None}
     if not named:
         raise InvdesignError(
-            f"{where(('oracle',))}: a campaign needs an oracle. Add oracle=molecules/qed, or "
+            f"{where(('oracle',))}: expected at least one oracle, got none. Add oracle=molecules/qed, or "
             "oracle=[molecules/qed,molecules/sa]"
         )
     for key, node in named.items():

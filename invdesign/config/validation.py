@@ -91,10 +91,13 @@ def _check_keys(
     known: Signature, settings: Mapping[str, Any], is_partial: bool, where: Where, keys: tuple[str, ...]
 ) -> None:
     """Check that a part has all keys that it needs, and no others."""
+    settable = [
+        name for name, p in known.parameters.items() if known.is_class or p.is_keyword_only or not p.is_required
+    ]
     for key in settings:
         if key not in known.parameters and not known.takes_any:
             raise InvdesignError(
-                f"{where((*keys, key))}: {known.target} has no setting {key!r}{nearest(key, known.parameters)}"
+                f"{where((*keys, key))}: {known.target} has no setting {key!r}{nearest(key, settable)}"
             )
     if is_partial:
         return

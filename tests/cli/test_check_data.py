@@ -28,7 +28,7 @@ def test_columns_are_named_and_their_values_counted(mine: str, capsys: pytest.Ca
 
 def test_the_counts_are_printed(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-data", mine, "--column", "Drug", "--property", "logS=exp logS"]) == 1
-    assert "logS: 1 values known" in capsys.readouterr().out
+    assert "logS: 1 value\n" in capsys.readouterr().out
 
 
 def test_a_column_that_is_not_there_is_named_with_the_nearest(mine: str, capsys: pytest.CaptureFixture[str]) -> None:

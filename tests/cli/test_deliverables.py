@@ -1,4 +1,4 @@
-"""Deliverables through the door: one that fails costs the exit code and nothing else, and can be made up for."""
+"""Deliverables from the command line: one that fails costs the exit code and nothing else, and can be repeated."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from invdesign.cli.main import _parse
 from invdesign.cli.terminal import print_interpolation
 from invdesign.core import InvdesignError, Objective
 from invdesign.domains.molecules import Molecules
-from invdesign.runs.interpolation import design_of
+from invdesign.runs.interpolation import read_design
 
 SMALL = [
     "n_seeds=10",
@@ -51,15 +50,15 @@ def invdesign(*words: str, cwd: Path) -> dict[str, Any]:
 def test_an_end_is_a_file_its_nth_design_or_a_text(tmp_path: Path) -> None:
     (tmp_path / "mine.smi").write_text("OCC\nnonsense\nc1ccccc1\n")
     path = str(tmp_path / "mine.smi")
-    assert [design_of(Molecules(), text) for text in (path, f"{path}:2", "C(C)N")] == ["CCO", "c1ccccc1", "CCN"]
+    assert [read_design(Molecules(), text) for text in (path, f"{path}:2", "C(C)N")] == ["CCO", "c1ccccc1", "CCN"]
 
 
 @pytest.mark.parametrize("wrong", ["nonsense", "none.smi:1", "C" * 5000 + "(", "mine.smi:3", "mine.smi:0"])
-def test_an_end_that_is_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+def test_an_end_that_is_no_design_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.smi").write_text("OCC\nnonsense\nc1ccccc1\n")
-    with pytest.raises(InvdesignError, match=r"is no file, and as the text of a design|count from 1"):
-        design_of(Molecules(), wrong)
+    with pytest.raises(InvdesignError, match=r"expected a file or the text of a design|expected a number from 1"):
+        read_design(Molecules(), wrong)
 
 
 def test_ends_may_look_like_settings_and_options_may_stand_before_the_campaign() -> None:
@@ -70,39 +69,37 @@ def test_ends_may_look_like_settings_and_options_may_stand_before_the_campaign()
     assert arguments.campaign is None and arguments.overrides == ["vae=molecules/zinc250k"]
 
 
-def test_what_makes_no_sense_is_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_arguments_are_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["interpolate", "CC", "CCO", "--steps", "1"]) == 2
     assert main(["interpolate", "CC", "CCO", "demo", "--run", "results/demo"]) == 2
     assert main(["interpolate", "CC", "nonsense"]) == 2
-    said = capsys.readouterr().err
-    assert "at least 2" in said and "--run takes the campaign of the run" in said and "'nonsense' is no file" in said
+    message = capsys.readouterr().err
+    assert "at least 2" in message and "--run" in message and "'nonsense': expected a file" in message
 
 
 def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[str]) -> None:
-    known = {"step": 0, "density percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
-    step = {**known, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
-    objectives: Any = SimpleNamespace(objectives=[Objective("y")])
-    checks = {"all checks passed": "no", "check is_new": "failed", "detail of is_new": "known: periclase"}
-    print_interpolation(
-        {"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}, objectives
-    )
-    said = capsys.readouterr().out
-    assert "design" in said and "MgO" in said and "space_group" not in said and "predicted" not in said
-    assert "yes" in said and "periclase" in said
+    shared = {"step": 0, "density percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
+    step = {**shared, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
+    checks = {"all checks passed": "no", "check is_new": "failed", "detail of is_new": "matches periclase"}
+    facts = {"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}
+    print_interpolation(facts, [Objective("y")])
+    printed = capsys.readouterr().out
+    assert "design" in printed and "MgO" in printed and "space_group" not in printed and "predicted" not in printed
+    assert "yes" in printed and "periclase" in printed
 
 
 @pytest.mark.slow
-def test_a_path_on_a_campaigns_map_and_on_that_of_a_run(tmp_path: Path) -> None:
+def test_a_path_in_the_latent_space_of_a_campaign_and_in_that_of_a_run(tmp_path: Path) -> None:
     cache = ["--cache", str(tmp_path / "cache")]
     words = ["interpolate", "CCOC(=O)c1ccccc1", "CC(=O)Nc1ccc(O)cc1", "--steps", "4"]
-    found = invdesign(*words, "--until", "5", "--out", "walk", *SMALL, *cache, cwd=tmp_path)
+    found = invdesign(*words, "--until", "5", "--out", "path", *SMALL, *cache, cwd=tmp_path)
     assert [row["step"] for row in found["steps"]] == [0, 1, 2, 3] and found["met"] is None
     assert "no step of the path reaches qed 5" in found["notes"]
     assert found["steps"][0]["measured qed"] > 0 and found["steps"][0]["predicted qed"] is None
-    assert found["files"] == ["walk/path.csv", "walk/designs.smi", "walk/path.html"]
-    with (tmp_path / "walk" / "path.csv").open(newline="") as file:
+    assert found["files"] == ["path/path.csv", "path/designs.smi", "path/path.html"]
+    with (tmp_path / "path" / "path.csv").open(newline="") as file:
         assert [row["t"] for row in csv.DictReader(file)] == ["0.0", "0.333333", "0.666667", "1.0"]
-    smiles = [line.split()[0] for line in (tmp_path / "walk" / "designs.smi").read_text().splitlines()]
+    smiles = [line.split()[0] for line in (tmp_path / "path" / "designs.smi").read_text().splitlines()]
     assert smiles == list(dict.fromkeys(row["design"] for row in found["steps"] if row["design"]))
 
     run = invdesign("run", *SMALL, *cache, cwd=tmp_path)["run"]

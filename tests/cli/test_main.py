@@ -1,4 +1,4 @@
-"""The door: fast help, exit codes, and completion."""
+"""The command line: fast help, exit codes, signals and completion."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pathlib import Path
 import pytest
 
 from invdesign.cli import completion
-from invdesign.cli import main as door
+from invdesign.cli import main
 from invdesign.cli.main import parser
 
 
 def command(*words: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run the door in a process of its own."""
+    """Run the command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "invdesign", *words], cwd=cwd, capture_output=True, text=True, env={**os.environ, **env}
     )
 
 
-def test_help_answers_in_under_a_second_and_imports_nothing_heavy() -> None:
+def test_help_is_printed_within_a_second_and_imports_nothing_heavy() -> None:
     seconds = []
     for _ in range(3):  # the best of three: the machine may be busy with other tests
         start = time.monotonic()
@@ -43,14 +43,14 @@ def test_help_answers_in_under_a_second_and_imports_nothing_heavy() -> None:
 
 def test_no_command_prints_the_help() -> None:
     with pytest.raises(SystemExit, match="2"):
-        door([])
+        main([])
 
 
 def test_an_error_of_the_user_is_one_message_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert door(["run", "no_such_campaign"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("invdesign: no_such_campaign: no such campaign file")
-    assert "Traceback" not in said
+    assert main(["run", "no_such_campaign"]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("invdesign: no_such_campaign: expected a campaign file or the name of a shipped campaign")
+    assert "Traceback" not in message
 
 
 def test_options_may_stand_between_overrides() -> None:
@@ -82,9 +82,9 @@ def test_a_signal_ends_with_its_exit_code_and_no_traceback(number: signal.Signal
         assert job.stdout is not None and job.stderr is not None
         assert job.stdout.readline().strip() == "ready"
         job.send_signal(number)
-        said = job.stderr.read()
+        message = job.stderr.read()
         assert job.wait(10) == code
-    assert "resumes" in said and "Traceback" not in said
+    assert "resumes" in message and "Traceback" not in message
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -109,5 +109,5 @@ def test_bash_completes_the_choices_of_a_group() -> None:
 def test_every_command_has_a_description() -> None:
     action = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
     campaign = {"run", "train", "encode", "sample", "interpolate"}
-    assert set(action.choices) == campaign | {"export", "report", "check-data", "completion"}
+    assert set(action.choices) == campaign | {"export", "report", "options", "check-data", "completion"}
     assert all(command.description for command in action.choices.values())

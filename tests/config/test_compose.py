@@ -100,7 +100,7 @@ def test_a_key_is_traced_to_its_file_and_line_or_to_the_command_line(tmp_path: P
     assert composed.where(["seed"]) == f"{file}:2"
     assert composed.where(["search", "oversample"]) == f"{file}:4"
     assert composed.where(["budget"]) == "command line (budget=9)"
-    assert composed.where(["oracle", "qed", "_target_"]).endswith("conf/oracle/molecules/qed.yaml:4")
+    assert composed.where(["oracle", "qed", "_target_"]).endswith("conf/oracle/molecules/qed.yaml:5")
 
 
 def test_a_sweep_is_the_product_of_its_lists() -> None:
@@ -133,7 +133,10 @@ SEARCHES = [choice for choice in compose.groups()["search"] if "/" not in choice
 
 def build(campaign: str | None, *overrides: str) -> Any:
     composed = compose.compose(campaign, overrides)
-    return instantiate.build(composed.values, composed.where, name="mine", allowed=["esol", "my_module"]).campaign
+    folders = [compose.shipped("campaigns"), *([Path(campaign).parent] if campaign else [])]
+    return instantiate.build(
+        composed.values, composed.where, name="mine", allowed=["esol", "my_module"], folders=folders
+    ).campaign
 
 
 @pytest.mark.parametrize("choice", SEARCHES)
@@ -213,6 +216,7 @@ def test_a_function_of_the_users_has_no_baseline_unless_the_campaign_asks_for_on
     assert (
         compose.compose(None, ["oracle=callable", "oracle.score.function=my_module:score"]).values["baseline"] is False
     )
+    (tmp_path / "my_module.py").write_text("def y(designs):\n    return [0.0 for _ in designs]\n")
     file = tmp_path / "mine.yaml"
     text = "defaults: [base: molecules, override oracle: null, _self_]\noracle: {y: {function: 'my_module:y'}}\n"
     file.write_text(text + "objectives: {y: {goal: maximize}}\n")
@@ -231,3 +235,14 @@ def test_the_test_function_of_ehrlich_is_stated_once() -> None:
     assert values["oracle"]["ehrlich"]["length"] == values["corpus"]["length"] == 12
     assert values["oracle"]["ehrlich"]["n_motifs"] == 3
     assert values["surrogate"]["n_letters"] == values["feasibility"]["n_letters"] == 18
+
+
+def test_a_campaign_replaces_the_shipped_proposers_by_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "defaults: [base: molecules, override search/propose: null, _self_]\n"
+        "search: {propose: {prior_draws: {scale: 0.5}, near: {function: local_steps}}}\n"
+    )
+    search = build(str(file)).search
+    assert [getattr(p, "func", p).__name__ for p in search.propose] == ["prior_draws", "local_steps"]
+    assert search.weights == (1.0, 1.0)

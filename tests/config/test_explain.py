@@ -29,7 +29,7 @@ def test_settings_are_named_as_they_are_overridden() -> None:
 
 
 def test_several_oracles_are_listed_by_name() -> None:
-    found = settings("pareto", "oracle.qed._partial_=true")
+    found = settings("pareto")
     assert found["oracle.qed"].value.endswith(".qed") and found["oracle.sa"].value.endswith(".sa_score")
 
 
@@ -54,7 +54,8 @@ def test_constants_are_shown_by_value_and_arguments_of_the_call_are_not_listed()
     assert found["search.trust_region.min_length"].value == 0.5**7
     assert "Br" in found["screens.elements.allowed"].value
     names = {key.rpartition(".")[2] for key in found}
-    assert not names & {"landscape", "n_outputs", "designs", "progress", "d"} - {"d"}
+    assert not names & {"landscape", "n_outputs", "designs", "progress", "n"} - {"n"}
+    assert [key for key in found if key.endswith(".n")] == ["corpus.n"]
     assert [key for key in found if key.endswith(".d")] == ["vae.build.d"]
 
 

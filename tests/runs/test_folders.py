@@ -18,27 +18,27 @@ def test_the_same_configuration_resumes_its_newest_unfinished_run(tmp_path: Path
     first = folders.find_or_make(tmp_path, "demo", CONFIG)
     assert not first.is_resumed
     again = folders.find_or_make(tmp_path, "demo", CONFIG)
-    assert again == folders.Run(first.folder, is_resumed=True)
+    assert again == folders.RunFolder(first.path, is_resumed=True)
 
 
 def test_another_configuration_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     first = folders.find_or_make(tmp_path, "demo", CONFIG)
     other = folders.find_or_make(tmp_path, "demo", {**CONFIG, "seed": 1})
-    assert other.folder != first.folder and not other.is_resumed
+    assert other.path != first.path and not other.is_resumed
 
 
 def test_a_finished_run_is_not_resumed_and_a_fresh_one_never_is(tmp_path: Path) -> None:
     first = folders.find_or_make(tmp_path, "demo", CONFIG)
     fresh = folders.find_or_make(tmp_path, "demo", CONFIG, fresh=True)
-    assert fresh.folder != first.folder
+    assert fresh.path != first.path
     for run in (first, fresh):
-        folders.finish(run, {"best": 1.0})
+        folders.finish(run.path, {"best": 1.0})
         assert run.is_finished
     assert not folders.find_or_make(tmp_path, "demo", CONFIG).is_resumed
 
 
 def test_folders_are_named_by_time_and_digest(tmp_path: Path) -> None:
-    folder = folders.find_or_make(tmp_path, "demo", CONFIG).folder
+    folder = folders.find_or_make(tmp_path, "demo", CONFIG).path
     moment, digest = folder.name.split("-")
     assert folder.parent == tmp_path / "demo" and len(moment) == 16 and moment.endswith("Z")
     assert digest == folders.digest("demo", CONFIG) and len(digest) == 8
@@ -50,29 +50,29 @@ def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
 
 def test_runs_begun_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
-        made = list(pool.map(lambda _: folders.find_or_make(tmp_path, "demo", CONFIG, fresh=True).folder, range(4)))
+        made = list(pool.map(lambda _: folders.find_or_make(tmp_path, "demo", CONFIG, fresh=True).path, range(4)))
     assert len(set(made)) == 4
 
 
 def test_what_a_run_began_with_is_written_once_and_read_again(tmp_path: Path) -> None:
     run = folders.find_or_make(tmp_path, "demo", CONFIG)
-    folders.write_config(run, "demo", CONFIG, campaign="demo.yaml", allow=["mine"])
-    folders.write_config(run, "demo", {"seed": 9}, campaign=None, allow=[])
-    content = folders.read_config(run)
-    assert content["config"] == CONFIG and content["name"] == "demo" and content["allow"] == ["mine"]
+    written = folders.RunConfig("demo", CONFIG, campaign="demo.yaml", allow=("mine",), settings={"seed": [0, "default"]})
+    folders.write_config(run.path, written)
+    folders.write_config(run.path, folders.RunConfig("demo", {"seed": 9}))
+    assert folders.read_config(run.path) == written
 
 
 def test_a_run_is_found_by_its_folder_or_its_campaigns(tmp_path: Path) -> None:
     run = folders.find_or_make(tmp_path, "demo", CONFIG)
-    folders.write_config(run, "demo", CONFIG, campaign=None, allow=[])
-    assert folders.existing(run.folder).folder == run.folder
-    assert folders.existing(tmp_path / "demo").folder == run.folder
-    with pytest.raises(InvdesignError, match="no run lies there"):
+    folders.write_config(run.path, folders.RunConfig("demo", CONFIG))
+    assert folders.existing(run.path).path == run.path
+    assert folders.existing(tmp_path / "demo").path == run.path
+    with pytest.raises(InvdesignError, match="expected a run folder"):
         folders.existing(tmp_path / "other")
 
 
 def test_a_damaged_configuration_is_named(tmp_path: Path) -> None:
     run = folders.find_or_make(tmp_path, "demo", CONFIG)
-    (run.folder / folders.CONFIG).write_text(json.dumps([1]))
+    (run.path / folders.CONFIG).write_text(json.dumps([1]))
     with pytest.raises(InvdesignError, match="damaged"):
-        folders.read_config(run)
+        folders.read_config(run.path)
