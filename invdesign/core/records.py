@@ -66,7 +66,7 @@ class Candidate(Generic[D]):
     round: int = 0
     """Round that proposed it; 0 for a seed design."""
     origin: str = "seed"
-    """Name of the proposer, `"seed"`, `"given"` (came measured), or `"told"` (made in place of another design)."""
+    """Name of the proposer, `"seed"`, `"given"` (came measured), or `"substitute"` (made in place of a suggestion)."""
     parents: tuple[str, ...] = ()
     """Keys of the measured designs nearest to its proposal."""
     region: int = 0

@@ -219,7 +219,7 @@ class CampaignRun(Generic[D, B]):
     def suggest(self, n: int | None = None) -> list[Candidate[D]]:
         """Return designs to measure: open suggestions first, then new ones.
 
-        Calling it again returns the same designs until their outcomes are told.
+        Calling it again returns the same designs until their outcomes are recorded.
 
         Args:
             n: Number of designs; by default the open ones, or a batch where none is open.
@@ -243,7 +243,7 @@ class CampaignRun(Generic[D, B]):
     def tell(self, results: Mapping[Any, Value] | Iterable[tuple[Any, Value]], *, note: str = "") -> Status:
         """Record outcomes of suggested designs.
 
-        Telling the same value again changes nothing, so a file of results can be told twice.
+        Telling the same value again changes nothing, so a file of results can be read twice.
 
         Args:
             results: Values by design (or its key, or its text): a number, `m` numbers, an `Outcome`, or None for a
@@ -309,7 +309,7 @@ class CampaignRun(Generic[D, B]):
             key,
             Z[0],
             round=candidate.round,
-            origin="told",
+            origin="substitute",
             parents=(candidate.key,),
             region=candidate.region,
             log_density=float(log_density[0]),

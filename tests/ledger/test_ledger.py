@@ -171,7 +171,7 @@ def test_a_design_that_came_measured_counts_in_the_mean_of_its_repeats(tmp_path)
 def test_a_substitute_takes_the_position_of_the_design_that_was_selected(tmp_path):
     with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
         fill(ledger)
-        made = candidate("betamax", round=1, origin="told", parents=("BETA",))
+        made = candidate("betamax", round=1, origin="substitute", parents=("BETA",))
         ledger.record(OutcomeRecorded("BETA", Outcome((1.0, 2.0)), "substitute", "made instead", made))
         found = ledger.state().pending[1]
         assert (found.key, found.round, found.parents, found.y) == ("BETAMAX", 1, ("BETA",), (1.0, 2.0))

@@ -1,0 +1,171 @@
+"""A durable campaign in a folder: idempotent suggestions and results, corrections, and continuation after a stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import toy
+
+from invdesign import CampaignRun, InvdesignError, Outcome
+from invdesign.runs import latent_spaces
+
+
+@dataclass(frozen=True)
+class Space(toy.GridSpace):
+    """The latent space of the grid, with the sample that a run writes for its report."""
+
+    sample: torch.Tensor = field(default_factory=lambda: torch.zeros(4, 2, dtype=torch.float64))
+    card: dict[str, Any] = field(default_factory=lambda: {"d": 2})
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CampaignRun[Any, Any]]:
+    monkeypatch.setattr(latent_spaces, "prepare_latent_space", lambda campaign, *_: Space(campaign.domain))
+    with CampaignRun.open(tmp_path / "run", toy.campaign(budget=30)) as opened:
+        yield opened
+
+
+def measure(run: CampaignRun[Any, Any]) -> dict[Any, float]:
+    designs = [c.design for c in run.suggest()]
+    return dict(zip(designs, toy.bump(designs).tolist(), strict=True))
+
+
+def reopened(run: CampaignRun[Any, Any]) -> CampaignRun[Any, Any]:
+    run.close()
+    return CampaignRun.open(run.folder, run.campaign)
+
+
+def test_suggestions_are_the_same_until_their_outcomes_are_recorded(run: CampaignRun[Any, Any]) -> None:
+    first = [c.key for c in run.suggest()]
+    assert len(first) == 10 and [c.key for c in run.suggest()] == first
+    values = measure(run)
+    half = dict(list(values.items())[:5])
+    run.tell(half)
+    assert [c.key for c in run.suggest()] == first[5:]
+    run.tell(values)
+    second = [c.key for c in run.suggest()]
+    assert len(second) == 5 and not set(second) & set(first)
+
+
+def test_more_suggestions_than_are_open_are_selected_around_the_open_ones(run: CampaignRun[Any, Any]) -> None:
+    run.tell(measure(run))
+    first = [c.key for c in run.suggest()]
+    more = [c.key for c in run.suggest(8)]
+    assert more[:5] == first and len(set(more)) == 8
+    assert [c.key for c in run.suggest(3)] == first[:3]
+
+
+def test_results_may_be_given_twice_but_another_value_is_refused(run: CampaignRun[Any, Any]) -> None:
+    values = measure(run)
+    once = run.tell(values)
+    assert run.tell(values) == once and once.n_measured == sum(map(math.isfinite, values.values()))
+    design = next(iter(values))
+    with pytest.raises(InvdesignError, match=r"Use replicate\(\) .* or correct\(\)"):
+        run.tell({design: values[design] + 1})
+
+
+def test_nothing_is_recorded_where_one_of_the_results_is_of_an_unknown_design(run: CampaignRun[Any, Any]) -> None:
+    values = measure(run)
+    with pytest.raises(InvdesignError, match="expected a design that was suggested"):
+        run.tell({**values, (30, 30): 0.5})
+    assert run.status().n_measured == 0 and len(run.suggest()) == 10
+
+
+def test_outcomes_are_named_by_design_by_key_or_by_text(run: CampaignRun[Any, Any]) -> None:
+    a, b, c, d = run.suggest()[:4]
+    status = run.tell([(a.design, 0.1), (b.key, [0.2]), (run.campaign.domain.to_text(c.design), None)])
+    assert (status.n_measured, status.n_failed, status.n_open) == (2, 1, 7)
+    run.tell({d.key: Outcome((0.4,))})
+    assert run.status().best == {"height": 0.4}
+    with pytest.raises(InvdesignError, match="expected 1 values"):
+        run.tell({run.suggest()[0].key: [1.0, 2.0]})
+
+
+def test_repeats_are_averaged_and_a_correction_replaces_them(run: CampaignRun[Any, Any]) -> None:
+    candidate = run.suggest()[0]
+    with pytest.raises(InvdesignError, match=r"no measurement yet. Use tell\(\)"):
+        run.replicate(candidate.key, 0.2)
+    run.tell({candidate.key: 0.2})
+    run.replicate(candidate.key, 0.4)
+    assert run.status().best["height"] == pytest.approx(0.3)
+    run.correct(candidate.key, 0.9, note="wrong plate")
+    assert run.status().best["height"] == 0.9
+    with reopened(run) as again:
+        assert again.status().best["height"] == 0.9
+
+
+def test_a_design_made_in_the_place_of_a_suggested_one_is_recorded(run: CampaignRun[Any, Any]) -> None:
+    first, second = run.suggest()[:2]
+    run.substitute(first.key, (20, -20), 0.7, note="the other could not be made")
+    status = run.status()
+    assert status.n_open == 9 and status.best == {"height": 0.7}
+    assert first.key not in [c.key for c in run.suggest()]
+    with pytest.raises(InvdesignError, match="in this run already"):
+        run.substitute(second.key, (20, -20), 0.7)
+    with pytest.raises(InvdesignError, match="expected an open suggestion"):
+        run.substitute((20, -20), (21, -20), 0.7)
+
+
+def test_an_abandoned_design_is_not_suggested_again(run: CampaignRun[Any, Any]) -> None:
+    first, *others = run.suggest()
+    run.abandon(first.key, reason="too expensive")
+    assert run.status().n_failed == 1 and [c.key for c in run.suggest()] == [c.key for c in others]
+    with pytest.raises(InvdesignError, match="expected an open suggestion"):
+        run.abandon(first.key)
+
+
+def test_a_run_continues_where_it_was_stopped(run: CampaignRun[Any, Any]) -> None:
+    run.tell(measure(run))
+    suggested = [c.key for c in run.suggest()]
+    some = run.suggest()[:2]
+    run.tell(dict.fromkeys((c.key for c in some), 0.25))
+    with reopened(run) as again:
+        assert [c.key for c in again.suggest()] == suggested[2:]
+        assert again.state.outcomes[some[0].key][-1].y == (0.25,)
+
+
+def test_a_run_by_hand_equals_a_run_by_the_oracle(run: CampaignRun[Any, Any], tmp_path: Path) -> None:
+    while not run.status().is_finished:
+        run.tell(measure(run))
+    with CampaignRun.open(tmp_path / "other", run.campaign) as other:
+        status = other.run()
+        assert [c.key for c in other.state.history] == [c.key for c in run.state.history]
+    assert status.best == run.status().best and status.n_calls == 30
+
+
+def test_the_budget_of_a_run_may_be_raised(run: CampaignRun[Any, Any]) -> None:
+    assert run.run(budget=15).n_calls == 15
+    assert run.run(budget=20).n_calls == 20
+
+
+def test_another_process_cannot_write_but_may_read(run: CampaignRun[Any, Any]) -> None:
+    run.tell(measure(run))
+    with pytest.raises(InvdesignError, match="process"):
+        CampaignRun.open(run.folder, run.campaign)
+    with CampaignRun.open(run.folder, run.campaign, read_only=True) as reader:
+        assert reader.status().n_measured == run.status().n_measured
+
+
+def test_a_run_with_other_objectives_or_another_seed_is_refused(run: CampaignRun[Any, Any]) -> None:
+    run.suggest()
+    run.close()
+    with pytest.raises(InvdesignError, match="seed"):
+        CampaignRun.open(run.folder, toy.campaign(budget=30, seed=1))
+    with pytest.raises(InvdesignError, match="started in Python"):
+        CampaignRun.open(run.folder)
+
+
+def test_results_are_exported_reported_and_shown_in_a_notebook(run: CampaignRun[Any, Any]) -> None:
+    run.run()
+    exported = run.export()
+    assert (run.folder / "candidates.csv").is_file() and exported
+    assert "<html" in run.report().read_text(encoding="utf-8")
+    shortlist = run.shortlist()
+    assert len(shortlist) and shortlist[0].y == tuple(run.status().best.values())
+    assert "<table" in shortlist._repr_html_() and "height" in run.status()._repr_html_()
