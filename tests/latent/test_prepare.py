@@ -9,7 +9,7 @@ import torch
 
 from invdesign.core import InvdesignError
 from invdesign.latent.auxiliary_targets import auxiliary_targets
-from invdesign.latent.prepare import Pretrained, prepare
+from invdesign.latent.prepare import Pretrained, posterior_moments, prepare
 from invdesign.vae.build import sequence_vae
 
 
@@ -77,3 +77,27 @@ def test_another_recipe_is_another_model(words, corpus, recipe, cache: Path) -> 
     other = replace(recipe, build=partial(sequence_vae, d=2, embedding=8, width=8), epochs=0.5)
     assert prepare(words, corpus, other, cache=cache).d == 2
     assert len(list((cache / "models").iterdir())) == before + 1
+
+
+def test_batches_are_moved_to_the_device_of_the_model(words, corpus, recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoding = words.fit(corpus.designs)
+    vae, batch = recipe.build(encoding), encoding.encode(corpus.designs)
+    targets = []
+
+    def record(part: torch.Tensor, device: object) -> torch.Tensor:
+        targets.append(device)
+        return part
+
+    monkeypatch.setattr("invdesign.latent.prepare.device_of", lambda vae: "device of the model")
+    monkeypatch.setattr("invdesign.latent.prepare.to_device", record)
+    mean, sd = posterior_moments(vae.eval(), batch.split(8))
+    assert set(targets) == {"device of the model"} and mean.device.type == sd.device.type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_latent_space_is_trained_on_a_gpu_and_used_on_either_device(words, corpus, recipe, cache: Path) -> None:
+    space = prepare(words, corpus, replace(recipe, device="cuda"), cache=cache)
+    Z = space.encode(corpus.designs[:8])
+    on_gpu = space.to("cuda")
+    assert torch.allclose(on_gpu.encode(corpus.designs[:8]), Z, atol=1e-4)
+    assert on_gpu.decode(Z) == space.to("cpu").decode(Z)

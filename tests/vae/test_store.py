@@ -1,5 +1,6 @@
 """Models on disk: what was saved comes back, and what was altered is refused."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def build(card: dict[str, Any]) -> VAE:
     return SequenceVAE(settings.pop("n_tokens"), settings.pop("length"), **settings)
 
 
-def test_a_model_comes_back_with_what_was_said_of_it(tmp_path: Path) -> None:
+def test_a_model_is_read_with_its_description(tmp_path: Path) -> None:
     save_model(tmp_path, model(), {"corpus": "words"}, extra={"shift": torch.ones(4, dtype=torch.float64)})
     vae, card, extra = load_model(tmp_path, build)
     assert card["corpus"] == "words"
@@ -90,3 +91,21 @@ def test_tensors_and_their_notes_come_back(tmp_path: Path) -> None:
 def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
     write_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(2)}, {})
     assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_a_full_disk_is_an_error_that_says_so_and_leaves_the_earlier_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_model(tmp_path, model(), {"corpus": "first"})
+
+    def fail(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", fail)
+    with pytest.raises(InvdesignError, match="No space left on device.*Free space"):
+        save_model(tmp_path, model(), {"corpus": "second"})
+    with pytest.raises(InvdesignError, match="No space left on device"):
+        write_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(2)}, {})
+    monkeypatch.undo()
+    assert load_model(tmp_path, build)[1]["corpus"] == "first"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.safetensors"]
