@@ -1,18 +1,19 @@
-"""Tab completion: commands, options, shipped campaigns, groups and their choices, written into a shell's own script."""
+"""Tab completion of commands, options, shipped campaigns, groups and their choices, as a script of the shell."""
 
 from __future__ import annotations
 
 import argparse
 
+from invdesign.config import compose
 from invdesign.config.shipped_paths import shipped
 
 BASH = """\
-# invdesign completion; put this into your shell's start-up:  eval "$(invdesign completion bash)"
+# invdesign completion; add this to your shell's start-up file:  eval "$(invdesign completion bash)"
 _invdesign() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" command="${{COMP_WORDS[1]}}" words=""
     if [ "$COMP_CWORD" -eq 1 ]; then
         words="{commands}"
-    elif [[ "$COMP_LINE" =~ ([A-Za-z_]+)=([A-Za-z0-9_/]*)$ ]]; then
+    elif [[ "$COMP_LINE" =~ ([A-Za-z_/]+)=([A-Za-z0-9_/]*)$ ]]; then
         local group="${{BASH_REMATCH[1]}}"; current="${{BASH_REMATCH[2]}}"
         case "$group" in
 {choices}
@@ -27,13 +28,13 @@ _invdesign() {{
 }}
 complete -o nospace -F _invdesign invdesign
 """
-FISH = "# invdesign completion; put this into your shell's start-up:  invdesign completion fish | source\n"
+FISH = "# invdesign completion; add this to your shell's start-up file:  invdesign completion fish | source\n"
 
 
 def script(shell: str, parser: argparse.ArgumentParser) -> str:
-    """The completion script of a shell (`bash`, `zsh` or `fish`)."""
+    """Return the completion script of a shell (`bash`, `zsh` or `fish`)."""
     commands = _commands(parser)
-    groups = _groups()
+    groups = compose.groups()
     if shell == "fish":
         return _fish(commands, groups)
     campaigns = [p.stem for p in sorted(shipped("campaigns").glob("*.yaml"))]
@@ -62,11 +63,3 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, list[str]]:
     return {
         name: [flag for a in command._actions for flag in a.option_strings] for name, command in action.choices.items()
     }
-
-
-def _groups() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path in sorted(shipped("conf").glob("*/**/*.yaml")):
-        group, *rest = path.relative_to(shipped("conf")).with_suffix("").parts
-        found.setdefault(group, []).append("/".join(rest))
-    return found

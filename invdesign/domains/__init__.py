@@ -1,1 +1,1 @@
-"""The domain wing: one room per kind of design; each knows its science and nothing of optimization."""
+"""Domains: molecules, crystals and sequences; each contains the science of one kind of design."""

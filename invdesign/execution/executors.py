@@ -1,14 +1,13 @@
-"""Where oracles run: in this process, in a pool of processes, or on any executor; outcomes come as they finish.
+"""Where oracles run: in this process, in a pool of processes, or on any executor.
 
-An oracle may raise, hang, crash its process or answer nonsense. Each of these becomes an `Outcome` with a status and a
-reason, for the designs that it concerns and for no other.
+Outcomes are yielded as calls finish. An oracle may raise an error, hang, crash its process or return values of a wrong
+shape. Each of these becomes an `Outcome` with a status and a reason, for the designs that it concerns alone.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import pickle
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
@@ -16,10 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from invdesign.core import InvdesignError, Oracle, Outcome, Progress, Status, silent
+from invdesign.core import InvdesignError, Oracle, Outcome, Progress, silent
+from invdesign.execution.outcomes import failure_outcome, validate_answer
 
 Call = Future[tuple[Any, float]]
 POLL_SECONDS = 0.5
+"""Time between two progress messages [s]."""
 
 
 def in_process(
@@ -31,17 +32,17 @@ def in_process(
     allow_partial: bool = False,
     progress: Progress = silent,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Call the oracle here, on all designs at once; where that call fails, on each design by itself.
+    """Call the oracle in this process, on all designs at once; where that call fails, on each design by itself.
 
-    Nothing here can stop an oracle that hangs or survive one that crashes; `process_pool` can.
+    An oracle that hangs cannot be stopped, and one that crashes ends this process too; use `process_pool` for those.
 
     Args:
-        oracle: answers `n` or `n x m` values for `n` designs.
-        designs: what to measure.
-        chunk: designs per call; all of them where None.
-        n_outputs: `m`, where known; an answer of another width is invalid.
-        allow_partial: whether a row with some finite values counts as measured.
-        progress: told after every call.
+        oracle: Function from `n` designs to `n` or `n x m` values.
+        designs: The designs to measure.
+        chunk: Designs of each call; None for all of them.
+        n_outputs: `m`, where it is known; a result of another width is invalid.
+        allow_partial: Whether a row with some finite values counts as measured.
+        progress: Called after every call.
 
     Yields:
         Position of the design and its outcome.
@@ -75,27 +76,27 @@ def process_pool(
     allow_partial: bool = False,
     progress: Progress = silent,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Call the oracle in worker processes: a hung call is killed, a crashed worker replaced.
+    """Call the oracle in worker processes: a call that hangs is killed, a worker that crashes is replaced.
 
-    A chunk that raises, hangs or crashes is called again, design by design, so that only the guilty one is lost.
+    The designs of a chunk that fails are measured again one by one, so that only the failing design has no value.
 
     Args:
-        oracle: an importable function or a partial of one, for it travels to other processes.
-        designs: what to measure.
-        workers: processes.
-        timeout: seconds that one design may take; no limit where None.
-        chunk: designs per call; larger ones suit cheap vectorized oracles.
-        max_tasks: calls after which a worker is replaced, for oracles that leak memory; never where 0.
-        start: how workers start. A fork of a process that runs threads (torch does) can hang.
-        n_outputs: `m`, where known; an answer of another width is invalid.
-        allow_partial: whether a row with some finite values counts as measured.
-        progress: told while waiting.
+        oracle: An importable function or a partial of one: it is sent to other processes.
+        designs: The designs to measure.
+        workers: Number of processes.
+        timeout: Time that one design may take [s]; None for no limit.
+        chunk: Designs of each call; larger chunks suit cheap vectorized oracles.
+        max_tasks: Calls after which a worker is replaced, for oracles that leak memory; 0 for never.
+        start: How workers are started. A fork of a process that runs threads (torch does) can hang.
+        n_outputs: `m`, where it is known; a result of another width is invalid.
+        allow_partial: Whether a row with some finite values counts as measured.
+        progress: Called while calls run.
 
     Yields:
         Position of the design and its outcome, as they finish.
 
     Raises:
-        InvdesignError: the oracle cannot be sent to another process.
+        InvdesignError: The oracle cannot be sent to another process.
     """
     from pebble import ProcessPool
 
@@ -136,18 +137,18 @@ def on_executor(
 ) -> Iterator[tuple[int, Outcome]]:
     """Call the oracle on any `concurrent.futures` executor: threads, Dask, Parsl, executorlib, submitit.
 
-    An executor cannot kill a running call: one that outlives `timeout` is given up, and keeps its worker busy.
+    An executor cannot kill a running call: after `timeout` its outcome is a timeout, while its worker stays busy.
 
     Args:
-        oracle: sent to the executor as it is.
-        designs: what to measure.
-        executor: the executor, left open; or a function that makes one, which is shut down at the end and made anew
-            for the calls that a crash took along (the standard process pool breaks for ever).
-        timeout: seconds from its start that one design may take; no limit where None.
-        chunk: designs per call.
-        n_outputs: `m`, where known; an answer of another width is invalid.
-        allow_partial: whether a row with some finite values counts as measured.
-        progress: told while waiting.
+        oracle: Function that is sent to the executor.
+        designs: The designs to measure.
+        executor: An executor, which stays open; or a function that makes one, which is shut down at the end. After a
+            crash a new one is made for the calls that were lost (a standard process pool stays broken).
+        timeout: Time that one design may take from the start of its call [s]; None for no limit.
+        chunk: Designs of each call.
+        n_outputs: `m`, where it is known; a result of another width is invalid.
+        allow_partial: Whether a row with some finite values counts as measured.
+        progress: Called while calls run.
 
     Yields:
         Position of the design and its outcome, as they finish.
@@ -184,49 +185,8 @@ def on_executor(
                 yield i, outcome
 
 
-def validate_answer(
-    answer: Any, n: int, n_outputs: int | None = None, allow_partial: bool = False, seconds: float = 0.0
-) -> list[Outcome]:
-    """The outcomes of an oracle's answer for `n` designs.
-
-    Args:
-        answer: `n` or `n x m` values, or what a faulty oracle gave instead.
-        n: how many designs it was given.
-        n_outputs: `m`, where known.
-        allow_partial: whether a row with some finite values counts as measured.
-        seconds: how long the call took; shared evenly.
-    """
-    each = seconds / max(n, 1)
-    try:
-        Y = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        return [_invalid(n_outputs, f"expected {n} rows of numbers, got {type(answer).__name__}: {error}", each)] * n
-    shape = Y.shape
-    if Y.ndim == 1:
-        Y = Y[:, None]
-    if Y.ndim != 2 or len(Y) != n or Y.shape[1] != (n_outputs or Y.shape[1]) or Y.shape[1] == 0:
-        wanted = f"{n} values" if n_outputs in (None, 1) else f"{n} x {n_outputs} values"
-        return [_invalid(n_outputs, f"the oracle answered shape {shape} where {wanted} were due", each)] * n
-    return [_judge_row(row, allow_partial, each) for row in Y]
-
-
-def failed(error: BaseException, n_outputs: int | None = None, seconds: float = 0.0) -> Outcome:
-    """The outcome of a call that ended in an error: timed out, crashed, or raised."""
-    from pebble import ProcessExpired
-
-    status: Status = "failed"
-    reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
-    if isinstance(error, TimeoutError):
-        status, reason = "timeout", str(error) or f"stopped after {seconds:.1f} s"
-    elif isinstance(error, ProcessExpired):
-        status, reason = ("crashed", f"the worker process died ({describe_exit_code(error.exitcode)})")
-    elif isinstance(error, BrokenExecutor | CancelledError):
-        status, reason = "crashed", f"the executor broke ({reason})"
-    return Outcome(_unknown(n_outputs), status, reason[:500], seconds)
-
-
-def waiting(n_calls: int, oldest_seconds: float) -> str:
-    """What to say while oracles run, e.g. `waiting for 3 oracle calls, oldest 4:12`."""
+def describe_wait(n_calls: int, oldest_seconds: float) -> str:
+    """Return a progress message while oracles run, e.g. `waiting for 3 oracle calls, oldest 4:12`."""
     minutes, seconds = divmod(int(oldest_seconds), 60)
     hours, minutes = divmod(minutes, 60)
     age = f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
@@ -242,7 +202,7 @@ def _collect(
     allow_partial: bool,
     progress: Progress,
 ) -> Iterator[tuple[int, Outcome]]:
-    """Submit all, then yield outcomes as calls finish; a failed chunk is split. `timeout` is kept here if given."""
+    """Submit all calls, and yield outcomes as they finish; a chunk that fails is split into single designs."""
     calls: dict[Call, tuple[int, ...]] = {submit(positions): positions for positions in _chunks(n, chunk)}
     since: dict[Call, float] = {}
     done = 0
@@ -252,7 +212,7 @@ def _collect(
             if call.running():
                 since.setdefault(call, now)
         running = [now - since[call] for call in calls if call in since]
-        progress(waiting(len(calls), max(running, default=0.0)), done, n)
+        progress(describe_wait(len(calls), max(running, default=0.0)), done, n)
         finished, _ = wait(calls, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
         now = time.monotonic()
         late: set[Call] = set()
@@ -273,12 +233,12 @@ def _collect(
 def _outcomes(
     call: Call, is_late: bool, n: int, lasted: float, n_outputs: int | None, allow_partial: bool
 ) -> list[Outcome] | None:
-    """What a finished call says of its `n` designs; None where it should be repeated design by design."""
+    """Return the outcomes of a finished call; None where its designs should be measured one by one."""
     if is_late:
         call.cancel()
     error = TimeoutError() if is_late else CancelledError() if call.cancelled() else call.exception()
     if error is not None:
-        return None if n > 1 else [failed(error, n_outputs, lasted)]
+        return None if n > 1 else [failure_outcome(error, n_outputs, lasted)]
     answer, seconds = call.result()
     return (
         None if n > 1 and _shape(answer)[:1] != (n,) else validate_answer(answer, n, n_outputs, allow_partial, seconds)
@@ -286,7 +246,7 @@ def _outcomes(
 
 
 def _run(oracle: Oracle, designs: list[Any]) -> tuple[Call, float]:
-    """The call made now, as a finished future, and how long it lasted."""
+    """Call the oracle; return the finished call and its duration [s]."""
     call: Call = Future()
     started = time.monotonic()
     try:
@@ -303,31 +263,6 @@ def _shape(answer: Any) -> tuple[int, ...]:
         return ()
 
 
-def _judge_row(row: np.ndarray, allow_partial: bool, seconds: float) -> Outcome:
-    is_finite = np.isfinite(row)
-    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_finite, strict=True))
-    if is_finite.all():
-        return Outcome(y, "measured", "", seconds)
-    which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_finite))
-    status: Status = "measured" if allow_partial and is_finite.any() else "invalid"
-    return Outcome(y, status, f"not finite: {which}", seconds)
-
-
-def _invalid(n_outputs: int | None, reason: str, seconds: float) -> Outcome:
-    return Outcome(_unknown(n_outputs), "invalid", reason, seconds)
-
-
-def _unknown(n_outputs: int | None) -> tuple[float, ...]:
-    return (float("nan"),) * (n_outputs or 0)
-
-
-def describe_exit_code(exitcode: int | None) -> str:
-    """Return the name of the signal that ended a process, or its exit code."""
-    if exitcode is not None and exitcode < 0:
-        return signal.Signals(-exitcode).name
-    return f"exit code {exitcode}"
-
-
 def _timed(oracle: Oracle, designs: list[Any]) -> tuple[Any, float]:
     started = time.monotonic()
     answer = oracle(designs)
@@ -340,7 +275,7 @@ def _chunks(n: int, size: int) -> list[tuple[int, ...]]:
 
 def _check_at_least_one(name: str, value: int | None) -> None:
     if value is not None and value < 1:
-        raise InvdesignError(f"evaluate: {name} must be at least 1, got {value}")
+        raise InvdesignError(f"executor: expected {name} of at least 1, got {value}")
 
 
 def _check_portable(oracle: Oracle) -> None:
@@ -348,6 +283,6 @@ def _check_portable(oracle: Oracle) -> None:
         pickle.dumps(oracle)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise InvdesignError(
-            f"evaluate: the oracle cannot be sent to a worker process ({error}); expected a function that can be "
-            "imported by name, or a functools.partial of one. Move it into a module, or run it in_process."
+            "executor: expected an oracle that can be imported by name, or a functools.partial of one, got one that "
+            f"cannot be sent to a worker process ({error}). Move it into a module, or set executor: in_process"
         ) from error

@@ -1,1 +1,1 @@
-"""The room of VAEs: models, the one training loop, diagnosis, and models on disk."""
+"""Variational autoencoders: models, losses, priors, training, diagnostics, and storage."""

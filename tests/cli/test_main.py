@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from invdesign.cli import completion
-from invdesign.cli import main
+from invdesign.cli import completion, main
 from invdesign.cli.main import parser
 
 
@@ -97,13 +96,16 @@ def test_completion_knows_commands_groups_and_campaigns(shell: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash_completes_the_choices_of_a_group() -> None:
-    text = completion.script("bash", parser())
-    ask = 'COMP_WORDS=(invdesign run demo search = tho); COMP_CWORD=5; COMP_LINE="invdesign run demo search=tho"; '
-    done = subprocess.run(
-        ["bash", "-c", f"{text}\n{ask} _invdesign; echo ${{COMPREPLY[@]}}"], capture_output=True, text=True
+@pytest.mark.parametrize(
+    ("group", "start", "choices"), [("search", "tho", "thompson"), ("search/acquire", "posterior_m", "posterior_mean")]
+)
+def test_bash_completes_the_choices_of_a_group(group: str, start: str, choices: str) -> None:
+    words = (
+        f'COMP_WORDS=(invdesign run demo {group} = {start}); COMP_CWORD=5; COMP_LINE="invdesign run {group}={start}"'
     )
-    assert done.stdout.strip() == "thompson"
+    code = f"{completion.script('bash', parser())}\n{words}; _invdesign; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == choices
 
 
 def test_every_command_has_a_description() -> None:

@@ -11,7 +11,8 @@ from functools import partial
 import pytest
 
 from invdesign.core import InvdesignError, Outcome
-from invdesign.execution.executors import in_process, on_executor, process_pool, validate_answer, waiting
+from invdesign.execution.executors import describe_wait, in_process, on_executor, process_pool
+from invdesign.execution.outcomes import validate_answer
 
 ORACLES = '''
 import os, signal, time
@@ -120,9 +121,7 @@ def test_an_answer_of_the_wrong_shape_is_invalid_and_says_what_was_due(answer):
 
 
 def test_the_width_of_an_answer_must_be_the_number_of_objectives():
-    assert (
-        validate_answer([[1.0, 2.0]], 1, 3)[0].reason == "the oracle answered shape (1, 2) where 1 x 3 values were due"
-    )
+    assert validate_answer([[1.0, 2.0]], 1, 3)[0].reason == "oracle: expected 1 x 3 values, got shape (1, 2)"
 
 
 def test_a_process_pool_survives_raises_hangs_and_crashes(oracles):
@@ -166,6 +165,6 @@ def test_an_executor_that_breaks_is_made_anew_for_the_designs_it_took_along(orac
     assert statuses(outcomes) == ["measured", "crashed", "measured"]
 
 
-def test_waiting_tells_the_age_of_the_oldest_call():
-    assert waiting(3, 252.4) == "waiting for 3 oracle calls, oldest 4:12"
-    assert waiting(1, 3700) == "waiting for 1 oracle call, oldest 1:01:40"
+def test_the_message_while_waiting_has_the_age_of_the_oldest_call():
+    assert describe_wait(3, 252.4) == "waiting for 3 oracle calls, oldest 4:12"
+    assert describe_wait(1, 3700) == "waiting for 1 oracle call, oldest 1:01:40"

@@ -54,9 +54,11 @@ def test_runs_begun_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> 
     assert len(set(made)) == 4
 
 
-def test_what_a_run_began_with_is_written_once_and_read_again(tmp_path: Path) -> None:
+def test_the_configuration_of_a_run_is_written_once_and_read_again(tmp_path: Path) -> None:
     run = folders.find_or_make(tmp_path, "demo", CONFIG)
-    written = folders.RunConfig("demo", CONFIG, campaign="demo.yaml", allow=("mine",), settings={"seed": [0, "default"]})
+    written = folders.RunConfig(
+        "demo", CONFIG, campaign="demo.yaml", allow=("mine",), settings={"seed": [0, "default"]}
+    )
     folders.write_config(run.path, written)
     folders.write_config(run.path, folders.RunConfig("demo", {"seed": 9}))
     assert folders.read_config(run.path) == written

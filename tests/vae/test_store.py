@@ -102,7 +102,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_leaves_the_earlier_model(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(InvdesignError, match="No space left on device.*Free space"):
+    with pytest.raises(InvdesignError, match=r"No space left on device.*Free space"):
         save_model(tmp_path, model(), {"corpus": "second"})
     with pytest.raises(InvdesignError, match="No space left on device"):
         write_tensors(tmp_path / "x.safetensors", {"a": torch.zeros(2)}, {})

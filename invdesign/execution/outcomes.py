@@ -1,0 +1,91 @@
+"""Outcomes of oracle calls: the values that an oracle returned, or the reason why there are none."""
+
+from __future__ import annotations
+
+import signal
+from concurrent.futures import BrokenExecutor, CancelledError
+from typing import Any
+
+import numpy as np
+
+from invdesign.core import Array, Outcome, Status
+
+MAX_REASON = 500
+"""Characters of the text of an error that are kept."""
+
+
+def validate_answer(
+    answer: Any, n: int, n_outputs: int | None = None, allow_partial: bool = False, seconds: float = 0.0
+) -> list[Outcome]:
+    """Return the outcomes of the `n` designs that an oracle was called with.
+
+    Args:
+        answer: `n` or `n x m` values, or whatever else a faulty oracle returned.
+        n: Number of designs of the call.
+        n_outputs: `m`, where it is known.
+        allow_partial: Whether a row with some finite values counts as measured.
+        seconds: Duration of the call [s]; each design gets an equal part.
+
+    Example:
+        >>> [(outcome.status, outcome.reason) for outcome in validate_answer([1.0, float("nan")], 2)]
+        [('measured', ''), ('invalid', 'not finite: value 1 is nan')]
+    """
+    each = seconds / max(n, 1)
+    try:
+        Y = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        reason = f"oracle: expected {n} rows of numbers, got {type(answer).__name__}: {error}"
+        return [_invalid(n_outputs, reason, each)] * n
+    shape = Y.shape
+    if Y.ndim == 1:
+        Y = Y[:, None]
+    if Y.ndim != 2 or len(Y) != n or Y.shape[1] != (n_outputs or Y.shape[1]) or Y.shape[1] == 0:
+        expected = f"{n} values" if n_outputs in (None, 1) else f"{n} x {n_outputs} values"
+        return [_invalid(n_outputs, f"oracle: expected {expected}, got shape {shape}", each)] * n
+    return [_validate_row(row, allow_partial, each) for row in Y]
+
+
+def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds: float = 0.0) -> Outcome:
+    """Return the outcome of a call that raised an error, ran out of time, or crashed its process.
+
+    Args:
+        error: The error that the call ended with.
+        n_outputs: Number of values of an outcome, where it is known.
+        seconds: Duration of the call [s].
+    """
+    from pebble import ProcessExpired
+
+    status: Status = "failed"
+    reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+    if isinstance(error, TimeoutError):
+        status, reason = "timeout", str(error) or f"stopped after {seconds:.1f} s"
+    elif isinstance(error, ProcessExpired):
+        status, reason = "crashed", f"the worker process died ({describe_exit_code(error.exitcode)})"
+    elif isinstance(error, BrokenExecutor | CancelledError):
+        status, reason = "crashed", f"the executor broke ({reason})"
+    return Outcome(_unknown_values(n_outputs), status, reason[:MAX_REASON], seconds)
+
+
+def describe_exit_code(exitcode: int | None) -> str:
+    """Return the name of the signal that ended a process, or its exit code."""
+    if exitcode is not None and exitcode < 0:
+        return signal.Signals(-exitcode).name
+    return f"exit code {exitcode}"
+
+
+def _validate_row(row: Array, allow_partial: bool, seconds: float) -> Outcome:
+    is_finite = np.isfinite(row)
+    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_finite, strict=True))
+    if is_finite.all():
+        return Outcome(y, "measured", "", seconds)
+    which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_finite))
+    status: Status = "measured" if allow_partial and is_finite.any() else "invalid"
+    return Outcome(y, status, f"not finite: {which}", seconds)
+
+
+def _invalid(n_outputs: int | None, reason: str, seconds: float) -> Outcome:
+    return Outcome(_unknown_values(n_outputs), "invalid", reason, seconds)
+
+
+def _unknown_values(n_outputs: int | None) -> tuple[float, ...]:
+    return (float("nan"),) * (n_outputs or 0)
