@@ -38,7 +38,7 @@ screens:
 
 - **Groups and choices.** A group is a kind of part, e.g. `search`; its choices are files. Choices of one domain are
   named `<domain>/<choice>`. Several oracles are a list: `override oracle: [molecules/qed, molecules/sa]`. `null` leaves
-  a choice out, as in `override validators: null`; then the campaign states the part itself, or the default of the Python
+  a choice out, as in `override validators: null`; then the campaign states the part, or the default of the Python
   signature applies. `search/acquire` and `search/trust_region` have the choice `none`, which switches them off.
 - **Settings.** Every parameter of every part has a path, that of a default part too. A setting that no file states has
   the default of the Python signature.

@@ -1,4 +1,4 @@
-"""Whole runs through the door: killed at any call they end as if nothing had happened."""
+"""Whole runs from the command line: killed at any call they end with the same result."""
 
 from __future__ import annotations
 
