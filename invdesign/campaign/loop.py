@@ -171,8 +171,10 @@ class _ProgressLine:
         best = _best_property(self.engine, state)
         if best is not None:
             parts.append(best)
-        seconds = (time.monotonic() - self.started) / max(1, n_done - self.first_calls) * (limits.budget - n_done)
-        if state.round > 0 and n_done < limits.budget:
+        n_new = n_done - self.first_calls
+        # The first batch of this process says little about the time of a round.
+        if n_new > limits.batch and state.round > 0 and n_done < limits.budget:
+            seconds = (time.monotonic() - self.started) / n_new * (limits.budget - n_done)
             parts.append(f"about {format_duration(seconds)} left")
         return " · ".join(parts)
 

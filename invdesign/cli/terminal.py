@@ -108,7 +108,9 @@ def print_summary(summary: Mapping[str, Any], *, max_rows: int = 10) -> None:
     if candidates:
         table(f"best {min(max_rows, len(candidates))} of {len(candidates)} candidates", candidates[:max_rows])
     else:
-        console.print("no measured design passed every validator")
+        is_seeded_only = summary["rounds"] == 0
+        reason = "only seed designs were measured" if is_seeded_only else "no measured design passed every validator"
+        console.print(f"no candidates: {reason}")
     if summary["failed_checks"]:
         counts = ", ".join(f"{name} {n}" for name, n in summary["failed_checks"].items())
         console.print(f"measured designs that failed checks (one may fail several): {counts}", markup=False)

@@ -17,6 +17,17 @@ OURS = "invdesign"
 OPEN_PARTS = ("campaign", "domains", "execution", "latent", "search", "surrogate", "vae")
 """Sub-packages whose public names a configuration may use."""
 META = ("_target_", "_partial_")
+EXTRAS = {
+    "rdkit": "molecules",
+    "selfies": "molecules",
+    "ase": "crystals",
+    "monty": "crystals",
+    "pymatgen": "crystals",
+    "smact": "crystals",
+    "spglib": "crystals",
+    "Bio": "sequences",
+}
+"""Extra of this package that installs a package which a domain needs."""
 
 Kind = Literal["class", "function"]
 
@@ -114,6 +125,12 @@ def resolve(target: str) -> Any:
     try:
         found = importlib.import_module(module)
     except ImportError as error:
+        extra = EXTRAS.get((error.name or "").split(".")[0])
+        if extra:
+            raise InvdesignError(
+                f"_target_ {target!r}: expected the package {error.name!r}, which is not installed. Run pip install "
+                f"'invdesign[{extra}]'"
+            ) from error
         if module.startswith(f"{OURS}."):
             raise
         raise InvdesignError(

@@ -96,9 +96,15 @@ def _check_keys(
     ]
     for key in settings:
         if key not in known.parameters and not known.takes_any:
-            raise InvdesignError(
-                f"{where((*keys, key))}: {known.target} has no setting {key!r}{nearest(key, settable)}"
-            )
+            hint = nearest(key, settable)
+            if key == "function":
+                group = "/".join(keys)
+                hint = f". To replace it by a function, leave the shipped choice out: `override {group}: null`"
+            elif keys in (("corpus",), ("seeds",)) and key == "path":
+                hint = (
+                    f". Choose how the file is read first: {keys[0]}=molecules/table, crystals/table or sequences/table"
+                )
+            raise InvdesignError(f"{where((*keys, key))}: {known.target} has no setting {key!r}{hint}")
     if is_partial:
         return
     for name, parameter in known.parameters.items():

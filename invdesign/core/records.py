@@ -61,7 +61,7 @@ class Candidate(Generic[D]):
     """The design itself."""
     key: str
     """Canonical identity: two designs with one key are the same thing."""
-    z: Tensor
+    z: Tensor = field(repr=False)
     """Latent mean of the design (`d`, standardized, float64); never the proposal that it was decoded from."""
     round: int = 0
     """Round that proposed it; 0 for a seed design."""

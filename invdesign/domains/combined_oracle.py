@@ -36,5 +36,5 @@ def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Arr
                 f"{name}: expected values for {len(designs)} designs, got an array of shape {Y.shape}. Return one row "
                 "for each design, NaN for a failure"
             )
-        columns.append(Y.reshape(len(designs), -1))
+        columns.append(Y[:, None] if Y.ndim == 1 else Y)
     return np.concatenate(columns, axis=1)

@@ -61,7 +61,7 @@ def headline(data: ReportData[D]) -> list[str]:
         best = "best valid candidate" if data.shortlist else "best measured design (no candidate passed every check)"
         objective = data.objectives[0]
         if len(data.objectives) > 1 or isinstance(objective.goal, str):
-            sentences = [f"The {best} has a {axis.label} of {text}{unit}."]
+            sentences = [f"The {best} has {axis.label} {text}{unit}."]
         else:
             sentences = [f"The {best} is {text}{unit} away from the goal of {objective.name}."]
     for other in _comparisons(data):

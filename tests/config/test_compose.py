@@ -169,6 +169,19 @@ def test_the_shipped_search_is_the_default_of_python() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("override", "remedy"),
+    [
+        ("search.acquire.function=mine:score", r"leave the shipped choice out: `override search/acquire: null`"),
+        ("seeds.path=mine.csv", r"seeds=molecules/table"),
+    ],
+)
+def test_a_setting_that_needs_another_choice_names_it(override: str, remedy: str) -> None:
+    composed = compose.compose("demo", [override])
+    with pytest.raises(InvdesignError, match=remedy):
+        instantiate.check(composed.values, composed.where, allowed=["mine"])
+
+
 def test_a_proposer_can_be_left_out_with_its_weight() -> None:
     search = build(None, "search.propose.elite_paths=null", "search.weights.elite_paths=null").search
     assert search.weights == (2.0, 4.0, 1.0) and len(search.propose) == 3

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from invdesign.config import compose, instantiate
+from invdesign.config import compose, instantiate, targets
 from invdesign.core import InvdesignError
+from invdesign.domains.combined_oracle import combine_oracles
 from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.sequences.oracles.regression_oracle import regression
 
@@ -31,6 +32,23 @@ def test_an_oracle_of_the_users_that_needs_at_least_one_design_only_gives_a_warn
 
     assert "ZeroDivisionError" in instantiate.try_oracle(score)
     assert instantiate.try_oracle(lambda designs: [len(design) for design in designs]) == ""
+
+
+def test_several_oracles_are_tried_with_no_designs_too() -> None:
+    oracles = [lambda designs: [1.0 for _ in designs], lambda designs: [[1.0, 2.0] for _ in designs]]
+    assert combine_oracles(["a", "b"], oracles=oracles).shape == (2, 3)
+    assert instantiate.try_oracle(partial(combine_oracles, oracles=oracles[:1] * 2)) == ""
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_extra_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'rdkit'", name="rdkit.Chem")
+
+    monkeypatch.setattr("importlib.import_module", fail)
+    with pytest.raises(InvdesignError, match=r"'rdkit.Chem', which is not installed.*invdesign\[molecules\]"):
+        targets.resolve("invdesign.domains.molecules.Molecules")
 
 
 def test_a_potential_that_is_not_installed_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:

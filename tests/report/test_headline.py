@@ -10,7 +10,7 @@ from invdesign.report.headline import headline, tiles
 
 def test_the_headline_compares_the_best_valid_candidate_with_seed_designs_and_random_search(make_data) -> None:
     assert headline(make_data()) == [
-        "The best valid candidate has a length of 4 cm.",
+        "The best valid candidate has length 4 cm.",
         "That is 1 cm better than the best of the seed designs (3 cm).",
         "That is 0.500 cm better than a random search with as many oracle calls (3.500 cm).",
     ]
@@ -33,7 +33,7 @@ def test_a_target_is_described_by_the_distance_from_it(make_data) -> None:
 def test_a_missing_random_search_is_stated(make_data) -> None:
     data = make_data(baseline=())
     assert headline(data) == [
-        "The best valid candidate has a length of 4 cm.",
+        "The best valid candidate has length 4 cm.",
         "That is 1 cm better than the best of the seed designs (3 cm).",
         "No random-search baseline was measured.",
     ]
