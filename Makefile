@@ -18,9 +18,9 @@ demo: $(STAMP)
 test: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-# Without the tests marked slow: those that train a model, start processes or render pages.
+# Without doctests and the tests marked slow, which train models, start processes or check every shipped part.
 test-fast: $(STAMP_DEV)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not slow" tests
 
 coverage: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_OPTIONS) --cov=invdesign --cov-report=term:skip-covered

@@ -61,6 +61,7 @@ def test_our_own_functions_swallow_no_keywords(path: Path) -> None:
     assert not swallowing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_unpickled(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -18,6 +18,8 @@ from invdesign.config import compose, instantiate
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules.oracles import tpsa
 
+pytestmark = pytest.mark.slow
+
 DESIGNS = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "CN1CCC[C@H]1c1cccnc1", "O=C(O)c1ccccc1OC(C)=O"]
 CRYSTALS = ("NaCl", "SrTiO3", "TiO2", "Cu")
 # DNA; its letters are letters of proteins too.

@@ -131,7 +131,10 @@ class Features(Protocol[D_in]):
 
 @runtime_checkable
 class Presentation(Protocol[D_in]):
-    """Optional, of a domain: designs as people see them."""
+    """Optional, of a domain: designs as people see them.
+
+    A domain has all of these methods or none: one that has only some is shown by its texts.
+    """
 
     def label(self, design: D_in) -> str:
         """Return what people call the design, on one line."""
@@ -148,11 +151,14 @@ class Presentation(Protocol[D_in]):
 
 @runtime_checkable
 class DesignFiles(Protocol[D]):
-    """Optional, of a domain: its own file formats."""
+    """Optional, of a domain: its own file formats.
+
+    A domain has all of these members or none: the designs of one that has only some are read and written as texts.
+    """
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Suffixes that `write` knows, the lossless one first, e.g. `(".smi", ".sdf", ".svg")`."""
+        """Suffixes of the formats, the lossless one first, e.g. `(".smi", ".sdf", ".svg")`."""
         ...
 
     def read(self, path: Path) -> Corpus[D]:
@@ -182,7 +188,10 @@ Density = Callable[["Tensor"], "Tensor"]
 FitDensity = Callable[["Tensor", "Tensor"], Density]
 """Fits a density to posteriors, given their `n x d` means and standard deviations."""
 FitSurrogate = Callable[..., "Model"]
-"""Fits a BoTorch model to `n x (d + f)` inputs and `n x m` utilities: `(X, U, *, d) -> Model`."""
+"""Fits a BoTorch model to `n x (d + f)` inputs and `n x m` utilities: `(X, U, *, d) -> Model`.
+
+The last fallback of a failed fit passes `noise_floor`, the smallest noise variance that a model may have.
+"""
 Acquire = Callable[[Landscape], "AcquisitionFunction"]
 """Makes an acquisition function, which also selects a batch."""
 Propose = Callable[[Landscape, int], "Tensor"]

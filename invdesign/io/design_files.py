@@ -20,7 +20,7 @@ TEXT_FORMATS = (".csv",)
 
 
 def formats(domain: DesignSpace[D]) -> tuple[str, ...]:
-    """Return the suffixes that `write_designs` knows, the lossless one first."""
+    """Return the suffixes of the formats that can be written, the lossless one first."""
     return domain.formats if isinstance(domain, DesignFiles) else TEXT_FORMATS
 
 

@@ -88,6 +88,7 @@ def test_the_state_follows_from_the_events() -> None:
     assert recorder.state.records == state.records and recorder.state.regions == state.regions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_at", [3, 15, 35])
 def test_a_killed_campaign_continues_as_if_it_had_never_stopped(dies_at: int) -> None:
     engine = toy.engine(toy.campaign(budget=30))
@@ -106,6 +107,7 @@ def stretched(space: Any, designs: Sequence[Any], utilities: Any, *, seed: int) 
     return dataclasses.replace(space, scale=1.1 * space.scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_at", range(22, 31))
 def test_a_campaign_killed_around_its_finetuning_repeats_none(dies_at: int) -> None:
     campaign = toy.campaign(budget=30, finetune=stretched, finetune_every=2)

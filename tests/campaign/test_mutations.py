@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import toy
 from toy import Grid, GridEncoding, GridSpace, bump, campaign, changed
@@ -63,6 +64,7 @@ def test_a_batch_keeps_its_designs_apart() -> None:
     assert all(apart(a, b) >= 3 for i, a in enumerate(last) for b in last[:i])
 
 
+@pytest.mark.slow
 def test_below_the_rank_correlation_limit_the_density_selects_and_the_record_has_a_note() -> None:
     parts = campaign()
     state = finished(replace(parts, search=replace(parts.search, min_rank_correlation=1.1)))
@@ -77,6 +79,7 @@ class DescribedEncoding(GridEncoding):
         return np.array(designs, dtype=float)
 
 
+@pytest.mark.slow
 def test_without_a_proposer_that_follows_gradients_no_surrogate_of_the_latents_is_needed() -> None:
     parts = campaign()
     parts = changed(parts, latent_surrogate=None, search=replace(parts.search, propose=(local_steps,), weights=()))

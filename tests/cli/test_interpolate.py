@@ -69,6 +69,7 @@ def test_ends_may_look_like_settings_and_options_may_stand_before_the_campaign()
     assert arguments.campaign is None and arguments.overrides == ["vae=molecules/zinc250k"]
 
 
+@pytest.mark.slow
 def test_invalid_arguments_are_refused_before_anything_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["interpolate", "CC", "CCO", "--steps", "1"]) == 2
     assert main(["interpolate", "CC", "CCO", "demo", "--run", "results/demo"]) == 2

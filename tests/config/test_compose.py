@@ -28,6 +28,7 @@ GIVEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
 def test_every_shipped_campaign_composes_and_is_safe(path: Path) -> None:
     composed = compose.compose(str(path), GIVEN.get(path.stem, []))
@@ -139,6 +140,7 @@ def build(campaign: str | None, *overrides: str) -> Any:
     ).campaign
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", SEARCHES)
 def test_parts_of_every_search_can_be_chosen_and_set_on_the_command_line(choice: str) -> None:
     search = build(None, f"search={choice}", "search/acquire=log_ei", "search.trust_region.length=0.4").search
@@ -150,6 +152,7 @@ def test_parts_of_every_search_can_be_chosen_and_set_on_the_command_line(choice:
     assert search.weights == (1.0, 1.0) and search.trust_region == TrustRegion()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", [c for c in SEARCHES if c != "regions"])
 @pytest.mark.parametrize(
     "override", ["search.trust_region=null", "search/trust_region=null", "search/trust_region=none"]
@@ -201,6 +204,7 @@ def test_a_preset_measures_a_baseline(base: str) -> None:
 COSTLY = ["chgnet_energy", "chgnet_relaxed", "formation_energy", "hull", "bulk_modulus"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oracle", COSTLY)
 def test_an_oracle_that_costs_switches_the_baseline_off_and_the_command_line_on_again(oracle: str) -> None:
     overrides = ["base=crystals", f"oracle=crystals/{oracle}"]

@@ -125,6 +125,7 @@ def test_every_target_of_the_shipped_files_has_a_signature() -> None:
     assert [target for target in named if signature(target) is None or targets.kind_of(target) is None] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides", [[], ["search.acquire.bta=3"], ["oracle.guacamol._target_=os.system"]], ids=["right", "key", "target"]
 )

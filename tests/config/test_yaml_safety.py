@@ -16,6 +16,7 @@ from invdesign.core import InvdesignError
 MALICIOUS = sorted((Path(__file__).parent / "malicious").glob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", MALICIOUS, ids=lambda p: p.stem)
 def test_a_malicious_file_is_refused_for_the_reason_it_states(path: Path) -> None:
     reason = re.search(r"# refused: (.*)", path.read_text(encoding="utf-8")).group(1)  # type: ignore[union-attr]

@@ -124,6 +124,7 @@ def test_the_width_of_an_answer_must_be_the_number_of_objectives():
     assert validate_answer([[1.0, 2.0]], 1, 3)[0].reason == "oracle: expected 1 x 3 values, got shape (1, 2)"
 
 
+@pytest.mark.slow
 def test_a_process_pool_survives_raises_hangs_and_crashes(oracles):
     designs = ["a", "raise", "hang", "die", "nan", "bb"]
     outcomes = dict(process_pool(oracles.stranger, designs, workers=2, timeout=1.5, chunk=3))
@@ -142,6 +143,7 @@ def test_an_oracle_that_cannot_travel_is_refused_before_any_call():
         list(process_pool(lambda designs: [0.0], ["a"]))
 
 
+@pytest.mark.slow
 def test_threads_measure_and_a_late_call_is_given_up(oracles):
     words = []
 

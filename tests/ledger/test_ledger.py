@@ -274,6 +274,7 @@ with Ledger.open(Path(sys.argv[1]), words) as ledger:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_it_had_finished(tmp_path):
     path = tmp_path / "l.sqlite"
     printed: list[str] = []

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 
 
@@ -24,6 +26,7 @@ def test_the_domain_satisfies_the_protocols() -> None:
     testing.check_corpus(lambda: module.corpus(20))
 
 
+@pytest.mark.slow
 def test_a_campaign_runs_from_training_to_the_report(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "invdesign", "run", str(HERE / "glycans.yaml"), "--allow", "glycans", "--json"]
     command += ["--results", str(tmp_path / "results"), "--cache", str(tmp_path / "cache")]

@@ -27,6 +27,7 @@ def test_another_configuration_gets_a_folder_of_its_own(tmp_path: Path) -> None:
     assert other.path != first.path and not other.is_resumed
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_resumed_and_a_fresh_one_never_is(tmp_path: Path) -> None:
     first = folders.find_or_make(tmp_path, "demo", CONFIG)
     fresh = folders.find_or_make(tmp_path, "demo", CONFIG, fresh=True)
@@ -48,6 +49,7 @@ def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert folders.digest("demo", {"a": 1, "b": 2}) == folders.digest("demo", {"b": 2, "a": 1})
 
 
+@pytest.mark.slow
 def test_runs_begun_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: folders.find_or_make(tmp_path, "demo", CONFIG, fresh=True).path, range(4)))

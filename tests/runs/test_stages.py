@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "budget=24",
     "n_seeds=10",
@@ -86,7 +88,6 @@ def whole(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return place, json.loads(done.stdout)
 
 
-@pytest.mark.slow
 def test_a_run_writes_its_lists_its_report_and_its_books(whole: tuple[Path, dict[str, object]]) -> None:
     place, summary = whole
     folder = place / str(summary["run"])
@@ -99,7 +100,6 @@ def test_a_run_writes_its_lists_its_report_and_its_books(whole: tuple[Path, dict
     assert "<html" in report and 'src="http' not in report
 
 
-@pytest.mark.slow
 def test_a_killed_run_resumes_and_ends_as_an_uninterrupted_one(
     whole: tuple[Path, dict[str, object]], cache: Path, tmp_path: Path
 ) -> None:
@@ -117,7 +117,6 @@ def test_a_killed_run_resumes_and_ends_as_an_uninterrupted_one(
     assert len(calls) - len(set(calls)) <= 3, "at most the call that each kill hit is made again"
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_a_report_and_the_same_command_goes_on(cache: Path, tmp_path: Path) -> None:
     place = tmp_path / "interrupted"
     words = campaign(place, cache)
@@ -132,7 +131,6 @@ def test_ctrl_c_leaves_a_report_and_the_same_command_goes_on(cache: Path, tmp_pa
     assert (folder / "finished.json").is_file()
 
 
-@pytest.mark.slow
 def test_a_changed_resume_is_refused_with_what_differs_unless_accepted(
     whole: tuple[Path, dict[str, object]], cache: Path
 ) -> None:
@@ -147,7 +145,6 @@ def test_a_changed_resume_is_refused_with_what_differs_unless_accepted(
     assert json.loads(accepted.stdout)["calls"] == 26
 
 
-@pytest.mark.slow
 def test_export_and_report_are_made_again_from_the_ledger(whole: tuple[Path, dict[str, object]]) -> None:
     place, summary = whole
     for command, out, name in (("export", "lists", "lists/candidates.csv"), ("report", "again.html", "again.html")):
@@ -156,7 +153,6 @@ def test_export_and_report_are_made_again_from_the_ledger(whole: tuple[Path, dic
         assert (place / name).is_file()
 
 
-@pytest.mark.slow
 def test_the_map_encodes_and_samples(whole: tuple[Path, dict[str, object]], cache: Path) -> None:
     place, _ = whole
     (place / "mine.smi").write_text("CCO\nc1ccccc1O\nnonsense\n")

@@ -14,6 +14,7 @@ from invdesign.search.sampling import sobol_cloud
 CENTER = torch.tensor([0.5, 0.5, 0.5]).double()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("n", [1, 7])
 @pytest.mark.parametrize("proposer", [maximize_acquisition, density_ascent])

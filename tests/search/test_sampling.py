@@ -7,6 +7,7 @@ from invdesign.core import InvdesignError
 from invdesign.search.sampling import draw_sobol, elite_paths, local_steps, prior_draws, select_elites, sobol_cloud
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("n", [1, 7])
 @pytest.mark.parametrize("proposer", [sobol_cloud, elite_paths, local_steps])

@@ -31,6 +31,7 @@ def botorch_ucb(landscape):
 SCALAR = [log_ei, ucb, posterior_mean, posterior_sample]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", [1, 2])
 @pytest.mark.parametrize("acquire", [*SCALAR, None])
 def test_a_batch_has_distinct_members_and_one_value_each(build, acquire, m):
@@ -187,6 +188,7 @@ def test_infeasible_points_are_not_selected(build):
         assert bool((pool[picks, 0] <= 0).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("acquire", [*SCALAR, log_nehvi, None])
 def test_tensors_are_created_on_the_device_of_the_pool(build, acquire):
     """Under another default device, a tensor created without a device could not be combined with the inputs."""
@@ -201,6 +203,7 @@ def test_a_pool_with_other_columns_raises_an_error(build):
         select(build(), torch.randn(5, 4).double(), 2, acquire=log_ei)
 
 
+@pytest.mark.slow
 def test_a_batch_of_a_hundred_takes_seconds(build):
     landscape, pool = build(d=32, n=300, m=2), torch.randn(1000, 32).double()
     for acquire in (log_ei, posterior_sample, log_nehvi):

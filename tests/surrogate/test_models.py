@@ -24,6 +24,7 @@ D, F = 3, 12
 ALL = [exact_gp, sparse_gp, tanimoto_gp, partial(tanimoto_gp, is_noise_fitted=True), joint_gp, deep_kernel_gp, auto]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("surrogate", ALL)
 @pytest.mark.parametrize("m", [1, 2])
 def test_every_surrogate_predicts_in_the_unit_of_its_utilities(build, surrogate, m):

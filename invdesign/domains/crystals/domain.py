@@ -50,7 +50,7 @@ class Crystals:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Suffixes that `write` knows."""
+        """Suffixes of the formats that can be written."""
         return writing.WRITTEN
 
     def read(self, path: Path) -> Corpus[Crystal]:
@@ -124,7 +124,9 @@ class Crystals:
         try:
             return CrystalEncoding(replace(self, **settings), Vocabulary.from_json(vocabulary))
         except (TypeError, ValueError, KeyError) as error:
-            raise InvdesignError(f"crystals: the state is that of another domain or version ({error})") from error
+            raise InvdesignError(
+                f"crystals: the state is that of another domain or version ({type(error).__name__}: {error})"
+            ) from error
 
     def describe(self, designs: Sequence[Crystal]) -> dict[str, list[Any]]:
         """Return formula, prototype, space group, number of atoms, mass density and volume per atom."""

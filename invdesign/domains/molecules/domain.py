@@ -67,7 +67,7 @@ class Molecules:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Suffixes that `write` knows."""
+        """Suffixes of the formats that can be written."""
         return writing.WRITTEN
 
     def read(
@@ -149,7 +149,9 @@ class Molecules:
                 replace(self, **settings), Vocabulary.from_json(state["vocabulary"]), int(state["length"])
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise InvdesignError(f"molecules: the state is that of another domain or version ({error})") from error
+            raise InvdesignError(
+                f"molecules: the state is that of another domain or version ({type(error).__name__}: {error})"
+            ) from error
 
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
         """Return InChIKey, molecular formula and molecular weight [g/mol]; None where a design cannot be parsed."""

@@ -90,7 +90,7 @@ class Sequences:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Suffixes that `write` knows."""
+        """Suffixes of the formats that can be written."""
         return writing.WRITTEN
 
     @property
@@ -226,7 +226,9 @@ class Sequences:
             fitted = {name: state[name] for name in FITTED}
             tokens = state["vocabulary"]
         except (KeyError, TypeError) as error:
-            raise InvdesignError(f"sequences: the state is that of another domain or version ({error})") from error
+            raise InvdesignError(
+                f"sequences: the state is that of another domain or version ({type(error).__name__}: {error})"
+            ) from error
         encoding = SequenceEncoding(replace(self, **fitted))
         if list(encoding.vocabulary) != list(tokens):
             raise InvdesignError("sequences: the state is that of another version: its tokens differ. Train again")

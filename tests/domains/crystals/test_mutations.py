@@ -39,6 +39,7 @@ def test_two_swaps_of_the_same_elements_restore_the_crystal(parents: list[Crysta
         assert back.formula == parent.formula and np.allclose(back.cell, parent.cell, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_distance_counts_elements_on_other_sites_and_ignores_the_cell() -> None:
     salt = rock_salt("Na", "Cl", 5.6)
     assert distance(salt, rock_salt("Na", "Cl", 5.9)) == 0 and key(salt) != key(rock_salt("Na", "Cl", 5.9))

@@ -18,6 +18,7 @@ def test_molecules_satisfy_the_contract_of_a_domain(domain, built_in):
     check_domain(domain, built_in.designs[:20])
 
 
+@pytest.mark.slow
 def test_a_corpus_is_encoded_and_decoded_without_loss(encoding, built_in):
     batch = encoding.encode(built_in.designs)
     assert batch.shape == (600, encoding.shape.length) and batch.dtype == torch.int64

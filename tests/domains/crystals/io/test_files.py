@@ -255,6 +255,7 @@ def test_deuterium_and_charged_species_become_plain_elements(tmp_path):
     assert read(path).designs[0].formula == "HNa"
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_corpus_as_one(tmp_path, crystals):
     path = tmp_path / "x.cif"
     path.write_text("".join(cif.block(crystal, f"n{i}") for i, crystal in enumerate(crystals)) + block("X X 0 0 0 1"))

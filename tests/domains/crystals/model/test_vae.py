@@ -55,6 +55,7 @@ def build_model(**settings: int) -> tuple[CrystalVAE, torch.Tensor, CrystalEncod
     )
 
 
+@pytest.mark.slow
 def test_rows_store_crystals_without_loss() -> None:
     vocabulary = learn(small_corpus())
     assert unpack(vocabulary, pack(vocabulary, small_corpus())) == list(small_corpus())
@@ -101,6 +102,7 @@ def test_padding_does_not_change_the_log_likelihood() -> None:
         assert torch.allclose(separate, vae.log_likelihood(x, z), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_small_corpus_is_memorized() -> None:
     vae, x, encoding = build_model()
     recipe = Recipe(lambda d: vae, epochs=250, batch=18, learning_rate=4e-3, warmup=10, beta=0.01, held_out=0)

@@ -124,6 +124,7 @@ def test_formation_energies_need_no_references_from_the_user():
     np.testing.assert_allclose(values, [-2.11, -3.03], atol=0.08)
 
 
+@pytest.mark.slow
 @needs_chgnet
 def test_the_potential_is_loaded_in_the_process_that_uses_it():
     (outcome,) = dict(process_pool(mlip.energy_per_atom, [crystal("NaCl")], workers=1, timeout=120)).values()

@@ -24,6 +24,8 @@ from invdesign.domains.crystals.prototypes.ionic import (
 from invdesign.domains.crystals.prototypes.prototype_library import prototypes, sites_of
 from invdesign.domains.crystals.symmetry.canonical import canonical, crystal_of, structure_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def corpus():
@@ -193,7 +195,6 @@ def test_a_crystal_with_a_higher_symmetry_than_its_prototype_is_left_out():
     assert build("tetragonal perovskite (P4/mbm)", "Cs", "Pb", "Br").space_group == 127
 
 
-@pytest.mark.slow
 def test_the_built_in_corpus_has_at_least_ten_thousand_distinct_crystals():
     corpus = ionic()
     assert len(set(corpus.designs)) == 12_000

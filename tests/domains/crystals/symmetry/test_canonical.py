@@ -41,6 +41,7 @@ def rewrite(structure: Structure, seed: int) -> Structure:
     return Structure(other.lattice.matrix @ turn.T, [other[i].specie for i in order], other.frac_coords[order])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [rock_salt, wurtzite, rutile])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_description_and_key_are_invariant_under_another_way_of_writing(build, seed):

@@ -55,6 +55,7 @@ def test_crystals_and_structures_have_the_same_formula():
         assert matching.formula(crystal(name)) == matching.formula(structure(name))
 
 
+@pytest.mark.slow
 def test_each_design_is_assigned_the_first_one_that_matches_it():
     designs = [crystal("TiO2"), crystal("anatase"), crystal_of(displace("TiO2"), symprec=0.01), crystal("NaCl")]
     designs += [crystal("anatase"), replace(crystal("NaCl"), cell=(6.0, 6.0, 6.0, 90.0, 90.0, 90.0))]
@@ -64,6 +65,7 @@ def test_each_design_is_assigned_the_first_one_that_matches_it():
     assert matching.unique_structure(designs)[2].detail == "matches number 1"
 
 
+@pytest.mark.slow
 def test_a_match_does_not_depend_on_the_setting():
     designs = [crystal("TiO2"), crystal("SrTiO3"), crystal("NaCl")]
     others = [displace("TiO2"), structure("TiSrO3"), structure("anatase")]

@@ -22,6 +22,7 @@ def test_known_frameworks_are_read_with_their_pores(data) -> None:
     assert all(check.passed for check in four_connected(corpus.designs))
 
 
+@pytest.mark.slow
 def test_duplicate_sites_of_a_cif_are_merged_and_interrupted_frameworks_are_rejected(data) -> None:
     structures = dict(read_structures(data / "zeolites.tar.xz"))
     assert len(structures) == 203

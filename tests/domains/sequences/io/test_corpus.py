@@ -14,6 +14,7 @@ from invdesign.domains.sequences.wild_type.wild_type import distance
 from invdesign.testing import check_corpus
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("load", "name", "n", "design", "value"),
     [

@@ -137,6 +137,7 @@ def test_samples_follow_the_chain():
     np.testing.assert_allclose(np.bincount(after) / len(after), function.transitions[1], atol=0.03)
 
 
+@pytest.mark.slow
 def test_a_corpus_larger_than_the_feasible_set_is_rejected():
     with pytest.raises(InvdesignError, match="Decrease n"):
         grow_mutants(n=5_000, n_letters=3, length=6, n_motifs=1, motif_length=3)
