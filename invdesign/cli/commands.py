@@ -189,27 +189,23 @@ def options(arguments: argparse.Namespace) -> int:
         return 0
     given = arguments.group or ""
     groups = compose.groups(arguments.config_dir)
+    if not given and arguments.json:
+        print(json.dumps({"groups": groups, "settings": [vars(option) for option in explain.top_level()]}, indent=1))
+        return 0
     if not given:
         rows = [{"group": group, "choices": ", ".join(names)} for group, names in groups.items()]
         _print_rows(arguments, "groups: invdesign options GROUP lists their choices", rows)
-        top = [vars(option) for option in explain.top_level()]
-        _print_rows(arguments, "settings of a campaign that belong to no group", top)
+        _print_settings(arguments, "settings of a campaign that belong to no group", explain.top_level())
         return 0
     group = next((name for name in sorted(groups, key=len, reverse=True) if f"{given}/".startswith(f"{name}/")), given)
     choice = given[len(group) + 1 :]
-    if not choice or choice in explain_domains():
+    if not choice or choice in compose.DOMAINS:
         found = explain.choices(group, arguments.config_dir)
         rows = [{"choice": name, "what it is": text} for name, text in found.items() if name.startswith(choice)]
         _print_rows(arguments, f"choices of {group}", rows)
         return 0
-    rows = [vars(option) for option in explain.options(group, choice, arguments.config_dir)]
-    _print_rows(arguments, f"settings of {group}={choice}", rows)
+    _print_settings(arguments, f"settings of {group}={choice}", explain.options(group, choice, arguments.config_dir))
     return 0
-
-
-def explain_domains() -> tuple[str, ...]:
-    """Return the names that stand for all choices of a domain in a group."""
-    return compose.DOMAINS
 
 
 def check_data(arguments: argparse.Namespace) -> int:
@@ -465,6 +461,13 @@ def _print_rows(arguments: argparse.Namespace, title: str, rows: Sequence[Mappin
         print(json.dumps(list(rows), indent=1))
     elif rows:
         terminal.table(title, rows)
+
+
+def _print_settings(arguments: argparse.Namespace, title: str, options: Sequence[explain.Option]) -> None:
+    if arguments.json:
+        print(json.dumps([vars(option) for option in options], indent=1))
+    else:
+        terminal.print_settings(title, options)
 
 
 def _command_line() -> str:

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = _parse(sys.argv[1:] if argv is None else list(argv))
+    # Fits are checked and their fallback level is recorded; this warning of GPyTorch would interrupt the progress bars.
+    warnings.filterwarnings("ignore", message=r".*not p\.d\., added jitter.*")
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         from invdesign.core import InvdesignError

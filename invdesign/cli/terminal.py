@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from invdesign.config.explain import Option
     from invdesign.core import Objective
     from invdesign.core import Progress as Report
 
@@ -99,6 +102,16 @@ def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         cells = ("" if value is None else value if isinstance(value, str) else f"{value:.4g}" for value in row.values())
         shown.add_row(*map(escape, cells))
     Console().print(shown)
+
+
+def print_settings(title: str, options: Sequence[Option]) -> None:
+    """Print settings, each with its type, its default and one line of help; keys are never broken."""
+    print(title)
+    width = max(40, min(shutil.get_terminal_size().columns, 120))
+    for option in options:
+        print(f"\n{option.key}: {option.type} = {option.default}")
+        if option.doc:
+            print(textwrap.fill(option.doc, width, initial_indent="    ", subsequent_indent="    "))
 
 
 def print_summary(summary: Mapping[str, Any], *, max_rows: int = 10) -> None:

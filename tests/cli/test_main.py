@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import signal
@@ -106,6 +107,18 @@ def test_bash_completes_the_choices_of_a_group(group: str, start: str, choices: 
     code = f"{completion.script('bash', parser())}\n{words}; _invdesign; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(["bash", "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == choices
+
+
+def test_options_print_each_setting_with_type_default_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["options", "search/trust_region/default"]) == 0
+    printed = capsys.readouterr().out
+    assert "search.trust_region.length: float = 0.8\n    " in printed
+    assert main(["options", "screens/molecules"]) == 0
+    assert "molecules/druglike" in capsys.readouterr().out
+    assert main(["options", "--json"]) == 0
+    assert {"groups", "settings"} == set(json.loads(capsys.readouterr().out))
+    assert main(["options", "search/thompson", "--json"]) == 0
+    assert {"key", "type", "default", "doc"} == set(json.loads(capsys.readouterr().out)[0])
 
 
 def test_every_command_has_a_description() -> None:
