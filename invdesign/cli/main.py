@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parse(sys.argv[1:] if argv is None else list(argv))
     # Fits are checked and their fallback level is recorded; this warning of GPyTorch would interrupt the progress bars.
     warnings.filterwarnings("ignore", message=r".*not p\.d\., added jitter.*")
-    before = signal.signal(signal.SIGTERM, _terminated)
+    before = signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         from invdesign.core import InvdesignError
 
@@ -229,5 +229,5 @@ def _dispatch(arguments: argparse.Namespace) -> int:
     return COMMANDS[arguments.command](arguments)
 
 
-def _terminated(number: int, frame: Any) -> NoReturn:
+def _raise_terminated(number: int, frame: Any) -> NoReturn:
     raise Terminated

@@ -30,7 +30,7 @@ from invdesign.io.atomic import probe
 from invdesign.io.clock import now
 from invdesign.io.json_values import differences, to_plain
 from invdesign.ledger.events import Recorded, event_from_json, event_to_json
-from invdesign.ledger.locks import release, take_lock, undisturbed
+from invdesign.ledger.locks import defer_signals, release, take_lock
 
 BUSY_SECONDS = 60.0
 VERSION = 2
@@ -154,7 +154,7 @@ class Ledger(Generic[D]):
         Raises:
             InvdesignError: The event does not fit the state, or the file cannot be written.
         """
-        with undisturbed():
+        with defer_signals():
             state = apply(self.state(), event)
             kind, content = event_to_json(self.domain, event)
             with self._transaction() as write:
@@ -239,7 +239,7 @@ class Ledger(Generic[D]):
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Write all or nothing, durably; an error of SQLite says how to continue."""
-        with undisturbed():
+        with defer_signals():
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -263,7 +263,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_on
         connection.execute("PRAGMA synchronous = EXTRA")
         n_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if n_tables == 0 and not read_only:
-            with undisturbed():
+            with defer_signals():
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; "
                     f"PRAGMA user_version = {VERSION}; COMMIT;"

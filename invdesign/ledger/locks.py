@@ -40,15 +40,15 @@ def take_lock(path: Path) -> int:
 
 
 def release(lock: int | None) -> None:
-    """Let go of a lock."""
+    """Release a lock."""
     if lock is not None:
         os.ftruncate(lock, 0)
         os.close(lock)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM until a write is finished; they then arrive as they would have."""
+def defer_signals() -> Iterator[None]:
+    """Defer Ctrl-C and SIGTERM until a write is finished, and raise them then."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -71,4 +71,4 @@ def _owner(text: str) -> str:
         owner = json.loads(text)
         return f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
     except (ValueError, KeyError, TypeError):
-        return "it left no name"
+        return "unknown owner"

@@ -350,7 +350,7 @@ def relaxation(
     """
 
     def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
-        relaxed = mlip.relaxed(crystal, model=model, device=device, force=max_force, steps=max_steps)
+        relaxed = mlip.relax_structure(crystal, model=model, device=device, force=max_force, steps=max_steps)
         if relaxed is None:
             return False, "the potential gives no energy: an atom without neighbours, or an unsupported element"
         detail = (

@@ -91,7 +91,7 @@ class AlignedVAE(VAE):
     def posterior(self, x: Tensor, condition: Tensor | None = None) -> Normal:
         """Return the posteriors of `n` rows of token numbers."""
         refuse_condition("AlignedVAE", condition)
-        mean = self._explained(self._hot(x, self.input_dropout if self.training else 0.0)) + self.center
+        mean = self._explain(self._hot(x, self.input_dropout if self.training else 0.0)) + self.center
         return Normal(mean.float(), self.log_sd.float().clamp(-7, 2).exp().expand(len(x), -1), validate_args=False)
 
     def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
@@ -115,7 +115,7 @@ class AlignedVAE(VAE):
         guess = self._softmax(prior_logits)
         left = torch.zeros_like(centered)
         for gain, memory in zip(self.gain, self.memory, strict=True):
-            left = centered - self._explained(guess) + memory.sigmoid() * left
+            left = centered - self._explain(guess) + memory.sigmoid() * left
             noise = left.square().mean(1, keepdim=True) + (2 * self.floor).exp()
             matched = (left @ self.part.T + (guess - 0.5) * power) / noise
             logits = prior_logits + gain.exp() * matched
@@ -142,7 +142,7 @@ class AlignedVAE(VAE):
             hot = hot * (torch.rand(x.shape, device=x.device) >= hidden)[..., None]
         return hot.flatten(1)
 
-    def _explained(self, guess: Tensor) -> Tensor:
+    def _explain(self, guess: Tensor) -> Tensor:
         return guess @ self.part
 
     def _softmax(self, flat: Tensor) -> Tensor:

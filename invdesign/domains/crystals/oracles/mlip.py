@@ -103,7 +103,7 @@ def relaxed_energy(
     _import_chgnet()
     values = np.full(len(designs), np.nan)
     for i, design in enumerate(designs):
-        relaxation = relaxed(design, model=model, device=device, force=force, steps=steps)
+        relaxation = relax_structure(design, model=model, device=device, force=force, steps=steps)
         if relaxation is not None and (relaxation.is_converged or not must_converge):
             values[i] = relaxation.energy
     return values
@@ -146,7 +146,7 @@ def bulk_modulus(
     for i, design in enumerate(designs):
         cell = _build_primitive(design)
         if relax:
-            relaxation = relaxed(design, model=model, device=device)
+            relaxation = relax_structure(design, model=model, device=device)
             cell = None if relaxation is None else relaxation.structure
         if cell is not None:
             volumes = cell.volume * np.linspace(1 - strain, 1 + strain, n_points)
@@ -251,7 +251,7 @@ def fit_birch_murnaghan(volumes: Array, energies: Array) -> float:
     return GPA * 4 / 9 * 2 * root * (1 + minimum) ** 2 / volume
 
 
-def relaxed(
+def relax_structure(
     crystal: Crystal, *, model: Model = "0.3.0", device: str = "cpu", force: float = 0.05, steps: int = 200
 ) -> Relaxation | None:
     """Relax atoms and cell of a crystal.

@@ -106,7 +106,9 @@ def write_relaxed_cells(
     Raises:
         InvdesignError: CHGNet is not installed.
     """
-    relaxations = [mlip.relaxed(c.design, model=model, device=device, force=force, steps=steps) for c in candidates]
+    relaxations = [
+        mlip.relax_structure(c.design, model=model, device=device, force=force, steps=steps) for c in candidates
+    ]
     crystals = [_find_symmetry(relaxation) for relaxation in relaxations]
     columns: dict[str, list[Any]] = {
         "crystal": list(range(1, len(candidates) + 1)),

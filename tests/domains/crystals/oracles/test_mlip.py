@@ -58,7 +58,7 @@ def test_an_atom_without_neighbours_or_parameters_has_no_energy():
     a, *angles = 20.0, 90.0, 90.0, 90.0
     isolated = replace(crystal("Ar"), cell=(a, a, a, *angles))
     heavy = replace(crystal("Cu"), orbits=tuple(replace(o, element="Cm") for o in crystal("Cu").orbits))
-    mlip.relaxed(crystal("MgO"))
+    mlip.relax_structure(crystal("MgO"))
     assert np.isnan(mlip.energy_per_atom([isolated, heavy])).all(), "also after a relaxation, which shares the model"
     assert np.isnan(mlip.relaxed_energy([isolated])).all()
     assert not validators.relaxation([isolated])[0].passed
@@ -68,14 +68,14 @@ def test_an_atom_without_neighbours_or_parameters_has_no_energy():
 def test_a_relaxation_lowers_the_energy_and_reports_its_displacement():
     a, *rest = crystal("MgO").cell
     expanded = replace(crystal("MgO"), cell=(1.06 * a, 1.06 * a, 1.06 * a, *rest[2:]))
-    relaxation = mlip.relaxed(expanded)
+    relaxation = mlip.relax_structure(expanded)
     assert relaxation.is_converged and relaxation.n_steps > 1
     assert relaxation.energy_change < -0.01 and relaxation.displacement < 1e-3
     assert relaxation.structure.volume == pytest.approx(4.25**3 / 4, rel=0.03)
     assert relaxation.volume_change == pytest.approx(relaxation.structure.volume * 4 / expanded.cell[0] ** 3 - 1)
     unrelaxed = mlip.energy_per_atom([expanded])[0]
     assert mlip.relaxed_energy([expanded])[0] == pytest.approx(unrelaxed + relaxation.energy_change, abs=1e-4)
-    assert mlip.relaxed(expanded) is relaxation, "an oracle and a validator relax a design once"
+    assert mlip.relax_structure(expanded) is relaxation, "an oracle and a validator relax a design once"
 
     changed, unchanged = validators.relaxation([expanded, crystal("MgO")], max_volume_change=0.1)
     assert unchanged.passed and not changed.passed

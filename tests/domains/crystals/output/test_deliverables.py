@@ -63,7 +63,7 @@ def test_a_crystal_that_cannot_be_relaxed_has_an_empty_row_and_the_others_keep_t
     tmp_path, crystals, monkeypatch
 ):
     relaxations = [None, *(_relax(crystal) for crystal in crystals[1:3])]
-    monkeypatch.setattr("invdesign.domains.crystals.oracles.mlip.relaxed", lambda *_, **__: relaxations.pop(0))
+    monkeypatch.setattr("invdesign.domains.crystals.oracles.mlip.relax_structure", lambda *_, **__: relaxations.pop(0))
     table, cells = write_relaxed_cells(testing.candidates(crystals[:3], key=key), tmp_path)
     assert [row["space_group"] for row in rows(table)] == ["", "221", "186"]
     assert [row["energy [eV/atom]"] for row in rows(table)] == ["", "-1.0", "-1.0"]
