@@ -158,7 +158,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Campaign(Generic[D, B]):
-    """A campaign: the task and all that decides how it is solved. A value; nothing runs until it is run.
+    """Definition of a campaign: the task, and the settings that decide how it is solved.
 
     Example:
         >>> from invdesign.domains.molecules import Molecules
@@ -198,7 +198,7 @@ class Campaign(Generic[D, B]):
     """Seed of the search. All its random numbers are derived from it by round and use (`core.round_seed`). Corpus, VAE,
     density and oracle have seeds of their own, since they decide what is cached between campaigns."""
     name: str = "campaign"
-    """Name, for people."""
+    """Name of the campaign, in reports and in the path of its runs."""
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

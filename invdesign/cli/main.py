@@ -68,6 +68,17 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="store_true", help="print the version")
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
 
+    _add_campaign_commands(commands)
+    _add_interpolate(commands)
+    _add_run_folder_commands(commands)
+    _add_options(commands)
+    _add_check_data(commands)
+    complete = commands.add_parser("completion", help="print tab completion for a shell", description="Tab completion.")
+    complete.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return top
+
+
+def _add_campaign_commands(commands: Any) -> None:
     run = _campaign_command(commands, "run", "run a campaign, or resume one")
     run.add_argument("-m", "--multirun", action="store_true", help="run every combination of KEY=A,B,C")
     run.add_argument("--resume", metavar="RUN", help="resume this run folder (default: with its stored configuration)")
@@ -86,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
     sample.add_argument("-n", type=int, default=100, help="number of latents to draw (default 100)")
     sample.add_argument("--out", metavar="FILE", help="file to write, in a format of the domain (default: print)")
 
+
+def _add_interpolate(commands: Any) -> None:
     ends = (
         ("first", "A", "a file (its first design), FILE:N (its N-th), or the text of a design"),
         ("last", "B", "as A"),
@@ -107,6 +120,8 @@ def parser() -> argparse.ArgumentParser:
     between.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
+
+def _add_run_folder_commands(commands: Any) -> None:
     export = commands.add_parser(
         "export", help="write candidate lists and deliverables of a run", description="Write the lists of a run."
     )
@@ -116,18 +131,20 @@ def parser() -> argparse.ArgumentParser:
     _run_arguments(report)
     report.add_argument("--out", metavar="FILE", help="default: report.html in the run's folder")
 
+
+def _add_options(commands: Any) -> None:
     options = commands.add_parser(
         "options",
         help="list groups, choices and settings",
         description="List groups, the choices of a group, or the settings of a choice.",
     )
     options.add_argument("group", nargs="?", metavar="GROUP[/CHOICE]", help="e.g. oracle, or oracle/crystals/ewald")
-    options.add_argument(
-        "--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups"
-    )
+    _add_config_dir(options)
     options.add_argument("--markdown", action="store_true", help="print the reference of all options")
     options.add_argument("--json", action="store_true", help="print JSON")
 
+
+def _add_check_data(commands: Any) -> None:
     check = commands.add_parser("check-data", help="list which rows of a file can be used", description="Check a file.")
     check.add_argument("file", metavar="FILE")
     check.add_argument("--domain", default="molecules", help="a choice of the group domain (default molecules)")
@@ -142,13 +159,9 @@ def parser() -> argparse.ArgumentParser:
         help="a measured property and its column; NAME alone where both are called alike",
     )
     check.add_argument("--weight-column", metavar="NAME", help="the column of training weights")
-    check.add_argument("--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups")
+    _add_config_dir(check)
     check.add_argument("--rejected", metavar="FILE", help="write the refused rows there (.csv)")
     check.add_argument("--json", action="store_true", help="print JSON")
-
-    complete = commands.add_parser("completion", help="print tab completion for a shell", description="Tab completion.")
-    complete.add_argument("shell", choices=("bash", "zsh", "fish"))
-    return top
 
 
 def _campaign_command(
@@ -164,22 +177,24 @@ def _campaign_command(
         "campaign", nargs="?", metavar="CAMPAIGN", help="a YAML file, or the name of a shipped campaign"
     )
     command.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to its settings")
-    command.add_argument(
-        "--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups"
-    )
-    command.add_argument(
-        "--allow", action="append", default=[], metavar="MODULE", help="a module that _target_ may name"
-    )
+    _add_config_dir(command)
     command.add_argument("--results", default="results", metavar="FOLDER", help="where runs are kept (default results)")
-    command.add_argument(
-        "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
-    )
-    command.add_argument("--json", action="store_true", help="print JSON on standard output")
+    _add_shared_arguments(command)
     return command
 
 
 def _run_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("run", metavar="RUN", help="a run folder, or a campaign's folder (its newest run)")
+    _add_shared_arguments(command)
+
+
+def _add_config_dir(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config-dir", action="append", default=[], metavar="FOLDER", help="folder of your own groups"
+    )
+
+
+def _add_shared_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--allow", action="append", default=[], metavar="MODULE", help="a module that _target_ may name"
     )

@@ -111,7 +111,7 @@ class Rejection:
     reason: str
     """Why it was rejected."""
     remedy: str = ""
-    """What would help."""
+    """What the user can do, e.g. the nearest valid value."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,7 +39,7 @@ def read_design(domain: Domain[Any, Any], given: str) -> Any:
     """Return the first design of a file, the N-th of FILE:N, or the design of a text.
 
     Raises:
-        InvdesignError: It is none of these.
+        InvdesignError: The text is neither a file with that design nor a valid design.
     """
     if _is_file(given):
         return read_designs(domain, Path(given)).designs[0]

@@ -68,8 +68,8 @@ class ConditionedGP(Model):
                 None for the exact posterior.
             held_out_rows: Rows that the hyperparameters were not fitted to, to which cross-validation is confined; or
                 None.
-            has_learned_kernel: Whether the kernel has so many learned weights that cross-validation must refit it
-                without the test rows.
+            has_learned_kernel: Whether cross-validation must refit the kernel without the test rows, because its many
+                learned weights would overfit them.
         """
         super().__init__()
         self.kernel = kernel.to(X.device).eval().requires_grad_(False)
@@ -166,8 +166,7 @@ class ConditionedGP(Model):
             posterior_transform: Transform of the posterior, or None.
         """
         outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
-        posterior = GPyTorchPosterior(self.joint_normal(X, outputs, observation_noise))
-        return posterior if posterior_transform is None else posterior_transform(posterior)
+        return _make_posterior(self.joint_normal(X, outputs, observation_noise), posterior_transform)
 
     def joint_normal(
         self, X: Float[Tensor, "*b q c2"], outputs: list[int], observation_noise: bool | Tensor
@@ -285,8 +284,7 @@ class IndependentGPs(Model):
         outputs = list(range(self.num_outputs)) if output_indices is None else output_indices
         normals = [self.models[j].joint_normal(X, [0], observation_noise) for j in outputs]
         joint = normals[0] if len(normals) == 1 else MultitaskMultivariateNormal.from_independent_mvns(normals)
-        posterior = GPyTorchPosterior(joint)
-        return posterior if posterior_transform is None else posterior_transform(posterior)
+        return _make_posterior(joint, posterior_transform)
 
     def subset_output(self, idcs: list[int]) -> Model:
         """Return the processes of some of the objectives.
@@ -295,6 +293,11 @@ class IndependentGPs(Model):
             idcs: Objectives.
         """
         return self.models[idcs[0]] if len(idcs) == 1 else IndependentGPs([self.models[j] for j in idcs])
+
+
+def _make_posterior(normal: MultivariateNormal, transform: PosteriorTransform | None) -> Posterior:
+    posterior = GPyTorchPosterior(normal)
+    return posterior if transform is None else transform(posterior)
 
 
 def _gram(V: Tensor, b: int, q: int) -> Tensor:

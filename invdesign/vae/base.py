@@ -45,7 +45,7 @@ class VAE(nn.Module, ABC):
 
     @abstractmethod
     def architecture(self) -> dict[str, Any]:
-        """Return the arguments, as JSON, that build this model anew without its parameters."""
+        """Return the constructor arguments of this model, as JSON; its parameters are not included."""
 
     @classmethod
     def from_architecture(cls, architecture: Mapping[str, Any], encoding: Encoding[Any, Any]) -> VAE:

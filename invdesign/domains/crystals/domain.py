@@ -75,7 +75,7 @@ class Crystals:
     def label(self, design: Crystal) -> str:
         """Return formula, space group and prototype."""
         complete = self.complete(design)
-        symbol, *_ = cif.words(design.space_group)
+        symbol, *_ = cif.describe_space_group(design.space_group)
         prototype = ionic.prototype_of(complete)
         suffix = f", {prototype}" if prototype else ""
         return f"{_formula(complete.formula)} {symbol.replace(' ', '')} ({design.space_group}){suffix}"

@@ -77,7 +77,7 @@ class AlignedVAE(VAE):
         self.property_head = nn.Linear(d, n_properties) if n_properties else None
 
     def architecture(self) -> dict[str, Any]:
-        """Return the arguments, as JSON, that build this model anew."""
+        """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "width", "n_filters", "n_properties", "input_dropout")
         return {name: getattr(self, name) for name in sizes}
 

@@ -117,7 +117,7 @@ class SequenceVAE(VAE):
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
 
     def architecture(self) -> dict[str, Any]:
-        """Return the arguments, as JSON, that build this model anew."""
+        """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
         others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
         return {name: getattr(self, name) for name in (*sizes, *others)}

@@ -21,7 +21,7 @@ from pymatgen.io.cif import CifParser
 
 from invdesign.core import Array
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.symmetry.wyckoff import operators
+from invdesign.domains.crystals.symmetry.wyckoff import default_hall_numbers, operators
 
 SYMBOLS = frozenset(element.symbol for element in Element)
 OPERATORS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
@@ -256,7 +256,7 @@ def block(crystal: Crystal, name: str, *, more: Mapping[str, Any] | None = None)
         name: Name of the block; characters that CIF does not allow become `_`.
         more: Further values by heading, written as `_invdesign_...`; None, NaN and empty values are left out.
     """
-    symbol, hall, texts = words(crystal.space_group)
+    symbol, hall, texts = describe_space_group(crystal.space_group)
     counts = crystal.counts
     unit = gcd(*counts.values())
     lattice = Lattice.from_parameters(*crystal.cell)
@@ -292,14 +292,13 @@ def has_value(value: Any) -> bool:
 
 
 @cache
-def words(space_group: int) -> tuple[str, str, tuple[str, ...]]:
-    """Return the Hermann-Mauguin and the Hall symbol of a space group, and its operators as texts.
+def describe_space_group(space_group: int) -> tuple[str, str, tuple[str, ...]]:
+    """Return the Hermann-Mauguin symbol, the Hall symbol and the operators of a space group, as written in a CIF.
 
     Args:
         space_group: Number of the space group, in the default setting of spglib.
     """
-    kinds = (spglib.get_spacegroup_type(hall) for hall in range(1, 531))
-    kind = next(kind for kind in kinds if kind is not None and kind.number == space_group)
+    kind: Any = spglib.get_spacegroup_type(default_hall_numbers()[space_group])
     R, t = operators(space_group)
     return kind.international.split("=")[0].strip(), kind.hall_symbol, tuple(map(_write_operator, R, t))
 

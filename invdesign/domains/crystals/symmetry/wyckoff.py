@@ -94,8 +94,11 @@ def full_cell(space_group: int, free: Array) -> tuple[float, ...]:
 
 
 @cache
-def _default_hall_numbers() -> dict[int, int]:
-    """Return the Hall number of the default setting of each space group: the smallest one in spglib."""
+def default_hall_numbers() -> dict[int, int]:
+    """Return the Hall number of the default setting of each space group, by its number.
+
+    The default setting is the one with the smallest Hall number, as in spglib.
+    """
     hall_numbers: dict[int, int] = {}
     for hall in range(1, N_HALL_NUMBERS + 1):
         kind: Any = spglib.get_spacegroup_type(hall)
@@ -116,9 +119,9 @@ def operators(space_group: int) -> tuple[Array, Array]:
     Raises:
         InvdesignError: If there is no such space group.
     """
-    if space_group not in _default_hall_numbers():
+    if space_group not in default_hall_numbers():
         raise InvdesignError(f"space group: expected a number from 1 to 230, got {space_group}")
-    symmetry: Any = spglib.get_symmetry_from_database(_default_hall_numbers()[space_group])
+    symmetry: Any = spglib.get_symmetry_from_database(default_hall_numbers()[space_group])
     return symmetry["rotations"].astype(float), symmetry["translations"]
 
 

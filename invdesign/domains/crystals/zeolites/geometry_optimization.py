@@ -194,8 +194,8 @@ def optimize_sites(
 ) -> tuple[Array, Array, Indices]:
     """Move T sites and cell until each site has four neighbours at 3.07 angstrom and no others nearby.
 
-    Each round takes the four nearest neighbours anew as the bonded ones, so that a net can form from sites that are
-    not 4-connected at the start.
+    In each round the four nearest neighbours of a site are determined again and count as bonded. Sites that are not
+    4-connected at the start can therefore form a net.
 
     Args:
         lattice: `3 x 3`, rows are vectors [angstrom].

@@ -346,7 +346,16 @@ def library(
 
 
 def _check_library(n: int, mutations: tuple[int, int] | None, n_choices: Sequence[int]) -> None:
-    """Check that a library of `n` variants exists, for residues with so many other letters each."""
+    """Check that a library can have `n` variants.
+
+    Args:
+        n: Number of variants.
+        mutations: Smallest and largest number of mutations, or None for any number.
+        n_choices: Number of other letters at each residue that may change.
+
+    Raises:
+        InvdesignError: There are fewer variants, or the numbers are out of range.
+    """
     low, high = (0, len(n_choices)) if mutations is None else mutations
     high_possible = min(high, len(n_choices))
     if n < 1 or not 0 <= low <= high_possible:

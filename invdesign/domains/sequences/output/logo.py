@@ -39,7 +39,7 @@ class _Columns:
     numbers: Sequence[int]
     """Residue number of each position."""
     own: str
-    """Letters of the wild type; empty if there is none of the same length."""
+    """Letters of the wild type; empty without a wild type of the same length as the designs."""
     kind: str
     """Kind of sequence."""
     max_bits: float
