@@ -98,7 +98,7 @@ def encode(arguments: argparse.Namespace) -> int:
 
 
 def sample(arguments: argparse.Namespace) -> int:
-    """Print or write designs decoded from draws of the aggregate posterior."""
+    """Print or write designs decoded from draws of the prior, of the density or of real designs' posteriors."""
     from invdesign.io.design_files import write_designs
     from invdesign.runs.latent_spaces import draw_designs
 
@@ -107,10 +107,11 @@ def sample(arguments: argparse.Namespace) -> int:
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
         _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
-        designs = draw_designs(latent_space, arguments.n, seed=loaded.campaign.seed)
+        designs = draw_designs(latent_space, arguments.n, source=arguments.source, seed=loaded.campaign.seed)
     if arguments.out:
         write_designs(latent_space.domain, designs, Path(arguments.out))
-        _print_facts(arguments, {"file": arguments.out, "drawn": arguments.n, "distinct": len(designs)})
+        facts = {"file": arguments.out, "source": arguments.source, "drawn": arguments.n, "distinct": len(designs)}
+        _print_facts(arguments, facts)
         return 0
     texts = [latent_space.domain.to_text(design) for design in designs]
     print(json.dumps(texts, indent=1) if arguments.json else "\n".join(texts))
@@ -285,9 +286,6 @@ def _carry_out(arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, 
     """Run a campaign to its end, then write its lists and its report; after Ctrl-C too."""
     with opened:
         print(f"{'resuming' if is_resumed else 'run'} {opened.folder}", file=sys.stderr)
-        problem = "" if opened.status().is_finished else instantiate.try_oracle(opened.campaign.task.oracle)
-        if problem:
-            print(f"warning: {problem}", file=sys.stderr)
         try:
             opened.run()
         except BaseException:

@@ -95,6 +95,12 @@ def _add_campaign_commands(commands: Any) -> None:
 
     sample = _campaign_command(commands, "sample", "draw designs from the campaign's latent space")
     sample.add_argument("-n", type=int, default=100, help="number of latents to draw (default 100)")
+    sample.add_argument(
+        "--source",
+        choices=("prior", "density", "corpus"),
+        default="prior",
+        help="prior of the VAE (default), density of real designs, or posteriors of real designs (mostly copies)",
+    )
     sample.add_argument("--out", metavar="FILE", help="file to write, in a format of the domain (default: print)")
 
 

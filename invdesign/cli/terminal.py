@@ -82,14 +82,12 @@ def _family(stage: str) -> str:
 
 def print_model_card(card: Mapping[str, Any]) -> None:
     """Print what is known of a model: its data, and its diagnosis."""
+    from invdesign.latent.diagnosis import describe
+
     corpus, diagnosis = card.get("corpus", {}), card.get("diagnosis", {})
     print(f"trained on {corpus.get('designs', 0):,} designs of {corpus.get('name', 'an unknown corpus')}")
-    for key, value in diagnosis.items():
-        if isinstance(value, int | float):
-            text = f"{value:.1%}" if isinstance(value, float) and 0 <= value <= 1 else f"{value:g}"
-            print(f"  {key.replace('_', ' ')}: {text}")
-    for warning in diagnosis.get("warnings", ()):
-        print(f"warning: {warning}")
+    for line in describe(diagnosis) if diagnosis else ():
+        print(line if line.startswith("warning") else f"  {line}")
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

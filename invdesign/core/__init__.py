@@ -23,8 +23,10 @@ from invdesign.core.protocols import (
     FitSurrogate,
     Illustrate,
     Oracle,
+    Preparable,
     Presentation,
     Propose,
+    Sanity,
     Validator,
 )
 from invdesign.core.randomness import round_seed
@@ -73,10 +75,12 @@ __all__ = [
     "Objective",
     "Oracle",
     "Outcome",
+    "Preparable",
     "Presentation",
     "Progress",
     "Propose",
     "Rejection",
+    "Sanity",
     "Status",
     "Validator",
     "capabilities",

@@ -1,15 +1,31 @@
-"""Optional capabilities of domains and encodings, with their defaults."""
+"""Optional capabilities of domains, encodings and oracles, with their defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from invdesign.core.protocols import DesignSpace, Encoding, Equivalence, Features, Presentation
+from invdesign.core.errors import InvdesignError
+from invdesign.core.protocols import (
+    DesignSpace,
+    Encoding,
+    Equivalence,
+    Features,
+    Oracle,
+    Preparable,
+    Presentation,
+    Sanity,
+)
 from invdesign.core.records import Array, B, D
+
+logger = logging.getLogger(__name__)
+OracleFunction = TypeVar("OracleFunction", bound=Callable[..., Any])
 
 
 def label(domain: DesignSpace[D], design: D) -> str:
@@ -41,8 +57,60 @@ def is_same(domain: DesignSpace[D], first: D, second: D) -> bool:
     return domain.key(first) == domain.key(second)
 
 
+def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
+    """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
+    return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
 def features(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
     """Return `n x f` features that a surrogate reads beside the latent; `n x 0` where the encoding has none."""
     if isinstance(encoding, Features):
         return np.asarray(encoding.features(designs), dtype=np.float64).reshape(len(designs), -1)
     return np.zeros((len(designs), 0))
+
+
+def prepare_oracle(oracle: Oracle) -> None:
+    """Load what an oracle needs, so that what is missing is known before a VAE is trained.
+
+    An oracle without the method `prepare` is called with no designs: many load what they need at their first call. A
+    function of the user's need not expect that, so its error is a warning in the log.
+
+    Args:
+        oracle: The oracle, or a `functools.partial` of one.
+
+    Raises:
+        InvdesignError: What it needs is missing.
+    """
+    function, settings = (oracle.func, oracle.keywords) if isinstance(oracle, partial) else (oracle, {})
+    if isinstance(function, Preparable):
+        load: Callable[..., object] = function.prepare
+        known = inspect.signature(load).parameters
+        load(**{name: value for name, value in settings.items() if name in known})
+        return
+    try:
+        oracle([])
+    except InvdesignError:
+        raise
+    except Exception as error:  # it may be nothing but the empty list
+        logger.warning("the oracle, called with no designs, raised %s: %s", type(error).__name__, error)
+
+
+def prepare_with(load: Callable[..., object]) -> Callable[[OracleFunction], OracleFunction]:
+    """Return a decorator that gives an oracle function the method `prepare`.
+
+    Args:
+        load: Loads what the function needs. It gets those settings of the function that it has parameters for.
+
+    Example:
+        >>> @prepare_with(lambda *, path: print("load", path))
+        ... def score(designs, *, path, scale=1.0):
+        ...     return [scale * len(design) for design in designs]
+        >>> prepare_oracle(partial(score, path="table.csv", scale=2.0))
+        load table.csv
+    """
+
+    def decorate(function: OracleFunction) -> OracleFunction:
+        vars(function)["prepare"] = load
+        return function
+
+    return decorate

@@ -179,8 +179,39 @@ class Equivalence(Protocol[D_in]):
         ...
 
 
+@runtime_checkable
+class Sanity(Protocol[D_in]):
+    """Optional, of a domain: measures that tell designs from nonsense."""
+
+    def quality(self, designs: Sequence[D_in]) -> dict[str, Array]:
+        """Return measures of designs by name, `n` values each; NaN where one does not apply.
+
+        The measure `"nonsense"` is 1 for a design that no expert would consider, else 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """Optional, of an oracle: loading of what it needs, before a VAE is trained.
+
+    `core.capabilities.prepare_with` gives this method to an oracle that is a function.
+    """
+
+    def prepare(self) -> None:
+        """Load what the oracle needs, e.g. a table or a trained model.
+
+        Raises:
+            InvdesignError: It is missing.
+        """
+        ...
+
+
 Oracle = Callable[[Sequence[Any]], "Array | Sequence[float] | Sequence[Sequence[float]]"]
-"""Measures `n` designs: `n` or `n x m` properties; NaN where one could not be measured, never 0 for a failure."""
+"""Measures `n` designs: `n` or `n x m` properties; NaN where one could not be measured, never 0 for a failure.
+
+An oracle that loads something heavy is `Preparable` too.
+"""
 Validator = Callable[[Sequence[Any]], list[Check]]
 """Checks `n` designs; a screen acts before measuring, a validator before export."""
 Density = Callable[["Tensor"], "Tensor"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +14,19 @@ from torch import Tensor
 
 from invdesign.core import InvdesignError
 from invdesign.vae.priors import LOG_2PI, StandardNormal
+
+
+@runtime_checkable
+class SampledDensity(Protocol):
+    """A density that can be sampled too."""
+
+    def __call__(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
+        """Return log p(z)."""
+        ...
+
+    def sample(self, n: int) -> Float64[Tensor, "n d"]:
+        """Return draws with torch's random numbers."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +47,14 @@ class Mixture:
         white = torch.einsum("...d,kde->...ke", z, self.precisions) - offsets
         log_det = self.precisions.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return torch.logsumexp(self.log_weights + log_det - 0.5 * (white.square().sum(-1) + d * LOG_2PI), dim=-1)
+
+    def sample(self, n: int) -> Float64[Tensor, "n d"]:
+        """Return draws with torch's random numbers."""
+        component = torch.multinomial(self.log_weights.exp(), n, replacement=True)
+        white = torch.randn(n, self.means.shape[1], 1, dtype=torch.float64)
+        steps = torch.linalg.solve_triangular(self.precisions[component].mT, white, upper=False)[..., 0]
+        drawn: Tensor = self.means[component] + steps
+        return drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +77,31 @@ class NearestPosteriors:
         log_p = -0.5 * (white.square() + LOG_2PI).sum(-1) - sds.log().sum(-1)
         return (torch.logsumexp(log_p, dim=-1) - math.log(len(self.means))).reshape(z.shape[:-1])
 
+    def sample(self, n: int) -> Float64[Tensor, "n d"]:
+        """Return draws with torch's random numbers, of all terms."""
+        rows = torch.randint(len(self.means), (n,))
+        return self.means[rows] + self.sds[rows] * torch.randn(n, self.means.shape[1], dtype=torch.float64)
+
 
 @dataclass(frozen=True)
 class PriorDensity:
-    """Density of the standard normal in standardized latents: what the VAE was regularized towards."""
+    """Density of the standard normal: the prior itself in the base space of a learned prior."""
+
+    d: int
+    """Latent dimensions."""
 
     def __call__(self, z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
         """Return log p(z)."""
         return StandardNormal().log_prob(z)
 
+    def sample(self, n: int) -> Float64[Tensor, "n d"]:
+        """Return draws with torch's random numbers."""
+        return torch.randn(n, self.d, dtype=torch.float64)
+
 
 def prior(mean: Float[Tensor, "n d"], sd: Float[Tensor, "n d"]) -> PriorDensity:
     """Return the prior as the density; the posteriors are not used."""
-    return PriorDensity()
+    return PriorDensity(mean.shape[1])
 
 
 def mixture(

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from invdesign.core import Array, B, D, FitDensity, InvdesignError, Progress, silent
 from invdesign.latent.density import mixture
-from invdesign.latent.prepare import posterior_moments, sorted_log_densities
+from invdesign.latent.moments import posterior_moments, standardization
+from invdesign.latent.prepare import sorted_log_densities
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
 from invdesign.vae.losses import WeightedTerm, property_regression
@@ -126,7 +127,7 @@ def with_model(
 ) -> LatentSpace[D, B]:
     """Return the latent space with another model, standardized on a batch of real designs, its density fitted again."""
     mean, sd = posterior_moments(vae.eval(), batch.split(500))
-    shift, scale = mean.mean(0), mean.std(0).clamp_min(1e-6)
+    shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
     return replace(

@@ -15,17 +15,31 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from invdesign.core import B, Corpus, D, Density, Domain, Encoding, FitDensity, InvdesignError, Progress, silent
+from invdesign.core import (
+    B,
+    Corpus,
+    D,
+    Density,
+    DesignSpace,
+    Domain,
+    Encoding,
+    FitDensity,
+    InvdesignError,
+    Progress,
+    silent,
+)
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
+from invdesign.latent.diagnosis import diagnose
+from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.vae.base import VAE, device_of, to_device
-from invdesign.vae.diagnostics import diagnose
+from invdesign.vae.base import VAE
+from invdesign.vae.information import information_content
 from invdesign.vae.store import build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.training import Recipe, Training, term_settings, train
 
 SHIPPED = Path(__file__).parents[1] / "domains"
-SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoint_minutes")
+SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoint_minutes", "information_epochs")
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
 MAX_SAMPLE = 10_000
 
@@ -170,8 +184,31 @@ def fit_model(
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
-    write_model(folder, domain, encoding, corpus, batch, recipe, training, half=half, card=card, progress=progress)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    information = None
+    if recipe.information_epochs != 0 and (vae.is_autoregressive or encoding.shape.n_tokens):
+        information = information_content(
+            encoding,
+            batch,
+            recipe,
+            epochs=recipe.information_epochs,
+            checkpoint=folder / "information.safetensors",
+            progress=progress,
+        )
+    write_model(
+        folder,
+        domain,
+        encoding,
+        corpus,
+        batch,
+        recipe,
+        training,
+        information=information,
+        half=half,
+        card=card,
+        progress=progress,
+    )
+    for name in ("checkpoint", "information"):
+        (folder / f"{name}.safetensors").unlink(missing_ok=True)
     return training
 
 
@@ -184,6 +221,7 @@ def write_model(
     recipe: Recipe,
     training: Training,
     *,
+    information: float | None = None,
     half: bool = False,
     card: Mapping[str, Any] | None = None,
     progress: Progress = silent,
@@ -198,6 +236,7 @@ def write_model(
         batch: The encoded corpus, on any device.
         recipe: Settings of the training.
         training: Result of the training; its model may be on any device.
+        information: Information content of the designs [nats], where it was measured.
         half: Whether to store float16.
         card: Further content of `model.json`.
         progress: Called with `(stage, done, total)`.
@@ -205,19 +244,12 @@ def write_model(
     Raises:
         InvdesignError: The folder cannot be written.
     """
-    vae = training.vae
-    rows = np.sort(np.random.default_rng(recipe.seed).permutation(len(corpus))[:MAX_SAMPLE])
-    parts = (batch[torch.from_numpy(part)] for part in np.array_split(rows, len(rows) // 500 + 1))
-    mean, sd = posterior_moments(vae, parts)
-    shift, scale = mean.mean(0), mean.std(0).clamp_min(1e-6)
+    latent_space = fit_latent_space(domain, encoding, training.vae, corpus, batch, seed=recipe.seed)
     diagnosis = diagnose(
-        vae,
-        domain,
-        encoding,
+        latent_space,
         [corpus.designs[i] for i in training.held_out],
-        shift=shift,
-        scale=scale,
         corpus=corpus.designs,
+        information=information,
         seed=recipe.seed,
         progress=progress,
     )
@@ -232,27 +264,43 @@ def write_model(
         "diagnosis": diagnosis.to_json(),
     }
     extra = {
-        "shift": shift,
-        "scale": scale,
-        "sample": ((mean - shift) / scale).half(),
-        "sample_sd": (sd / scale).half(),
+        "shift": latent_space.shift,
+        "scale": latent_space.scale,
+        "sample": latent_space.sample.half(),
+        "sample_sd": latent_space.sample_sd.half(),
     }
-    save_model(folder, vae, meta, half=half, extra=extra)
+    save_model(folder, training.vae, meta, half=half, extra=extra)
 
 
-@torch.no_grad()
-def posterior_moments(vae: VAE, parts: Any) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
-    """Return means and standard deviations of the posteriors of encoded designs, on the CPU.
+def fit_latent_space(
+    domain: DesignSpace[D],
+    encoding: Encoding[D, B],
+    vae: VAE,
+    corpus: Corpus[D],
+    batch: Any,
+    *,
+    seed: int = 0,
+    fit_density: FitDensity = mixture,
+) -> LatentSpace[D, B]:
+    """Return the latent space of a trained model, standardized on a sample of the corpus.
 
     Args:
-        vae: The model, on any device.
-        parts: Batches of encoded designs, on any device.
+        domain: Identifies designs.
+        encoding: The encoding of the corpus.
+        vae: The trained model, on any device.
+        corpus: The designs that it was trained on.
+        batch: The encoded corpus, on any device.
+        seed: Seed of the sample.
+        fit_density: Fits log p(z) on the latents of real designs.
     """
-    device = device_of(vae)
-    posteriors = [vae.posterior(to_device(part, device)) for part in parts]
-    mean = torch.cat([p.loc.cpu() for p in posteriors]).double()
-    sd = torch.cat([p.scale.cpu() for p in posteriors]).double()
-    return mean, sd
+    rows = np.sort(np.random.default_rng(seed).permutation(len(corpus))[:MAX_SAMPLE])
+    parts = (batch[torch.from_numpy(part)] for part in np.array_split(rows, len(rows) // 500 + 1))
+    mean, sd = posterior_moments(vae, parts)
+    shift, scale = standardization(vae, mean)
+    sample, sample_sd = (mean - shift) / scale, sd / scale
+    density = fit_density(sample, sample_sd)
+    levels = sorted_log_densities(density, sample)
+    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, levels)
 
 
 def encode_corpus(

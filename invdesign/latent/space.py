@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic
+from typing import Any, Generic, Literal, get_args
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
 from invdesign.core import B, D, Density, DesignSpace, Encoding, InvdesignError
+from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
+from invdesign.latent.moments import posterior_moments
 from invdesign.vae.base import VAE, device_of, to_device
 
 RETRY_RADII = (0.05, 0.3)
 """Distances [sd of the corpus] of the first and the last point tried around one that decodes to no design."""
 BATCH = 500
 
+Source = Literal["prior", "density", "corpus"]
+
 
 @dataclass(frozen=True, eq=False)
 class LatentSpace(Generic[D, B]):
-    """Standardized latent space: every latent has mean 0 and standard deviation 1 over the corpus.
+    """Standardized latent space: the space that a search moves in.
 
-    Latents that go in and come out are float64 on the CPU; the VAE computes on its own device (see `to`).
+    With a standard normal prior, every latent has mean 0 and standard deviation 1 over the corpus. With a learned prior
+    the space is the base space of the prior, in which the prior is the standard normal. Latents that go in and come out
+    are float64 on the CPU; the VAE computes on its own device (see `to`).
     """
 
     domain: DesignSpace[D]
@@ -33,9 +39,9 @@ class LatentSpace(Generic[D, B]):
     vae: VAE
     """The trained VAE."""
     shift: Float64[Tensor, " d"]
-    """Mean of the corpus in the VAE's own latents."""
+    """Mean of the corpus in the base space of the prior; 0 for a learned prior."""
     scale: Float64[Tensor, " d"]
-    """Standard deviation of the corpus in the VAE's own latents."""
+    """Standard deviation of the corpus in the base space of the prior; 1 for a learned prior."""
     density: Density
     """log p(z) of real designs, in standardized latents."""
     sample: Float64[Tensor, "k d"]
@@ -71,11 +77,10 @@ class LatentSpace(Generic[D, B]):
 
     def posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
         """Return the standardized means and standard deviations of the posteriors of designs."""
-        posteriors = [self._posterior(part) for part in _parts(designs)]
-        if not posteriors:
+        if not len(designs):
             empty = torch.zeros(0, self.d, dtype=torch.float64)
             return empty, empty
-        mean, sd = (torch.cat(blocks).double() for blocks in zip(*posteriors, strict=True))
+        mean, sd = posterior_moments(self.vae, (self.encoding.encode(part) for part in _parts(designs)))
         return (mean - self.shift) / self.scale, sd / self.scale
 
     def decode(self, Z: Float64[Tensor, "n d"]) -> list[D | None]:
@@ -113,14 +118,31 @@ class LatentSpace(Generic[D, B]):
             predicted = self.vae.predict(self._raw(Z))
         return None if predicted is None else predicted.cpu()
 
-    def draw(self, n: int) -> Float64[Tensor, "n d"]:
-        """Return draws from the aggregate posterior: posteriors of real designs, with torch's random numbers."""
-        rows = torch.randint(len(self.sample), (n,))
-        return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+    def draw(self, n: int, source: Source = "corpus") -> Float64[Tensor, "n d"]:
+        """Return draws with torch's random numbers.
+
+        Args:
+            n: Number of draws.
+            source: `"prior"`: the prior of the VAE; `"density"`: the density of real designs; `"corpus"`: the aggregate
+                posterior, posteriors of real designs, most of which decode to the designs themselves.
+
+        Raises:
+            InvdesignError: The source is unknown, or the density cannot be sampled.
+        """
+        if source == "prior":
+            return (torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale
+        if source == "density":
+            if not isinstance(self.density, SampledDensity):
+                raise InvdesignError("draw: expected a density that can be sampled. Choose density=mixture")
+            return self.density.sample(n)
+        if source == "corpus":
+            rows = torch.randint(len(self.sample), (n,))
+            return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+        raise InvdesignError(f"draw: source must be one of {', '.join(get_args(Source))}, got {source!r}")
 
     def _raw(self, Z: Tensor) -> Tensor:
-        """Return standardized latents as the VAE's own, on its device."""
-        return (Z * self.scale + self.shift).float().to(self.device)
+        """Return points of the space as the VAE's own latents, on its device."""
+        return self.vae.prior.from_base((Z * self.scale + self.shift).float().to(self.device))
 
     def _decode(self, Z: Tensor) -> list[D | None]:
         designs: list[D | None] = []
@@ -128,11 +150,6 @@ class LatentSpace(Generic[D, B]):
             for part in _parts(self._raw(Z)):
                 designs += self.encoding.decode(to_device(self.vae.generate(part), "cpu"))
         return designs
-
-    def _posterior(self, designs: Sequence[D]) -> tuple[Tensor, Tensor]:
-        with torch.no_grad():
-            posterior = self.vae.posterior(to_device(self.encoding.encode(designs), self.device))
-        return posterior.loc.cpu(), posterior.scale.cpu()
 
 
 def _retry_steps(d: int, n: int) -> Tensor:

@@ -13,7 +13,7 @@ from invdesign.campaign import Campaign
 from invdesign.core import Array, Corpus, InvdesignError, Progress, round_seed
 from invdesign.io.atomic import write_atomically
 from invdesign.latent.prepare import Pretrained, load_latent_space, model_key, prepare
-from invdesign.latent.space import LatentSpace
+from invdesign.latent.space import LatentSpace, Source
 from invdesign.vae.store import save_model
 
 SAMPLE = "latents.safetensors"
@@ -90,10 +90,10 @@ def load_finetuned(campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[An
     return load_latent_space(folder, campaign.domain, fit_density=settings.get("fit_density", campaign.density))
 
 
-def draw_designs(latent_space: LatentSpace[Any, Any], n: int, *, seed: int) -> list[Any]:
-    """Return the distinct designs that `n` draws from the aggregate posterior decode to."""
+def draw_designs(latent_space: LatentSpace[Any, Any], n: int, *, source: Source = "prior", seed: int) -> list[Any]:
+    """Return the distinct designs that `n` draws of a source decode to (see `LatentSpace.draw`)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(round_seed(seed, 0, "sample"))
-        Z = latent_space.draw(n)
+        Z = latent_space.draw(n, source)
     found = {latent_space.domain.key(design): design for design in latent_space.decode(Z) if design is not None}
     return list(found.values())

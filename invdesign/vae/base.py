@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from invdesign.core import Encoding, InvdesignError
-from invdesign.vae.priors import Prior, StandardNormal
+from invdesign.vae.priors import Prior
 
 
 class VAE(nn.Module, ABC):
@@ -28,8 +28,10 @@ class VAE(nn.Module, ABC):
 
     d: int
     """Latent dimensions."""
-    prior: Prior = StandardNormal()
+    prior: Prior
     """Prior p(z), from which the posteriors' divergence is counted."""
+    is_autoregressive: bool = False
+    """Whether the decoder rates each part of a design given those before it, as a language model does."""
 
     @abstractmethod
     def posterior(self, x: Any, condition: Tensor | None = None) -> Normal:
@@ -60,14 +62,20 @@ class VAE(nn.Module, ABC):
     def forward(
         self, x: Any, condition: Tensor | None = None
     ) -> tuple[Normal, Float[Tensor, "n d"], Float[Tensor, " n"]]:
-        """Encode designs, draw one latent for each, and rate the designs there.
+        """Encode designs, draw one latent for each, and rate the designs there; in training, augment them first.
 
         Returns:
             The posterior, the latents, and the log-likelihoods.
         """
+        if self.training:
+            x = self.augment(x)
         posterior = self.posterior(x, condition)
         z = posterior.rsample()
         return posterior, z, self.log_likelihood(x, z, condition)
+
+    def augment(self, x: Any) -> Any:
+        """Return the designs that a training step reads and writes instead of `x`, changed at random; here `x`."""
+        return x
 
     def predict(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n p"] | None:
         """Return the standardized properties that the property head predicts; None without such a head."""

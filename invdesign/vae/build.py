@@ -8,6 +8,7 @@ from invdesign.core import Encoding, InvdesignError
 from invdesign.vae.models.aligned import AlignedVAE
 from invdesign.vae.models.causal import Kind
 from invdesign.vae.models.sequence import SequenceVAE
+from invdesign.vae.priors import PriorKind
 
 
 def sequence_vae(
@@ -24,6 +25,7 @@ def sequence_vae(
     token_dropout: float = 0.0,
     input_dropout: float = 0.0,
     beam: int = 1,
+    prior: PriorKind = "normal",
 ) -> SequenceVAE:
     """Return an untrained token VAE for designs written as tokens: SMILES, SELFIES, protein, DNA.
 
@@ -52,6 +54,7 @@ def sequence_vae(
         token_dropout=token_dropout,
         input_dropout=input_dropout,
         beam=beam,
+        prior=prior,
     )
 
 
@@ -63,6 +66,7 @@ def aligned_vae(
     n_filters: int = 6,
     n_properties: int = 0,
     input_dropout: float = 0.0,
+    prior: PriorKind = "normal",
 ) -> AlignedVAE:
     """Return an untrained VAE for designs of one length: variants of one protein, or an aligned family.
 
@@ -85,4 +89,5 @@ def aligned_vae(
         n_filters=n_filters,
         n_properties=n_properties,
         input_dropout=input_dropout,
+        prior=prior,
     )

@@ -39,7 +39,7 @@ class Elbo:
     log_likelihood: Tensor
     """`n`, log p(x | z) at the drawn latents."""
     kl: Tensor
-    """`n x d`, divergence of the posterior from the prior in every dimension."""
+    """`n x k`, divergence of the posterior from the prior: in every dimension, or as one entry of a learned prior."""
     beta: float
     """Weight of the divergence."""
     free_bits: float
@@ -79,7 +79,7 @@ def elbo(vae: VAE, x: Any, *, beta: float = 1.0, free_bits: float = 0.0, conditi
         Flow (free bits), arXiv:1606.04934.
     """
     posterior, z, log_likelihood = vae(x) if condition is None else vae(x, condition)
-    return Elbo(log_likelihood, kl_divergence(posterior, vae.prior), beta, free_bits, posterior, z)
+    return Elbo(log_likelihood, kl_divergence(posterior, vae.prior, z), beta, free_bits, posterior, z)
 
 
 def property_regression(vae: VAE, batch: TrainingBatch, posterior: Normal, z: Tensor) -> Float[Tensor, " n"]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from invdesign.core import BuildVAE, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, to_device
+from invdesign.vae.beta import BetaControl
 from invdesign.vae.checkpoint import read_checkpoint, write_checkpoint
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
 
@@ -50,7 +51,11 @@ class Recipe:
     clip: float = 1.0
     """Largest norm of a gradient."""
     beta: float = 0.1
-    """Weight of the KL divergence."""
+    """Weight of the KL divergence; with a target, its initial value."""
+    target_rate: float | None = None
+    """KL divergence per design [nats] at which the training is held by an adaptive beta; None for a fixed beta."""
+    target_distortion: float | None = None
+    """-log p(x | z) per design [nats] at which the training is held by an adaptive beta; None for a fixed beta."""
     beta_warmup: float = 0.0
     """Fraction of the steps over which beta rises from 0."""
     free_bits: float = 0.0
@@ -67,6 +72,9 @@ class Recipe:
     """Time [min] after which training stops at the next step; a stopped training can be resumed."""
     checkpoint_minutes: float = 3.0
     """Time between checkpoints [min]."""
+    information_epochs: float | None = None
+    """Passes of the autoregressive model that measures the information content; None for half of `epochs`, 0 for no
+    measurement."""
     seed: int = 0
     """Seed of the parameters, the order of the data and the noise."""
     device: str = "auto"
@@ -80,7 +88,7 @@ class Validation:
     step: int
     """Number of training steps before it."""
     loss: float
-    """Minus the evidence lower bound with weight beta [nats]."""
+    """Loss by which validations are compared (see `BetaControl.loss`) [nats]."""
     log_likelihood: float
     """log p(x | z) at drawn latents [nats]."""
     kl: float
@@ -170,6 +178,9 @@ class _Loop:
         work = vae.sizes(batch)
         self.sizes = None if work is None else work.cpu().numpy()
         self.weights = None if weights is None else weights.double().cpu().numpy()
+        self.beta = BetaControl(
+            recipe.beta, recipe.beta_warmup * self.total, recipe.target_rate, recipe.target_distortion
+        )
         self.step = 0
         self.seconds_before = 0.0
         self.started = time.monotonic()
@@ -183,6 +194,7 @@ class _Loop:
         meta, self.best = read_checkpoint(checkpoint, self.vae, self.optimizer, self.signature)
         self.step, self.seconds_before = int(meta["step"]), float(meta["seconds"])
         self.validations = [Validation(**row) for row in meta["validations"]]
+        self.beta.beta, self.beta.error = meta["beta"]
 
     def run(self, checkpoint: Path | None, progress: Progress) -> None:
         """Train until the end, until the time is up, or until the validations stop improving."""
@@ -221,7 +233,7 @@ class _Loop:
         batch = TrainingBatch(to_device(self.batch[rows], self.device), targets)
         self.vae.train()
         with _precision(self.device):
-            bound = elbo(self.vae, batch.x, beta=self.beta(), free_bits=recipe.free_bits)
+            bound = elbo(self.vae, batch.x, beta=self.beta.at(step), free_bits=recipe.free_bits)
             loss = bound.loss.mean()
             for weighted in recipe.terms.values():
                 value = weighted.term(self.vae, batch, bound.posterior, bound.z)
@@ -230,14 +242,9 @@ class _Loop:
         (loss / 10).backward()
         nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
         self.optimizer.step()
+        if self.beta.has_target:
+            self.beta.update(float(bound.kl.detach().sum(1).mean()), -float(bound.log_likelihood.detach().mean()))
         self.step += 1
-
-    def beta(self) -> float:
-        """Return the weight of the KL divergence at this step."""
-        recipe = self.recipe
-        if not recipe.beta_warmup:
-            return recipe.beta
-        return recipe.beta * min(1.0, self.step / (recipe.beta_warmup * self.total))
 
     @torch.no_grad()
     def validate(self) -> None:
@@ -250,10 +257,10 @@ class _Loop:
             torch.manual_seed(recipe.seed + 1)
             for start in range(0, len(self.held_out), VALIDATION_BATCH):
                 rows = torch.from_numpy(self.held_out[start : start + VALIDATION_BATCH])
-                bound = elbo(self.vae, to_device(self.batch[rows], self.device), beta=recipe.beta)
+                bound = elbo(self.vae, to_device(self.batch[rows], self.device))
                 log_likelihood += float(bound.log_likelihood.sum())
                 kl += float(bound.kl.sum())
-        loss = (recipe.beta * kl - log_likelihood) / n
+        loss = self.beta.loss(kl / n, -log_likelihood / n)
         self.validations.append(Validation(self.step, loss, log_likelihood / n, kl / n, seconds))
         if self.best is None or loss <= min(v.loss for v in self.validations):
             self.best = {name: p.detach().to("cpu", copy=True) for name, p in self.vae.state_dict().items()}
@@ -265,6 +272,7 @@ class _Loop:
             "step": self.step,
             "seconds": self.seconds_before + time.monotonic() - self.started,
             "validations": [vars(v) for v in self.validations],
+            "beta": [self.beta.beta, self.beta.error],
         }
         write_checkpoint(checkpoint, self.vae, self.optimizer, meta, self.best)
 
@@ -327,8 +335,8 @@ def term_settings(terms: Mapping[str, WeightedTerm]) -> dict[str, Any]:
 
 
 def _signature(vae: VAE, recipe: Recipe, n: int, total: int) -> dict[str, Any]:
-    names = ("batch", "learning_rate", "warmup", "weight_decay", "clip", "beta", "beta_warmup", "free_bits")
-    more = ("held_out", "validate_every", "patience", "seed")
+    names = ("batch", "learning_rate", "warmup", "weight_decay", "clip", "beta", "beta_warmup")
+    more = ("target_rate", "target_distortion", "free_bits", "held_out", "validate_every", "patience", "seed")
     settings = {name: getattr(recipe, name) for name in (*names, *more)}
     settings["terms"] = term_settings(recipe.terms)
     return {"architecture": vae.architecture(), "recipe": settings, "designs": n, "total": total}

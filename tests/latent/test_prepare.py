@@ -88,8 +88,8 @@ def test_batches_are_moved_to_the_device_of_the_model(words, corpus, recipe, mon
         targets.append(device)
         return part
 
-    monkeypatch.setattr("invdesign.latent.prepare.device_of", lambda vae: "device of the model")
-    monkeypatch.setattr("invdesign.latent.prepare.to_device", record)
+    monkeypatch.setattr("invdesign.latent.moments.device_of", lambda vae: "device of the model")
+    monkeypatch.setattr("invdesign.latent.moments.to_device", record)
     mean, sd = posterior_moments(vae.eval(), batch.split(8))
     assert set(targets) == {"device of the model"} and mean.device.type == sd.device.type == "cpu"
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from invdesign.latent.space import LatentSpace
+from invdesign.vae.priors import StandardNormal
 
 D = 4
 
@@ -19,6 +20,7 @@ class Itself(torch.nn.Module):
     """A decoder that returns the latent itself."""
 
     d = D
+    prior = StandardNormal()
 
     def generate(self, z: Tensor) -> Tensor:
         return z

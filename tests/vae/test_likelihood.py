@@ -13,6 +13,7 @@ from invdesign.vae.base import VAE
 from invdesign.vae.likelihood import log_evidence, log_probability
 from invdesign.vae.losses import elbo
 from invdesign.vae.models.aligned import AlignedVAE
+from invdesign.vae.priors import StandardNormal
 
 
 class Linear(VAE):
@@ -22,7 +23,7 @@ class Linear(VAE):
 
     def __init__(self, s: float, shift: float = 0.0) -> None:
         super().__init__()
-        self.s, self.shift = s, shift
+        self.s, self.shift, self.prior = s, shift, StandardNormal()
 
     def posterior(self, x, condition=None):
         variance = 1 / (1 + self.s**-2)

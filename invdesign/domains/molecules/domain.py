@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.molecules import drawing, files, writing
+from invdesign.domains.molecules.sanity import measure_sanity
 from invdesign.domains.molecules.smiles import (
     MAX_TEXT_LENGTH,
     Representation,
@@ -166,6 +167,13 @@ class Molecules:
     def draw(self, design: str) -> str:
         """Return the structural formula as SVG."""
         return drawing.svg(design)
+
+    def quality(self, designs: Sequence[str]) -> dict[str, Array]:
+        """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.
+
+        Nonsense is a radical, a ring of over 6 atoms, or a synthetic accessibility above 4.5.
+        """
+        return measure_sanity(designs)
 
     def fingerprints(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints (no chirality); NaN where a design cannot be parsed."""

@@ -12,6 +12,7 @@ from torch.distributions import Normal
 
 from invdesign.core import InvdesignError
 from invdesign.vae.base import VAE, refuse_condition
+from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.tokens import UNKNOWN
 
 
@@ -35,6 +36,7 @@ class AlignedVAE(VAE):
         n_filters: Iterations of the decoder.
         n_properties: Outputs of the property head; 0 for none.
         input_dropout: Fraction of the letters hidden from the encoder in training.
+        prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     References:
         Donoho, Maleki and Montanari, PNAS 2009, doi:10.1073/pnas.0909892106 (approximate message passing);
@@ -52,6 +54,7 @@ class AlignedVAE(VAE):
         n_filters: int = 8,
         n_properties: int = 0,
         input_dropout: float = 0.0,
+        prior: PriorKind = "normal",
     ) -> None:
         super().__init__()
         n_letters = n_tokens - UNKNOWN - 1
@@ -63,6 +66,7 @@ class AlignedVAE(VAE):
         self.n_tokens, self.length, self.d, self.width = n_tokens, length, d, width
         self.n_filters, self.n_properties, self.input_dropout = n_filters, n_properties, input_dropout
         self.n_letters = n_letters
+        self.prior_kind, self.prior = prior, make_prior(prior, d)
         # Not normal: draws of latents with the same seed would equal these vectors.
         self.part = nn.Parameter((torch.rand(length * n_letters, d) - 0.5) * (12 / d) ** 0.5)
         self.center = nn.Parameter(torch.zeros(d))
@@ -79,7 +83,7 @@ class AlignedVAE(VAE):
     def architecture(self) -> dict[str, Any]:
         """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "width", "n_filters", "n_properties", "input_dropout")
-        return {name: getattr(self, name) for name in sizes}
+        return {**{name: getattr(self, name) for name in sizes}, "prior": self.prior_kind}
 
     def with_properties(self, n: int) -> AlignedVAE:
         """Return a copy with a new property head of `n` outputs."""

@@ -15,6 +15,7 @@ from torch.distributions import Normal
 from invdesign.core import InvdesignError
 from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.models.causal import Cache, Kind, causal
+from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
 BEAM_MARGIN = 6.0
@@ -52,11 +53,14 @@ class SequenceVAE(VAE):
         input_dropout: Fraction of the tokens hidden from the encoder in training; the decoder must infer them from the
             rest.
         beam: Number of sequences that `generate` keeps in its beam search; 1 takes the most likely token at every step.
+        prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     References:
         Joseph and Barron, Sparse Superposition Codes, arXiv:1006.3780; Bowman et al., Generating Sentences from a
         Continuous Space (token dropout), arXiv:1511.06349.
     """
+
+    is_autoregressive = True
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class SequenceVAE(VAE):
         token_dropout: float = 0.0,
         input_dropout: float = 0.0,
         beam: int = 1,
+        prior: PriorKind = "normal",
     ) -> None:
         super().__init__()
         if n_tokens <= UNKNOWN or length < 2 or d < 1:
@@ -89,6 +94,7 @@ class SequenceVAE(VAE):
         self.encoder, self.decoder, self.embedding = encoder, decoder, embedding
         self.width, self.depth, self.n_properties = width, depth, n_properties
         self.token_dropout, self.input_dropout, self.beam = token_dropout, input_dropout, beam
+        self.prior_kind, self.prior = prior, make_prior(prior, d)
         self.n_shared = d // 2 if n_shared is None else n_shared
         self.anchors, self.fall = min(anchors, length), fall
 
@@ -120,7 +126,7 @@ class SequenceVAE(VAE):
         """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
         others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
-        return {name: getattr(self, name) for name in (*sizes, *others)}
+        return {**{name: getattr(self, name) for name in (*sizes, *others)}, "prior": self.prior_kind}
 
     def with_properties(self, n: int) -> SequenceVAE:
         """Return a copy with a new property head of `n` outputs."""

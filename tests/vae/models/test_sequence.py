@@ -104,7 +104,7 @@ def test_the_elbo_is_the_likelihood_minus_the_weighted_divergence() -> None:
 
 def test_the_divergence_of_the_prior_from_itself_is_nothing() -> None:
     normal = torch.distributions.Normal(torch.zeros(2, 3), torch.ones(2, 3))
-    assert kl_divergence(normal, StandardNormal()).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert kl_divergence(normal, StandardNormal(), normal.loc).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_free_bits_leave_quiet_dimensions_unpunished() -> None:

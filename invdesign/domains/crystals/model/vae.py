@@ -25,6 +25,7 @@ from invdesign.domains.crystals.model.layers import (
     perturb,
 )
 from invdesign.vae.base import VAE, refuse_condition
+from invdesign.vae.priors import PriorKind, make_prior
 
 
 class CrystalVAE(VAE):
@@ -54,6 +55,7 @@ class CrystalVAE(VAE):
         layers: Number of message-passing layers.
         cutoff: Largest distance that the radial basis resolves [angstrom].
         n_properties: Number of outputs of the property head; 0 for none.
+        prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     Raises:
         InvdesignError: `n_graph` is not between 0 and `d`.
@@ -63,6 +65,7 @@ class CrystalVAE(VAE):
         Sparse Superposition Codes, arXiv:1006.3780.
     """
 
+    is_autoregressive = True
     group_descriptors: Tensor
     is_cell_free: Tensor
     site_descriptors: Tensor
@@ -85,6 +88,7 @@ class CrystalVAE(VAE):
         layers: int = 3,
         cutoff: float = 6.0,
         n_properties: int = 0,
+        prior: PriorKind = "normal",
     ) -> None:
         super().__init__()
         if not 0 < n_graph < d:
@@ -92,6 +96,7 @@ class CrystalVAE(VAE):
         self.layout, self.d, self.n_graph = vocabulary.layout, d, n_graph
         self.embedding, self.width, self.n_layers, self.cutoff = embedding, width, layers, cutoff
         self.n_properties = n_properties
+        self.prior_kind, self.prior = prior, make_prior(prior, d)
         self._register_tables(vocabulary, elements)
         self._build_embeddings()
         self._build_encoder()
@@ -101,7 +106,8 @@ class CrystalVAE(VAE):
     def architecture(self) -> dict[str, Any]:
         """Return the constructor's arguments, without vocabulary and elements, as JSON."""
         names = ("d", "n_graph", "embedding", "width", "cutoff", "n_properties")
-        return {"layers": self.n_layers, **{name: getattr(self, name) for name in names}}
+        sizes = {name: getattr(self, name) for name in names}
+        return {"layers": self.n_layers, **sizes, "prior": self.prior_kind}
 
     @classmethod
     def from_architecture(cls, architecture: Mapping[str, Any], encoding: Encoding[Any, Any]) -> CrystalVAE:
@@ -127,21 +133,9 @@ class CrystalVAE(VAE):
         mean = torch.cat([code, self._encode_graph(x)], 1) + self.center
         return Normal(mean, self.log_sd(mean.detach()).clamp(-7, 2).exp(), validate_args=False)
 
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Normal, Tensor, Tensor]:
-        """Encode rows, draw one latent each, and compute their log-likelihoods; in training, augment the rows first.
-
-        Args:
-            x: `n` rows.
-            condition: None; the model takes no condition.
-
-        Returns:
-            The posterior, the latents (`n x d`) and the log-likelihoods (`n`) [nats].
-        """
-        if self.training:
-            x = perturb(x, self.layout, self.site_n_free, len(self.element_descriptors) - 1)
-        posterior = self.posterior(x, condition)
-        z = posterior.rsample()
-        return posterior, z, self.log_likelihood(x, z)
+    def augment(self, x: Tensor) -> Tensor:
+        """Return rows with free coordinates, cells and elements changed at random."""
+        return perturb(x, self.layout, self.site_n_free, len(self.element_descriptors) - 1)
 
     def predict(self, z: Tensor) -> Tensor | None:
         """Return the properties (`n x n_properties`, standardized) at latents (`n x d`); None without a head."""
@@ -447,6 +441,7 @@ def crystal_vae(
     layers: int = 3,
     cutoff: float = 6.0,
     n_properties: int = 0,
+    prior: PriorKind = "normal",
 ) -> CrystalVAE:
     """Build an untrained crystal VAE for an encoding of `Crystals`.
 
@@ -459,6 +454,7 @@ def crystal_vae(
         layers: Number of message-passing layers.
         cutoff: Largest distance that the radial basis resolves [angstrom].
         n_properties: Number of outputs of the property head; 0 for none.
+        prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     Returns:
         The model.
@@ -486,4 +482,5 @@ def crystal_vae(
         layers=layers,
         cutoff=cutoff,
         n_properties=n_properties,
+        prior=prior,
     )
