@@ -145,10 +145,19 @@ class LatentSpace(Generic[D, B]):
         return self.vae.prior.from_base((Z * self.scale + self.shift).float().to(self.device))
 
     def _decode(self, Z: Tensor) -> list[D | None]:
+        """Return the first of the ranked outputs at each point that is a design."""
         designs: list[D | None] = []
         with torch.no_grad():
             for part in _parts(self._raw(Z)):
-                designs += self.encoding.decode(to_device(self.vae.generate(part), "cpu"))
+                first, *others = (to_device(batch, "cpu") for batch in self.vae.generate_ranked(part))
+                decoded = self.encoding.decode(first)
+                for batch in others:
+                    missing = [i for i, design in enumerate(decoded) if design is None]
+                    if not missing:
+                        break
+                    for i, design in zip(missing, self.encoding.decode(batch[torch.tensor(missing)]), strict=True):
+                        decoded[i] = design
+                designs += decoded
         return designs
 
 

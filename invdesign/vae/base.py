@@ -45,6 +45,13 @@ class VAE(nn.Module, ABC):
     def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Any:
         """Return the most likely designs at the latents as a batch; the same `z` gives the same design."""
 
+    def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Any]:
+        """Return batches of designs at the latents: the most likely ones, then the second, as far as the model ranks.
+
+        Where the most likely row is no design, the next one may be. Here one batch, that of `generate`.
+        """
+        return [self.generate(z, condition)]
+
     @abstractmethod
     def architecture(self) -> dict[str, Any]:
         """Return the constructor arguments of this model, as JSON; its parameters are not included."""

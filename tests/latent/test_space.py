@@ -22,8 +22,8 @@ class Itself(torch.nn.Module):
     d = D
     prior = StandardNormal()
 
-    def generate(self, z: Tensor) -> Tensor:
-        return z
+    def generate_ranked(self, z: Tensor) -> list[Tensor]:
+        return [z]
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ from invdesign.domains.molecules.sanity import measure_sanity
 from invdesign.domains.molecules.smiles import (
     MAX_TEXT_LENGTH,
     Representation,
-    canonical,
     decode_selfies,
     encode_selfies,
+    fill_valences,
+    has_radical,
     molecule,
     parse,
     tokenize_smiles,
@@ -47,6 +48,8 @@ class Molecules:
     """Byte-pair merges that `fit` learns over the symbols; more merges make shorter sequences."""
     max_length: int = 128
     """Largest number of tokens in a row, end token included."""
+    allow_radicals: bool = False
+    """Whether a decoded molecule may have unpaired electrons; otherwise hydrogens fill the open valences."""
     radius: int = 3
     """Radius of the Morgan count fingerprints that are the features [bonds]."""
     n_bits: int = 2048
@@ -119,6 +122,7 @@ class Molecules:
             "representation": self.representation,
             "n_merges": self.n_merges,
             "max_length": self.max_length,
+            "allow_radicals": self.allow_radicals,
             "radius": self.radius,
             "n_bits": self.n_bits,
         }
@@ -200,7 +204,11 @@ class Molecules:
         if len(text) > 4 * MAX_TEXT_LENGTH:
             return None
         smiles = decode_selfies(symbols) if self.representation == "selfies" else text
-        return None if smiles is None else canonical(smiles)
+        mol = None if smiles is None else molecule(smiles)
+        if mol is None:
+            return None
+        decoded: str = Chem.MolToSmiles(mol)
+        return decoded if self.allow_radicals or not has_radical(mol) else fill_valences(mol)
 
 
 @dataclass(frozen=True)

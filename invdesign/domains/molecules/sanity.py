@@ -9,6 +9,7 @@ from rdkit import Chem
 
 from invdesign.core import Array
 from invdesign.domains.molecules.oracles import qed, sa_score, score_molecules
+from invdesign.domains.molecules.smiles import has_radical
 
 MAX_ACCESSIBILITY = 4.5
 """Largest synthetic accessibility score of a sane molecule; 93 % of ZINC250k lie below."""
@@ -21,7 +22,7 @@ def measure_sanity(designs: Sequence[str]) -> dict[str, Array]:
 
     Example:
         >>> {name: values.round(1).tolist() for name, values in measure_sanity(["c1ccccc1", "[CH2]CC"]).items()}
-        {'QED': [0.4, 0.4], 'SA': [1.0, 3.0], 'radical': [0.0, 1.0], 'large ring': [0.0, 0.0], 'nonsense': [0.0, 1.0]}
+        {'QED': [0.4, 0.4], 'SA': [1.0, 3.2], 'radical': [0.0, 1.0], 'large ring': [0.0, 0.0], 'nonsense': [0.0, 1.0]}
     """
     accessibility = sa_score(designs)
     radical, ring = score_molecules(designs, _has_radical), score_molecules(designs, _has_large_ring)
@@ -36,7 +37,7 @@ def measure_sanity(designs: Sequence[str]) -> dict[str, Array]:
 
 
 def _has_radical(mol: Chem.Mol) -> float:
-    return float(any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()))
+    return float(has_radical(mol))
 
 
 def _has_large_ring(mol: Chem.Mol) -> float:

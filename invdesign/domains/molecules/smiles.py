@@ -66,6 +66,30 @@ def molecule(design: str) -> Chem.Mol | None:
     return parse(design)[0]
 
 
+def has_radical(mol: Chem.Mol) -> bool:
+    """Return whether an atom has unpaired electrons."""
+    return any(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+
+
+def fill_valences(mol: Chem.Mol) -> str | None:
+    """Return the canonical SMILES of a molecule with hydrogens for its unpaired electrons; None where there is none.
+
+    Example:
+        >>> fill_valences(molecule("C[CH]C"))
+        'CCC'
+    """
+    filled = Chem.RWMol(mol)
+    for atom in filled.GetAtoms():
+        n_unpaired = atom.GetNumRadicalElectrons()
+        if n_unpaired:
+            atom.SetNumRadicalElectrons(0)
+            atom.SetNumExplicitHs(atom.GetTotalNumHs() + n_unpaired)
+            atom.SetNoImplicit(True)
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+    closed = molecule(Chem.MolToSmiles(filled))
+    return None if closed is None or has_radical(closed) else Chem.MolToSmiles(closed)
+
+
 def tokenize_smiles(smiles: str) -> list[str]:
     """Return the tokens of a SMILES: atoms, bonds, branches and ring numbers; their concatenation is the text.
 

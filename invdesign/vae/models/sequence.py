@@ -175,12 +175,17 @@ class SequenceVAE(VAE):
         x = self._trim(x)
         return self._logits(x, z, self._parts(x))
 
-    @torch.no_grad()
     def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Int[Tensor, "n length"]:
-        """Return the token numbers that the decoder writes at latents, padded after the end.
+        """Return the token numbers that the decoder writes at latents, padded after the end."""
+        ranked: Tensor = self.generate_ranked(z, condition)[0]
+        return ranked
 
-        With a beam, each sequence is rated by its log-likelihood and by the distance of its own posterior mean from
-        `z` in posterior standard deviations: the remainder of the right sequence is small.
+    @torch.no_grad()
+    def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Any]:
+        """Return the sequences of the beam, the best of each latent first: `beam` batches of `n x length` tokens.
+
+        Each sequence is rated by its log-likelihood and by the distance of its own posterior mean from `z` in posterior
+        standard deviations: the remainder of the right sequence is small.
         """
         refuse_condition("SequenceVAE", condition)
         n, k, device = len(z), self.beam, z.device
@@ -233,16 +238,18 @@ class SequenceVAE(VAE):
             last, ended, left = history[going, :, step].view(-1, 1), ended[going].flatten(), left[kept]
             reading = _keep(reading, kept, self.encoder)
             writing = _keep(writing, kept, self.decoder)
-        return self._select_beam(written, rated, z)
+        return self._rank_beam(written, rated, z)
 
-    def _select_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> Tensor:
-        """Return the best of the `k` sequences written for each latent, by log-likelihood and distance to `z`."""
+    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> list[Tensor]:
+        """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
         n, k, _ = written.shape
         if k > 1 and n:
             mean = self._parts(written.view(n * k, -1)).sum(1).view(n, k, -1) + self.center
             off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
             rated = rated - 0.5 * off.square().sum(2)
-        return written[torch.arange(n, device=z.device), rated.argmax(1)]
+        order = rated.argsort(dim=1, descending=True, stable=True)
+        rows = torch.arange(n, device=z.device)
+        return [written[rows, order[:, rank]] for rank in range(k)]
 
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0
