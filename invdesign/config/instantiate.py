@@ -183,24 +183,6 @@ def bind(function: Any, options: Mapping[str, Any]) -> Any:
     return partial(function, **{key: value for key, value in options.items() if key in known})
 
 
-def try_oracle(oracle: Any) -> str:
-    """Call an oracle with no designs: it loads what it needs, or raises what it lacks, before a VAE is trained.
-
-    Returns:
-        Another error than bad input, for people: a function of the user's need not expect an empty list.
-
-    Raises:
-        InvdesignError: What it needs is missing.
-    """
-    try:
-        oracle([])
-    except InvdesignError:
-        raise
-    except Exception as error:  # it may be nothing but the empty list
-        return f"the oracle, called with no designs, raised {type(error).__name__}: {error}"
-    return ""
-
-
 def _combine(oracle: Any, where: validation.Where) -> Any:
     """Return one oracle as it is; several by name as one that returns their columns in the order given.
 

@@ -74,7 +74,8 @@ class Candidate(Generic[D]):
     y: tuple[float, ...] = ()
     """The `m` properties in their units, NaN where not measured; empty while pending."""
     mean: tuple[float, ...] = ()
-    """The `m` properties that the surrogate predicted when the design was selected; empty for a seed design."""
+    """The `m` properties that a surrogate predicted when the design was selected, NaN for one that could not be fitted;
+    empty for a seed design."""
     sd: tuple[float, ...] = ()
     """Standard deviations of those predictions."""
     acquisition: float = math.nan

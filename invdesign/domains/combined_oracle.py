@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 
 from invdesign.core import Array, InvdesignError, Oracle
+from invdesign.core.capabilities import prepare_oracle, prepare_with
 
 
+def _prepare(*, oracles: Sequence[Oracle]) -> None:
+    for oracle in oracles:
+        prepare_oracle(oracle)
+
+
+@prepare_with(_prepare)
 def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Array:
     """Measure designs with each oracle in turn and concatenate the columns.
 

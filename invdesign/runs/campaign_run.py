@@ -49,7 +49,7 @@ from invdesign.core import (
     round_seed,
     silent,
 )
-from invdesign.core.capabilities import label
+from invdesign.core.capabilities import label, prepare_oracle
 from invdesign.execution.executors import in_process
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe
@@ -333,18 +333,23 @@ class CampaignRun(Generic[D, B]):
     def run(self, evaluate: Evaluate | None = None, *, budget: int | None = None) -> Status:
         """Suggest, measure with the oracle and tell, until the budget is spent.
 
+        Before a VAE is trained, the oracle loads what it needs.
+
         Args:
             evaluate: Where the oracle runs; by default as the run was opened.
             budget: Oracle calls in all; by default the campaign's.
 
         Raises:
-            InvdesignError: The oracle fails too often, or a stage fails. What was measured is recorded.
+            InvdesignError: The oracle lacks what it needs or fails too often, or a stage fails. What was measured is
+                recorded.
         """
         if budget is not None:
             limits = replace(self.campaign.limits, budget=budget)
             self.campaign = replace(self.campaign, limits=limits)
             if "engine" in self.__dict__:
                 self.engine = replace(self.engine, campaign=self.campaign)
+        if not self.status().is_finished:
+            prepare_oracle(self.campaign.task.oracle)
         self._started()
         place = evaluate or self.resources.evaluate
         bound = bind(place, {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress})

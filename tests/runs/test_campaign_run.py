@@ -13,6 +13,7 @@ import torch
 import toy
 
 from invdesign import CampaignRun, InvdesignError, Outcome
+from invdesign.core.capabilities import prepare_with
 from invdesign.runs import latent_spaces
 
 
@@ -137,6 +138,40 @@ def test_a_run_by_hand_equals_a_run_by_the_oracle(run: CampaignRun[Any, Any], tm
         status = other.run()
         assert [c.key for c in other.state.history] == [c.key for c in run.state.history]
     assert status.best == run.status().best and status.n_calls == 30
+
+
+def test_the_oracle_loads_what_it_needs_before_a_vae_is_trained_and_not_in_a_finished_run(
+    run: CampaignRun[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    def train(campaign: Any, *_: Any) -> Space:
+        order.append("train")
+        return Space(campaign.domain)
+
+    oracle = prepare_with(lambda: order.append("prepare"))(lambda designs: toy.bump(designs))
+    monkeypatch.setattr(latent_spaces, "prepare_latent_space", train)
+    campaign = toy.changed(run.campaign, oracle=oracle)
+    with CampaignRun.open(tmp_path / "other", campaign) as other:
+        other.run()
+    with CampaignRun.open(tmp_path / "other", campaign) as again:
+        again.run()
+    assert order == ["prepare", "train", "train"]
+
+
+def test_a_run_whose_oracle_lacks_a_file_trains_nothing(
+    run: CampaignRun[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise InvdesignError("oracle: expected a table, got none. Give a path")
+
+    monkeypatch.setattr(latent_spaces, "prepare_latent_space", lambda *_: pytest.fail("a VAE was trained"))
+    oracle = prepare_with(refuse)(lambda designs: toy.bump(designs))
+    with (
+        CampaignRun.open(tmp_path / "other", toy.changed(run.campaign, oracle=oracle)) as other,
+        pytest.raises(InvdesignError, match="expected a table"),
+    ):
+        other.run()
 
 
 def test_the_budget_of_a_run_may_be_raised(run: CampaignRun[Any, Any]) -> None:

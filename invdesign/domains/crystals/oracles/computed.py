@@ -21,6 +21,7 @@ from pymatgen.core.periodic_table import Element
 from pymatgen.core.structure import Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
+from invdesign.core.capabilities import prepare_oracle, prepare_with
 from invdesign.domains.crystals.chemistry import (
     build_structure,
     oxidation_states,
@@ -212,6 +213,13 @@ def measured_table(
     )
 
 
+def _prepare_energies(*, energy: Oracle, references: str | Path | None = None) -> None:
+    """Read the references, and load what the oracle of the energy needs."""
+    _load_references(references or mlip.find_references(energy))
+    prepare_oracle(energy)
+
+
+@prepare_with(_prepare_energies)
 def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: str | Path | None = None) -> Array:
     """Compute the formation energy E - sum_e x_e mu_e from the elements.
 
@@ -235,6 +243,7 @@ def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: 
     return E - np.array(base, dtype=np.float64)
 
 
+@prepare_with(_prepare_energies)
 def energy_above_hull(designs: Sequence[Crystal], *, references: str | Path, energy: Oracle) -> Array:
     """Compute the energy above the convex hull of given phases; it is negative for a new stable phase.
 

@@ -1,7 +1,8 @@
 """Oracles of a machine-learned interatomic potential: CHGNet's energies, relaxations and bulk moduli (extra `mlip`).
 
-The potential is loaded on first use in the calling process; its weights are part of its wheel. It is trained on PBE(+U)
-energies with the corrections of the Materials Project, so that its total energies are comparable only with each other.
+The potential is loaded by `prepare`, or on first use in the calling process; its weights are part of its wheel. It is
+trained on PBE(+U) energies with the corrections of the Materials Project, so that its total energies are comparable
+only with each other.
 
 References:
     Deng et al., Nat. Mach. Intell. 2023, doi:10.1038/s42256-023-00716-3.
@@ -24,6 +25,7 @@ import numpy as np
 from pymatgen.core.structure import Structure
 
 from invdesign.core import Array, InvdesignError, Oracle
+from invdesign.core.capabilities import prepare_with
 from invdesign.domains.crystals.chemistry import build_structure
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry.canonical import structure_of
@@ -56,6 +58,11 @@ class Relaxation:
     """Whether all forces fell below the limit."""
 
 
+def _prepare(*, model: Model = "0.3.0", device: str = "cpu") -> None:
+    _load_potential(model, device)
+
+
+@prepare_with(_prepare)
 def energy_per_atom(designs: Sequence[Crystal], *, model: Model = "0.3.0", device: str = "cpu") -> Array:
     """Compute CHGNet's energy of the unrelaxed designs.
 
@@ -75,6 +82,7 @@ def energy_per_atom(designs: Sequence[Crystal], *, model: Model = "0.3.0", devic
     return _compute_energies(cells, model, device)
 
 
+@prepare_with(_prepare)
 def relaxed_energy(
     designs: Sequence[Crystal],
     *,
@@ -109,6 +117,7 @@ def relaxed_energy(
     return values
 
 
+@prepare_with(_prepare)
 def bulk_modulus(
     designs: Sequence[Crystal],
     *,

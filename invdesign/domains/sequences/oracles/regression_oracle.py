@@ -21,6 +21,7 @@ import torch
 from scipy.stats import spearmanr
 
 from invdesign.core import Array, InvdesignError, Progress
+from invdesign.core.capabilities import prepare_with
 from invdesign.domains.sequences.io import files
 from invdesign.domains.sequences.oracles.regressors import (
     Encoder,
@@ -90,39 +91,6 @@ class Regression:
         return predict(self.encoder, self.model, designs)
 
 
-def regression(
-    designs: Sequence[str],
-    *,
-    path: str | Path,
-    column: str,
-    sequence_column: str | None = None,
-    kind: str = "protein",
-    max_length: int = files.MAX_LENGTH,
-    cache: str | Path | None = None,
-) -> Array:
-    """Return the predictions of a regression of measured variants, in the unit of the table (`n`).
-
-    The value is NaN for a letter that no measured variant has at its position. The first call trains the regression or
-    loads it from the cache; it may have no designs.
-
-    Args:
-        designs: `n` sequences.
-        path: Table of variants; see `train_or_load`, as for all that follow.
-        column: Column of the measured values.
-        sequence_column: Column of the sequences.
-        kind: Kind of the sequences.
-        max_length: Maximum number of letters.
-        cache: Folder of trained regressions.
-
-    Raises:
-        InvdesignError: See `train_or_load`.
-    """
-    fitted = train_or_load(
-        path, column=column, sequence_column=sequence_column, kind=kind, max_length=max_length, cache=cache
-    )
-    return fitted.predict(designs)
-
-
 def train_or_load(
     path: str | Path,
     *,
@@ -158,6 +126,40 @@ def train_or_load(
     folder = Path(cache) if cache else platformdirs.user_cache_path("invdesign") / "regressions"
     options = (column, sequence_column, kind, max_length, recipe or NetworkRecipe())
     return _train_or_load(file.resolve(), file.stat().st_mtime_ns, *options, folder, progress or _log_progress)
+
+
+@prepare_with(train_or_load)
+def regression(
+    designs: Sequence[str],
+    *,
+    path: str | Path,
+    column: str,
+    sequence_column: str | None = None,
+    kind: str = "protein",
+    max_length: int = files.MAX_LENGTH,
+    cache: str | Path | None = None,
+) -> Array:
+    """Return the predictions of a regression of measured variants, in the unit of the table (`n`).
+
+    The value is NaN for a letter that no measured variant has at its position. `prepare`, or the first call, trains the
+    regression or loads it from the cache.
+
+    Args:
+        designs: `n` sequences.
+        path: Table of variants; see `train_or_load`, as for all that follow.
+        column: Column of the measured values.
+        sequence_column: Column of the sequences.
+        kind: Kind of the sequences.
+        max_length: Maximum number of letters.
+        cache: Folder of trained regressions.
+
+    Raises:
+        InvdesignError: See `train_or_load`.
+    """
+    fitted = train_or_load(
+        path, column=column, sequence_column=sequence_column, kind=kind, max_length=max_length, cache=cache
+    )
+    return fitted.predict(designs)
 
 
 def predict(encoder: Encoder, model: Ridge | Ensemble, designs: Sequence[str]) -> Array:

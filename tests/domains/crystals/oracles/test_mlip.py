@@ -10,6 +10,7 @@ import pytest
 from known_crystals import crystal
 
 from invdesign.core import InvdesignError
+from invdesign.core.capabilities import prepare_oracle
 from invdesign.domains.crystals import validators
 from invdesign.domains.crystals.oracles import computed, mlip
 from invdesign.execution.executors import process_pool
@@ -115,6 +116,15 @@ def test_the_energies_of_the_elements_that_ship_belong_to_one_set_of_weights():
         assert mlip.find_references(energy).is_file()
     with pytest.raises(InvdesignError, match="got another method"):
         mlip.find_references(partial(mlip.energy_per_atom, model="r2scan"))
+
+
+@needs_chgnet
+def test_the_potential_is_loaded_before_the_first_call(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(mlip, "_load_potential", lambda *given: loaded.append(given))
+    prepare_oracle(partial(mlip.relaxed_energy, model="r2scan", steps=50))
+    prepare_oracle(partial(computed.formation_energy, energy=mlip.energy_per_atom))
+    assert loaded == [("r2scan", "cpu"), ("0.3.0", "cpu")]
 
 
 @needs_chgnet

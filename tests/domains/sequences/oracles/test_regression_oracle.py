@@ -1,11 +1,13 @@
 """Regressions of measured variants: encoding, accuracy, unseen letters, and the cache."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from invdesign.core import InvdesignError
+from invdesign.core.capabilities import prepare_oracle
 from invdesign.domains.sequences.oracles.regression_oracle import (
     predict,
     regression,
@@ -106,8 +108,9 @@ def test_the_oracle_returns_the_predictions_of_the_regression(tmp_path, caplog):
     def oracle(designs):
         return regression(designs, path=path, column="y", cache=tmp_path / "cache")
 
-    assert oracle([]).shape == (0,)
+    prepare_oracle(partial(regression, path=path, column="y", cache=tmp_path / "cache"))
     assert "training a regression" in caplog.text and "the result is cached" in caplog.text
+    assert oracle([]).shape == (0,)
     check_oracle(oracle, [*designs[:5], "AAAAAV", "A" * 7, "", "aaaaaa"], m=1)
     assert train_or_load(path, column="y", cache=tmp_path / "cache").report.chosen == "ridge"
     assert train_or_load(path, column="y", cache=tmp_path / "cache", progress=fail_if_training).report.chosen == "ridge"
