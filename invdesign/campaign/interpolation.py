@@ -12,8 +12,8 @@ from torch import Tensor
 
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import run_checks
+from invdesign.campaign.round_model import predict
 from invdesign.core import B, Candidate, D, Evaluate, InvdesignError, first_occurrences, round_seed
-from invdesign.search.acquisition import marginals
 from invdesign.search.paths import Shape, path
 from invdesign.surrogate import fit_robustly
 
@@ -201,9 +201,7 @@ def _predict(
     fitted = fit_robustly(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
     if fitted.model is None:
         return candidates, (f"no predictions: {'; '.join(fitted.notes)}",)
-    with torch.no_grad():
-        mean, variance = marginals(fitted.model, engine.inputs(candidates))
-    mean, sd = mean.reshape(len(candidates), -1), variance.reshape(len(candidates), -1).clamp_min(0).sqrt()
+    mean, sd = predict(fitted.model, engine.inputs(candidates))
     predicted = [
         replace(c, mean=tuple(m), sd=tuple(s)) for c, m, s in zip(candidates, mean.tolist(), sd.tolist(), strict=True)
     ]

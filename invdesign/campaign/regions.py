@@ -51,16 +51,16 @@ def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
     for index, region in enumerate(state.regions):
         is_better = _is_improved(engine, state, closed, index)
         is_improved.append(is_better)
-        trust = region.trust.update(is_improved=is_better)
+        updated = region.update(is_improved=is_better)
         is_empty = not any(c.region == index for c in state.pending)
-        if (trust.is_exhausted or is_empty) and campaign.search.trust_region is not None:
+        if (updated.trust.is_exhausted or is_empty) and campaign.search.trust_region is not None:
             incumbents = [
                 members(closed, i)[j].key for i in range(len(state.regions)) for j in _front(engine, closed, i)
             ]
             root = choose_root(engine, closed, incumbents) or region.root
             regions.append(Region(campaign.search.trust_region, root, state.round))
         else:
-            regions.append(replace(region, trust=trust))
+            regions.append(updated)
     if not state.regions and campaign.search.trust_region is not None:
         for _ in range(campaign.search.n_regions):
             first = choose_root(engine, closed, [r.root for r in regions])

@@ -20,14 +20,38 @@ Kind = Literal["measured", "repeat", "correction", "substitute", "abandoned"]
 
 @dataclass(frozen=True)
 class Region:
-    """A trust region with its origin."""
+    """A trust region with its origin and its counters.
+
+    Example:
+        >>> region = Region(TrustRegion(length=0.8, failure_tolerance=1), root="CCO")
+        >>> region.update(is_improved=False).trust.length
+        0.4
+    """
 
     trust: TrustRegion
-    """Its length and counters."""
+    """Its length, and how the length changes."""
     root: str
     """Key of the design that it started from."""
     born: int = 0
     """Round in which it started."""
+    n_successes: int = 0
+    """Consecutive rounds that improved on the incumbent, since the last change of the length."""
+    n_failures: int = 0
+    """Consecutive rounds that did not, since the last change of the length."""
+
+    def update(self, *, is_improved: bool) -> Region:
+        """Return the region after a round: it grows after enough successes and shrinks after enough failures.
+
+        Args:
+            is_improved: Whether the round improved on the incumbent; False for a round without new candidates.
+        """
+        n_successes = self.n_successes + 1 if is_improved else 0
+        n_failures = 0 if is_improved else self.n_failures + 1
+        if n_successes >= self.trust.success_tolerance:
+            return replace(self, trust=self.trust.grow(), n_successes=0, n_failures=0)
+        if n_failures >= self.trust.failure_tolerance:
+            return replace(self, trust=self.trust.shrink(), n_successes=0, n_failures=0)
+        return replace(self, n_successes=n_successes, n_failures=n_failures)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,13 @@ class TrustRegion:
     References:
         Eriksson et al., Scalable Global Optimization via Local Bayesian Optimization (2019), arXiv:1910.01739.
 
+    All fields are settings; `length` is that of a new region, and `grow` and `shrink` return regions of other lengths.
+    The successes and failures of a run are counted in `campaign.state.Region`.
+
     Example:
-        >>> region = TrustRegion(length=0.8, failure_tolerance=1)
-        >>> region.update(is_improved=False).length
-        0.4
+        >>> region = TrustRegion(length=0.8)
+        >>> region.grow().length, region.shrink().length
+        (1.6, 0.4)
     """
 
     length: float = 0.8
@@ -33,10 +36,6 @@ class TrustRegion:
     """Length below which the region is exhausted and the search restarts elsewhere."""
     max_length: float = 1.6
     """Length beyond which the region does not grow."""
-    n_successes: int = 0
-    """Consecutive rounds that improved on the incumbent."""
-    n_failures: int = 0
-    """Consecutive rounds that did not improve on the incumbent."""
     success_tolerance: int = 3
     """Consecutive successes that double the length."""
     failure_tolerance: int = 3
@@ -51,11 +50,10 @@ class TrustRegion:
             raise InvdesignError(
                 f"trust region: expected length in (0, max_length = {self.max_length!r}], got {self.length!r}"
             )
-        if min(self.success_tolerance, self.failure_tolerance) < 1 or min(self.n_successes, self.n_failures) < 0:
+        if min(self.success_tolerance, self.failure_tolerance) < 1:
             raise InvdesignError(
-                "trust region: expected success_tolerance and failure_tolerance >= 1 and n_successes and n_failures "
-                f">= 0, got success_tolerance={self.success_tolerance!r}, failure_tolerance="
-                f"{self.failure_tolerance!r}, n_successes={self.n_successes!r}, n_failures={self.n_failures!r}"
+                "trust region: expected success_tolerance and failure_tolerance >= 1, got "
+                f"success_tolerance={self.success_tolerance!r}, failure_tolerance={self.failure_tolerance!r}"
             )
 
     @property
@@ -63,21 +61,13 @@ class TrustRegion:
         """Whether the length has fallen below `min_length`."""
         return self.length < self.min_length
 
-    def update(self, *, is_improved: bool) -> TrustRegion:
-        """Return the region after a round.
+    def grow(self) -> TrustRegion:
+        """Return the region of twice the length, or of the largest one."""
+        return replace(self, length=min(2 * self.length, self.max_length))
 
-        Args:
-            is_improved: Whether the round improved on the incumbent; False for a round without new candidates.
-        """
-        if is_improved:
-            n_successes = self.n_successes + 1
-            if n_successes < self.success_tolerance:
-                return replace(self, n_successes=n_successes, n_failures=0)
-            return replace(self, length=min(2 * self.length, self.max_length), n_successes=0, n_failures=0)
-        n_failures = self.n_failures + 1
-        if n_failures < self.failure_tolerance:
-            return replace(self, n_successes=0, n_failures=n_failures)
-        return replace(self, length=self.length / 2, n_successes=0, n_failures=0)
+    def shrink(self) -> TrustRegion:
+        """Return the region of half the length."""
+        return replace(self, length=self.length / 2)
 
     def bounds(self, center: Float[Tensor, " d"], weights: Float[Tensor, " d"] | None = None) -> Float[Tensor, "2 d"]:
         """Return the lower and the upper corner of the box (`2 x d`).

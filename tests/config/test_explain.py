@@ -59,6 +59,13 @@ def test_constants_are_shown_by_value_and_arguments_of_the_call_are_not_listed()
     assert [key for key in found if key.endswith(".d")] == ["vae.build.d"]
 
 
+def test_counters_of_a_trust_region_are_state_and_no_settings() -> None:
+    names = {key.rpartition(".")[2] for key in settings("demo") if key.startswith("search.trust_region.")}
+    assert names == {"length", "min_length", "max_length", "success_tolerance", "failure_tolerance"}
+    with pytest.raises(InvdesignError, match="TrustRegion has no setting 'n_failures'"):
+        settings("demo", "search.trust_region.n_failures=1")
+
+
 def test_the_text_has_one_line_for_each_setting_and_json_their_values() -> None:
     found = list(settings("demo").values())
     lines = explain.settings_text(found).splitlines()

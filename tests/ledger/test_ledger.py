@@ -76,7 +76,7 @@ SEEDS: BatchSelected[str] = BatchSelected(
     ),
     RoundRecord(0),
 )
-REGIONS = (Region(replace(TrustRegion(), length=0.4), "SEED", 0), Region(TrustRegion(), "SAD", 1))
+REGIONS = (Region(replace(TrustRegion(), length=0.4), "SEED", 0, n_failures=2), Region(TrustRegion(), "SAD", 1))
 FIRST_END = RoundEnded(REGIONS, RoundRecord(0, best=math.nan, lengths=(0.4, 0.8), is_improved=()))
 EVENTS = (SEEDS, FIRST_END, batch())
 STATE: State[str] = reduce(apply, EVENTS, State())

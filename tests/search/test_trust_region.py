@@ -7,28 +7,18 @@ from invdesign.core import InvdesignError
 from invdesign.search.trust_region import TrustRegion
 
 
-def test_three_consecutive_successes_double_the_length_up_to_the_maximum():
+def test_the_length_doubles_up_to_the_maximum_and_halves():
     region = TrustRegion(length=0.8, max_length=1.2)
-    for _ in range(2):
-        region = region.update(is_improved=True)
-    assert (region.length, region.n_successes) == (0.8, 2)
-    region = region.update(is_improved=True)
-    assert (region.length, region.n_successes) == (1.2, 0)
-
-
-def test_consecutive_failures_halve_the_length_and_a_success_resets_their_count():
-    region = TrustRegion(length=0.8, failure_tolerance=2)
-    region = region.update(is_improved=False).update(is_improved=True).update(is_improved=False)
-    assert (region.length, region.n_failures) == (0.8, 1)
-    assert region.update(is_improved=False).length == 0.4
+    assert region.grow() == TrustRegion(length=1.2, max_length=1.2)
+    assert region.shrink() == TrustRegion(length=0.4, max_length=1.2)
 
 
 def test_a_region_is_exhausted_below_its_minimum_length():
-    region = TrustRegion(length=0.8, failure_tolerance=1)
+    region = TrustRegion(length=0.8)
     lengths = []
     while not region.is_exhausted:
         lengths.append(region.length)
-        region = region.update(is_improved=False)
+        region = region.shrink()
     assert lengths == [0.8 / 2**k for k in range(7)]  # 0.8 / 128 = 0.00625 < 0.5^7 = 0.0078125
 
 
@@ -50,7 +40,6 @@ def test_weights_preserve_the_volume_of_the_box():
         {"min_length": 2.0},
         {"success_tolerance": 0},
         {"failure_tolerance": 0},
-        {"n_failures": -1},
     ],
 )
 def test_invalid_fields_raise_an_error(wrong):
