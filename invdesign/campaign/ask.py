@@ -185,7 +185,7 @@ class _Region(Generic[D, B]):
                 proposals,
                 is_excluded=is_excluded,
                 screens=campaign.filters.screens,
-                min_density_percentile=campaign.filters.min_density_percentile,
+                min_plausibility=campaign.filters.min_plausibility,
                 use_features=campaign.surrogates.use_features and self.landscape is not None,
                 mutated=mutated,
                 project=nearby.projection(latent_space) if nearby else None,

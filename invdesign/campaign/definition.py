@@ -100,8 +100,8 @@ class Filters:
     """Cheap checks before the oracle; a design that fails one is never measured."""
     validators: Sequence[Validator] = ()
     """Checks before export; a design that fails one is never shortlisted."""
-    min_density_percentile: float = 0.0
-    """Density percentile (0 to 100) below which a proposal is dropped."""
+    min_plausibility: float = 0.0
+    """Plausibility percentile (0 to 100) below which a proposal is dropped."""
     allow_corpus_designs: bool = False
     """Whether designs of the corpus may be proposed."""
 

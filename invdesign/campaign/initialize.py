@@ -55,7 +55,7 @@ def initialize(
     designs = [source.designs[i] for i in start.rows]
     Z = latent_space.encode(designs)
     log_density = latent_space.log_density(Z)
-    percentile = latent_space.percentile(log_density)
+    percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
     candidates = tuple(
         Candidate(
             design,

@@ -34,7 +34,7 @@ class Step(Generic[D]):
     log_density: float
     """log p(z) of real designs at the point."""
     percentile: float
-    """Percentage (0 to 100) of the corpus with a lower log-density."""
+    """Percentage (0 to 100) of held-out designs less plausible than what the point decodes to; 0 without a design."""
     found: Candidate[D] | None = None
     """The design that the point decodes to (the given designs at the ends), with latent, density, prediction and checks
     of the design itself; None where the point decodes to no design."""
@@ -122,15 +122,23 @@ def interpolate(
     if until is not None and met is None:
         notes.append(f"no step of the path reaches {engine.campaign.objectives[0].name} {until:g}")
     n_steps = n if met is None else met + 1
-    steps = _steps(engine, points, keys[:n_steps], found)
+    steps = _steps(engine, points, decoded, keys[:n_steps], found)
     return Interpolation(steps, shape, until, met, (*notes, *fit_notes))
 
 
 def _steps(
-    engine: Engine[D, B], points: Tensor, keys: Sequence[str], found: dict[str, Candidate[D]]
+    engine: Engine[D, B],
+    points: Tensor,
+    decoded: Sequence[D | None],
+    keys: Sequence[str],
+    found: dict[str, Candidate[D]],
 ) -> tuple[Step[D], ...]:
-    log_density = engine.latent_space.log_density(points).detach()
-    percentile = engine.latent_space.percentile(log_density)
+    latent_space = engine.latent_space
+    log_density = latent_space.log_density(points).detach()
+    rows = [i for i, design in enumerate(decoded) if design is not None]
+    percentile = torch.zeros(len(points), dtype=torch.float64)
+    designs = [design for design in decoded if design is not None]
+    percentile[rows] = latent_space.percentile(latent_space.plausibility(designs, points[rows]))
     return tuple(
         Step(
             i,
@@ -170,7 +178,7 @@ def _candidates(engine: Engine[D, B], designs: Sequence[Any]) -> list[Candidate[
     latent_space = engine.latent_space
     Z = latent_space.encode(designs)
     log_density = latent_space.log_density(Z).detach()
-    percentile = latent_space.percentile(log_density)
+    percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
     checks = run_checks(engine.campaign.filters.validators, designs)
     return [
         Candidate(

@@ -108,7 +108,7 @@ def finetune_latent_space(
     latent_space: LatentSpace[D, B] = campaign.finetuning.finetune(engine.latent_space, designs, merit, seed=seed)
     Z = latent_space.encode(designs)
     log_density = latent_space.log_density(Z)
-    percentile = latent_space.percentile(log_density)
+    percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
     latents: dict[str, tuple[Tensor, float, float]] = {
         c.key: (Z[i], float(log_density[i]), float(percentile[i])) for i, c in enumerate(state.history)
     }

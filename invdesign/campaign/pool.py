@@ -60,7 +60,7 @@ class Pool(Generic[D]):
     log_density: Tensor
     """`n`, log p(z) of real designs."""
     percentile: Tensor
-    """`n`, percentage of the corpus with a lower density."""
+    """`n`, percentage of held-out designs with a lower plausibility."""
     checks: tuple[tuple[Check, ...], ...]
     """Results of the screens."""
     source: tuple[int, ...]
@@ -78,7 +78,7 @@ def decode_screen_encode(
     *,
     is_excluded: Callable[[str], bool],
     screens: Sequence[Validator] = (),
-    min_density_percentile: float = 0.0,
+    min_plausibility: float = 0.0,
     use_features: bool = True,
     mutated: Sequence[D] = (),
     project: Callable[[Tensor, list[D | None]], list[D | None]] | None = None,
@@ -90,7 +90,7 @@ def decode_screen_encode(
         proposals: `n x d` latent points.
         is_excluded: Whether a key was measured, is pending, or must not be proposed.
         screens: Cheap checks; a design that fails one is dropped.
-        min_density_percentile: Density percentile (0 to 100) below which a design is dropped.
+        min_plausibility: Plausibility percentile (0 to 100) below which a design is dropped.
         use_features: Whether the surrogate reads the encoding's features.
         mutated: Further proposals that are designs already; those that cannot be encoded are dropped.
         project: Replaces what was decoded at `n x d` points, e.g. by designs near an incumbent.
@@ -110,8 +110,8 @@ def decode_screen_encode(
     passed = [(*novel[i], checks) for i, checks in apply_screens(screens, [design for _, design, _ in novel])]
     Z = latent_space.encode([design for _, design, _, _ in passed])
     log_density = latent_space.log_density(Z)
-    percentile = latent_space.percentile(log_density)
-    dense = [i for i in range(len(passed)) if percentile[i] >= min_density_percentile]
+    percentile = latent_space.percentile(latent_space.plausibility([design for _, design, _, _ in passed], Z))
+    dense = [i for i in range(len(passed)) if percentile[i] >= min_plausibility]
     kept = [passed[i] for i in dense]
     designs, rows = tuple(entry[1] for entry in kept), [entry[0] for entry in kept]
     Z = Z[dense]

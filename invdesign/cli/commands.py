@@ -61,6 +61,8 @@ def train(arguments: argparse.Namespace) -> int:
     from invdesign.runs import latent_spaces
 
     loaded = _load(arguments, arguments.overrides)
+    if arguments.rate_sweep:
+        return _sweep_rates(arguments, loaded)
     with terminal.progress() as progress:
         resources = _resources(arguments, loaded.parts.evaluate, progress)
         corpus, latent_space = _latent_space(loaded.campaign, resources)
@@ -76,6 +78,33 @@ def train(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _sweep_rates(arguments: argparse.Namespace, loaded: _Loaded) -> int:
+    """Print the rate-distortion curve of a campaign's VAE."""
+    from invdesign.runs.latent_spaces import sweep_rates
+
+    rates = _parse_rates(arguments.rate_sweep)
+    with terminal.progress() as progress:
+        resources = _resources(arguments, loaded.parts.evaluate, progress)
+        corpus = _corpus(loaded.campaign, resources)
+        curve = sweep_rates(loaded.campaign, corpus, rates, resources.cache, progress)
+    if arguments.json:
+        facts = {"points": [vars(point) for point in curve.points], "information": curve.information}
+        print(json.dumps({**facts, "chosen": curve.chosen, "reason": curve.reason}, indent=1))
+        return 0
+    terminal.table("rate-distortion curve on held-out designs", curve.rows())
+    if curve.information is not None:
+        print(f"information content {curve.information:.1f} nats")
+    print(f"chosen: vae.target_rate={curve.points[curve.chosen].target_rate:g}, {curve.reason}")
+    return 0
+
+
+def _parse_rates(text: str) -> list[float]:
+    try:
+        return [float(rate) for rate in text.split(",")]
+    except ValueError:
+        raise InvdesignError(f"--rate-sweep: expected numbers separated by commas [nats], got {text!r}") from None
+
+
 def encode(arguments: argparse.Namespace) -> int:
     """Write the latents and densities of the designs of a file into a table."""
     from invdesign.io.design_files import read_designs
@@ -89,7 +118,7 @@ def encode(arguments: argparse.Namespace) -> int:
         log_density = latent_space.log_density(Z)
     columns: dict[str, Any] = {"design": [latent_space.domain.to_text(design) for design in given.designs]}
     columns["log_density"] = log_density.tolist()
-    columns["percentile"] = latent_space.percentile(log_density).tolist()
+    columns["percentile"] = latent_space.percentile(latent_space.plausibility(given.designs, Z)).tolist()
     columns |= {f"z{j}": Z[:, j].tolist() for j in range(latent_space.d)}
     path = write_table(columns, Path(arguments.out))
     facts = {"file": str(path), "designs": len(given), "rejected": len(given.rejected), "d": latent_space.d}
@@ -390,9 +419,14 @@ def _latent_space(
     """Load the corpus of a campaign, and train or load its latent space."""
     from invdesign.runs.latent_spaces import prepare_latent_space
 
-    options = {"cache": resources.cache, "progress": resources.progress}
-    corpus = instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
+    corpus = _corpus(campaign, resources)
     return corpus, prepare_latent_space(campaign, corpus, resources.cache, resources.progress)
+
+
+def _corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] | None:
+    """Load the corpus of a campaign; None where it has none."""
+    options = {"cache": resources.cache, "progress": resources.progress}
+    return instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
 
 
 def _open_run(

@@ -87,6 +87,11 @@ def _add_campaign_commands(commands: Any) -> None:
     run.add_argument("--show-config", action="store_true", help="print every setting with its origin, and stop")
 
     train = _campaign_command(commands, "train", "train the campaign's VAE only, and print its diagnosis")
+    train.add_argument(
+        "--rate-sweep",
+        metavar="NATS,NATS,...",
+        help="train at each of these target rates instead, and print the rate-distortion curve with the chosen point",
+    )
     train.add_argument("--out", metavar="FOLDER", help="copy the model into this new folder (it is cached in any case)")
 
     encode = _campaign_command(commands, "encode", "write the latents of the designs of a file")

@@ -134,7 +134,7 @@ def print_summary(summary: Mapping[str, Any], *, max_rows: int = 10) -> None:
 
 def print_interpolation(facts: Mapping[str, Any], objectives: Sequence[Objective]) -> None:
     """Print the steps, the notes and the files of an interpolation."""
-    headings = ["step", "label", "density percentile [%]", "distance to proposal", "all checks passed"]
+    headings = ["step", "label", "plausibility percentile [%]", "distance to proposal", "all checks passed"]
     for objective in objectives:
         unit = f" [{objective.unit}]" if objective.unit else ""
         headings[2:2] = [f"measured {objective.name}{unit}", f"predicted {objective.name}{unit}"]

@@ -11,6 +11,7 @@ from invdesign.core.objectives import Objective
 from invdesign.core.records import Array, B, Candidate, Check, Corpus, D, Landscape, Outcome
 
 if TYPE_CHECKING:
+    import torch
     from botorch.acquisition.acquisition import AcquisitionFunction
     from botorch.models.model import Model
     from torch import Tensor, nn
@@ -54,6 +55,25 @@ class EncodingShape:
     """Size of the vocabulary, special tokens included; 0 where designs are not rows of tokens."""
     has_fixed_length: bool = False
     """Whether every design fills its row: variants of one sequence, or an aligned family."""
+    grammar: TokenGrammar | None = None
+    """What every complete row obeys; None where any row may be a design."""
+
+
+@runtime_checkable
+class TokenGrammar(Protocol):
+    """Rules that a decoder of tokens obeys while it writes (see `vae.grammar`)."""
+
+    def start(self, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the state of `n` empty sequences."""
+        ...
+
+    def forbidden(self, state: tuple[Tensor, Tensor]) -> Tensor:
+        """Return which tokens may not follow: `n x n_tokens`, true where one may not."""
+        ...
+
+    def follow(self, state: tuple[Tensor, Tensor], tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the state after one more token of each of `n` sequences."""
+        ...
 
 
 @runtime_checkable

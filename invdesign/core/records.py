@@ -83,7 +83,7 @@ class Candidate(Generic[D]):
     log_density: float = math.nan
     """log p(z) of real designs at its latent."""
     percentile: float = math.nan
-    """Percentage (0 to 100) of the corpus with a lower log-density."""
+    """Percentage (0 to 100) of held-out designs with a lower plausibility log p(x, z)."""
     status: Status = "pending"
     """State of its measurement."""
     reason: str = ""

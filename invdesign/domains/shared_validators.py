@@ -73,15 +73,16 @@ def unique(designs: Sequence[Any], *, key: Callable[[Any], str] = str) -> list[C
     return checks
 
 
-def min_density_percentile(percentiles: Sequence[float], *, min: float = 1.0) -> list[Check]:
-    """Check that the latent density of a design is not lower than that of nearly all of the corpus.
+def min_plausibility(percentiles: Sequence[float], *, min: float = 1.0) -> list[Check]:
+    """Check that a design is not less plausible in its latent space than nearly all real designs.
 
     Args:
-        percentiles: Percentage (0 to 100) of the corpus with a lower log-density, for each design; NaN fails.
+        percentiles: Percentage (0 to 100) of held-out designs with a lower plausibility, for each design; NaN fails.
         min: Lowest percentile that passes.
     """
     return [
-        Check("density", bool(p >= min), f"percentile {p:.1f} of the corpus, at least {min:g}") for p in percentiles
+        Check("plausibility", bool(p >= min), f"percentile {p:.1f} of held-out designs, at least {min:g}")
+        for p in percentiles
     ]
 
 

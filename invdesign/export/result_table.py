@@ -44,7 +44,7 @@ def candidate_table(
     columns |= {
         "status": [c.status for c in candidates],
         "reason": [c.reason for c in candidates],
-        "density percentile [%]": [c.percentile for c in candidates],
+        "plausibility percentile [%]": [c.percentile for c in candidates],
         "log density": [c.log_density for c in candidates],
         "round": [c.round for c in candidates],
         "origin": [c.origin for c in candidates],
@@ -77,9 +77,9 @@ def interpolation_table(steps: Sequence[Step[D]], domain: DesignSpace[D], object
         "repeated": ["yes" if step.is_repeated else "no" for step in steps],
         "distance to proposal": [step.distance for step in steps],
         "log density": _cells(found, lambda c: c.log_density),
-        "density percentile [%]": _cells(found, lambda c: c.percentile),
+        "plausibility percentile [%]": _cells(found, lambda c: c.percentile),
         "log density of proposal": [step.log_density for step in steps],
-        "density percentile of proposal [%]": [step.percentile for step in steps],
+        "plausibility percentile of proposal [%]": [step.percentile for step in steps],
     }
     columns |= value_columns(found, objectives, kinds=("predicted", "sd of predicted", "measured"))
     columns["status"] = ["nothing decoded" if c is None else _status(c) for c in found]

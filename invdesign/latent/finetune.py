@@ -13,7 +13,7 @@ from torch import Tensor
 from invdesign.core import Array, B, D, FitDensity, InvdesignError, Progress, silent
 from invdesign.latent.density import mixture
 from invdesign.latent.moments import posterior_moments, standardization
-from invdesign.latent.prepare import sorted_log_densities
+from invdesign.latent.prepare import MAX_REFERENCE
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
 from invdesign.vae.losses import WeightedTerm, property_regression
@@ -52,7 +52,8 @@ def finetune(
         epochs: Passes through history and replay.
         learning_rate: Peak learning rate.
         batch: Designs per step.
-        beta: Weight of the KL divergence; by default that of the recipe on the model's card, else 0.1.
+        beta: Weight of the KL divergence; by default that of the recipe on the model's card with its target rate, if it
+            has one, else 0.1.
         k: Flatness of the weights; a small value is greedy.
         fraction: Fraction of the draws that come from the history.
         n_replay: Designs of the sample that are replayed.
@@ -95,7 +96,8 @@ def finetune(
         batch=batch,
         learning_rate=learning_rate,
         warmup=10,
-        beta=_beta_of_recipe(latent_space) if beta is None else beta,
+        beta=_setting_of_recipe(latent_space, "beta") or 0.1 if beta is None else beta,
+        target_rate=_setting_of_recipe(latent_space, "target_rate") if beta is None else None,
         terms={"properties": WeightedTerm(property_regression, property_weight)},
         held_out=0,
         seed=seed,
@@ -129,17 +131,19 @@ def with_model(
     mean, sd = posterior_moments(vae.eval(), batch.split(500))
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
-    density = fit_density(sample, sample_sd)
-    return replace(
+    moved = replace(
         latent_space,
         vae=vae,
         shift=shift,
         scale=scale,
-        density=density,
+        density=fit_density(sample, sample_sd),
         sample=sample,
         sample_sd=sample_sd,
-        reference_log_densities=sorted_log_densities(density, sample),
     )
+    rows = torch.randperm(len(batch), generator=torch.Generator().manual_seed(0))[:MAX_REFERENCE]
+    held: Any = batch[rows]
+    designs = latent_space.encoding.decode(held)
+    return moved.with_reference([design for design in designs if design is not None])
 
 
 def _replay(latent_space: LatentSpace[D, B], n: int, seed: int) -> Any:
@@ -149,9 +153,11 @@ def _replay(latent_space: LatentSpace[D, B], n: int, seed: int) -> Any:
     return latent_space.encoding.encode([design for design in decoded if design is not None])
 
 
-def _beta_of_recipe(latent_space: LatentSpace[D, B]) -> float:
+def _setting_of_recipe(latent_space: LatentSpace[D, B], name: str) -> float | None:
+    """Return a number of the recipe on the model's card; None where it states none."""
     recipe = latent_space.card.get("recipe", {})
-    return float(recipe.get("beta", 0.1)) if isinstance(recipe, dict) else 0.1
+    value = recipe.get(name) if isinstance(recipe, dict) else None
+    return None if value is None else float(value)
 
 
 def _targets(utilities: Array, n_replay: int) -> Tensor:

@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 import platformdirs
 import torch
-from jaxtyping import Float64
 from torch import Tensor
 
 from invdesign.core import (
     B,
     Corpus,
     D,
-    Density,
     DesignSpace,
     Domain,
     Encoding,
@@ -35,13 +33,14 @@ from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
 from invdesign.vae.information import information_content
-from invdesign.vae.store import build_stored, load_model, read_tensors, save_model, write_tensors
+from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.training import Recipe, Training, term_settings, train
 
 SHIPPED = Path(__file__).parents[1] / "domains"
 SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoint_minutes", "information_epochs")
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
 MAX_SAMPLE = 10_000
+MAX_REFERENCE = 2000
 
 
 @dataclass(frozen=True)
@@ -118,6 +117,7 @@ def prepare(
 def model_key(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe) -> str:
     """Return the name of a model in the cache: a checksum of all that decides its parameters."""
     content = {
+        "format": FORMAT,
         "corpus": corpus.sha256,
         "domain": domain.name,
         "settings": domain.settings(),
@@ -184,16 +184,7 @@ def fit_model(
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
-    information = None
-    if recipe.information_epochs != 0 and (vae.is_autoregressive or encoding.shape.n_tokens):
-        information = information_content(
-            encoding,
-            batch,
-            recipe,
-            epochs=recipe.information_epochs,
-            checkpoint=folder / "information.safetensors",
-            progress=progress,
-        )
+    information = measure_information(encoding, batch, recipe, folder, progress=progress)
     write_model(
         folder,
         domain,
@@ -210,6 +201,26 @@ def fit_model(
     for name in ("checkpoint", "information"):
         (folder / f"{name}.safetensors").unlink(missing_ok=True)
     return training
+
+
+def measure_information(
+    encoding: Encoding[D, B], batch: Any, recipe: Recipe, folder: Path, *, progress: Progress = silent
+) -> float | None:
+    """Return the information content of a corpus [nats]; None where the recipe or the kind of designs allows none.
+
+    Args:
+        encoding: The encoding of the corpus.
+        batch: The encoded corpus.
+        recipe: Recipe of the VAE.
+        folder: Folder of the checkpoint.
+        progress: Called with `(stage, done, total)`.
+    """
+    is_possible = encoding.shape.n_tokens or getattr(recipe.build(encoding), "is_autoregressive", False)
+    if recipe.information_epochs == 0 or not is_possible:
+        return None
+    checkpoint = folder / "information.safetensors"
+    epochs = recipe.information_epochs
+    return information_content(encoding, batch, recipe, epochs=epochs, checkpoint=checkpoint, progress=progress)
 
 
 def write_model(
@@ -244,10 +255,13 @@ def write_model(
     Raises:
         InvdesignError: The folder cannot be written.
     """
+    held_out = [corpus.designs[i] for i in training.held_out]
     latent_space = fit_latent_space(domain, encoding, training.vae, corpus, batch, seed=recipe.seed)
+    reference = held_out[:MAX_REFERENCE] or corpus.designs[:MAX_REFERENCE]
+    latent_space = latent_space.with_reference(reference)
     diagnosis = diagnose(
         latent_space,
-        [corpus.designs[i] for i in training.held_out],
+        held_out,
         corpus=corpus.designs,
         information=information,
         seed=recipe.seed,
@@ -268,6 +282,7 @@ def write_model(
         "scale": latent_space.scale,
         "sample": latent_space.sample.half(),
         "sample_sd": latent_space.sample_sd.half(),
+        "reference": latent_space.reference_plausibilities,
     }
     save_model(folder, training.vae, meta, half=half, extra=extra)
 
@@ -282,7 +297,7 @@ def fit_latent_space(
     seed: int = 0,
     fit_density: FitDensity = mixture,
 ) -> LatentSpace[D, B]:
-    """Return the latent space of a trained model, standardized on a sample of the corpus.
+    """Return the latent space of a trained model, standardized on a sample of the corpus, without a reference.
 
     Args:
         domain: Identifies designs.
@@ -299,8 +314,8 @@ def fit_latent_space(
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
-    levels = sorted_log_densities(density, sample)
-    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, levels)
+    nothing = torch.zeros(0, dtype=torch.float64)
+    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, nothing)
 
 
 def encode_corpus(
@@ -365,12 +380,6 @@ def load_latent_space(
         density,
         sample,
         sample_sd,
-        sorted_log_densities(density, sample),
+        extra["reference"].double(),
         card,
     )
-
-
-@torch.no_grad()
-def sorted_log_densities(density: Density, sample: Float64[Tensor, "n d"]) -> Tensor:
-    """Return the log-densities at a sample of latents in ascending order: the scale of percentiles."""
-    return torch.cat([density(part) for part in sample.split(1000)]).sort().values

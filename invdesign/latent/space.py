@@ -15,6 +15,7 @@ from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
 from invdesign.latent.moments import posterior_moments
 from invdesign.vae.base import VAE, device_of, to_device
+from invdesign.vae.priors import StandardNormal
 
 RETRY_RADII = (0.05, 0.3)
 """Distances [sd of the corpus] of the first and the last point tried around one that decodes to no design."""
@@ -48,8 +49,8 @@ class LatentSpace(Generic[D, B]):
     """Standardized latents of real designs."""
     sample_sd: Float64[Tensor, "k d"]
     """Standard deviations of their posteriors."""
-    reference_log_densities: Float[Tensor, " k"]
-    """Log-densities of real designs in ascending order, the scale of percentiles."""
+    reference_plausibilities: Float64[Tensor, " m"]
+    """Plausibilities of held-out designs in ascending order, the scale of percentiles."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """Record of the model (data, recipe, diagnosis), as JSON."""
     retries: int = 8
@@ -107,10 +108,38 @@ class LatentSpace(Generic[D, B]):
         """Return log p(z) of real designs."""
         return self.density(Z)
 
-    def percentile(self, log_density: Float[Tensor, " n"]) -> Float64[Tensor, " n"]:
-        """Return the percentage (0 to 100) of real designs with a lower density."""
-        below = torch.searchsorted(self.reference_log_densities, log_density.detach().contiguous())
-        return 100.0 * below.double() / max(1, len(self.reference_log_densities))
+    @torch.no_grad()
+    def plausibility(self, designs: Sequence[D], Z: Float64[Tensor, "n d"]) -> Float64[Tensor, " n"]:
+        """Return log p(x, z) = log p(x | z) + log p(z) of designs at latents, in nats of the base space.
+
+        At the latent of a design itself it is low where the region is empty, and where the decoder would rather write
+        another design. At a proposed point it is low too where the decoded design belongs elsewhere: log p(x | z) then
+        measures the round trip from the point to the design and back.
+
+        Args:
+            designs: `n` designs.
+            Z: Their latents, or the points that they were decoded from.
+        """
+        rated = []
+        for part, points in zip(_parts(designs), _parts(Z), strict=True):
+            x = to_device(self.encoding.encode(part), self.device)
+            log_likelihood = self.vae.log_likelihood(x, self._raw(points)).cpu().double()
+            rated.append(log_likelihood + StandardNormal().log_prob(points * self.scale + self.shift))
+        return torch.cat(rated) if rated else torch.zeros(0, dtype=torch.float64)
+
+    def percentile(self, plausibility: Float64[Tensor, " n"]) -> Float64[Tensor, " n"]:
+        """Return the percentage (0 to 100) of held-out designs with a lower plausibility."""
+        below = torch.searchsorted(self.reference_plausibilities, plausibility.contiguous())
+        return 100.0 * below.double() / max(1, len(self.reference_plausibilities))
+
+    def with_reference(self, designs: Sequence[D]) -> LatentSpace[D, B]:
+        """Return the latent space with the plausibilities of real designs as the scale of percentiles.
+
+        Args:
+            designs: Designs that the VAE was not trained on, as far as there are any.
+        """
+        plausibility = self.plausibility(designs, self.encode(designs))
+        return replace(self, reference_plausibilities=plausibility.sort().values)
 
     def predict(self, Z: Float64[Tensor, "n d"]) -> Float[Tensor, "n p"] | None:
         """Return the standardized properties that the VAE's property head predicts; None without a head."""

@@ -41,7 +41,7 @@ class Card:
     properties: tuple[PropertyText, ...]
     """The `m` properties."""
     percentile: float | None
-    """Density percentile, None where unknown."""
+    """Plausibility percentile, None where unknown."""
     round: int
     """Round that proposed the design."""
     origin: str

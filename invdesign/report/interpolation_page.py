@@ -95,7 +95,7 @@ def predicted_values(interpolation: Interpolation[D], j: int) -> tuple[Array, Ar
 
 
 def plot_path(data: ReportData[D], interpolation: Interpolation[D], pictures: Mapping[str, str]) -> str:
-    """Return properties (three at most) and density percentile over the path, with designs above them.
+    """Return properties (three at most) and plausibility percentile over the path, with designs above them.
 
     Args:
         data: Names and units.
@@ -181,10 +181,10 @@ def _draw_legend(names: Sequence[tuple[str, str]], top: float) -> str:
 
 
 def _plot_density(interpolation: Interpolation[D], x: Scale, top: float, height: float) -> str:
-    """Return a panel of the density percentile: of the path as a line, of the decoded designs as dots."""
+    """Return a panel of the plausibility percentile: of the path as a line, of the decoded designs as dots."""
     frame = Plot(x, Scale(-3, 103, top + PANEL_HEIGHT, top), WIDTH, height, "position on the path, t")
     t = [step.t for step in interpolation.steps]
-    parts = [draw_text(2, top - 12, "density percentile in the corpus", "label strong"), frame.draw_axes()]
+    parts = [draw_text(2, top - 12, "plausibility percentile", "label strong"), frame.draw_axes()]
     parts.append(frame.draw_line(t, [step.percentile for step in interpolation.steps], "diagonal"))
     parts.append(draw_text(RIGHT, top - 12, "line: the path, dots: the decoded designs", "tick end"))
     for step in interpolation.steps:

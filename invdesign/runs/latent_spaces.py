@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from invdesign.campaign import Campaign
 from invdesign.core import Array, Corpus, InvdesignError, Progress, round_seed
 from invdesign.io.atomic import write_atomically
 from invdesign.latent.prepare import Pretrained, load_latent_space, model_key, prepare
+from invdesign.latent.rate_sweep import RateCurve, rate_sweep
 from invdesign.latent.space import LatentSpace, Source
 from invdesign.vae.store import save_model
 
@@ -25,6 +27,23 @@ def prepare_latent_space(
 ) -> LatentSpace[Any, Any]:
     """Return the latent space of a campaign, trained or loaded from the cache."""
     return prepare(campaign.domain, corpus, campaign.vae, fit_density=campaign.density, cache=cache, progress=progress)
+
+
+def sweep_rates(
+    campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, rates: Sequence[float], cache: Path, progress: Progress
+) -> RateCurve:
+    """Return the rate-distortion curve of a campaign's VAE (see `rate_sweep`).
+
+    Raises:
+        InvdesignError: The VAE is a trained model, or there is no corpus.
+    """
+    if isinstance(campaign.vae, Pretrained) or corpus is None:
+        found = "no corpus" if corpus is None else "a trained model"
+        raise InvdesignError(
+            f"rate sweep: expected a recipe and a corpus to train on, got {found}. Choose a recipe, e.g. "
+            "vae=molecules/small"
+        )
+    return rate_sweep(campaign.domain, corpus, campaign.vae, rates, cache=cache, progress=progress)
 
 
 def copy_model(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path, out: Path) -> Path:
@@ -76,6 +95,7 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
         "scale": latent_space.scale,
         "sample": latent_space.sample,
         "sample_sd": latent_space.sample_sd,
+        "reference": latent_space.reference_plausibilities,
     }
     save_model(folder, latent_space.vae, card, extra=extra)
 

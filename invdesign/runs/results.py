@@ -46,7 +46,7 @@ class Shortlist(Generic[D]):
         ]
 
     def _repr_html_(self) -> str:
-        headings = ["", "design", *(_heading(o) for o in self.objectives), "density percentile [%]"]
+        headings = ["", "design", *(_heading(o) for o in self.objectives), "plausibility percentile [%]"]
         rows = []
         for i, c in enumerate(self.candidates):
             picture = _image(draw(self.domain, c.design)) if i < MAX_DRAWN else ""

@@ -9,7 +9,9 @@ from invdesign.core import InvdesignError
 
 BETA_RANGE = (1e-4, 20.0)
 GAIN = 0.02
-"""Relative change of beta in a step for a relative error of 1."""
+"""Change of log beta in a step for a relative error of 1."""
+MIN_TOTAL_GAIN = 8.0
+"""The same over a whole training: a short one adapts faster."""
 SMOOTHING = 0.95
 """Weight of the past in the running means of rate and distortion."""
 
@@ -33,6 +35,8 @@ class BetaControl:
     """KL divergence per design to hold [nats]."""
     target_distortion: float | None = None
     """-log p(x | z) per design to hold [nats]."""
+    gain: float = GAIN
+    """Change of log beta in a step for a relative error of 1."""
     error: float | None = None
     """Running mean of the relative error; None before the first update."""
 
@@ -59,12 +63,12 @@ class BetaControl:
 
     def update(self, rate: float, distortion: float) -> None:
         """Adapt beta to the mean rate and distortion of a training batch [nats]; a fixed beta is not changed."""
-        error = self._relative_error(rate, distortion)
-        if error is None or not math.isfinite(error):
+        if not (self.has_target and math.isfinite(rate) and math.isfinite(distortion)):
             return
+        error = self._relative_error(rate, distortion)
         self.error = error if self.error is None else SMOOTHING * self.error + (1 - SMOOTHING) * error
         low, high = BETA_RANGE
-        self.beta = min(high, max(low, self.beta * math.exp(GAIN * self.error)))
+        self.beta = min(high, max(low, self.beta * math.exp(self.gain * self.error)))
 
     def loss(self, rate: float, distortion: float) -> float:
         """Return the loss by which validations are compared [nats].
@@ -78,9 +82,9 @@ class BetaControl:
             return rate + max(0.0, distortion - self.target_distortion)
         return distortion + self.beta * rate
 
-    def _relative_error(self, rate: float, distortion: float) -> float | None:
+    def _relative_error(self, rate: float, distortion: float) -> float:
+        """Return the error of what is held, clipped to [-1, 1]; positive where beta must grow."""
         if self.target_rate is not None:
             return max(-1.0, min(1.0, rate / self.target_rate - 1))
-        if self.target_distortion is not None:
-            return max(-1.0, min(1.0, 1 - distortion / self.target_distortion))
-        return None
+        assert self.target_distortion is not None
+        return max(-1.0, min(1.0, 1 - distortion / self.target_distortion))

@@ -55,6 +55,7 @@ def sequence_vae(
         input_dropout=input_dropout,
         beam=beam,
         prior=prior,
+        grammar=shape.grammar,
     )
 
 

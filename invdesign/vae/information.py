@@ -11,7 +11,7 @@ import torch
 from invdesign.core import Encoding, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE
 from invdesign.vae.models.unconditional import unconditional
-from invdesign.vae.training import Recipe, train
+from invdesign.vae.training import Recipe, Training, train
 
 
 def information_content(
@@ -25,8 +25,8 @@ def information_content(
 ) -> float:
     """Return the mean -log p(x) of held-out designs under an autoregressive model trained on the others [nats].
 
-    The model is the decoder of the recipe's VAE without its latent, where that is autoregressive. No VAE with such a
-    decoder needs more nats (-ELBO) than this but for what its encoder and prior waste.
+    No VAE needs fewer nats (-ELBO) than a perfect model of this kind; what it needs more is wasted by its encoder and
+    its prior, and shows as nonsense between designs.
 
     Args:
         encoding: The encoding of the designs.
@@ -35,6 +35,27 @@ def information_content(
         epochs: Passes through the designs; by default half of the recipe's.
         checkpoint: File to write to and to resume from.
         progress: Called with `(stage, done, total)`.
+
+    Raises:
+        InvdesignError: The decoder is not autoregressive, and designs are not written as tokens.
+    """
+    training = fit_unconditional(encoding, batch, recipe, epochs=epochs, checkpoint=checkpoint, progress=progress)
+    return min(validation.loss for validation in training.validations)
+
+
+def fit_unconditional(
+    encoding: Encoding[Any, Any],
+    batch: Any,
+    recipe: Recipe,
+    *,
+    epochs: float | None = None,
+    checkpoint: Path | None = None,
+    progress: Progress = silent,
+) -> Training:
+    """Return a trained autoregressive model of designs: the decoder of the recipe's VAE without its latent.
+
+    A decoder that is not autoregressive is replaced, for designs written as tokens, by that of a `SequenceVAE`. The
+    arguments are those of `information_content`.
 
     Raises:
         InvdesignError: The decoder is not autoregressive, and designs are not written as tokens.
@@ -59,11 +80,10 @@ def information_content(
         free_bits=0.0,
         terms={},
     )
-    training = train(
+    return train(
         model,
         batch,
         schedule,
         checkpoint=checkpoint,
         progress=lambda stage, done, total: progress(f"information content: {stage}", done, total),
     )
-    return min(validation.loss for validation in training.validations)

@@ -127,6 +127,7 @@ class FlowPrior(nn.Module):
         return u
 
     def _forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        z = z.to(next(self.layers.parameters()).dtype)
         log_det = z.new_zeros(z.shape[:-1])
         for half, layer in zip(self.halves, self.layers, strict=True):
             fixed, moved = half[: self.n_fixed], half[self.n_fixed :]

@@ -18,7 +18,7 @@ from invdesign.core import Encoding, InvdesignError
 from invdesign.io.atomic import write_bytes
 from invdesign.vae.base import VAE
 
-FORMAT = 2
+FORMAT = 3
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

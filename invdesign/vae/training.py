@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from invdesign.core import BuildVAE, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, to_device
-from invdesign.vae.beta import BetaControl
+from invdesign.vae.beta import GAIN, MIN_TOTAL_GAIN, BetaControl
 from invdesign.vae.checkpoint import read_checkpoint, write_checkpoint
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
 
@@ -179,7 +179,11 @@ class _Loop:
         self.sizes = None if work is None else work.cpu().numpy()
         self.weights = None if weights is None else weights.double().cpu().numpy()
         self.beta = BetaControl(
-            recipe.beta, recipe.beta_warmup * self.total, recipe.target_rate, recipe.target_distortion
+            recipe.beta,
+            recipe.beta_warmup * self.total,
+            recipe.target_rate,
+            recipe.target_distortion,
+            max(GAIN, MIN_TOTAL_GAIN / self.total),
         )
         self.step = 0
         self.seconds_before = 0.0

@@ -102,7 +102,7 @@ def design_library(path: Path, cache: Path, *, max_mutations: int, seed: int, bu
         mutations=MutationPolicy(
             partial(mutate, domain=domain), distance, project_to_radius, fraction=0.75, min_distance=2
         ),
-        filters=Filters(screens=[partial(design_constraints, domain=domain)], min_density_percentile=1.0),
+        filters=Filters(screens=[partial(design_constraints, domain=domain)], min_plausibility=1.0),
         limits=Limits(budget=budget, batch=100, max_failure_rate=1.0),
         seed=seed,
         name="aav",

@@ -79,7 +79,7 @@ def test_invalid_arguments_are_refused_before_anything_is_loaded(capsys: pytest.
 
 
 def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[str]) -> None:
-    shared = {"step": 0, "density percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
+    shared = {"step": 0, "plausibility percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
     step = {**shared, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
     checks = {"all checks passed": "no", "check is_new": "failed", "detail of is_new": "matches periclase"}
     facts = {"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}

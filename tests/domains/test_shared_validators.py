@@ -52,7 +52,7 @@ def test_only_the_first_design_of_a_key_is_unique():
 
 
 def test_a_low_or_unknown_density_percentile_fails():
-    checks = shared_validators.min_density_percentile([0.5, 1.0, float("nan")], min=1)
+    checks = shared_validators.min_plausibility([0.5, 1.0, float("nan")], min=1)
     assert [check.passed for check in checks] == [False, True, False]
 
 

@@ -19,7 +19,7 @@ def test_the_table_has_units_values_provenance_and_every_check(candidates, domai
     assert columns["measured hardness [GPa]"] == [-1.5, 2.0]
     assert columns["predicted hardness [GPa]"] == [-1.25, None]
     assert columns["sd of predicted cost"] == [0.25, None]
-    assert columns["density percentile [%]"][0] == 42.0
+    assert columns["plausibility percentile [%]"][0] == 42.0
     assert columns["parents"][0] == "=A1; B"
     assert columns["all checks passed"] == ["no", "yes"]
     assert columns["check novel"] == ["failed", ""] and columns["detail of novel"][0] == "known, as row 7"
@@ -36,7 +36,7 @@ def test_the_columns_of_a_candidate_table_have_a_fixed_order(candidates, domain,
         "sd of predicted hardness [GPa]",
         "status",
         "reason",
-        "density percentile [%]",
+        "plausibility percentile [%]",
         "log density",
         "round",
         "origin",
@@ -84,8 +84,8 @@ def test_an_interpolation_has_a_row_per_step_and_no_values_without_a_design(cand
     assert columns["label"] == ["word -MKV", None, "word new"]
     assert columns["status"] == ["measured", "nothing decoded", "not measured"]
     assert columns["repeated"] == ["no", "no", "yes"]
-    assert columns["density percentile [%]"][:2] == [42.0, None]
-    assert columns["density percentile of proposal [%]"] == [50.0, 40.0, 30.0]
+    assert columns["plausibility percentile [%]"][:2] == [42.0, None]
+    assert columns["plausibility percentile of proposal [%]"] == [50.0, 40.0, 30.0]
     assert columns["predicted hardness [GPa]"] == [-1.25, None, 1.0]
     assert columns["measured hardness [GPa]"] == [-1.5, None, None]
     assert columns["all checks passed"] == ["no", None, "yes"]

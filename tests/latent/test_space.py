@@ -47,7 +47,7 @@ def space(can_be: Callable[[Tensor], bool]) -> LatentSpace[Any, Any]:
         density=lambda Z: Z.sum(-1),
         sample=nothing,
         sample_sd=nothing,
-        reference_log_densities=torch.zeros(1),
+        reference_plausibilities=torch.zeros(1, dtype=torch.float64),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from invdesign.domains.molecules.smiles import (
     has_radical,
     molecule,
     parse,
+    ring_number,
     tokenize_smiles,
 )
+from invdesign.vae.grammar import TokenGrammar, token_grammar
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 
 
@@ -42,8 +45,13 @@ class Molecules:
         'CCO'
     """
 
-    representation: Representation = "selfies"
-    """String in which the VAE reads and writes a molecule: `"selfies"` (every string is a molecule) or `"smiles"`."""
+    representation: Representation = "smiles"
+    """String in which the VAE reads and writes a molecule: `"smiles"` or `"selfies"`.
+
+    Every string of SELFIES is a molecule, but a model needs more nats for it: small autoregressive models of ZINC250k
+    needed 33.8 nats a molecule as SELFIES and 27.9 as SMILES after the same time, because the lengths of branches and
+    rings are counted in symbols. What a model wastes on its notation shows as nonsense between designs. The grammar of
+    the encoding keeps SMILES closed."""
     n_merges: int = 0
     """Byte-pair merges that `fit` learns over the symbols; more merges make shorter sequences."""
     max_length: int = 128
@@ -225,7 +233,14 @@ class MoleculeEncoding:
     @property
     def shape(self) -> EncodingShape:
         """Sizes of a batch."""
-        return EncodingShape(self.length, len(self.vocabulary))
+        return EncodingShape(self.length, len(self.vocabulary), grammar=self._grammar)
+
+    @cached_property
+    def _grammar(self) -> TokenGrammar | None:
+        """Rules of SMILES: branches are closed, and ring numbers occur in pairs."""
+        if self.domain.representation == "selfies":
+            return None
+        return token_grammar(self.vocabulary, opening="(", closing=")", label_of=ring_number)
 
     def state(self) -> dict[str, Any]:
         """Return settings, vocabulary and length as JSON."""

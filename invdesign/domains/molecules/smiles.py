@@ -102,6 +102,12 @@ def tokenize_smiles(smiles: str) -> list[str]:
     return _TOKEN.findall(smiles)
 
 
+def ring_number(token: str) -> str | None:
+    """Return the ring number that a SMILES token opens or closes, without `%` and brackets; None for another token."""
+    number = token.strip("%()")
+    return number if number.isdigit() else None
+
+
 def encode_selfies(smiles: str) -> tuple[list[str], str]:
     """Return the SELFIES symbols of a SMILES.
 

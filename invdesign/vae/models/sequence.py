@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from invdesign.core import InvdesignError
+from invdesign.core import Encoding, InvdesignError
+from invdesign.core.protocols import TokenGrammar
 from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.models.causal import Cache, Kind, causal
 from invdesign.vae.priors import PriorKind, make_prior
@@ -54,6 +57,7 @@ class SequenceVAE(VAE):
             rest.
         beam: Number of sequences that `generate` keeps in its beam search; 1 takes the most likely token at every step.
         prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
+        grammar: What every complete sequence obeys; `generate` writes no token that breaks it.
 
     References:
         Joseph and Barron, Sparse Superposition Codes, arXiv:1006.3780; Bowman et al., Generating Sentences from a
@@ -81,6 +85,7 @@ class SequenceVAE(VAE):
         input_dropout: float = 0.0,
         beam: int = 1,
         prior: PriorKind = "normal",
+        grammar: TokenGrammar | None = None,
     ) -> None:
         super().__init__()
         if n_tokens <= UNKNOWN or length < 2 or d < 1:
@@ -94,7 +99,7 @@ class SequenceVAE(VAE):
         self.encoder, self.decoder, self.embedding = encoder, decoder, embedding
         self.width, self.depth, self.n_properties = width, depth, n_properties
         self.token_dropout, self.input_dropout, self.beam = token_dropout, input_dropout, beam
-        self.prior_kind, self.prior = prior, make_prior(prior, d)
+        self.prior_kind, self.prior, self.grammar = prior, make_prior(prior, d), grammar
         self.n_shared = d // 2 if n_shared is None else n_shared
         self.anchors, self.fall = min(anchors, length), fall
 
@@ -127,6 +132,11 @@ class SequenceVAE(VAE):
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
         others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
         return {**{name: getattr(self, name) for name in (*sizes, *others)}, "prior": self.prior_kind}
+
+    @classmethod
+    def from_architecture(cls, architecture: Mapping[str, Any], encoding: Encoding[Any, Any]) -> SequenceVAE:
+        """Return an untrained model of a stored architecture, with the grammar of its encoding."""
+        return cls(**architecture, grammar=encoding.shape.grammar)
 
     def with_properties(self, n: int) -> SequenceVAE:
         """Return a copy with a new property head of `n` outputs."""
@@ -188,41 +198,24 @@ class SequenceVAE(VAE):
         standard deviations: the remainder of the right sequence is small.
         """
         refuse_condition("SequenceVAE", condition)
-        n, k, device = len(z), self.beam, z.device
+        n, k = len(z), self.beam
         z = z.to(self.center.dtype)
-        written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=device)
-        rated = torch.full((n, k), -torch.inf, device=device)
+        written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
+        rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
-        place, match = self._place(), self._match()
-        rows = torch.arange(n, device=device)
-        left = (z - self.center).repeat_interleave(k, dim=0)
-        last = torch.full((n * k, 1), END, device=device)
-        ended = torch.zeros(n * k, dtype=torch.bool, device=device)
-        reading: Cache = ()
-        writing: Cache = ()
+        tables = self._place(), self._match()
+        rows = torch.arange(n, device=z.device)
+        beams = self._start_beams(z.repeat_interleave(k, dim=0))
         for step in range(self.length if n else 0):
-            embedded = self.embed(last)
-            if step:
-                context, reading = self.read(embedded, reading)
-                left = left - torch.cat([embedded, context], dim=2)[:, 0] @ place[step - 1]
-            matched = left @ match[step]
-            hidden, writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), writing)
-            scores = self.out(self.from_hidden(hidden[:, 0]) + self.from_match(matched))
-            norm = scores.logsumexp(1, keepdim=True)
-            scores[:, [PAD, UNKNOWN]] = -torch.inf
-            gain, token = scores.topk(min(k, self.n_tokens))
-            gain = gain - norm
-            # A finished sequence is not extended.
-            gain[ended] = -torch.inf
-            gain[ended, 0], token[ended, 0] = 0, PAD
+            gain, token = self._extend(beams, step, tables)
             width = gain.shape[1]
             best, chosen = (rated[rows][..., None] + gain.view(len(rows), k, width)).flatten(1).topk(k)
             parent, token = chosen // width, token.view(len(rows), -1).gather(1, chosen)
             history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
             history[:, :, step] = token
             written[rows] = history
-            beams = torch.arange(len(rows), device=device)[:, None] * k + parent
-            ended = ended[beams] | (history[:, :, step] == END)
+            from_beam = torch.arange(len(rows), device=z.device)[:, None] * k + parent
+            ended = beams.ended[from_beam] | (token == END)
             # Sequences far worse than a finished one are dropped.
             done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
             beaten = ~ended & (best < done - BEAM_MARGIN)
@@ -233,12 +226,55 @@ class SequenceVAE(VAE):
                 break
             # Finished rows are removed from the batch once they are many.
             if len(going) > 0.7 * len(rows):
-                going = torch.arange(len(rows), device=device)
-            rows, kept = rows[going], beams[going].flatten()
-            last, ended, left = history[going, :, step].view(-1, 1), ended[going].flatten(), left[kept]
-            reading = _keep(reading, kept, self.encoder)
-            writing = _keep(writing, kept, self.decoder)
+                going = torch.arange(len(rows), device=z.device)
+            rows = rows[going]
+            beams = self._keep_beams(beams, from_beam[going].flatten(), token[going].flatten(), ended[going].flatten())
         return self._rank_beam(written, rated, z)
+
+    def _start_beams(self, z: Tensor) -> _Beams:
+        """Return `n` sequences without a token."""
+        n, device = len(z), z.device
+        return _Beams(
+            last=torch.full((n, 1), END, device=device),
+            left=z - self.center,
+            ended=torch.zeros(n, dtype=torch.bool, device=device),
+            state=None if self.grammar is None else self.grammar.start(n, device),
+        )
+
+    def _extend(self, beams: _Beams, step: int, tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the best next tokens of each sequence and their log-probabilities, `n x beam`; caches are updated."""
+        place, match = tables
+        embedded = self.embed(beams.last)
+        if step:
+            context, beams.reading = self.read(embedded, beams.reading)
+            beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ place[step - 1]
+        matched = beams.left @ match[step]
+        hidden, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
+        scores = self.out(self.from_hidden(hidden[:, 0]) + self.from_match(matched))
+        norm = scores.logsumexp(1, keepdim=True)
+        scores[:, [PAD, UNKNOWN]] = -torch.inf
+        if self.grammar is not None and beams.state is not None:
+            scores = scores.masked_fill(self.grammar.forbidden(beams.state), -torch.inf)
+        gain, token = scores.topk(min(self.beam, self.n_tokens))
+        gain = gain - norm
+        # A finished sequence is not extended.
+        gain[beams.ended] = -torch.inf
+        gain[beams.ended, 0], token[beams.ended, 0] = 0, PAD
+        return gain, token
+
+    def _keep_beams(self, beams: _Beams, kept: Tensor, token: Tensor, ended: Tensor) -> _Beams:
+        """Return the kept sequences (numbers of `beams`), each with its next token."""
+        state = None
+        if self.grammar is not None and beams.state is not None:
+            state = self.grammar.follow((beams.state[0][kept], beams.state[1][kept]), token)
+        return _Beams(
+            last=token[:, None],
+            left=beams.left[kept],
+            ended=ended,
+            state=state,
+            reading=_keep(beams.reading, kept, self.encoder),
+            writing=_keep(beams.writing, kept, self.decoder),
+        )
 
     def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> list[Tensor]:
         """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
@@ -290,6 +326,24 @@ class SequenceVAE(VAE):
         logits = self._logits(x, z, parts).float()
         lost = F.cross_entropy(logits.flatten(0, 1), x.flatten(), ignore_index=PAD, reduction="none")
         return -lost.view(x.shape).sum(1)
+
+
+@dataclass
+class _Beams:
+    """Unfinished sequences of a beam search, one entry or row for each."""
+
+    last: Tensor
+    """`n x 1`, last token."""
+    left: Tensor
+    """`n x d`, remainder of the latent."""
+    ended: Tensor
+    """`n`, whether the sequence is finished."""
+    state: tuple[Tensor, Tensor] | None
+    """State of the grammar; None without one."""
+    reading: Cache = ()
+    """Cache of the encoder."""
+    writing: Cache = ()
+    """Cache of the decoder."""
 
 
 def _interpolation(length: int, anchors: int) -> Tensor:

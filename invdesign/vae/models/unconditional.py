@@ -73,4 +73,5 @@ def unconditional(vae: VAE, encoding: Encoding[Any, Any]) -> Unconditional:
             f"information content: expected an autoregressive decoder or designs written as tokens, got "
             f"{type(vae).__name__}. Leave the information content out"
         )
-    return Unconditional(SequenceVAE(encoding.shape.n_tokens, encoding.shape.length, d=2, embedding=64, width=192))
+    shape = encoding.shape
+    return Unconditional(SequenceVAE(shape.n_tokens, shape.length, d=2, embedding=64, width=192))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import Molecules
-from invdesign.domains.molecules.smiles import canonical
+from invdesign.domains.molecules.smiles import canonical, ring_number
 from invdesign.testing import check_domain
 
 
@@ -47,14 +47,14 @@ def test_any_row_of_tokens_decodes_to_a_canonical_molecule_or_to_none(data, enco
 
 
 def test_selfies_without_special_tokens_always_decode(built_in):
-    encoding = Molecules().fit(built_in.designs)
+    encoding = Molecules(representation="selfies").fit(built_in.designs)
     rows = torch.randint(3, encoding.shape.n_tokens, (200, 30), generator=torch.Generator().manual_seed(0))
     decoded = encoding.decode(rows)
     assert sum(design is not None for design in decoded) > 195
 
 
 def test_encoding_errors_give_the_reason(built_in):
-    encoding = Molecules().fit(built_in.designs)
+    encoding = Molecules(representation="selfies").fit(built_in.designs)
     unknown, long, hypervalent, odd = encoding.errors(["C[Se]C", "C" * 150, "CI(=O)=O", "OCC"])
     assert "[Se]" in unknown
     assert "tokens" in long
@@ -107,3 +107,25 @@ def test_only_a_fitted_domain_has_an_encoding():
     assert not hasattr(Molecules(), "encode")
     with pytest.raises(InvdesignError, match="expected a corpus to learn a vocabulary from, got none"):
         Molecules().fit([])
+
+
+def test_a_decoded_radical_gets_hydrogens_unless_radicals_are_allowed():
+    for representation in ("smiles", "selfies"):
+        for allow, expected in ((False, "CCC"), (True, "C[CH]C")):
+            domain = Molecules(representation=representation, allow_radicals=allow)
+            encoding = domain.fit(["CCC", "C[CH]C", "CC(C)(C)O"])
+            assert encoding.decode(encoding.encode(["C[CH]C"])) == [expected]
+
+
+def test_measures_of_sanity_name_radicals_large_rings_and_what_cannot_be_made():
+    measures = Molecules().quality(["CCO", "C[CH]C", "C1CCCCCCCC1", "not a molecule"])
+    assert measures["radical"][:3].tolist() == [0, 1, 0]
+    assert measures["large ring"][:3].tolist() == [0, 0, 1]
+    assert measures["nonsense"][:3].tolist() == [0, 1, 1]
+    assert np.isnan(measures["nonsense"][3])
+
+
+def test_ring_numbers_of_smiles_are_recognized():
+    assert [ring_number(token) for token in ("1", "%12", "%(101)", "C", "(", "[13C]")] == [
+        "1", "12", "101", None, None, None
+    ]  # fmt: skip
