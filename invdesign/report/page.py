@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +14,7 @@ from markupsafe import Markup
 from invdesign.atlas import ProjectionMethod
 from invdesign.core import D
 from invdesign.io.atomic import write_atomically
+from invdesign.latent.diagnosis import describe
 from invdesign.report import figures, illustrations, latent_space_figures
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData, best_score, group_failures, score
@@ -151,8 +152,15 @@ def _latent_space(data: ReportData[D], parts: Parts, projections: Sequence[Proje
         "panels": [{"title": p.title, "picture": Markup(p.picture), "key": Markup(p.key)} for p in panels],
         "panels_problem": parts.problems.get(name, ""),
         "n_corpus": min(n_corpus, latent_space_figures.MAX_CORPUS),
+        "balance": parts.items("balance", partial(_balance, data.model_card)),
         "model_card": parts.items("model card", partial(settings_rows, data.model_card)),
     }
+
+
+def _balance(card: Mapping[str, Any]) -> list[str]:
+    """Return the lines that state the balance of a latent space; none of a model without a diagnosis."""
+    diagnosis = card.get("diagnosis")
+    return describe(diagnosis) if diagnosis else []
 
 
 def _search(data: ReportData[D], parts: Parts) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import json
 import os
 import platform
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -27,8 +26,9 @@ from invdesign.core import Corpus, Progress
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.oracles import logp, qed, tpsa
+from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import prior
-from invdesign.latent.prepare import Pretrained, fit_model, prepare
+from invdesign.latent.prepare import Pretrained, encode_corpus, prepare, recipe_json, write_model
 from invdesign.latent.semantics import (
     auroc,
     neighbour_correlation,
@@ -37,17 +37,25 @@ from invdesign.latent.semantics import (
     structure_distances,
 )
 from invdesign.latent.space import LatentSpace, Source
+from invdesign.vae.base import VAE
 from invdesign.vae.build import sequence_vae
+from invdesign.vae.information import information_content
 from invdesign.vae.losses import WeightedTerm
-from invdesign.vae.training import Recipe, split
+from invdesign.vae.training import Recipe, split, train
 
 DOMAIN = Molecules(representation="smiles", n_merges=500)
-RECIPE = Recipe(
-    build=partial(sequence_vae, d=64, width=320, n_properties=32, beam=4, prior="flow"),
-    epochs=12,
-    target_rate=36.0,
-    terms={"properties": WeightedTerm(weight=0.2)},
-    validate_every=500,
+# The first stage learns to reconstruct; the second lowers the rate, so that the space between molecules fills.
+STAGES = tuple(
+    Recipe(
+        build=partial(sequence_vae, d=64, width=320, n_properties=32, beam=4, prior="flow"),
+        epochs=epochs,
+        learning_rate=learning_rate,
+        target_rate=target_rate,
+        beta=beta,
+        terms={"properties": WeightedTerm(weight=0.2)},
+        validate_every=500,
+    )
+    for epochs, learning_rate, target_rate, beta in ((12, 2e-3, 36.0, 0.1), (3, 1e-3, 30.0, 0.4))
 )
 INFORMATION_EPOCHS = 4.0
 N_TIMED = 2000
@@ -235,10 +243,39 @@ def _row(source: str, row: dict[str, Any]) -> str:
 
 
 def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -> None:
-    """Train and write the model folder; a training that was stopped continues."""
-    card = {"command": "python results/benchmarks/zinc_vae.py --train FOLDER"}
-    recipe = replace(RECIPE, information_epochs=INFORMATION_EPOCHS)
-    fit_model(DOMAIN, corpus, recipe, folder, cache=cache, half=True, card=card, progress=progress)
+    """Train in resumable stages, measure the information content, and write the model folder."""
+    encoding = DOMAIN.fit(corpus.designs)
+    batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
+    torch.manual_seed(STAGES[0].seed)
+    vae = STAGES[0].build(encoding)
+    assert isinstance(vae, VAE)
+    targets = auxiliary_targets(encoding, corpus, 32, progress=progress)
+    for i, recipe in enumerate(STAGES):
+        checkpoint = folder / f"stage{i}.safetensors"
+        training = train(vae, batch, recipe, targets=targets, checkpoint=checkpoint, progress=progress)
+    language = folder / "language.safetensors"
+    information = information_content(
+        encoding, batch, STAGES[0], epochs=INFORMATION_EPOCHS, checkpoint=language, progress=progress
+    )
+    card = {
+        "command": "python results/benchmarks/zinc_vae.py --train FOLDER",
+        "stages": [recipe_json(recipe) for recipe in STAGES],
+    }
+    write_model(
+        folder,
+        DOMAIN,
+        encoding,
+        corpus,
+        batch,
+        STAGES[-1],
+        training,
+        information=information,
+        half=True,
+        card=card,
+        progress=progress,
+    )
+    for checkpoint in (*folder.glob("stage*.safetensors"), language):
+        checkpoint.unlink()
 
 
 def plain_progress() -> Progress:

@@ -87,3 +87,27 @@ def test_a_campaign_whose_oracle_always_failed_has_a_report(tmp_path, words, mak
     state = State(tuple(make_candidate(i, (), 0, "failed", reason="no") for i in range(10)), records=(RoundRecord(0),))
     text = report(ReportData("lost", words, (Objective("length"),), state), tmp_path / "report.html").read_text()
     assert "<td>no</td>" in text
+
+
+def test_the_page_states_the_balance_of_the_latent_space(tmp_path, make_data) -> None:
+    samples = {"source": "prior", "n": 10, "validity": 0.9, "uniqueness": 1.0, "novelty": 1.0, "quality": {"QED": 0.4}}
+    diagnosis = {
+        "n_held_out": 100,
+        "reconstruction": 0.93,
+        "token_accuracy": None,
+        "rate": 112.0,
+        "distortion": 0.7,
+        "neg_elbo": 111.0,
+        "n_draws": 64,
+        "information": 27.0,
+        "kl": [1.0, 2.0],
+        "active_units": 2,
+        "quality": {"QED": 0.7},
+        "samples": [samples],
+        "warnings": [],
+    }
+    path = report(make_data(model_card={"diagnosis": diagnosis}), tmp_path / "report.html", projections=("pca",))
+    text = path.read_text()
+    assert "this space spends 111 nats on designs that hold 27: expect nonsense between designs" in text
+    assert "prior (n = 10): 90.0% valid" in text
+    assert "Balance" not in report(make_data(), tmp_path / "other.html", projections=("pca",)).read_text()
