@@ -13,7 +13,7 @@ from invdesign.domains.crystals.sanity import is_compositional, is_structural, i
 STRUCTURE_PENALTY = 1000.0
 """Log-odds against a crystal that cannot exist [nats]."""
 CONTACT_PENALTY = 12.0
-"""Log-odds against a crystal with atoms nearer than those of a sane crystal, but not nearer than in the corpus [nats]."""
+"""Log-odds against a crystal with atoms nearer than in a sane crystal, but not nearer than in the corpus [nats]."""
 COMPOSITION_PENALTY = 6.0
 """Log-odds against a crystal without neutral oxidation states [nats]: one in ten real crystals has none, so that a
 decoder that is sure of such a crystal still generates it."""

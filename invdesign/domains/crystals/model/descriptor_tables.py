@@ -20,10 +20,10 @@ N_GROUP_DESCRIPTORS, N_SITE_DESCRIPTORS = 10, 24
 # Values for elements without tabulated data.
 DEFAULT_ELECTRONEGATIVITY, DEFAULT_ATOMIC_RADIUS, DEFAULT_IONIC_RADIUS = 2.0, 1.5, 1.0
 
-# Weights of the descriptors of `element_table` in the distance between elements: oxidation states and groups decide
+# Weights of the descriptors of `element_table` in the distance between elements: group and lowest oxidation state say
 # more than rows whether one element can replace another.
-SIMILARITY_WEIGHTS = (1.0, 2.0, 1.0, 1.0, 1.0, 3.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0)
-N_SIMILAR = 3
+SIMILARITY_WEIGHTS = (0.5, 6.0, 1.0, 1.0, 0.5, 0.3, 0.3, 3.0, 0.5, 0.5, 0.5, 0.5)
+N_SIMILAR = 8
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,9 +63,10 @@ def perturb(
     n_free: Tensor,
     similar: Tensor,
     *,
-    step: float = 0.02,
+    step: float = 0.03,
     strain: float = 0.02,
-    substitution_rate: float = 0.2,
+    n_substitutions: int = 2,
+    substitution_rate: float = 0.5,
 ) -> Tensor:
     """Return rows with small random changes of coordinates and cells and with similar elements: data augmentation.
 
@@ -79,7 +80,8 @@ def perturb(
         similar: Numbers of similar elements for each element, `(n_elements + 1) x m`; element 0 is none.
         step: Standard deviation of the changes of free coordinates, in half of the crystals.
         strain: Standard deviation of the changes of the shape of a cell; the changes of its scale are half as large.
-        substitution_rate: Probability that one element of a crystal is replaced on all its orbits.
+        n_substitutions: Number of substitutions.
+        substitution_rate: Probability of each: one element of a crystal is replaced on all its orbits.
 
     Returns:
         Changed copy of the rows, `n x layout.n_columns`.
@@ -94,11 +96,18 @@ def perturb(
     cell = layout.cell(x)
     cell[:, :1] += strain / 2 * torch.randn(n, 1, device=x.device)
     cell[:, 1:] += strain * torch.randn(n, 5, device=x.device)
-    rows = (torch.rand(n, device=x.device) < substitution_rate).nonzero()[:, 0]
-    element, n_orbits = orbits[rows, :, 1].long(), (site[rows] > 0).sum(1)
-    chosen = (torch.rand(len(rows), device=x.device) * n_orbits).long()
-    replaced = element.gather(1, chosen[:, None])
-    choice = torch.randint(similar.shape[1], (len(rows), 1), device=x.device)
-    replacement = similar[replaced[:, 0]].gather(1, choice)
-    orbits[rows, :, 1] = torch.where(element == replaced, replacement, element).to(x.dtype)
+    for _ in range(n_substitutions):
+        _substitute(orbits, similar, substitution_rate)
     return x
+
+
+def _substitute(orbits: Tensor, similar: Tensor, rate: float) -> None:
+    """Replace the element of a random orbit, on all orbits that have it, in a fraction of the crystals; in place."""
+    n_orbits = (orbits[..., 0] > 0).sum(1)
+    rows = (torch.rand(len(orbits), device=orbits.device) < rate).nonzero()[:, 0]
+    element = orbits[rows, :, 1].long()
+    chosen = (torch.rand(len(rows), device=orbits.device) * n_orbits[rows]).long()
+    replaced = element.gather(1, chosen[:, None])
+    choice = torch.randint(similar.shape[1], (len(rows), 1), device=orbits.device)
+    replacement = similar[replaced[:, 0]].gather(1, choice)
+    orbits[rows, :, 1] = torch.where(element == replaced, replacement, element).to(orbits.dtype)

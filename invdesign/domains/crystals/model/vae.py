@@ -358,8 +358,9 @@ class CrystalVAE(VAE):
         weights = weights / weights.sum(2, keepdim=True)
         for near, far in zip(self.near, self.far, strict=True):
             # A linear layer of [own, neighbour, basis], split so that each node is projected once, not per edge.
-            of_own, of_neighbour, of_basis = near.weight.split([h.shape[2], h.shape[2], basis.shape[3]], 1)
-            edges = (h @ of_own.T + near.bias)[:, :, None] + (h @ of_neighbour.T)[rows, owner] + basis @ of_basis.T
+            weight, bias = near.get_parameter("weight"), near.get_parameter("bias")
+            of_own, of_neighbour, of_basis = weight.split([h.shape[2], h.shape[2], basis.shape[3]], 1)
+            edges = (h @ of_own.T + bias)[:, :, None] + (h @ of_neighbour.T)[rows, owner] + basis @ of_basis.T
             gate, message = edges.chunk(2, 3)
             h = h + far((torch.sigmoid(gate) * F.silu(message) * weights).sum(2))
         fraction = self.site_multiplicities[site]
