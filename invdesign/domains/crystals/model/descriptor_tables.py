@@ -23,7 +23,7 @@ DEFAULT_ELECTRONEGATIVITY, DEFAULT_ATOMIC_RADIUS, DEFAULT_IONIC_RADIUS = 2.0, 1.
 # Weights of the descriptors of `element_table` in the distance between elements: group and lowest oxidation state say
 # more than rows whether one element can replace another.
 SIMILARITY_WEIGHTS = (0.5, 6.0, 1.0, 1.0, 0.5, 0.3, 0.3, 3.0, 0.5, 0.5, 0.5, 0.5)
-N_SIMILAR = 8
+N_SIMILAR = 5
 
 
 @dataclass(frozen=True, eq=False)

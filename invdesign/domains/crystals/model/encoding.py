@@ -33,6 +33,8 @@ N_NEAR = 12
 ANGLE = 30.0
 # Factor of the smallest closeness, for rounding.
 CLOSENESS_MARGIN = 0.999
+# Fraction of the corpus that may have atoms nearer than usual.
+UNUSUAL = 0.005
 # Margin around the range of the cell numbers of the corpus: three standard deviations of the augmentation.
 CELL_MARGIN = 0.06
 
@@ -84,6 +86,8 @@ class Vocabulary:
     min_closeness: float
     """Smallest distance of two atoms of a decoded crystal in units of the sum of their covalent radii: that of a sane
     crystal, or less where a crystal of the corpus has less."""
+    usual_closeness: float
+    """The same for all but `UNUSUAL` of the corpus."""
     low: tuple[float, ...]
     """Smallest cell numbers (6), less a margin."""
     high: tuple[float, ...]
@@ -146,6 +150,7 @@ class Vocabulary:
             "atom_volumes": list(self.atom_volumes),
             "n_orbits": self.n_orbits,
             "min_closeness": self.min_closeness,
+            "usual_closeness": self.usual_closeness,
             "low": list(self.low),
             "high": list(self.high),
         }
@@ -164,6 +169,7 @@ class Vocabulary:
             atom_volumes=tuple(data["atom_volumes"]),
             n_orbits=int(data["n_orbits"]),
             min_closeness=float(data["min_closeness"]),
+            usual_closeness=float(data["usual_closeness"]),
             low=tuple(data["low"]),
             high=tuple(data["high"]),
         )
@@ -184,13 +190,15 @@ def learn(crystals: Sequence[Crystal]) -> Vocabulary:
     positions = {(c.space_group, o.letter): o.position for c in crystals for o in c.orbits}
     sites = tuple(place(group, np.array(x))[0] for (group, _), x in sorted(positions.items()))
     elements = tuple(sorted({o.element for c in crystals for o in c.orbits}))
+    closeness = np.sort([nearest_contact(c)[1] for c in crystals])
     vocabulary = Vocabulary(
         groups=tuple(sorted({c.space_group for c in crystals})),
         sites=tuple({(site.space_group, site.letter): site for site in sites}.values()),
         elements=elements,
         atom_volumes=tuple(fit_atom_volumes(crystals, elements).tolist()),
         n_orbits=max(len(c.orbits) for c in crystals),
-        min_closeness=CLOSENESS_MARGIN * min(MIN_CLOSENESS, *(nearest_contact(c)[1] for c in crystals)),
+        min_closeness=min(MIN_CLOSENESS, CLOSENESS_MARGIN * float(closeness[0])),
+        usual_closeness=min(MIN_CLOSENESS, CLOSENESS_MARGIN * float(closeness[int(UNUSUAL * len(crystals))])),
         low=(0.0,) * 6,
         high=(0.0,) * 6,
     )

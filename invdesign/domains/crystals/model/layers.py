@@ -65,8 +65,8 @@ def perturb(
     *,
     step: float = 0.03,
     strain: float = 0.02,
-    n_substitutions: int = 2,
-    substitution_rate: float = 0.5,
+    n_substitutions: int = 1,
+    substitution_rate: float = 0.3,
 ) -> Tensor:
     """Return rows with small random changes of coordinates and cells and with similar elements: data augmentation.
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from invdesign.core import Encoding, InvdesignError
-from invdesign.domains.crystals.model.candidates import Disturb, choose, gumbel_noise, penalty
+from invdesign.domains.crystals.model.candidates import EXPANSIONS, Disturb, choose, gumbel_noise, penalty
 from invdesign.domains.crystals.model.descriptor_tables import element_table, group_table, similar_elements, site_table
 from invdesign.domains.crystals.model.encoding import HasVocabulary, Vocabulary, unpack
 from invdesign.domains.crystals.model.layers import (
@@ -180,7 +180,8 @@ class CrystalVAE(VAE):
         """Generate the most likely crystal at each latent that is not nonsense.
 
         The decoder generates greedily. Where the result is nonsense (see `candidates.penalty`), it is compared with
-        `n_candidates` samples of the decoder, drawn with fixed noise, by log-likelihood minus penalty.
+        larger cells and with `n_candidates` samples of the decoder, drawn with fixed noise, by log-likelihood minus
+        penalty.
 
         Args:
             z: `n x d` latents.
@@ -204,8 +205,8 @@ class CrystalVAE(VAE):
         """Return the best of the greedy rows (`n x layout.n_columns`) and the candidates for each latent."""
         n = len(z)
         sampled = self._write_rows(z.repeat(self.n_candidates, 1), gumbel_noise(n, self.n_candidates))
-        rows = torch.cat([greedy, sampled])
-        likelihood = self.log_likelihood(rows, z.repeat(self.n_candidates + 1, 1)).view(-1, n).cpu()
+        rows = torch.cat([greedy, *(self._expand_cells(greedy, factor) for factor in EXPANSIONS), sampled])
+        likelihood = self.log_likelihood(rows, z.repeat(len(rows) // n, 1)).view(-1, n).cpu()
         on_cpu = rows.cpu()
 
         def penalty_of(candidate: int, i: int) -> float:
@@ -214,8 +215,19 @@ class CrystalVAE(VAE):
         chosen = torch.tensor(choose(likelihood, penalty_of), device=rows.device)
         return rows[chosen * n + torch.arange(n, device=rows.device)]
 
+    def _expand_cells(self, rows: Tensor, factor: float) -> Tensor:
+        """Return rows with the lengths of the cells multiplied by a factor."""
+        expanded = rows.clone()
+        self.layout.cell(expanded)[:, 0] += math.log(factor)
+        return expanded
+
     def _penalty_of_row(self, row: Tensor) -> float:
-        return penalty(unpack(self.vocabulary, row[None])[0], self.vocabulary.min_closeness)
+        vocabulary = self.vocabulary
+        return penalty(
+            unpack(vocabulary, row[None])[0],
+            min_closeness=vocabulary.min_closeness,
+            usual_closeness=vocabulary.usual_closeness,
+        )
 
     def _write_rows(self, z: Tensor, disturb: Disturb) -> Tensor:
         """Generate a row at each latent; every decision takes the maximum of its disturbed logits."""

@@ -20,16 +20,21 @@ RUTILE = crystal("TiO2")
 CHARGED = replace(RUTILE, orbits=tuple(replace(o, element="Na") if o.element == "Ti" else o for o in RUTILE.orbits))
 
 
+def penalty_of(design, *, min_closeness=0.5, usual_closeness=0.7):
+    return candidates.penalty(design, min_closeness=min_closeness, usual_closeness=usual_closeness)
+
+
 def choose_among(crystals, log_likelihood):
-    penalties = [candidates.penalty(c, 0.5) for c in crystals]
+    penalties = [penalty_of(c) for c in crystals]
     return choose(torch.tensor(log_likelihood)[:, None], lambda candidate, _: penalties[candidate])[0]
 
 
 def test_the_penalty_depends_on_the_defect():
-    assert candidates.penalty(SALT, 0.7) == 0
-    assert candidates.penalty(CHARGED, 0.7) == COMPOSITION_PENALTY
-    assert candidates.penalty(DENSE, 0.5) == CONTACT_PENALTY
-    assert candidates.penalty(DENSE, 0.7) == candidates.penalty(None, 0.7) == STRUCTURE_PENALTY
+    assert penalty_of(SALT) == 0
+    assert penalty_of(CHARGED) == COMPOSITION_PENALTY
+    assert penalty_of(DENSE) == CONTACT_PENALTY
+    assert penalty_of(DENSE, min_closeness=0.7) == penalty_of(None) == STRUCTURE_PENALTY
+    assert penalty_of(DENSE, usual_closeness=0.5) == 0
 
 
 def test_a_less_likely_crystal_is_chosen_where_the_most_likely_one_cannot_exist():
@@ -53,11 +58,11 @@ def test_the_first_candidate_is_chosen_where_none_can_exist():
 def test_few_candidates_are_examined():
     examined = []
 
-    def penalty_of(candidate, i):
+    def examine(candidate, i):
         examined.append(candidate)
         return 0.0
 
-    assert choose(torch.tensor([[-3.0], [-1.0], [-2.0]]), penalty_of) == [1]
+    assert choose(torch.tensor([[-3.0], [-1.0], [-2.0]]), examine) == [1]
     assert examined == [1]
 
 
@@ -68,7 +73,13 @@ def test_the_noise_of_a_candidate_is_the_same_for_every_latent_and_batch():
         assert torch.equal(many, few[:, None].expand_as(many))
 
 
-def test_disturbed_maxima_are_samples_of_the_decoder():
+def test_disturbed_maxima_are_samples_of_the_decoder(monkeypatch):
+    monkeypatch.setattr(candidates, "TEMPERATURES", (1.0, 1.0))
     probability = torch.tensor([0.5, 0.3, 0.2])
     drawn = gumbel_noise(1, 20_000)(probability.log().expand(20_000, 3)).argmax(1)
     torch.testing.assert_close(drawn.bincount() / 20_000, probability, rtol=0, atol=0.02)
+
+
+def test_later_candidates_are_more_diverse():
+    drawn = gumbel_noise(1, 2000)(torch.tensor([4.0, 0.0, 0.0]).expand(2000, 3)).argmax(1)
+    assert (drawn[:500] > 0).float().mean() < (drawn[-500:] > 0).float().mean()
