@@ -43,7 +43,7 @@ from invdesign.vae.training import Recipe
 LOADERS = {"perov_5": perov_5, "mp_20": mp_20, "carbon_24": carbon_24}
 RECIPES = {
     "perov_5": Recipe(
-        partial(crystal_vae, d=48, n_graph=8, n_properties=1),
+        partial(crystal_vae, d=48, n_graph=8, n_properties=1, n_candidates=32),
         epochs=65,
         batch=128,
         beta=0.1,
