@@ -72,7 +72,7 @@ TARGETS = {
 }
 WORKERS = 1
 # Figures of the balance of rate and distortion that are reported.
-BALANCE = ("rate", "distortion", "neg_elbo", "information", "gap", "reconstruction", "active_units", "quality", "samples")
+BALANCE = ("rate", "distortion", "neg_elbo", "information", "gap", "reconstruction", "active_units", "quality")
 # Designs -> mean and standard deviation of a property.
 Predict = Callable[[Sequence[Crystal]], tuple[np.ndarray, np.ndarray]]
 # CDVAE's 5th, 10th and 15th percentile of heat_ref in perov_5 [eV/atom].

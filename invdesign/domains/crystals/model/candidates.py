@@ -10,6 +10,8 @@ from torch import Tensor
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.sanity import is_compositional, is_structural, is_whole, nearest_contact
 
+MAX_ATOMS = 400
+"""A crystal with more atoms in its conventional cell is no design (the default of `Crystals.max_atoms`)."""
 STRUCTURE_PENALTY = 1000.0
 """Log-odds against a crystal that cannot exist [nats]."""
 CONTACT_PENALTY = 300.0
@@ -22,7 +24,7 @@ TEMPERATURES = (1.0, 2.0)
 """Temperatures of the first and the last candidate: a decoder that is sure of nonsense needs more than one."""
 
 EXPANSIONS = (1.03, 1.06, 1.1)
-"""Factors of the cell lengths of further candidates, against atoms that are a little too near."""
+"""Factors by which the cells of the likeliest candidates are enlarged, against atoms that are a little too near."""
 
 # Logits of one decision of the decoder -> disturbed logits.
 Disturb = Callable[[Tensor], Tensor]
@@ -66,7 +68,7 @@ def penalty(crystal: Crystal | None, *, min_closeness: float, usual_closeness: f
     Returns:
         The sum of the penalties of its defects; 0 for a crystal that is not nonsense.
     """
-    if crystal is None or not is_whole(crystal) or not is_structural(crystal):
+    if crystal is None or crystal.n_atoms > MAX_ATOMS or not is_whole(crystal) or not is_structural(crystal):
         return STRUCTURE_PENALTY
     closeness = nearest_contact(crystal)[1]
     if closeness < min_closeness:

@@ -205,7 +205,8 @@ class CrystalVAE(VAE):
         """Return the best of the greedy rows (`n x layout.n_columns`) and the candidates for each latent."""
         n = len(z)
         sampled = self._write_rows(z.repeat(self.n_candidates, 1), gumbel_noise(n, self.n_candidates))
-        rows = torch.cat([greedy, *(self._expand_cells(greedy, factor) for factor in EXPANSIONS), sampled])
+        likely = torch.cat([greedy, sampled[: self.n_candidates // 4 * n]])
+        rows = torch.cat([greedy, sampled, *(self._expand_cells(likely, factor) for factor in EXPANSIONS)])
         likelihood = self.log_likelihood(rows, z.repeat(len(rows) // n, 1)).view(-1, n).cpu()
         on_cpu = rows.cpu()
 

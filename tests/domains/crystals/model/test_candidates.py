@@ -37,6 +37,11 @@ def test_the_penalty_depends_on_the_defect():
     assert penalty_of(DENSE, usual_closeness=0.5) == 0
 
 
+def test_a_crystal_with_too_many_atoms_is_not_built():
+    huge = replace(SALT, orbits=SALT.orbits * 100)
+    assert penalty_of(huge) == STRUCTURE_PENALTY
+
+
 def test_a_less_likely_crystal_is_chosen_where_the_most_likely_one_cannot_exist():
     assert choose_among([None, SALT], [-1.0, -50.0]) == 1
 
