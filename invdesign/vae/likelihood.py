@@ -91,6 +91,6 @@ def log_weights(vae: VAE, x: Any, posterior: Normal, step: Float[Tensor, " d"]) 
         step: Offset of each latent from the posterior mean in standard deviations.
     """
     z = posterior.loc + posterior.scale * step
-    prior = vae.prior.log_prob(z.double())
+    prior = vae.prior.log_prob(z).double()
     proposal = -0.5 * (step.double().square() + LOG_2PI).sum() - posterior.scale.double().log().sum(1)
     return vae.log_likelihood(x, z).double() + prior - proposal

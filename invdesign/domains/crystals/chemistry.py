@@ -78,20 +78,18 @@ def build_structure(crystal: Crystal) -> tuple[Structure | None, str]:
         The structure and an empty string, or None and the reason why it cannot be built. The structure is shared
         through a cache: copy it before you modify it.
     """
-    a, b, c, *angles = crystal.cell
-    cosines = np.cos(np.radians(angles))
-    squared_volume = 1 - (cosines**2).sum() + 2 * cosines.prod()
-    positions = np.array([orbit.position for orbit in crystal.orbits], dtype=float)
-    if not crystal.orbits:
-        return None, "no atoms"
-    if not (np.isfinite(crystal.cell).all() and np.isfinite(positions).all()):
-        return None, "cell or coordinates are not finite"
-    if min(a, b, c) <= 0 or squared_volume <= MIN_SQUARED_VOLUME:
-        return None, "the cell has no volume"
+    reason = _cell_defect(crystal)
+    if reason:
+        return None, reason
     try:
         return structure_of(crystal), ""
     except InvdesignError as error:
         return None, str(error)
+
+
+def has_cell(crystal: Crystal) -> bool:
+    """Return whether a crystal has atoms, finite numbers and a cell with a volume."""
+    return not _cell_defect(crystal)
 
 
 @lru_cache(maxsize=65536)
@@ -112,6 +110,37 @@ def oxidation_states(formula: str) -> Mapping[str, float]:
     guesses = Composition(formula).oxi_state_guesses(max_sites=-1)
     states = dict(guesses[0]) if guesses else {}
     return states if any(states.values()) else {}
+
+
+@lru_cache(maxsize=65536)
+def is_neutral(formula: str, *, oxidation_states_set: str = "smact14", allow_alloys: bool = True) -> bool:
+    """Return whether some choice of oxidation states is neutral, with anions more electronegative than its cations.
+
+    Args:
+        formula: Chemical formula.
+        oxidation_states_set: One of SMACT's sets, or the path of a file of your own; newer sets allow more.
+        allow_alloys: Whether compounds of metals only pass.
+
+    Raises:
+        InvdesignError: If there is no such set.
+
+    References:
+        Davies et al., Chem 2016, doi:10.1016/j.chempr.2016.09.010.
+    """
+    from smact.screening import smact_validity
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            is_valid = smact_validity(
+                Composition(formula), include_alloys=allow_alloys, oxidation_states_set=oxidation_states_set
+            )
+        except ValueError as error:
+            raise InvdesignError(
+                f"neutrality: expected a known oxidation_states_set, got {oxidation_states_set!r} ({error}). "
+                f"Use smact14, the default."
+            ) from error
+    return bool(is_valid)
 
 
 @lru_cache(maxsize=2048)
@@ -429,6 +458,21 @@ def _anion_distances(structure: Structure) -> dict[str, float]:
         nearest_six = np.sort(length[first == atom])[:6]
         distances.setdefault(str(species[atom]), []).append(float(nearest_six.mean()))
     return {element: sum(values) / len(values) for element, values in distances.items()}
+
+
+def _cell_defect(crystal: Crystal) -> str:
+    """Return why a cell cannot be built, or an empty string."""
+    a, b, c, *angles = crystal.cell
+    cosines = np.cos(np.radians(angles))
+    squared_volume = 1 - (cosines**2).sum() + 2 * cosines.prod()
+    positions = np.array([orbit.position for orbit in crystal.orbits], dtype=float)
+    if not crystal.orbits:
+        return "no atoms"
+    if not (np.isfinite(crystal.cell).all() and np.isfinite(positions).all()):
+        return "cell or coordinates are not finite"
+    if min(a, b, c) <= 0 or squared_volume <= MIN_SQUARED_VOLUME:
+        return "the cell has no volume"
+    return ""
 
 
 def _species(crystal: Crystal) -> list[str]:

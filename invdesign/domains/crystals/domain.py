@@ -21,6 +21,7 @@ from invdesign.domains.crystals.model.encoding import Vocabulary
 from invdesign.domains.crystals.model.graph import min_distance
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
+from invdesign.domains.crystals.sanity import is_whole, measure_sanity, nearest_contact
 from invdesign.domains.crystals.symmetry import canonical, matching
 from invdesign.domains.crystals.zeolites import silica
 
@@ -141,6 +142,14 @@ class Crystals:
             "volume_per_atom": [round(s.volume / len(s), 4) for s in structures],
         }
 
+    def quality(self, designs: Sequence[Crystal]) -> dict[str, Array]:
+        """Return validity of structure and composition, and whether atoms are too near or there is no symmetry.
+
+        Nonsense is a crystal that is invalid in structure or composition, or has atoms nearer than 0.7 of the sum of
+        their covalent radii.
+        """
+        return measure_sanity([self.complete(design) for design in designs])
+
     def draw(self, design: Crystal) -> str:
         """Return the unit cell as SVG."""
         return drawing.svg(self.complete(design))
@@ -151,11 +160,9 @@ class Crystals:
 
     def is_plausible(self, design: Crystal) -> bool:
         """Return whether the atoms of a decoded crystal are as many as its sites say, and apart from each other."""
-        if design.n_atoms > self.max_atoms:
+        if design.n_atoms > self.max_atoms or not np.isfinite(design.cell).all() or not is_whole(design):
             return False
-        if len(canonical.expand(design)[0]) != design.n_atoms:
-            return False
-        return bool(np.isfinite(design.cell).all()) and min_distance(design) >= self.min_distance
+        return min_distance(design) >= self.min_distance
 
 
 @dataclass(frozen=True)
@@ -181,12 +188,18 @@ class CrystalEncoding:
         return encoding.pack(self.vocabulary, designs)
 
     def decode(self, batch: Tensor) -> list[Crystal | None]:
-        """Return the crystal of each row; None where it is not plausible, or no 4-connected net of a framework."""
+        """Return the crystal of each row; None where it is not plausible, or no 4-connected net of a framework.
+
+        A plausible crystal has atoms apart by `Crystals.min_distance` and the vocabulary's `min_closeness`.
+        """
         unpacked = encoding.unpack(self.vocabulary, batch)
-        plausible = [c if c is not None and self.domain.is_plausible(c) else None for c in unpacked]
+        plausible = [c if c is not None and self._is_plausible(c) else None for c in unpacked]
         if not self.domain.frameworks:
             return plausible
         return [None if c is None else silica.optimize_geometry(c) for c in plausible]
+
+    def _is_plausible(self, design: Crystal) -> bool:
+        return self.domain.is_plausible(design) and nearest_contact(design)[1] >= self.vocabulary.min_closeness
 
     def errors(self, designs: Sequence[Crystal]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""

@@ -6,13 +6,11 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import spglib
-from pymatgen.core.composition import Composition
 from pymatgen.core.periodic_table import Element
 from pymatgen.core.structure import Structure
 
@@ -23,6 +21,7 @@ from invdesign.domains.crystals.chemistry import (
     bond_valence_sums,
     build_structure,
     coordination_numbers,
+    is_neutral,
     neighbours_in,
     oxidation_states,
 )
@@ -124,7 +123,7 @@ def neutrality(
     """
 
     def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
-        is_valid = _is_neutral(crystal.formula, oxidation_states_set, allow_alloys)
+        is_valid = is_neutral(crystal.formula, oxidation_states_set=oxidation_states_set, allow_alloys=allow_alloys)
         return is_valid, "" if is_valid else f"no neutral choice of oxidation states for {crystal.formula}"
 
     return [
@@ -398,21 +397,3 @@ def _check_without_charges(crystal: Crystal) -> tuple[bool, str]:
     if is_metallic or len(crystal.counts) == 1:
         return True, "no ions"
     return False, f"no neutral choice of oxidation states is known for {crystal.formula}"
-
-
-@lru_cache(maxsize=65536)
-def _is_neutral(formula: str, oxidation_states_set: str, allow_alloys: bool) -> bool:
-    from smact.screening import smact_validity
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            is_valid = smact_validity(
-                Composition(formula), include_alloys=allow_alloys, oxidation_states_set=oxidation_states_set
-            )
-        except ValueError as error:
-            raise InvdesignError(
-                f"neutrality: expected a known oxidation_states_set, got {oxidation_states_set!r} ({error}). "
-                f"Use smact14, the default."
-            ) from error
-    return bool(is_valid)

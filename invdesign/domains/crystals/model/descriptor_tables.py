@@ -20,6 +20,11 @@ N_GROUP_DESCRIPTORS, N_SITE_DESCRIPTORS = 10, 24
 # Values for elements without tabulated data.
 DEFAULT_ELECTRONEGATIVITY, DEFAULT_ATOMIC_RADIUS, DEFAULT_IONIC_RADIUS = 2.0, 1.5, 1.0
 
+# Weights of the descriptors of `element_table` in the distance between elements: group and lowest oxidation state say
+# more than rows whether one element can replace another.
+SIMILARITY_WEIGHTS = (0.5, 6.0, 1.0, 1.0, 0.5, 0.3, 0.3, 3.0, 0.5, 0.5, 0.5, 0.5)
+N_SIMILAR = 5
+
 
 @dataclass(frozen=True, eq=False)
 class GroupTable:
@@ -112,3 +117,22 @@ def element_table(elements: Sequence[str]) -> Tensor:
                 ]
             )
     return torch.tensor(rows, dtype=torch.float32)
+
+
+def similar_elements(elements: Tensor) -> Tensor:
+    """Return the most similar other elements of each element.
+
+    Args:
+        elements: `n x 12` properties, as from `element_table`.
+
+    Returns:
+        Numbers of the elements, counted from 1, `(n + 1) x m`, where `m` is at most `N_SIMILAR`; row 0 is 0. A single
+        element is similar to itself.
+    """
+    n = len(elements)
+    if n == 1:
+        return torch.tensor([[0], [1]])
+    weighted = elements * torch.tensor(SIMILARITY_WEIGHTS)
+    distance = torch.cdist(weighted, weighted) + torch.diag(torch.full((n,), torch.inf))
+    nearest = distance.topk(min(N_SIMILAR, n - 1), largest=False).indices + 1
+    return torch.cat([torch.zeros_like(nearest[:1]), nearest])

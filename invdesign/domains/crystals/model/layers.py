@@ -11,7 +11,7 @@ from invdesign.domains.crystals.model.encoding import Layout
 
 N_BINS = 48
 # Scale of the Laplace distribution of a number within its bin, as a fraction of the bin width.
-SHARPNESS = 0.05
+SHARPNESS = 0.3
 WAVES = (1.0, 2.0, 4.0)
 
 
@@ -61,26 +61,27 @@ def perturb(
     x: Tensor,
     layout: Layout,
     n_free: Tensor,
-    n_elements: int,
+    similar: Tensor,
     *,
-    step: float = 0.04,
-    resample_rate: float = 0.15,
-    strain: float = 0.04,
-    substitution_rate: float = 0.1,
+    step: float = 0.03,
+    strain: float = 0.02,
+    n_substitutions: int = 1,
+    substitution_rate: float = 0.3,
 ) -> Tensor:
-    """Return rows with random changes of coordinates, cells and elements: data augmentation for training.
+    """Return rows with small random changes of coordinates and cells and with similar elements: data augmentation.
 
-    The augmentation prevents memorization of a small corpus.
+    The augmentation prevents memorization of a small corpus. The changed crystals are ones that could exist, because
+    the prior of the model covers them too: the volume follows the elements, as cells are relative to the composition.
 
     Args:
         x: Rows, `n x layout.n_columns`.
         layout: Layout of the rows.
         n_free: Number of free coordinates of each site, `n_sites + 1`; site 0 is none.
-        n_elements: Number of elements in the vocabulary.
+        similar: Numbers of similar elements for each element, `(n_elements + 1) x m`; element 0 is none.
         step: Standard deviation of the changes of free coordinates, in half of the crystals.
-        resample_rate: Probability that a free coordinate is drawn again from [0, 1).
-        strain: Standard deviation of the changes of the logarithms of lengths.
-        substitution_rate: Probability that one orbit of a crystal gets another element.
+        strain: Standard deviation of the changes of the shape of a cell; the changes of its scale are half as large.
+        n_substitutions: Number of substitutions.
+        substitution_rate: Probability of each: one element of a crystal is replaced on all its orbits.
 
     Returns:
         Changed copy of the rows, `n x layout.n_columns`.
@@ -89,15 +90,24 @@ def perturb(
     orbits, n = layout.orbits(x), len(x)
     site = orbits[..., 0].long()
     u = orbits[..., 2:]
-    moved = u + step * torch.randn_like(u) * (torch.rand(n, 1, 1, device=x.device) < 0.5)
-    moved = torch.where(torch.rand_like(u) < resample_rate, torch.rand_like(u), moved) % 1.0
+    moved = (u + step * torch.randn_like(u) * (torch.rand(n, 1, 1, device=x.device) < 0.5)) % 1.0
     is_free = torch.arange(3, device=x.device) < n_free[site][..., None]
     u.copy_(torch.where(is_free, moved, u))
     cell = layout.cell(x)
-    cell[:, :3] += strain * (torch.randn(n, 1, device=x.device) + 0.5 * torch.randn(n, 3, device=x.device))
-    cell[:, 3:] += strain * torch.randn(n, 3, device=x.device)
-    rows = (torch.rand(n, device=x.device) < substitution_rate).nonzero()[:, 0]
-    n_orbits = (site[rows] > 0).sum(1)
-    chosen = (torch.rand(len(rows), device=x.device) * n_orbits).long()
-    orbits[rows, chosen, 1] = torch.randint(1, n_elements + 1, (len(rows),), device=x.device).to(x.dtype)
+    cell[:, :1] += strain / 2 * torch.randn(n, 1, device=x.device)
+    cell[:, 1:] += strain * torch.randn(n, 5, device=x.device)
+    for _ in range(n_substitutions):
+        _substitute(orbits, similar, substitution_rate)
     return x
+
+
+def _substitute(orbits: Tensor, similar: Tensor, rate: float) -> None:
+    """Replace the element of a random orbit, on all orbits that have it, in a fraction of the crystals; in place."""
+    n_orbits = (orbits[..., 0] > 0).sum(1)
+    rows = (torch.rand(len(orbits), device=orbits.device) < rate).nonzero()[:, 0]
+    element = orbits[rows, :, 1].long()
+    chosen = (torch.rand(len(rows), device=orbits.device) * n_orbits[rows]).long()
+    replaced = element.gather(1, chosen[:, None])
+    choice = torch.randint(similar.shape[1], (len(rows), 1), device=orbits.device)
+    replacement = similar[replaced[:, 0]].gather(1, choice)
+    orbits[rows, :, 1] = torch.where(element == replaced, replacement, element).to(orbits.dtype)

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from invdesign.core import Encoding, InvdesignError
-from invdesign.domains.crystals.model.descriptor_tables import element_table, group_table, site_table
-from invdesign.domains.crystals.model.encoding import HasVocabulary, Vocabulary
+from invdesign.domains.crystals.model.candidates import EXPANSIONS, Disturb, choose, gumbel_noise, penalty
+from invdesign.domains.crystals.model.descriptor_tables import element_table, group_table, similar_elements, site_table
+from invdesign.domains.crystals.model.encoding import HasVocabulary, Vocabulary, unpack
 from invdesign.domains.crystals.model.layers import (
     N_BINS,
     WAVES,
@@ -26,6 +27,9 @@ from invdesign.domains.crystals.model.layers import (
 )
 from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.priors import PriorKind, make_prior
+
+REDECODED_TOGETHER = 100
+"""Latents whose candidates are decoded in one batch."""
 
 
 class CrystalVAE(VAE):
@@ -55,6 +59,7 @@ class CrystalVAE(VAE):
         layers: Number of message-passing layers.
         cutoff: Largest distance that the radial basis resolves [angstrom].
         n_properties: Number of outputs of the property head; 0 for none.
+        n_candidates: Samples of the decoder that are compared where the most likely crystal is nonsense; 0 for none.
         prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     Raises:
@@ -73,6 +78,7 @@ class CrystalVAE(VAE):
     site_n_free: Tensor
     site_multiplicities: Tensor
     element_descriptors: Tensor
+    similar: Tensor
     low: Tensor
     step: Tensor
 
@@ -88,14 +94,15 @@ class CrystalVAE(VAE):
         layers: int = 3,
         cutoff: float = 6.0,
         n_properties: int = 0,
+        n_candidates: int = 0,
         prior: PriorKind = "normal",
     ) -> None:
         super().__init__()
         if not 0 < n_graph < d:
             raise InvdesignError(f"crystal model: expected n_graph between 0 and d={d}, got {n_graph}")
-        self.layout, self.d, self.n_graph = vocabulary.layout, d, n_graph
+        self.vocabulary, self.layout, self.d, self.n_graph = vocabulary, vocabulary.layout, d, n_graph
         self.embedding, self.width, self.n_layers, self.cutoff = embedding, width, layers, cutoff
-        self.n_properties = n_properties
+        self.n_properties, self.n_candidates = n_properties, n_candidates
         self.prior_kind, self.prior = prior, make_prior(prior, d)
         self._register_tables(vocabulary, elements)
         self._build_embeddings()
@@ -105,7 +112,7 @@ class CrystalVAE(VAE):
 
     def architecture(self) -> dict[str, Any]:
         """Return the constructor's arguments, without vocabulary and elements, as JSON."""
-        names = ("d", "n_graph", "embedding", "width", "cutoff", "n_properties")
+        names = ("d", "n_graph", "embedding", "width", "cutoff", "n_properties", "n_candidates")
         sizes = {name: getattr(self, name) for name in names}
         return {"layers": self.n_layers, **sizes, "prior": self.prior_kind}
 
@@ -134,8 +141,8 @@ class CrystalVAE(VAE):
         return Normal(mean, self.log_sd(mean.detach()).clamp(-7, 2).exp(), validate_args=False)
 
     def augment(self, x: Tensor) -> Tensor:
-        """Return rows with free coordinates, cells and elements changed at random."""
-        return perturb(x, self.layout, self.site_n_free, len(self.element_descriptors) - 1)
+        """Return rows with free coordinates and cells changed a little and elements replaced by similar ones."""
+        return perturb(x, self.layout, self.site_n_free, self.similar)
 
     def predict(self, z: Tensor) -> Tensor | None:
         """Return the properties (`n x n_properties`, standardized) at latents (`n x d`); None without a head."""
@@ -170,7 +177,11 @@ class CrystalVAE(VAE):
 
     @torch.no_grad()
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        """Generate the most likely crystal at each latent, greedily.
+        """Generate the most likely crystal at each latent that is not nonsense.
+
+        The decoder generates greedily. Where the result is nonsense (see `candidates.penalty`), it is compared with
+        larger cells and with `n_candidates` samples of the decoder, drawn with fixed noise, by log-likelihood minus
+        penalty.
 
         Args:
             z: `n x d` latents.
@@ -181,6 +192,46 @@ class CrystalVAE(VAE):
         """
         refuse_condition("CrystalVAE", condition)
         z = z.to(self.center.dtype)
+        x = self._write_rows(z, lambda logits: logits)
+        if not self.n_candidates:
+            return x
+        nonsense = [i for i, row in enumerate(x.cpu()) if self._penalty_of_row(row) > 0]
+        for start in range(0, len(nonsense), REDECODED_TOGETHER):
+            rows = torch.tensor(nonsense[start : start + REDECODED_TOGETHER], device=x.device)
+            x[rows] = self._choose_rows(z[rows], x[rows])
+        return x
+
+    def _choose_rows(self, z: Tensor, greedy: Tensor) -> Tensor:
+        """Return the best of the greedy rows (`n x layout.n_columns`) and the candidates for each latent."""
+        n = len(z)
+        sampled = self._write_rows(z.repeat(self.n_candidates, 1), gumbel_noise(n, self.n_candidates))
+        likely = torch.cat([greedy, sampled[: self.n_candidates // 4 * n]])
+        rows = torch.cat([greedy, sampled, *(self._expand_cells(likely, factor) for factor in EXPANSIONS)])
+        likelihood = self.log_likelihood(rows, z.repeat(len(rows) // n, 1)).view(-1, n).cpu()
+        on_cpu = rows.cpu()
+
+        def penalty_of(candidate: int, i: int) -> float:
+            return self._penalty_of_row(on_cpu[candidate * n + i])
+
+        chosen = torch.tensor(choose(likelihood, penalty_of), device=rows.device)
+        return rows[chosen * n + torch.arange(n, device=rows.device)]
+
+    def _expand_cells(self, rows: Tensor, factor: float) -> Tensor:
+        """Return rows with the lengths of the cells multiplied by a factor."""
+        expanded = rows.clone()
+        self.layout.cell(expanded)[:, 0] += math.log(factor)
+        return expanded
+
+    def _penalty_of_row(self, row: Tensor) -> float:
+        vocabulary = self.vocabulary
+        return penalty(
+            unpack(vocabulary, row[None])[0],
+            min_closeness=vocabulary.min_closeness,
+            usual_closeness=vocabulary.usual_closeness,
+        )
+
+    def _write_rows(self, z: Tensor, disturb: Disturb) -> Tensor:
+        """Generate a row at each latent; every decision takes the maximum of its disturbed logits."""
         x = z.new_zeros(len(z), self.layout.n_columns)
         orbits = self.layout.orbits(x)  # a view
         remainder = z - F.pad(self.center[: self.d - self.n_graph], (0, self.n_graph))
@@ -192,14 +243,14 @@ class CrystalVAE(VAE):
             hidden, state = self.write(self._concatenate_inputs(item[:, None], matched[:, None], z), state)
             h = torch.cat([hidden[:, 0], matched], 1)
             if step == 0:
-                group, cell = self._decode_header(h)
+                group, cell = self._decode_header(h, disturb)
                 x[:, 0], x[:, 1:7] = group, cell
             else:
-                site = self._decode_site(h, group, site, is_first=step == 1) * is_open
+                site = self._decode_site(h, group, site, disturb, is_first=step == 1) * is_open
                 is_open = site > 0
                 if not bool(is_open.any()):
                     break
-                element, u = self._decode_orbit(h, site, is_open)
+                element, u = self._decode_orbit(h, site, is_open, disturb)
                 orbits[:, step - 1] = torch.cat([site[:, None], element[:, None], u], 1)
             item = self._embed_items(x)[:, step]
             remainder = remainder - F.pad(self._encode_items(item[:, None], first=step)[:, 0], (0, self.n_graph))
@@ -216,6 +267,7 @@ class CrystalVAE(VAE):
             "site_n_free": sites.n_free,
             "site_multiplicities": sites.multiplicity,
             "element_descriptors": F.pad(elements.float(), (0, 0, 1, 0)),
+            "similar": similar_elements(elements),
             "low": torch.tensor(vocabulary.low),
             "step": (torch.tensor(vocabulary.high) - torch.tensor(vocabulary.low)) / N_BINS,
         }
@@ -314,13 +366,15 @@ class CrystalVAE(VAE):
         h = self.node(torch.cat([self._embed_site(site), self._embed_element(element)], 2))
         centers = torch.linspace(0.8, self.cutoff, 16, device=x.device)
         basis = torch.exp(-((distance[..., None] - centers) / 0.35).square())
-        rows = torch.arange(len(x), device=x.device)[:, None, None]
+        rows, owner = torch.arange(len(x), device=x.device)[:, None, None], owner.clamp(max=k - 1)
         weights = torch.exp(-distance / 2)[..., None]
         weights = weights / weights.sum(2, keepdim=True)
         for near, far in zip(self.near, self.far, strict=True):
-            neighbours = h[rows, owner.clamp(max=k - 1)]
-            own = h[:, :, None].expand_as(neighbours)
-            gate, message = near(torch.cat([own, neighbours, basis], 3)).chunk(2, 3)
+            # A linear layer of [own, neighbour, basis], split so that each node is projected once, not per edge.
+            weight, bias = near.get_parameter("weight"), near.get_parameter("bias")
+            of_own, of_neighbour, of_basis = weight.split([h.shape[2], h.shape[2], basis.shape[3]], 1)
+            edges = (h @ of_own.T + bias)[:, :, None] + (h @ of_neighbour.T)[rows, owner] + basis @ of_basis.T
+            gate, message = edges.chunk(2, 3)
             h = h + far((torch.sigmoid(gate) * F.silu(message) * weights).sum(2))
         fraction = self.site_multiplicities[site]
         fraction = fraction / fraction.sum(1, keepdim=True).clamp_min(1)
@@ -370,29 +424,29 @@ class CrystalVAE(VAE):
             rated = binned_log_likelihood(out[..., 0, :], out[..., 1, :], u[..., j] * N_BINS)
             yield (rated * (self.site_n_free[site] > j)).sum(1)
 
-    def _decode_header(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the most likely groups (`n`) and cells (`n x 6`)."""
-        group = self.to_group(h)[:, 1:].argmax(1) + 1
+    def _decode_header(self, h: Tensor, disturb: Disturb) -> tuple[Tensor, Tensor]:
+        """Return the best groups (`n`) and cells (`n x 6`)."""
+        group = disturb(self.to_group(h)[:, 1:]).argmax(1) + 1
         out = self.to_cell(torch.cat([h, self._embed_group(group)], 1)).view(len(h), 6, 2, N_BINS)
-        return group, self.low + self.step * binned_mode(out[:, :, 0], out[:, :, 1])
+        return group, self.low + self.step * binned_mode(disturb(out[:, :, 0]), out[:, :, 1])
 
-    def _decode_site(self, h: Tensor, group: Tensor, previous: Tensor, *, is_first: bool) -> Tensor:
-        """Return the most likely sites (`n`) after the previous ones; 0 ends the list, which has one orbit at least."""
+    def _decode_site(self, h: Tensor, group: Tensor, previous: Tensor, disturb: Disturb, *, is_first: bool) -> Tensor:
+        """Return the best sites (`n`) after the previous ones; 0 ends the list, which has one orbit at least."""
         logits = self._compute_site_logits(h[:, None], group, previous[:, None])[:, 0]
         if is_first:
             logits[:, 0] = -torch.inf
-        return logits.argmax(1)
+        return disturb(logits).argmax(1)
 
-    def _decode_orbit(self, h: Tensor, site: Tensor, is_open: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the most likely elements (`n`, 0 for ended lists) and free coordinates (`n x 3`)."""
+    def _decode_orbit(self, h: Tensor, site: Tensor, is_open: Tensor, disturb: Disturb) -> tuple[Tensor, Tensor]:
+        """Return the best elements (`n`, 0 for ended lists) and free coordinates (`n x 3`)."""
         embedded_site = self._embed_site(site)
         logits = self._compute_element_logits(h[:, None], embedded_site[:, None])[:, 0, 1:]
-        element = (logits.argmax(1) + 1) * is_open
+        element = (disturb(logits).argmax(1) + 1) * is_open
         embedded = torch.cat([embedded_site, self._embed_element(element)], 1)
         u = h.new_zeros(len(h), 3)
         for j, head in enumerate(self.to_free):
             out = head(torch.cat([h, embedded, fourier_features(u[:, :j])], 1)).unflatten(1, (2, N_BINS))
-            value = (binned_mode(out[:, 0], out[:, 1]) / N_BINS) % 1.0
+            value = (binned_mode(disturb(out[:, 0]), out[:, 1]) / N_BINS) % 1.0
             u[:, j] = value * (self.site_n_free[site] > j)
         return element, u
 
@@ -441,6 +495,7 @@ def crystal_vae(
     layers: int = 3,
     cutoff: float = 6.0,
     n_properties: int = 0,
+    n_candidates: int = 0,
     prior: PriorKind = "normal",
 ) -> CrystalVAE:
     """Build an untrained crystal VAE for an encoding of `Crystals`.
@@ -454,6 +509,7 @@ def crystal_vae(
         layers: Number of message-passing layers.
         cutoff: Largest distance that the radial basis resolves [angstrom].
         n_properties: Number of outputs of the property head; 0 for none.
+        n_candidates: Samples of the decoder that are compared where the most likely crystal is nonsense; 0 for none.
         prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     Returns:
@@ -482,5 +538,6 @@ def crystal_vae(
         layers=layers,
         cutoff=cutoff,
         n_properties=n_properties,
+        n_candidates=n_candidates,
         prior=prior,
     )

@@ -35,10 +35,23 @@ def test_the_layout_gives_the_parts_of_a_row(crystals):
     rows = pack(vocabulary, crystals)
     assert rows.shape == (len(crystals), layout.n_columns) and rows.dtype == torch.float32
     assert [vocabulary.groups[i - 1] for i in layout.group(rows).tolist()] == [c.space_group for c in crystals]
-    np.testing.assert_allclose(layout.cell(rows)[:, 0].exp(), [c.cell[0] for c in crystals], rtol=1e-5)
+    np.testing.assert_allclose(layout.cell(rows)[:, 2].exp(), [c.cell[2] / c.cell[0] for c in crystals], rtol=1e-5)
     assert (layout.orbits(rows)[..., 0] > 0).sum(1).tolist() == [len(c.orbits) for c in crystals]
     distances, owners = layout.edges(rows)
     assert distances.shape == owners.shape == (len(crystals), layout.n_orbits, 12)
+
+
+def test_the_cell_of_a_row_follows_the_elements(crystals):
+    vocabulary = learn(crystals)
+    rows = pack(vocabulary, crystals[:1])
+    before = unpack(vocabulary, rows)[0]
+    orbits = vocabulary.layout.orbits(rows)
+    for i, orbit in enumerate(before.orbits):
+        orbits[0, i, 1] = vocabulary.element_numbers["O" if orbit.element == "Cl" else "Na"]
+    after = unpack(vocabulary, rows)[0]
+    expected = vocabulary.composition_volume(after.orbits) / vocabulary.composition_volume(before.orbits)
+    assert after.cell[3:] == before.cell[3:]
+    np.testing.assert_allclose((after.cell[0] / before.cell[0]) ** 3, expected, rtol=1e-4)
 
 
 def test_encoding_errors_name_what_the_corpus_lacks(crystals):

@@ -13,6 +13,7 @@ from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import Crystal, Crystals
 from invdesign.domains.crystals.domain import CrystalEncoding
+from invdesign.domains.crystals.model.candidates import penalty
 from invdesign.domains.crystals.model.encoding import learn, pack, unpack
 from invdesign.domains.crystals.model.vae import CrystalVAE, crystal_vae
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
@@ -81,6 +82,24 @@ def test_the_decoder_generates_symmetric_crystals_at_any_latent() -> None:
         sites = {(s.space_group, s.letter): s for s in encoding.vocabulary.sites}
         fixed = [o.letter for o in crystal.orbits if not sites[crystal.space_group, o.letter].n_free]
         assert len(set(fixed)) == len(fixed)
+
+
+def test_candidates_replace_nonsense_and_do_not_depend_on_the_batch() -> None:
+    vae, _, encoding = build_model()
+    vae.n_candidates = 16
+    z = 3 * torch.randn(40, vae.d)
+    rows = vae.generate(z)
+    assert torch.equal(rows, vae.generate(z))
+    separate = torch.cat([vae.generate(z[i : i + 1]) for i in range(len(z))])
+    assert torch.allclose(rows, separate, atol=1e-4)
+    vae.n_candidates = 0
+    shares = [np.mean(count_nonsense(encoding, x)) for x in (rows, vae.generate(z))]
+    assert shares[0] < shares[1]
+
+
+def count_nonsense(encoding: CrystalEncoding, rows: torch.Tensor) -> list[bool]:
+    limits = {name: getattr(encoding.vocabulary, name) for name in ("min_closeness", "usual_closeness")}
+    return [penalty(crystal, **limits) > 0 for crystal in unpack(encoding.vocabulary, rows)]
 
 
 def test_generation_and_log_likelihood_use_the_same_remainders() -> None:
