@@ -96,14 +96,17 @@ class GridSpace:
         points = [tuple(int(v) for v in row) for row in (Z * self.scale).round().tolist()]
         return [p if max(map(abs, p)) <= 30 else None for p in points]
 
-    def draw(self, n: int) -> torch.Tensor:
+    def draw(self, n: int, source: str = "corpus") -> torch.Tensor:
         return torch.randn(n, self.d, dtype=torch.float64)
 
     def log_density(self, Z: torch.Tensor) -> torch.Tensor:
         return -Z.square().sum(-1) / 2
 
-    def percentile(self, log_density: torch.Tensor) -> torch.Tensor:
-        return 100 * log_density.exp()
+    def plausibility(self, designs: Sequence[Point], Z: torch.Tensor) -> torch.Tensor:
+        return self.log_density(Z)
+
+    def percentile(self, plausibility: torch.Tensor) -> torch.Tensor:
+        return 100 * plausibility.exp()
 
 
 def bump(designs: Sequence[Point]) -> Array:

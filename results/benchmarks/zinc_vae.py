@@ -41,6 +41,9 @@ from invdesign.vae.base import VAE
 from invdesign.vae.build import sequence_vae
 from invdesign.vae.information import information_content
 from invdesign.vae.losses import WeightedTerm
+from invdesign.vae.models.unconditional import unconditional
+from invdesign.vae.store import read_tensors
+from invdesign.vae.tokens import END, PAD, UNKNOWN
 from invdesign.vae.training import Recipe, split, train
 
 DOMAIN = Molecules(representation="smiles", n_merges=500)
@@ -74,7 +77,9 @@ def remove_stereo(smiles: str | None) -> str | None:
     return flat
 
 
-def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int) -> dict[str, Any]:
+def measure(
+    space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int, language: Path | None
+) -> dict[str, Any]:
     """Return the figures of the model, as JSON."""
     recipe = space.card["recipe"]
     train_rows, rows = split(len(corpus), held_out=int(recipe["held_out"]), seed=int(recipe["seed"]))
@@ -83,6 +88,8 @@ def measure(space: LatentSpace[Any, Any], corpus: Corpus[Any], *, n_samples: int
     reconstructed = space.decode(space.encode(held_out))
     flat = [remove_stereo(design) for design in held_out]
     decoded = draw_sources(space, held_out, n_samples)
+    if language is not None:
+        decoded["language model"] = sample_language_model(language, corpus, n_samples)
     return {
         "held_out": len(held_out),
         "reconstruction": float(np.mean([a == b for a, b in zip(held_out, reconstructed, strict=True)])),
@@ -107,6 +114,37 @@ def draw_sources(space: LatentSpace[Any, Any], held_out: list[str], n: int) -> d
     return {**decoded, "midpoints": space.decode((Z[:half] + Z[half : 2 * half]) / 2)}
 
 
+@torch.no_grad()
+def sample_language_model(path: Path, corpus: Corpus[Any], n: int) -> list[str | None]:
+    """Return molecules drawn, token by token, from the autoregressive model that measures the information content.
+
+    Args:
+        path: Its checkpoint, which a training keeps as `FOLDER-language.safetensors`.
+        corpus: The corpus that it was trained on.
+        n: Number of draws.
+    """
+    encoding = DOMAIN.fit(corpus.designs)
+    model = unconditional(STAGES[0].build(encoding), encoding).eval()
+    stored = read_tensors(path)[0]
+    model.load_state_dict({k.removeprefix("best."): v for k, v in stored.items() if k.startswith("best.")})
+    torch.manual_seed(1)
+    drawn: list[str | None] = []
+    for start in range(0, n, 1000):
+        rows = torch.full((min(1000, n - start), encoding.length), PAD)
+        is_open = torch.ones(len(rows), dtype=torch.bool)
+        for step in range(encoding.length):
+            x = torch.cat([rows[:, :step], torch.full((len(rows), 1), UNKNOWN)], 1)
+            logits = model.decoder.logits(x, torch.zeros(len(rows), model.d))[:, step]
+            logits[:, [PAD, UNKNOWN]] = -torch.inf
+            token = torch.distributions.Categorical(logits=logits).sample()
+            rows[:, step] = torch.where(is_open, token, PAD)
+            is_open &= token != END
+            if not is_open.any():
+                break
+        drawn += encoding.decode(rows)
+    return drawn
+
+
 def rate_samples(designs: list[str | None], held_out: list[str], known: set[str]) -> dict[str, Any]:
     """Return validity, uniqueness, novelty, sanity and the Frechet ChemNet distance to held-out molecules."""
     valid = [s for s in designs if s is not None]
@@ -127,7 +165,7 @@ def chemnet_distance(designs: list[str], reference: list[str]) -> float | None:
         from fcd import get_fcd
     except ImportError:
         return None
-    return float(get_fcd(designs, reference, canonicalize=False))
+    return float(get_fcd(designs, reference, device="cpu"))
 
 
 def mean_quality(designs: list[str]) -> dict[str, float]:
@@ -274,7 +312,8 @@ def fit(corpus: Corpus[Any], folder: Path, *, cache: Path, progress: Progress) -
         card=card,
         progress=progress,
     )
-    for checkpoint in (*folder.glob("stage*.safetensors"), language):
+    language.rename(folder.with_name(f"{folder.name}-language.safetensors"))
+    for checkpoint in folder.glob("stage*.safetensors"):
         checkpoint.unlink()
 
 
@@ -298,6 +337,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, metavar="FOLDER", help="train a model and write it to this folder")
     parser.add_argument("--model", default="zinc250k", help="name of a shipped model, or a folder")
     parser.add_argument("--samples", type=int, default=10_000)
+    parser.add_argument("--language", type=Path, metavar="FILE", help="rate samples of this language model too")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     corpus = zinc250k(arguments.corpus, cache=arguments.cache, progress=plain_progress())
@@ -307,7 +347,7 @@ def main() -> None:
     model = Pretrained(arguments.model)
     space = prepare(Molecules(), None, model, fit_density=prior)
     load = os.getloadavg()[0]
-    figures = measure(space, corpus, n_samples=arguments.samples)
+    figures = measure(space, corpus, n_samples=arguments.samples, language=arguments.language)
     folder = model.path(DOMAIN.name)
     figures |= {
         "command": "python results/benchmarks/zinc_vae.py",
