@@ -23,7 +23,15 @@ import torch
 RECORD = Path(__file__).with_name("shortlists.json")
 ZINC = paths.SHARED / "molecules/zinc250k.smi.gz"
 CAMPAIGNS = {
-    "demo": ["corpus.n=2000", "vae.epochs=3", "budget=100", "batch=25", "n_seeds=50", "baseline=false"],
+    "demo": [
+        "domain=molecules_selfies",
+        "corpus.n=2000",
+        "vae.epochs=3",
+        "budget=100",
+        "batch=25",
+        "n_seeds=50",
+        "baseline=false",
+    ],
     "ionic": ["corpus.n=400", "vae.epochs=10", "budget=60", "batch=15", "n_seeds=20", "baseline=false"],
     "ehrlich": ["corpus.n=500", "vae.epochs=3", "n_seeds=50", "budget=150", "baseline=false"],
     "peptide": ["corpus.n=1000", "vae.epochs=5", "n_seeds=50", "batch=25", "budget=125", "baseline=false"],

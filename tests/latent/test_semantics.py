@@ -27,7 +27,7 @@ def test_a_space_that_is_the_structure_correlates_and_a_shuffled_one_does_not() 
     F = rng.normal(size=(200, 4))
     distances = structure_distances(F)
     assert neighbour_correlation((F - F.mean(0)) / F.std(0), distances) > 0.99
-    assert abs(neighbour_correlation(rng.permutation(F), distances)) < 0.7
+    assert abs(neighbour_correlation(rng.permutation(F), distances)) < 0.1
     with pytest.raises(InvdesignError, match="three designs"):
         neighbour_correlation(F[:2], distances[:2, :2])
 
