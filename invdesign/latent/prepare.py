@@ -215,8 +215,11 @@ def measure_information(
         folder: Folder of the checkpoint.
         progress: Called with `(stage, done, total)`.
     """
-    is_possible = encoding.shape.n_tokens or getattr(recipe.build(encoding), "is_autoregressive", False)
-    if recipe.information_epochs == 0 or not is_possible:
+    if recipe.information_epochs == 0:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        vae = recipe.build(encoding)
+    if not (encoding.shape.n_tokens or (isinstance(vae, VAE) and vae.is_autoregressive)):
         return None
     checkpoint = folder / "information.safetensors"
     epochs = recipe.information_epochs

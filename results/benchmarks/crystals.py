@@ -61,7 +61,12 @@ RECIPES = {
         information_epochs=10,
     ),
     "carbon_24": Recipe(
-        partial(crystal_vae, n_properties=1, n_candidates=16), epochs=80, batch=128, beta=0.15, beta_warmup=0.1, held_out=200
+        partial(crystal_vae, n_properties=1, n_candidates=16),
+        epochs=80,
+        batch=128,
+        beta=0.15,
+        beta_warmup=0.1,
+        held_out=200,
     ),
 }
 # Targets of the property head; the first one is optimized.

@@ -350,7 +350,8 @@ def main() -> None:
     figures = measure(space, corpus, n_samples=arguments.samples, language=arguments.language)
     folder = model.path(DOMAIN.name)
     figures |= {
-        "command": "python results/benchmarks/zinc_vae.py",
+        "command": f"python results/benchmarks/zinc_vae.py --samples {arguments.samples}"
+        + (" --language FILE" if arguments.language else ""),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}",
         "load": load,
         "megabytes": sum(path.stat().st_size for path in folder.iterdir()) / 1e6,
