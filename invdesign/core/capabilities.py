@@ -21,6 +21,7 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Typicality,
 )
 from invdesign.core.records import Array, B, D
 
@@ -60,6 +61,13 @@ def is_same(domain: DesignSpace[D], first: D, second: D) -> bool:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def penalties(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
+    """Return the nats by which decoded designs are less likely than their decoder says; 0 where it does not say."""
+    if isinstance(encoding, Typicality):
+        return np.asarray(encoding.penalties(designs), dtype=np.float64)
+    return np.zeros(len(designs))
 
 
 def features(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
