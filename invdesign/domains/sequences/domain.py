@@ -64,8 +64,8 @@ class Sequences:
     both_strands: bool = False
     """Whether DNA is double-stranded: a strand and its reverse complement are one design, and cost one call."""
     representation: Representation = "letters"
-    """Rows that the VAE reads and writes: `"letters"`, or `"mutations"` for lists of the mutations of a wild type of the
-    same length.
+    """Rows that the VAE reads and writes: `"letters"`, or `"mutations"`, lists of the mutations of a wild type that has
+    the length of every design.
 
     Variants of one protein hold few nats (GFP 25, AAV 19), all of them in their mutations. As lists they are short, so
     that an autoregressive decoder is fast and the latent space can be held close to what the variants hold."""
