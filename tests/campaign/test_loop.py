@@ -207,6 +207,9 @@ def test_random_search_fits_no_surrogate() -> None:
     campaign = toy.campaign(search=Search(acquire=None, trust_region=None, oversample=10))
     state = finished(campaign)
     assert state.n_calls == 50 and all(r.fallback_level == "none" for r in state.records[1:])
+    # Draws stop once the batch is full.
+    batch = campaign.limits.batch
+    assert all(r.funnel.selected <= r.funnel.proposed < 10 * batch for r in state.records[1:])
 
 
 def test_the_shortlist_is_valid_new_and_best_first() -> None:
