@@ -16,6 +16,7 @@ from invdesign.core.capabilities import penalties
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
 from invdesign.latent.moments import posterior_moments
+from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE, Ranked, device_of, to_device
 from invdesign.vae.priors import StandardNormal
 
@@ -59,6 +60,8 @@ class LatentSpace(Generic[D, B]):
     """Points tried around one that decodes to no design."""
     geometry: LatentGeometry = field(default_factory=Euclidean)
     """Geometry of the space."""
+    training_keys: TrainingKeys = field(default_factory=TrainingKeys)
+    """Keys of the designs that the VAE was trained on."""
 
     @property
     def d(self) -> int:
