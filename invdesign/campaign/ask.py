@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from invdesign.campaign.engine import Engine
-from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, join_pools
+from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, describe_refused, join_pools
 from invdesign.campaign.regions import members
 from invdesign.campaign.round_model import RoundModel, fit_surrogates, incumbent, predict_properties
 from invdesign.campaign.state import BatchSelected, RoundRecord, State
@@ -107,7 +107,7 @@ def _empty_note(funnel: Funnel) -> str:
     return (
         f"no new candidates in this round: of {funnel.proposed:,} proposals {funnel.proposed - funnel.decoded:,} "
         f"decoded to no design, {funnel.decoded - funnel.unique:,} were repeats, {n_known:,} known and "
-        f"{n_screened:,} screened out"
+        f"{n_screened:,} screened out" + (f" ({describe_refused(funnel)})" if funnel.refused else "")
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import partial
 from html import escape
 from typing import Any, TypeVar
@@ -96,10 +98,11 @@ def prepare_oracle(oracle: Oracle) -> None:
         load(**{name: value for name, value in settings.items() if name in known})
         return
     try:
-        oracle([])
+        with redirect_stdout(sys.stderr):
+            oracle([])
     except InvdesignError:
         raise
-    except Exception as error:  # it may be nothing but the empty list
+    except (Exception, SystemExit) as error:  # it may be nothing but the empty list
         logger.warning("the oracle, called with no designs, raised %s: %s", type(error).__name__, error)
 
 
