@@ -64,14 +64,18 @@ def ask(
         with timer("fit"):
             model = fit_surrogates(engine, state)
         search, gate_notes = _gate(campaign.search, model)
-        excluded = set(engine.excluded).union(c.key for c in (*state.history, *state.pending))
+        excluded = {c.key for c in (*state.history, *state.pending)}
+
+        def is_excluded(key: str) -> bool:
+            return key in excluded or key in engine.excluded
+
         selections: list[_Selection[D]] = []
         shares = _split(n, max(1, len(state.regions)))
         for index, share in enumerate(shares):
             if len(shares) > 1:
                 progress(f"round {number}: proposing in trust regions", index, len(shares))
             region = _Region(engine, state, model, search, index, share, timer)
-            selection = region.select(excluded.__contains__)
+            selection = region.select(is_excluded)
             selections.append(selection)
             excluded.update(selection.pool.keys[i] for i in selection.rows)
         with timer("predict"):

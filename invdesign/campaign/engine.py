@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
@@ -15,6 +15,7 @@ from invdesign.campaign.definition import Campaign
 from invdesign.core import B, Candidate, Corpus, D, Encoding
 from invdesign.core.capabilities import features
 from invdesign.latent.space import LatentSpace
+from invdesign.latent.training_keys import TrainingKeys
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,19 @@ class FeatureCache(Generic[D]):
 
 
 @dataclass(frozen=True, eq=False)
+class KnownKeys:
+    """Keys of designs that exist: of a corpus, and of what the latent space was trained on."""
+
+    corpus: frozenset[str]
+    """Keys of the corpus."""
+    training: TrainingKeys
+    """Keys of the training designs; a shipped model has no corpus beside it."""
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.corpus or key in self.training
+
+
+@dataclass(frozen=True, eq=False)
 class Engine(Generic[D, B]):
     """A campaign bound to its latent space: all that `ask` needs besides the state."""
 
@@ -43,7 +57,7 @@ class Engine(Generic[D, B]):
     """The definition."""
     latent_space: LatentSpace[D, B]
     """The trained latent space."""
-    excluded: frozenset[str]
+    excluded: Container[str]
     """Keys that are never proposed, besides those of the history."""
     features: FeatureCache[D]
     """Features of measured designs."""
@@ -68,9 +82,11 @@ def make_engine(
     Args:
         campaign: The definition.
         latent_space: The trained latent space.
-        corpus: Its designs are never proposed, unless the campaign allows it.
+        corpus: Its designs, and those that the latent space was trained on, are never proposed, unless the campaign
+            allows it.
     """
-    excluded: frozenset[str] = frozenset()
-    if corpus is not None and not campaign.filters.allow_corpus_designs:
-        excluded = frozenset(campaign.domain.key(design) for design in corpus.designs)
+    excluded: Container[str] = frozenset()
+    if not campaign.filters.allow_corpus_designs:
+        designs = () if corpus is None else corpus.designs
+        excluded = KnownKeys(frozenset(map(campaign.domain.key, designs)), latent_space.training_keys)
     return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from invdesign.campaign.definition import Campaign
@@ -23,14 +23,14 @@ def shortlist(engine: Engine[D, B], state: State[D]) -> list[Candidate[D]]:
 
 
 def validate_candidates(
-    campaign: Campaign[D, B], state: State[D], *, excluded: frozenset[str] = frozenset()
+    campaign: Campaign[D, B], state: State[D], *, excluded: Container[str] = frozenset()
 ) -> list[Candidate[D]]:
     """Return every measured design that the campaign proposed, with the results of all validators.
 
     Args:
         campaign: Its validators check.
         state: What is known.
-        excluded: Keys of the corpus.
+        excluded: Keys of designs that exist.
     """
     if campaign.filters.allow_corpus_designs:
         excluded = frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -502,11 +502,9 @@ class CampaignRun(Generic[D, B]):
         return path
 
     def note_corpus_designs(self) -> None:
-        """Record which designs of the run are in the corpus, so that later exports need not load it."""
-        if "engine" not in self.__dict__ or self.corpus is None:
-            return
-        known = {self.campaign.domain.key(design) for design in self.corpus.designs}
-        self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in known])
+        """Record which designs of the run existed before it, so that later exports need not load the corpus."""
+        if "engine" in self.__dict__:
+            self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
 
     # Inside.
 
@@ -619,7 +617,7 @@ class CampaignRun(Generic[D, B]):
             self.changes.append(f"latent space: {before[:12]} -> {sha256[:12]}")
         self._ledger.note("latent_space_sha256", sha256)
 
-    def _in_corpus(self) -> frozenset[str]:
+    def _in_corpus(self) -> Container[str]:
         if "engine" in self.__dict__:
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())

@@ -18,6 +18,7 @@ from invdesign.campaign import (
     ask,
     count_failures,
     initialize,
+    make_engine,
     rank_shortlist,
     run,
     shortlist,
@@ -26,6 +27,7 @@ from invdesign.campaign import (
     validate_candidates,
 )
 from invdesign.core import Check, Corpus, InvdesignError, Objective, Outcome, pareto_front, rank
+from invdesign.latent.training_keys import TrainingKeys
 
 SPACE = toy.GridSpace(toy.Grid())
 
@@ -379,3 +381,12 @@ def test_a_screen_that_refuses_everything_is_named_after_the_first_round(caplog:
     state = finished(campaign)
     assert "of the first round passed; refused by never" in caplog.text
     assert state.records[1].funnel.refused[0][0] == "never" and "(never " in state.records[1].notes[-1]
+
+
+def test_training_designs_of_a_model_without_its_corpus_are_not_proposed() -> None:
+    campaign = toy.campaign()
+    known = [c.key for c in finished(campaign).history if c.round > 0][:20]
+    engine = toy.engine(campaign)
+    trained: Any = dataclasses.replace(engine.latent_space, training_keys=TrainingKeys.of(known))  # type: ignore[type-var]
+    state = run(make_engine(campaign, trained), toy.begun(engine), evaluate=evaluate)
+    assert not {c.key for c in state.history if c.round > 0} & set(known)

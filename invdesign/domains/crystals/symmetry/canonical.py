@@ -24,7 +24,6 @@ from invdesign.domains.crystals.symmetry.wyckoff import (
     free_cell,
     full_cell,
     images,
-    lattice_of,
     normalizer_operations,
     place,
     polar_projector,
@@ -298,7 +297,7 @@ def _first_description(space_group: int, cell: Cell, atoms: Sequence[PlacedAtom]
 
 
 def _occupied_sites(space_group: int, operation: int, atoms: Sequence[PlacedAtom]) -> list[tuple[int, str, str]]:
-    """Return multiplicity, letter and element of the orbits after a normalizer operation, in the order of the orbits."""
+    """Return multiplicity, letter and element of the orbits after a normalizer operation, in their order."""
     moved = [(transition(space_group, operation, site).site, element) for element, site, _ in atoms]
     ordered = sorted((site.letter, element, site.multiplicity) for site, element in moved)
     return [(multiplicity, letter, element) for letter, element, multiplicity in ordered]
