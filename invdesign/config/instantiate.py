@@ -19,6 +19,8 @@ CAMPAIGN = "invdesign.campaign.definition.Campaign"
 RECORDS = ("task", "seeding", "surrogates", "filters", "limits", "finetuning", "output")
 """Records of a campaign whose fields are keys of the configuration's top level."""
 COMBINE_ORACLES = "invdesign.domains.combined_oracle.combine_oracles"
+PLAIN = ("int", "float", "str", "bool")
+"""Types of settings of the top level that are no parts; null is none of their values."""
 BESIDE = ("executor", "vendor")
 """Keys of the top level that are no part of a campaign: where oracles run, and what deliverables refer to."""
 
@@ -72,6 +74,10 @@ def check(
             )
     if "oracle" in named:
         named["oracle"] = _combine(named.get("oracle"), where)
+    validation.check_ranges(root, named, where, ())
+    for key, value in named.items():
+        if value is None and root.parameters[key].plain_type in PLAIN:
+            part(value, where, (key,), root.parameters[key])
     chosen = {key: value for key, value in named.items() if _is_chosen(root.parameters[key], value)}
     for key in ("domain", "vae", "oracle", "objectives"):
         if key == "oracle" and key not in chosen:
@@ -175,9 +181,10 @@ def instantiate(node: Any) -> Any:
     function = targets.resolve(node["_target_"])
     if node.get("_partial_"):
         return partial(function, **settings) if settings else function
+    targets.check_called(node["_target_"], function)
     try:
         return function(**settings)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, ArithmeticError) as error:
         raise InvdesignError(f"configuration: {node['_target_']} refuses its settings: {error}") from error
 
 
