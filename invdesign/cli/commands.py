@@ -290,7 +290,7 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
         name,
         composed.values,
         _command_line(),
-        arguments.campaign,
+        _campaign_path(arguments.campaign),
         tuple(arguments.allow),
         explain.settings_json(settings),
     )
@@ -460,6 +460,11 @@ def _resources(arguments: argparse.Namespace, evaluate: Any, progress: Any) -> R
     if arguments.cache:
         return Resources(Path(arguments.cache), evaluate, progress)
     return Resources(evaluate=evaluate, progress=progress)
+
+
+def _campaign_path(campaign: str | None) -> str | None:
+    """Return the absolute path of a campaign's file, or the name of a shipped one."""
+    return str(Path(campaign).resolve()) if campaign and Path(campaign).is_file() else campaign
 
 
 def _user_folders(campaign: str | None) -> list[Path]:

@@ -135,7 +135,7 @@ def build(
     Raises:
         InvdesignError: The configuration is refused, or a part refuses its settings.
     """
-    checked = check(values, where, allowed=allowed, folders=folders)
+    checked = resolve_paths(check(values, where, allowed=allowed, folders=folders), where, folders)
     made = {key: instantiate(value) for key, value in checked.items() if key != "vendor"}
     evaluate = made.pop("executor", None)
     if evaluate is None:
@@ -146,6 +146,36 @@ def build(
         bound = bind(finetune, {"fit_density": campaign.density})
         campaign = replace(campaign, finetuning=replace(campaign.finetuning, finetune=bound))
     return Parts(campaign, evaluate)
+
+
+def resolve_paths(node: Any, where: validation.Where, folders: Sequence[Path], keys: tuple[str, ...] = ()) -> Any:
+    """Return a completed configuration whose relative paths lie beside the file that names them, where they exist.
+
+    Otherwise they are looked for in the given folders. Those of the command line are relative to the current folder.
+    """
+    if isinstance(node, list | tuple):
+        return type(node)(resolve_paths(item, where, folders, (*keys, str(i))) for i, item in enumerate(node))
+    if not isinstance(node, dict):
+        return node
+    known = signature(node["_target_"]) if "_target_" in node else None
+    done = {}
+    for key, value in node.items():
+        parameter = known.parameters.get(key) if known else None
+        is_path = parameter is not None and "Path" in parameter.plain_type and isinstance(value, str | list | tuple)
+        place = (*keys, str(key))
+        done[key] = _beside(value, where(place), folders) if is_path else resolve_paths(value, where, folders, place)
+    return done
+
+
+def _beside(path: Any, origin: str, folders: Sequence[Path]) -> Any:
+    """Return a path (or a list of them) where it exists beside its origin `file:line` or in one of the folders."""
+    if isinstance(path, list | tuple):
+        return type(path)(_beside(item, origin, folders) for item in path)
+    if not isinstance(path, str) or not path or Path(path).is_absolute() or origin.startswith("command line"):
+        return path
+    file = origin.rpartition(":")[0]
+    places = [Path(file).parent] if file.endswith(".yaml") else []
+    return next((str(place / path) for place in (*places, *folders) if (place / path).exists()), path)
 
 
 def make_campaign(settings: Mapping[str, Any]) -> Any:
