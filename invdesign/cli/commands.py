@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from invdesign.runs import CampaignRun, Resources
 
 
+MAX_STEPS = 10_000
+MAX_DRAWN = 1_000_000
+
+
 @dataclass(frozen=True)
 class _Loaded:
     """A composed and instantiated configuration."""
@@ -130,8 +134,8 @@ def sample(arguments: argparse.Namespace) -> int:
     from invdesign.io.design_files import write_designs
     from invdesign.runs.latent_spaces import draw_designs
 
-    if arguments.n < 1:
-        raise InvdesignError(f"sample: -n must be at least 1, got {arguments.n}")
+    if not 1 <= arguments.n <= MAX_DRAWN:
+        raise InvdesignError(f"sample: -n must be from 1 to {MAX_DRAWN:,}, got {arguments.n}")
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
         _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
@@ -148,8 +152,8 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def interpolate(arguments: argparse.Namespace) -> int:
     """Print and write the designs on a path through latent space between two designs."""
-    if arguments.steps < 2:
-        raise InvdesignError(f"interpolate: --steps must be at least 2, for the two ends, got {arguments.steps}")
+    if not 2 <= arguments.steps <= MAX_STEPS:
+        raise InvdesignError(f"interpolate: --steps must be from 2 to {MAX_STEPS:,}, got {arguments.steps}")
     if arguments.run and (arguments.campaign or arguments.overrides):
         raise InvdesignError("interpolate: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out")
     from invdesign.campaign import interpolate as between
@@ -271,6 +275,7 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
             opened = _open_run(arguments, progress, folder=arguments.resume, read_only=False)
             return _carry_out(arguments, opened, is_resumed=True)
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    name = folders.check_name(composed.values.get("name") or composed.name)
     user_folders = _user_folders(arguments.campaign)
     checked = instantiate.check(composed.values, composed.where, allowed=arguments.allow, folders=user_folders)
     settings = explain.explain(checked, composed)
@@ -280,13 +285,12 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
         else:
             print(explain.settings_text(settings))
         return None
-    name = str(composed.values.get("name", composed.name))
     folder = _run_folder(arguments, name, composed.values)
     config = folders.RunConfig(
         name,
         composed.values,
         _command_line(),
-        arguments.campaign,
+        _campaign_path(arguments.campaign),
         tuple(arguments.allow),
         explain.settings_json(settings),
     )
@@ -456,6 +460,11 @@ def _resources(arguments: argparse.Namespace, evaluate: Any, progress: Any) -> R
     if arguments.cache:
         return Resources(Path(arguments.cache), evaluate, progress)
     return Resources(evaluate=evaluate, progress=progress)
+
+
+def _campaign_path(campaign: str | None) -> str | None:
+    """Return the absolute path of a campaign's file, or the name of a shipped one."""
+    return str(Path(campaign).resolve()) if campaign and Path(campaign).is_file() else campaign
 
 
 def _user_folders(campaign: str | None) -> list[Path]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
+import shutil
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +17,8 @@ import numpy as np
 from invdesign.core import Corpus, D, InvdesignError, Rejection
 from invdesign.io.atomic import write_bytes
 from invdesign.io.corpora import make_corpus
+
+logger = logging.getLogger(__name__)
 
 
 def cache_path(folder: str | Path, prefix: str, key: Mapping[str, Any]) -> Path:
@@ -49,14 +53,19 @@ def cached_corpus(
         from_text: Inverse of `to_text`.
 
     Raises:
-        InvdesignError: The corpus cannot be made, or the file cannot be written.
+        InvdesignError: The corpus cannot be made. A file that cannot be written is a warning in the log.
     """
     if path is None:
         return make()
     corpus = load_corpus(path, to_text=to_text, from_text=from_text)
     if corpus is None:
         corpus = make()
-        save_corpus(corpus, path, to_text=to_text)
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            save_corpus(corpus, path, to_text=to_text)
+        except (InvdesignError, OSError) as error:
+            logger.warning("the corpus is not cached: %s", error)
     return corpus
 
 
@@ -76,7 +85,7 @@ def load_corpus(path: Path, *, to_text: Callable[[D], str], from_text: Callable[
             to_text=to_text,
         )
         is_whole = bool(corpus.sha256 == state["sha256"])
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, InvdesignError):
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, InvdesignError):
         return None
     return corpus if is_whole else None
 

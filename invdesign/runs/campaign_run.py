@@ -157,7 +157,7 @@ class CampaignRun(Generic[D, B]):
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)
-            campaign, evaluate = _stored_campaign(folder, config, allow)
+            campaign, evaluate = _stored_campaign(folder, config, allow, read_only=read_only)
             resources = replace(resources, evaluate=evaluate)
         config = config or RunConfig(campaign.name, {})
         folders.check_ledger(folder)
@@ -651,8 +651,10 @@ class CampaignRun(Generic[D, B]):
             return ledger.state().history
 
 
-def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> tuple[Any, Evaluate]:
+def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool) -> tuple[Any, Evaluate]:
     """Return the campaign of a run's stored configuration, and where its oracle runs.
+
+    A run that is read needs no oracle: one that cannot be imported fails when it is called.
 
     Raises:
         InvdesignError: The run was started in Python, or its configuration is refused.
@@ -664,13 +666,23 @@ def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> t
         )
     place = folder / folders.CONFIG
     beside = [Path(config.campaign).parent] if config.campaign and Path(config.campaign).is_file() else []
-    parts = build(
-        config.config,
-        lambda keys: f"{place}: {'.'.join(keys)}",
-        name=config.name,
-        allowed=allow,
-        folders=[*beside, Path.cwd()],
-    )
+
+    def make(values: Mapping[str, Any]) -> Any:
+        return build(
+            values,
+            lambda keys: f"{place}: {'.'.join(keys)}",
+            name=config.name,
+            allowed=allow,
+            folders=[*beside, Path.cwd()],
+        )
+
+    try:
+        parts = make(config.config)
+    except InvdesignError as error:
+        if not read_only:
+            raise
+        missing = {"_target_": "invdesign.execution.unavailable.unavailable", "_partial_": True, "reason": str(error)}
+        parts = make({**config.config, "oracle": missing})
     return parts.campaign, parts.evaluate
 
 

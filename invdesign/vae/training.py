@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 from invdesign.core import BuildVAE, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, to_device
 from invdesign.vae.beta import GAIN, MIN_TOTAL_GAIN, BetaControl
-from invdesign.vae.checkpoint import read_checkpoint, write_checkpoint
+from invdesign.vae.checkpoint import is_whole, read_checkpoint, write_checkpoint
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
+
+logger = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 VALIDATION_BATCH = 512
@@ -153,7 +156,7 @@ def train(
     loop = _Loop(vae, batch, recipe, targets, weights)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
-        if checkpoint is not None and checkpoint.exists():
+        if checkpoint is not None and is_whole(checkpoint):
             loop.resume(checkpoint)
         loop.run(checkpoint, progress)
     if loop.best is not None:
@@ -222,7 +225,11 @@ class _Loop:
                 self.stopped = "time"
             is_done = self.stopped != "finished" or self.step == self.total
             if checkpoint is not None and (is_done or now - saved > 60 * recipe.checkpoint_minutes):
-                self.save(checkpoint)
+                try:
+                    self.save(checkpoint)
+                except InvdesignError as error:
+                    logger.warning("the training goes on without a checkpoint: %s", error)
+                    checkpoint = None
                 saved = time.monotonic()
             progress(_stage(self.validations), self.step, self.total)
 
