@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from invdesign.campaign.engine import Engine
-from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, join_pools
+from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, describe_refused, join_pools
 from invdesign.campaign.regions import members
 from invdesign.campaign.round_model import RoundModel, fit_surrogates, incumbent, predict_properties
 from invdesign.campaign.state import BatchSelected, RoundRecord, State
@@ -36,6 +36,8 @@ from invdesign.search.select import merit, select
 
 N_ELITES = 100
 """Designs of the highest acquisition around which the next generation is proposed."""
+N_DRAW_PARTS = 5
+"""Parts in which designs are drawn without a surrogate, until the batch is full."""
 
 
 def ask(
@@ -105,7 +107,7 @@ def _empty_note(funnel: Funnel) -> str:
     return (
         f"no new candidates in this round: of {funnel.proposed:,} proposals {funnel.proposed - funnel.decoded:,} "
         f"decoded to no design, {funnel.decoded - funnel.unique:,} were repeats, {n_known:,} known and "
-        f"{n_screened:,} screened out"
+        f"{n_screened:,} screened out" + (f" ({describe_refused(funnel)})" if funnel.refused else "")
     )
 
 
@@ -150,7 +152,8 @@ class _Region(Generic[D, B]):
         parents = self.nearby.parents if self.nearby else []
         best: list[int] = []
         n_before = 0
-        for count in _split(self.search.oversample * self.n, self.search.generations if self.landscape else 1):
+        n_parts = self.search.generations if self.landscape else N_DRAW_PARTS
+        for count in _split(self.search.oversample * self.n, n_parts):
             pool, names = self._generation(around, parents, count, is_excluded)
             pools.append(pool)
             origins += names
@@ -161,6 +164,9 @@ class _Region(Generic[D, B]):
                 around = replace(self.landscape, elites=pool.Z[best]) if self.landscape and best else self.landscape
                 if self.nearby:
                     parents = self.nearby.parents_with([pool.designs[i] for i in best])
+            if self.landscape is None and len(pool) >= self.n:
+                # Without a surrogate the first designs are selected: further draws are of no use.
+                break
         pool = join_pools(pools)
         with self.timer("select"):
             rows, values = self._pick(pool)

@@ -13,6 +13,7 @@ from torch import Tensor
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import run_checks
 from invdesign.campaign.round_model import predict
+from invdesign.campaign.tell import outcome_groups
 from invdesign.core import B, Candidate, D, Evaluate, InvdesignError, first_occurrences, round_seed
 from invdesign.search.paths import Shape, path
 from invdesign.surrogate import fit_robustly
@@ -230,8 +231,9 @@ def _measure(
         distinct = dict.fromkeys(keys[i] for i in turn)
         waiting = [found[key] for key in distinct if key and found[key].status == "pending"]
         if evaluate is not None and waiting:
-            for index, outcome in evaluate(engine.campaign.task.oracle, [c.design for c in waiting]):
-                found[waiting[index].key] = waiting[index].with_outcome(outcome)
+            for group in outcome_groups(evaluate(engine.campaign.task.oracle, [c.design for c in waiting])):
+                for index, outcome in group:
+                    found[waiting[index].key] = waiting[index].with_outcome(outcome)
         if until is None or not keys[turn[0]]:
             continue
         value = _value(found[keys[turn[0]]])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -11,13 +16,41 @@ from torch import Tensor
 
 from invdesign.campaign.ask import ask
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.pool import describe_refused
 from invdesign.campaign.regions import end_round
-from invdesign.campaign.state import BatchSelected, OutcomeRecorded, Recorder, Retrained, State, apply
-from invdesign.core import FAILED, B, D, Evaluate, InvdesignError, Progress, rank, round_seed, silent
+from invdesign.campaign.state import (
+    BatchSelected,
+    OutcomeRecorded,
+    Recorder,
+    Retrained,
+    State,
+    apply,
+    apply_outcomes,
+)
+from invdesign.campaign.tell import outcome_groups
+from invdesign.core import (
+    FAILED,
+    B,
+    Candidate,
+    D,
+    Evaluate,
+    InvdesignError,
+    Outcome,
+    Progress,
+    Status,
+    rank,
+    round_seed,
+    silent,
+)
 from invdesign.latent.space import LatentSpace
 
+logger = logging.getLogger(__name__)
 MIN_CALLS_TO_STOP = 20
 """Oracle calls before the failure rate can stop a campaign."""
+MAX_ERRORS = 3
+"""Errors in a row that stop a campaign which measures one design at a time."""
+ERRORS: tuple[Status, ...] = ("failed", "timeout", "crashed")
+"""Statuses of calls that ended without an answer; a value that is not finite is an answer."""
 
 
 def run(
@@ -41,18 +74,14 @@ def run(
         The final state.
 
     Raises:
-        InvdesignError: Oracle calls fail more often than `limits.max_failure_rate`.
+        InvdesignError: No call of a batch returns a value, or calls fail more often than
+            `limits.max_failure_rate`.
     """
-    campaign, limits = engine.campaign, engine.campaign.limits
+    limits = engine.campaign.limits
     line = _ProgressLine(engine)
     while True:
-        waiting = state.open
-        for index, outcome in evaluate(campaign.task.oracle, [c.design for c in waiting]) if waiting else ():
-            event: OutcomeRecorded[D] = OutcomeRecorded(waiting[index].key, outcome)
-            if recorder:
-                recorder.on_outcome(event)
-            state = apply(state, event)
-            progress(line.text(state), state.n_calls - len(state.open), limits.budget)
+        if state.open:
+            state = _measure(engine, state, evaluate, recorder, line, progress)
         if state.pending:
             state = close_round(engine, state, recorder)
             _stop_on_failures(engine, state)
@@ -65,6 +94,48 @@ def run(
         state = apply(state, batch)
         if not batch.candidates:
             state = close_round(engine, state, recorder)
+            _warn_of_screens(state)
+
+
+def _measure(
+    engine: Engine[D, B],
+    state: State[D],
+    evaluate: Evaluate,
+    recorder: Recorder | None,
+    line: _ProgressLine,
+    progress: Progress,
+) -> State[D]:
+    """Return the state after the open designs were measured.
+
+    Failed calls are recorded once the oracle has returned an answer for another design of the batch. Without any, the
+    oracle is at fault and not the designs: nothing is recorded, and the designs stay open.
+
+    Raises:
+        InvdesignError: No call of the batch returned an answer.
+    """
+    waiting = state.open
+    answers = ("measured", "invalid") if _has_measured_call(state) else ("measured",)
+    has_answer = any(c.status in answers for c in state.pending)
+    n_done, n_failed = state.n_calls - len(waiting), _trailing_errors(state)
+    held: list[OutcomeRecorded[D]] = []
+    line.start(state)
+    for group in outcome_groups(evaluate(engine.campaign.task.oracle, [c.design for c in waiting])):
+        held += [OutcomeRecorded(waiting[index].key, outcome) for index, outcome in group]
+        n_done += len(group)
+        has_answer = has_answer or any(event.outcome.status in answers for event in held)
+        if has_answer:
+            state, held = _record(state, held, recorder), []
+        progress(line.text(state, n_done), n_done, engine.campaign.limits.budget)
+    if held:
+        _stop_on_failed_batch(engine, [event.outcome for event in held], n_failed)
+        state = _record(state, held, recorder)
+    return state
+
+
+def _record(state: State[D], events: list[OutcomeRecorded[D]], recorder: Recorder | None) -> State[D]:
+    if recorder:
+        recorder.on_outcomes(events)
+    return apply_outcomes(state, events)
 
 
 def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | None = None) -> State[D]:
@@ -139,6 +210,51 @@ def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:
     return len(last) == limit and all(r.round > 0 and r.funnel.selected == 0 for r in last)
 
 
+def _has_measured_call(state: State[Any]) -> bool:
+    return any(c.status == "measured" and c.origin != "given" for c in (*state.history, *state.pending))
+
+
+def _trailing_errors(state: State[Any]) -> int:
+    """Return how many of the last calls of ended rounds ended in an error, without an answer between them."""
+    calls = takewhile(lambda c: c.status in ERRORS, reversed(state.history))
+    return sum(1 for _ in calls)
+
+
+def _stop_on_failed_batch(engine: Engine[Any, Any], outcomes: Sequence[Outcome], n_before: int) -> None:
+    """Stop where no call of a batch returned an answer, unless failures are to be recorded however many they are.
+
+    A single design may be one that cannot be measured: it stops the campaign as the `MAX_ERRORS`-th error in a row.
+
+    Raises:
+        InvdesignError: The oracle is at fault.
+    """
+    n = len(outcomes)
+    is_error = all(outcome.status in ERRORS for outcome in outcomes)
+    is_single = n == 1 and (n_before + 1 < MAX_ERRORS if is_error else True)
+    if engine.campaign.limits.max_failure_rate >= 1 or is_single:
+        return
+    reason, count = Counter(outcome.reason or outcome.status for outcome in outcomes).most_common(1)[0]
+    more = f" ({count} of {n} for this reason)" if count < n else ""
+    raise InvdesignError(
+        f"oracle: none of the {n} call{'s' * (n > 1)} of this batch returned a value: {reason}{more}. They are not "
+        "counted. Correct the oracle and run the same command again: it measures these designs again. Where the "
+        "designs are at fault, record them as failed: max_failure_rate=1 --accept-changes"
+    )
+
+
+def _warn_of_screens(state: State[Any]) -> None:
+    """Log a warning after a first round in which the screens refused every new design."""
+    funnel = state.records[-1].funnel
+    if state.round != 1 or not funnel.novel or funnel.screened:
+        return
+    logger.warning(
+        "screens: none of the %s new designs of the first round passed; refused by %s. Loosen or remove a screen "
+        "(screens.NAME=null), or give seed designs that pass it",
+        f"{funnel.novel:,}",
+        describe_refused(funnel),
+    )
+
+
 def _stop_on_failures(engine: Engine[Any, Any], state: State[Any]) -> None:
     failed = [c for c in state.history if c.status in FAILED]
     n_calls = sum(c.origin != "given" for c in state.history)
@@ -159,17 +275,21 @@ class _ProgressLine:
     engine: Engine[Any, Any]
     started: float = field(default_factory=time.monotonic)
     first_calls: int | None = None
+    before: tuple[float, float] = (math.nan, math.nan)
 
-    def text(self, state: State[Any]) -> str:
+    def start(self, state: State[Any]) -> None:
+        """Take the best utility and property of the ended rounds, which the open round does not change."""
+        self.before = _best(self.engine, state.history)
+
+    def text(self, state: State[Any], n_done: int) -> str:
         limits = self.engine.campaign.limits
-        n_done = state.n_calls - len(state.open)
         if self.first_calls is None:
             self.first_calls = n_done - 1
-        n_left = max(0, limits.budget - state.n_calls)
+        n_left = max(0, limits.budget - n_done - len(state.open))
         n_rounds = state.round + -(-n_left // limits.batch)
         parts = [f"round {state.round}/{n_rounds}", f"{n_done:,} of {limits.budget:,} calls"]
-        best = _best_property(self.engine, state)
-        if best is not None:
+        best = self._best_property(state)
+        if best:
             parts.append(best)
         n_new = n_done - self.first_calls
         # The first batch of this process says little about the time of a round.
@@ -178,22 +298,25 @@ class _ProgressLine:
             parts.append(f"about {format_duration(seconds)} left")
         return " · ".join(parts)
 
+    def _best_property(self, state: State[Any]) -> str:
+        """Return `best VALUE (+GAIN)`: the best utility's property, and its gain in the open round."""
+        now, value = _best(self.engine, state.pending)
+        best, shown = self.before
+        if math.isnan(now) or now <= best:
+            return "" if math.isnan(shown) else f"best {shown:.4g}"
+        gain = f" (+{now - best:.3g})" if now > best else ""
+        return f"best {value:.4g}{gain}"
 
-def _best_property(engine: Engine[Any, Any], state: State[Any]) -> str | None:
-    """Return `best VALUE (+GAIN)`: the best utility's property, and its gain in the open round."""
+
+def _best(engine: Engine[Any, Any], candidates: Sequence[Candidate[Any]]) -> tuple[float, float]:
+    """Return the best utility of the first objective or the combination, and the property that it belongs to."""
     campaign = engine.campaign
-    before, now = campaign.utilities(state.history), campaign.utilities((*state.history, *state.pending))
-    if not np.isfinite(now[:, 0]).any():
-        return None
-    row = int(np.nanargmax(now[:, 0]))
-    candidate = (*state.history, *state.pending)[row]
-    is_single = now.shape[1] == len(campaign.objectives)
-    value = candidate.y[0] if is_single else float(now[row, 0])
-    gain = ""
-    if len(before) and np.isfinite(before[:, 0]).any():
-        difference = float(now[row, 0]) - float(np.nanmax(before[:, 0]))
-        gain = f" (+{difference:.3g})" if difference > 0 else ""
-    return f"best {value:.4g}{gain}"
+    U = campaign.utilities(candidates)
+    if not np.isfinite(U[:, 0]).any():
+        return math.nan, math.nan
+    row = int(np.nanargmax(U[:, 0]))
+    utility = float(U[row, 0])
+    return utility, candidates[row].y[0] if U.shape[1] == len(campaign.objectives) else utility
 
 
 def format_duration(seconds: float) -> str:

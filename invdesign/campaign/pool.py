@@ -6,6 +6,7 @@ decoding is many-to-one, so no design may lie at `z` itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
@@ -34,13 +35,30 @@ class Funnel:
     """Designs that pass all screens and the density limit."""
     selected: int = 0
     """Designs of the batch."""
+    refused: tuple[tuple[str, int], ...] = ()
+    """Designs that each screen, or the density limit, refused, by its name; a design is refused once."""
 
     def without_repeats(self, n: int) -> Funnel:
         """Return the funnel of joined pools, without the `n` designs that are in more than one of them."""
         return replace(self, unique=self.unique - n, novel=self.novel - n, screened=self.screened - n)
 
     def __add__(self, other: Funnel) -> Funnel:
-        return Funnel(*(getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__))
+        counts = {
+            name: getattr(self, name) + getattr(other, name) for name in self.__dataclass_fields__ if name != "refused"
+        }
+        refused = Counter(dict(self.refused))
+        refused.update(dict(other.refused))
+        return replace(self, **counts, refused=tuple(refused.items()))
+
+
+def describe_refused(funnel: Funnel) -> str:
+    """Return the number of designs that each screen refused, the largest first.
+
+    Example:
+        >>> describe_refused(Funnel(refused=(("brenk", 3), ("size", 1200))))
+        'size 1,200, brenk 3'
+    """
+    return ", ".join(f"{name} {n:,}" for name, n in sorted(funnel.refused, key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +125,14 @@ def decode_screen_encode(
     found = [(i, design, latent_space.domain.key(design)) for i, design in enumerate(candidates) if design is not None]
     unique = [found[i] for i in first_occurrences(key for _, _, key in found)]
     novel = [entry for entry in unique if not is_excluded(entry[2])]
-    passed = [(*novel[i], checks) for i, checks in apply_screens(screens, [design for _, design, _ in novel])]
+    refused: Counter[str] = Counter()
+    passed = [(*novel[i], checks) for i, checks in apply_screens(screens, [design for _, design, _ in novel], refused)]
     Z = latent_space.encode([design for _, design, _, _ in passed])
     log_density = latent_space.log_density(Z)
     percentile = latent_space.percentile(latent_space.plausibility([design for _, design, _, _ in passed], Z))
     dense = [i for i in range(len(passed)) if percentile[i] >= min_plausibility]
     kept = [passed[i] for i in dense]
+    refused["min_plausibility"] += len(passed) - len(kept)
     designs, rows = tuple(entry[1] for entry in kept), [entry[0] for entry in kept]
     Z = Z[dense]
     points = [proposals[row] if row < len(proposals) else Z[i] for i, row in enumerate(rows)]
@@ -126,7 +146,9 @@ def decode_screen_encode(
         percentile=percentile[dense],
         checks=tuple(entry[3] for entry in kept),
         source=tuple(rows),
-        funnel=Funnel(len(candidates), len(found), len(unique), len(novel), len(kept)),
+        funnel=Funnel(
+            len(candidates), len(found), len(unique), len(novel), len(kept), refused=tuple((+refused).items())
+        ),
     )
 
 
@@ -177,13 +199,22 @@ def run_checks(validators: Sequence[Validator], designs: Sequence[Any]) -> list[
     return [tuple(checks) for checks in zip(*columns, strict=True)] if columns else [()] * len(designs)
 
 
-def apply_screens(screens: Sequence[Validator], designs: Sequence[Any]) -> list[tuple[int, tuple[Check, ...]]]:
+def apply_screens(
+    screens: Sequence[Validator], designs: Sequence[Any], refused: Counter[str] | None = None
+) -> list[tuple[int, tuple[Check, ...]]]:
     """Return the positions of the designs that pass all screens, each with its results.
 
     A design that fails a screen is not given to the next ones.
+
+    Args:
+        screens: Cheap checks.
+        designs: The designs to check.
+        refused: Counts the designs that each check refuses.
     """
     passed: list[tuple[int, tuple[Check, ...]]] = [(i, ()) for i in range(len(designs))]
     for screen in screens:
         results = screen([designs[i] for i, _ in passed]) if passed else []
+        if refused is not None:
+            refused.update(check.name for check in results if not check.passed)
         passed = [(i, (*checks, check)) for (i, checks), check in zip(passed, results, strict=True) if check.passed]
     return passed

@@ -103,7 +103,8 @@ class State(Generic[D]):
     records: tuple[RoundRecord, ...] = ()
     """Records of all rounds, the open one last."""
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
-    """Outcomes of each design by key, since its last correction: the mean of several measured ones counts."""
+    """Outcomes of the designs that were measured repeatedly, by key, since the last correction: the mean of several
+    measured ones counts. That of another design is in its candidate."""
 
     @property
     def n_calls(self) -> int:
@@ -173,8 +174,8 @@ class Recorder(Protocol):
         """Record the selection of a batch."""
         ...
 
-    def on_outcome(self, event: OutcomeRecorded[Any]) -> None:
-        """Record an outcome."""
+    def on_outcomes(self, events: Sequence[OutcomeRecorded[Any]]) -> None:
+        """Record outcomes that became known together: all of them or none."""
         ...
 
     def on_round_end(self, event: RoundEnded) -> None:
@@ -201,7 +202,7 @@ def apply(state: State[D], event: Event) -> State[D]:
                 records=(*state.records, record),
             )
         case OutcomeRecorded():
-            return _apply_outcome(state, event)
+            return apply_outcomes(state, [event])
         case RoundEnded(regions, record):
             return replace(
                 state,
@@ -216,23 +217,36 @@ def apply(state: State[D], event: Event) -> State[D]:
             return replace(state, history=history, records=records)
 
 
-def _apply_outcome(state: State[D], event: OutcomeRecorded[D]) -> State[D]:
-    """Write an outcome to its candidate, in the open round or in the history."""
-    old = next((c for c in (*state.pending, *state.history) if c.key == event.key), None)
-    if old is None:
-        raise InvdesignError(
-            f"outcomes given for designs that are not pending: {event.key}. Use suggest() first, and its keys"
-        )
-    new = old if event.substitute is None else event.substitute
-    earlier = state.outcomes.get(event.key, (Outcome(old.y),) if old.status == "measured" else ())
-    outcomes = (*earlier, event.outcome) if event.kind == "repeat" else (event.outcome,)
-    new = new.with_outcome(mean_outcome(outcomes))
-    return replace(
-        state,
-        pending=tuple(new if c is old else c for c in state.pending),
-        history=tuple(new if c is old else c for c in state.history),
-        outcomes={**{k: v for k, v in state.outcomes.items() if k != event.key}, new.key: outcomes},
-    )
+def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> State[D]:
+    """Return the state after outcomes, in their order; the time does not grow with the history for an open round.
+
+    Raises:
+        InvdesignError: An outcome of a design that is neither pending nor measured.
+    """
+    pending, repeated = list(state.pending), dict(state.outcomes)
+    rows = {c.key: i for i, c in enumerate(pending)}
+    is_of_history = any(event.key not in rows for event in events)
+    history = list(state.history) if is_of_history else []
+    older = {c.key: i for i, c in enumerate(history)}
+    for event in events:
+        group, row = (pending, rows.get(event.key)) if event.key in rows else (history, older.get(event.key))
+        if row is None:
+            raise InvdesignError(
+                f"outcomes given for designs that are not pending: {event.key}. Use suggest() first, and its keys"
+            )
+        old = group[row]
+        new = old if event.substitute is None else event.substitute
+        outcomes: tuple[Outcome, ...] = (event.outcome,)
+        earlier = repeated.pop(event.key, (Outcome(old.y),) if old.status == "measured" else ())
+        if event.kind == "repeat":
+            outcomes = (*earlier, event.outcome)
+            repeated[new.key] = outcomes
+        group[row] = new.with_outcome(mean_outcome(outcomes))
+        if new.key != event.key:
+            index = rows if group is pending else older
+            index[new.key] = index.pop(event.key)
+    changed = tuple(history) if is_of_history else state.history
+    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated)
 
 
 def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from invdesign.campaign.state import OutcomeRecorded, State, apply
+from invdesign.campaign.state import OutcomeRecorded, State, apply_outcomes
 from invdesign.core import D, InvdesignError, Outcome
 
 
@@ -23,6 +24,15 @@ def tell(state: State[D], outcomes: Mapping[str, Outcome]) -> State[D]:
         raise InvdesignError(
             f"outcomes given for designs that are not pending: {sorted(unknown)[:3]}. Use ask() first, and its keys"
         )
-    for key, outcome in outcomes.items():
-        state = apply(state, OutcomeRecorded(key, outcome))
-    return state
+    return apply_outcomes(state, [OutcomeRecorded(key, outcome) for key, outcome in outcomes.items()])
+
+
+def outcome_groups(items: Iterable[Any]) -> Iterator[list[tuple[int, Outcome]]]:
+    """Yield the outcomes of an executor in groups that became known together (see `core.protocols.Evaluate`).
+
+    Example:
+        >>> list(outcome_groups([(0, "a"), [(1, "b"), (2, "c")]]))
+        [[(0, 'a')], [(1, 'b'), (2, 'c')]]
+    """
+    for item in items:
+        yield item if isinstance(item, list) else [item]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         if summary is not None:
             summaries.append(summary)
     if arguments.json and summaries:
-        print(json.dumps(summaries if arguments.multirun else summaries[0], indent=1))
+        terminal.print_json(summaries if arguments.multirun else summaries[0])
     _raise_if_deliverables_failed({s["run"]: s["failures"] for s in summaries if s["failures"]})
     return 0
 
@@ -70,7 +69,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.out:
         copied = latent_spaces.copy_model(loaded.campaign, corpus, resources.cache, Path(arguments.out))
     if arguments.json:
-        print(json.dumps({**latent_space.card, "folder": str(copied) if copied else None}, indent=1))
+        terminal.print_json({**latent_space.card, "folder": str(copied) if copied else None})
     else:
         terminal.print_model_card(latent_space.card)
         if copied:
@@ -89,7 +88,7 @@ def _sweep_rates(arguments: argparse.Namespace, loaded: _Loaded) -> int:
         curve = sweep_rates(loaded.campaign, corpus, rates, resources.cache, progress)
     if arguments.json:
         facts = {"points": [vars(point) for point in curve.points], "information": curve.information}
-        print(json.dumps({**facts, "chosen": curve.chosen, "reason": curve.reason}, indent=1))
+        terminal.print_json({**facts, "chosen": curve.chosen, "reason": curve.reason})
         return 0
     terminal.table("rate-distortion curve on held-out designs", curve.rows())
     if curve.information is not None:
@@ -143,7 +142,7 @@ def sample(arguments: argparse.Namespace) -> int:
         _print_facts(arguments, facts)
         return 0
     texts = [latent_space.domain.to_text(design) for design in designs]
-    print(json.dumps(texts, indent=1) if arguments.json else "\n".join(texts))
+    terminal.print_json(texts) if arguments.json else print("\n".join(texts))
     return 0
 
 
@@ -182,7 +181,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     facts = paths.write_interpolation(found, engine, folder, settings=settings, command=_command_line())
     if arguments.json:
-        print(json.dumps(facts, indent=1, allow_nan=False))
+        terminal.print_json(facts)
     else:
         terminal.print_interpolation(facts, engine.campaign.objectives)
     return 0
@@ -220,7 +219,7 @@ def options(arguments: argparse.Namespace) -> int:
     given = arguments.group or ""
     groups = compose.groups(arguments.config_dir)
     if not given and arguments.json:
-        print(json.dumps({"groups": groups, "settings": [vars(option) for option in explain.top_level()]}, indent=1))
+        terminal.print_json({"groups": groups, "settings": [vars(option) for option in explain.top_level()]})
         return 0
     if not given:
         rows = [{"group": group, "choices": ", ".join(names)} for group, names in groups.items()]
@@ -252,7 +251,7 @@ def check_data(arguments: argparse.Namespace) -> int:
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
     if arguments.json:
         facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
-        print(json.dumps({**facts, "rejected": rows}, indent=1))
+        terminal.print_json({**facts, "rejected": rows})
         return 1 if n_lost else 0
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
     print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
@@ -277,7 +276,7 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
     settings = explain.explain(checked, composed)
     if arguments.show_config:
         if arguments.json:
-            print(json.dumps(explain.settings_json(settings), indent=1))
+            terminal.print_json(explain.settings_json(settings))
         else:
             print(explain.settings_text(settings))
         return None
@@ -318,7 +317,7 @@ def _carry_out(arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, 
         try:
             opened.run()
         except BaseException:
-            if opened.state.records:
+            if opened.state.history:
                 so_far = _write_out(opened)
                 print(f"so far: {', '.join(so_far['files'])}", file=sys.stderr)
             raise
@@ -349,6 +348,8 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "run": str(opened.folder),
         "rounds": status.round,
         "calls": status.n_calls,
+        "baseline_calls": opened.n_baseline_calls(),
+        "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
         "shortlist": opened.shortlist().rows(),
         "failed_checks": count_failures(opened.validated()),
@@ -502,7 +503,7 @@ def _raise_if_deliverables_failed(failed: Mapping[str, Sequence[str]]) -> None:
 
 def _print_facts(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> None:
     if arguments.json:
-        print(json.dumps(facts, indent=1))
+        terminal.print_json(facts)
         return
     for key, value in facts.items():
         print(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
@@ -510,14 +511,14 @@ def _print_facts(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> Non
 
 def _print_rows(arguments: argparse.Namespace, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
     if arguments.json:
-        print(json.dumps(list(rows), indent=1))
+        terminal.print_json(list(rows))
     elif rows:
         terminal.table(title, rows)
 
 
 def _print_settings(arguments: argparse.Namespace, title: str, options: Sequence[explain.Option]) -> None:
     if arguments.json:
-        print(json.dumps([vars(option) for option in options], indent=1))
+        terminal.print_json([vars(option) for option in options])
     else:
         terminal.print_settings(title, options)
 

@@ -260,6 +260,11 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         return 0
     from invdesign.cli.commands import COMMANDS
 
+    if getattr(arguments, "json", False):
+        from invdesign.cli.terminal import json_alone
+
+        with json_alone():
+            return COMMANDS[arguments.command](arguments)
     return COMMANDS[arguments.command](arguments)
 
 

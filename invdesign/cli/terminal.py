@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
+import os
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, redirect_stdout, suppress
+from contextvars import ContextVar
+from typing import IO, TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from invdesign.core import Progress as Report
 
 SECONDS_BETWEEN_LINES = 5.0
+_json_stream: ContextVar[IO[str] | None] = ContextVar("where JSON is printed", default=None)
 SEPARATOR = " · "
 """Separates the parts of a stage that names its own counts, which are then not printed again."""
 
@@ -35,6 +40,43 @@ def progress() -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=False) as bars:
         yield _Bars(bars)
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Keep standard output for `print_json`; all else that is written there goes to standard error."""
+    stream: IO[str] = sys.stdout
+    saved: int | None = None
+    with suppress(OSError, ValueError):  # no file: a notebook, a test
+        if sys.stdout.fileno() == 1:
+            sys.stdout.flush()
+            saved = os.dup(1)
+            os.dup2(2, 1)
+            stream = os.fdopen(os.dup(saved), "w", encoding="utf-8")
+    token = _json_stream.set(stream)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _json_stream.reset(token)
+        if saved is not None:
+            with suppress(BrokenPipeError):
+                stream.close()
+            os.dup2(saved, 1)
+            os.close(saved)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on standard output; a number that is not finite is null."""
+    print(json.dumps(_finite(value), indent=1, allow_nan=False), file=_json_stream.get(), flush=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Lines:
@@ -119,15 +161,14 @@ def print_summary(summary: Mapping[str, Any], *, max_rows: int = 10) -> None:
     if candidates:
         table(f"best {min(max_rows, len(candidates))} of {len(candidates)} candidates", candidates[:max_rows])
     else:
-        is_seeded_only = summary["rounds"] == 0
-        reason = "only seed designs were measured" if is_seeded_only else "no measured design passed every validator"
-        console.print(f"no candidates: {reason}")
+        console.print(f"no candidates: {summary['no_candidates']}", markup=False)
     if summary["failed_checks"]:
         counts = ", ".join(f"{name} {n}" for name, n in summary["failed_checks"].items())
         console.print(f"measured designs that failed checks (one may fail several): {counts}", markup=False)
     for warning in summary["warnings"]:
         console.print(f"warning: {warning}", markup=False)
-    console.print(f"{summary['calls']:,} oracle calls in {summary['rounds']} rounds", markup=False)
+    baseline = f", and {summary['baseline_calls']:,} of the random search" if summary["baseline_calls"] else ""
+    console.print(f"{summary['calls']:,} oracle calls in {summary['rounds']} rounds{baseline}", markup=False)
     for path in summary["files"]:
         console.print(path, markup=False, highlight=False, soft_wrap=True)
 

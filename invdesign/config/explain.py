@@ -17,7 +17,7 @@ from invdesign.config.signatures import DefaultPart, Parameter, signature
 from invdesign.core.errors import InvdesignError
 
 META = ("_target_", "_partial_")
-CALL_ARGUMENTS = ("progress", "n_outputs")
+CALL_ARGUMENTS = ("progress", "n_outputs", "pace", "is_grouped")
 """Keyword arguments that the program gives when it calls a bound function."""
 MAX_LEVELS = 5
 """Length of the path below which the parameters of default parts are listed."""

@@ -74,6 +74,12 @@ def check(
         named["oracle"] = _combine(named.get("oracle"), where)
     chosen = {key: value for key, value in named.items() if _is_chosen(root.parameters[key], value)}
     for key in ("domain", "vae", "oracle", "objectives"):
+        if key == "oracle" and key not in chosen:
+            raise InvdesignError(
+                "campaign: expected an oracle, which measures designs, got none. Choose one (oracle=..., see invdesign "
+                "options oracle), or your own with oracle.NAME.function=module:function --allow module. Where a "
+                "laboratory measures, work in Python with CampaignRun.suggest() and CampaignRun.tell() (see the README)"
+            )
         if key not in chosen:
             raise InvdesignError(f"campaign: expected {key}, got none. Choose one, e.g. {key}=... or base=molecules")
     return {key: part(value, where, (key,), root.parameters[key]) for key, value in chosen.items()}

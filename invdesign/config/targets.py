@@ -6,7 +6,9 @@ import ast
 import difflib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -123,7 +125,8 @@ def resolve(target: str) -> Any:
     """
     module, _, name = target.rpartition(".")
     try:
-        found = importlib.import_module(module)
+        with redirect_stdout(sys.stderr):
+            found = importlib.import_module(module)
     except ImportError as error:
         extra = EXTRAS.get((error.name or "").split(".")[0])
         if extra:
@@ -136,6 +139,12 @@ def resolve(target: str) -> Any:
         raise InvdesignError(
             f"_target_ {target!r}: cannot import {module!r} ({error}). Put it into the campaign's folder or into "
             "the current one, or install it"
+        ) from error
+    except (Exception, SystemExit) as error:  # a module of the user may do anything
+        if module.startswith(f"{OURS}."):
+            raise
+        raise InvdesignError(
+            f"_target_ {target!r}: importing {module!r} failed with {type(error).__name__}: {error}. Correct the module"
         ) from error
     if not callable(getattr(found, name, None)):
         close = difflib.get_close_matches(name, [n for n in vars(found) if not n.startswith("_")], n=1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from functools import partial
 from html import escape
 from typing import Any, TypeVar
@@ -21,6 +23,7 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Typicality,
 )
 from invdesign.core.records import Array, B, D
 
@@ -62,6 +65,13 @@ def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
 
 
+def penalties(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
+    """Return the nats by which decoded designs are less likely than their decoder says; 0 where it does not say."""
+    if isinstance(encoding, Typicality):
+        return np.asarray(encoding.penalties(designs), dtype=np.float64)
+    return np.zeros(len(designs))
+
+
 def features(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
     """Return `n x f` features that a surrogate reads beside the latent; `n x 0` where the encoding has none."""
     if isinstance(encoding, Features):
@@ -88,10 +98,11 @@ def prepare_oracle(oracle: Oracle) -> None:
         load(**{name: value for name, value in settings.items() if name in known})
         return
     try:
-        oracle([])
+        with redirect_stdout(sys.stderr):
+            oracle([])
     except InvdesignError:
         raise
-    except Exception as error:  # it may be nothing but the empty list
+    except (Exception, SystemExit) as error:  # it may be nothing but the empty list
         logger.warning("the oracle, called with no designs, raised %s: %s", type(error).__name__, error)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from invdesign.core.objectives import Objective
-from invdesign.core.records import Array, B, Candidate, Check, Corpus, D, Landscape, Outcome
+from invdesign.core.records import Array, B, Candidate, Check, Corpus, D, Landscape
 
 if TYPE_CHECKING:
     import torch
@@ -212,6 +212,19 @@ class Sanity(Protocol[D_in]):
 
 
 @runtime_checkable
+class Typicality(Protocol[D_in]):
+    """Optional, of an encoding: what is rarer in the corpus than among decoded designs."""
+
+    def penalties(self, designs: Sequence[D_in]) -> Array:
+        """Return the nats (0 or more) by which decoded designs are less likely than their decoder says, `n`.
+
+        Where a decoder offers several designs for a latent, the one with the largest log-likelihood less its penalty
+        is taken.
+        """
+        ...
+
+
+@runtime_checkable
 class Preparable(Protocol):
     """Optional, of an oracle: loading of what it needs, before a VAE is trained.
 
@@ -249,8 +262,11 @@ Propose = Callable[[Landscape, int], "Tensor"]
 """Proposes `n x d` latent points worth decoding."""
 BuildVAE = Callable[[Encoding[Any, Any]], "nn.Module"]
 """Builds an untrained VAE for an encoding."""
-Evaluate = Callable[[Oracle, Sequence[Any]], Iterator[tuple[int, Outcome]]]
-"""Runs an oracle somewhere; yields the position of a design and its outcome as they finish."""
+Evaluate = Callable[[Oracle, Sequence[Any]], Iterator[Any]]
+"""Runs an oracle somewhere; yields the position of a design and its outcome as they finish, `(int, Outcome)`.
+
+Where it yields a list of such pairs, they became known together, and are recorded together.
+"""
 Deliver = Callable[[Sequence[Candidate[Any]], Path], Sequence[Path]]
 """Writes files for those who make or simulate the shortlist into an empty folder, and returns their paths."""
 Illustrate = Callable[[Sequence[Candidate[Any]], Sequence[Candidate[Any]], Sequence[Objective]], Mapping[str, str]]

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import redirect_stdout
 from typing import Any, Literal
 
 import numpy as np
 
 from invdesign.core import InvdesignError, Oracle, Outcome, Progress, silent
 from invdesign.execution.outcomes import failure_outcome, validate_answer
+from invdesign.execution.pace import Pace
 
 Call = Future[tuple[Any, float]]
 POLL_SECONDS = 0.5
@@ -30,36 +33,54 @@ def in_process(
     chunk: int | None = None,
     n_outputs: int | None = None,
     allow_partial: bool = False,
+    pace: Pace | None = None,
+    is_grouped: bool = False,
     progress: Progress = silent,
-) -> Iterator[tuple[int, Outcome]]:
-    """Call the oracle in this process, on all designs at once; where that call fails, on each design by itself.
+) -> Iterator[Any]:
+    """Call the oracle in this process; where a call on several designs fails, on each design by itself.
+
+    Outcomes are known when a call returns, so long calls would be lost by a stop of the process. Without `chunk` the
+    size of a call follows from the time that earlier ones took: a slow oracle measures one design after the other, a
+    fast one, or one that takes as long for many designs as for one, all of them at once (see `Pace`).
 
     An oracle that hangs cannot be stopped, and one that crashes ends this process too; use `process_pool` for those.
+    What the oracle prints on standard output goes to standard error.
 
     Args:
         oracle: Function from `n` designs to `n` or `n x m` values.
         designs: The designs to measure.
-        chunk: Designs of each call; None for all of them.
-        n_outputs: `m`, where it is known; a result of another width is invalid.
+        chunk: Designs of each call; None for a number that follows from their duration.
+        n_outputs: `m`, where it is known.
         allow_partial: Whether a row with some finite values counts as measured.
+        pace: Durations of earlier calls, which this one adds to.
+        is_grouped: Whether the outcomes of a call are yielded together, as a list, so that they are recorded together.
         progress: Called after every call.
 
     Yields:
-        Position of the design and its outcome.
+        Position of the design and its outcome, or lists of them.
+
+    Raises:
+        InvdesignError: The oracle returns another number of values for each design than `n_outputs`.
     """
     _check_at_least_one("chunk", chunk)
-    done = 0
-    queue = _chunks(len(designs), chunk or max(len(designs), 1))
-    while queue:
-        positions = queue.pop(0)
+    pace = pace or Pace()
+    done, limit = 0, len(designs)
+    while done < len(designs):
         progress("oracle", done, len(designs))
+        size = min(limit, chunk or pace.size(), len(designs) - done)
+        positions = tuple(range(done, done + size))
         call, lasted = _run(oracle, [designs[i] for i in positions])
-        outcomes = _outcomes(call, False, len(positions), lasted, n_outputs, allow_partial)
+        outcomes = _outcomes(call, False, size, lasted, n_outputs, allow_partial)
         if outcomes is None:
-            queue = [(i,) for i in positions] + queue
+            limit = 1
             continue
-        done += len(positions)
-        yield from zip(positions, outcomes, strict=True)
+        pace.add(size, lasted)
+        done += size
+        found = list(zip(positions, outcomes, strict=True))
+        if is_grouped:
+            yield found
+        else:
+            yield from found
     progress("oracle", done, len(designs))
 
 
@@ -251,7 +272,7 @@ def _run(oracle: Oracle, designs: list[Any]) -> tuple[Call, float]:
     started = time.monotonic()
     try:
         call.set_result(_timed(oracle, designs))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         call.set_exception(error)
     return call, time.monotonic() - started
 
@@ -264,8 +285,10 @@ def _shape(answer: Any) -> tuple[int, ...]:
 
 
 def _timed(oracle: Oracle, designs: list[Any]) -> tuple[Any, float]:
+    """Return the answer of an oracle and its duration; standard output is kept for the results of the command."""
     started = time.monotonic()
-    answer = oracle(designs)
+    with redirect_stdout(sys.stderr):
+        answer = oracle(designs)
     return answer, time.monotonic() - started
 
 

@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from invdesign.core import Array, Outcome, Status
+from invdesign.core import Array, InvdesignError, Outcome, Status
 
 MAX_REASON = 500
 """Characters of the text of an error that are kept."""
+ONE_DESIGN = (
+    "An oracle gets a list of designs; of a function f of one design make one with "
+    "def score(designs): return [f(design) for design in designs]"
+)
 
 
 def validate_answer(
@@ -26,6 +30,12 @@ def validate_answer(
         allow_partial: Whether a row with some finite values counts as measured.
         seconds: Duration of the call [s]; each design gets an equal part.
 
+    Returns:
+        `n` outcomes: measured, invalid where a value is not finite, failed where the answer has another shape.
+
+    Raises:
+        InvdesignError: There are `n` rows of another width than `n_outputs`: no design will ever get its values.
+
     Example:
         >>> [(outcome.status, outcome.reason) for outcome in validate_answer([1.0, float("nan")], 2)]
         [('measured', ''), ('invalid', 'not finite: value 1 is nan')]
@@ -34,14 +44,24 @@ def validate_answer(
     try:
         Y = np.asarray(answer, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        reason = f"oracle: expected {n} rows of numbers, got {type(answer).__name__}: {error}"
-        return [_invalid(n_outputs, reason, each)] * n
+        return [
+            _no_answer(n_outputs, f"oracle: expected a list of {n} numbers or rows, got {_show(answer)}: {error}", each)
+        ] * n
+    if answer is None or Y.ndim == 0:
+        expected = f"a list of {n} value{'s' * (n != 1)}, one for each design"
+        return [_no_answer(n_outputs, f"oracle: expected {expected}, got {_show(answer)}. {ONE_DESIGN}", each)] * n
     shape = Y.shape
     if Y.ndim == 1:
         Y = Y[:, None]
-    if Y.ndim != 2 or len(Y) != n or Y.shape[1] != (n_outputs or Y.shape[1]) or Y.shape[1] == 0:
-        expected = f"{n} values" if n_outputs in (None, 1) else f"{n} x {n_outputs} values"
-        return [_invalid(n_outputs, f"oracle: expected {expected}, got shape {shape}", each)] * n
+    if Y.ndim == 2 and len(Y) == n and n and n_outputs and Y.shape[1] not in (0, n_outputs):
+        raise InvdesignError(
+            f"oracle: expected {n_outputs} value{'s' * (n_outputs != 1)} for each design, one for each objective, got "
+            f"{Y.shape[1]}. Correct the oracle, or list its {Y.shape[1]} properties under objectives"
+        )
+    if Y.ndim != 2 or len(Y) != n or Y.shape[1] == 0:
+        expected = f"{n} value{'s' * (n != 1)}" if n_outputs in (None, 1) else f"{n} x {n_outputs} values"
+        reason = f"oracle: expected {expected}, one row for each design, got shape {shape}"
+        return [_no_answer(n_outputs, reason, each)] * n
     return [_validate_row(row, allow_partial, each) for row in Y]
 
 
@@ -56,7 +76,11 @@ def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds:
     from pebble import ProcessExpired
 
     status: Status = "failed"
-    reason = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+    reason = f"{type(error).__name__}: {' '.join(str(error).split())}".strip().removesuffix(":")
+    if isinstance(error, SystemExit):
+        reason = f"the oracle ended its process with sys.exit({error.code!r}). Let it raise an error, or return NaN"
+    elif isinstance(error, TypeError | AttributeError):
+        reason = f"{reason[: MAX_REASON - len(ONE_DESIGN) - 3]} ({ONE_DESIGN})"
     if isinstance(error, TimeoutError):
         status, reason = "timeout", str(error) or f"stopped after {seconds:.1f} s"
     elif isinstance(error, ProcessExpired):
@@ -83,8 +107,16 @@ def _validate_row(row: Array, allow_partial: bool, seconds: float) -> Outcome:
     return Outcome(y, status, f"not finite: {which}", seconds)
 
 
-def _invalid(n_outputs: int | None, reason: str, seconds: float) -> Outcome:
-    return Outcome(_unknown_values(n_outputs), "invalid", reason, seconds)
+def _no_answer(n_outputs: int | None, reason: str, seconds: float) -> Outcome:
+    return Outcome(_unknown_values(n_outputs), "failed", reason[:MAX_REASON], seconds)
+
+
+def _show(answer: Any) -> str:
+    """Return an answer of the wrong kind in a few words."""
+    is_plain = isinstance(answer, str | int | float | list)
+    return (
+        "None" if answer is None else f"{type(answer).__name__} {answer!r}"[:80] if is_plain else type(answer).__name__
+    )
 
 
 def _unknown_values(n_outputs: int | None) -> tuple[float, ...]:

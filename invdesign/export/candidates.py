@@ -14,7 +14,7 @@ from typing import Any
 from invdesign.core import Candidate, D, Deliver, DesignSpace, InvdesignError, Objective
 from invdesign.export.provenance import provenance
 from invdesign.export.result_table import Columns, candidate_table
-from invdesign.io.atomic import sha256_of, write_atomically
+from invdesign.io.atomic import sha256_of, unfinished_prefix, write_atomically
 from invdesign.io.design_files import formats, write_designs
 from invdesign.io.json_values import to_plain
 from invdesign.io.tables import write_table
@@ -172,7 +172,7 @@ def _deliver(deliver: Deliver, candidates: Sequence[Candidate[Any]], folder: Pat
         InvdesignError: The deliverable returned something other than files that it wrote, or they cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+    with tempfile.TemporaryDirectory(prefix=f"{unfinished_prefix()}{folder.name}-", dir=folder.parent) as temporary:
         root = Path(temporary).resolve()
         returned = deliver(candidates, root)
         if not isinstance(returned, Sequence) or isinstance(returned, str):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,9 @@ MIN_FREE_BYTES = 32 * 2**20
 """Free space that a campaign needs [bytes]."""
 PROBE_BYTES = 256 * 2**10
 """Size of the file that `probe` writes [bytes]."""
+
+UNFINISHED = ".unfinished-"
+"""Start of the names of temporary files."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
@@ -37,7 +42,8 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        prefix = f"{unfinished_prefix()}{path.stem}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -55,6 +61,33 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> Path:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def unfinished_prefix() -> str:
+    """Return the start of the names of temporary files of this process; `remove_unfinished` finds them later."""
+    return f"{UNFINISHED}{socket.gethostname()}-{os.getpid()}-"
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove temporary files that killed processes of this machine left in a folder and its subfolders."""
+    own = f"{UNFINISHED}{socket.gethostname()}-"
+    for pattern in (f"{UNFINISHED}*", f"*/{UNFINISHED}*", f"*/*/{UNFINISHED}*"):
+        for path in folder.glob(pattern):
+            pid = path.name.removeprefix(own).split("-", 1)[0]
+            if not path.name.startswith(own) or not pid.isdigit() or _is_running(int(pid)):
+                continue
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
@@ -86,6 +119,11 @@ def probe(folder: Path) -> None:
         InvdesignError: The folder cannot be written, or has less than 32 MiB of free space.
     """
     folder = Path(folder)
+    broken = next((p for p in (folder, *folder.parents) if p.is_symlink() and not p.exists()), None)
+    if broken is not None:
+        raise InvdesignError(
+            f"{broken}: is a link to nothing (a disk that is not mounted?). Mount it, or choose another"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:

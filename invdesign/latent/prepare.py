@@ -31,6 +31,7 @@ from invdesign.latent.density import mixture
 from invdesign.latent.diagnosis import diagnose
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
+from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE
 from invdesign.vae.information import information_content
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
@@ -286,6 +287,7 @@ def write_model(
         "sample": latent_space.sample.half(),
         "sample_sd": latent_space.sample_sd.half(),
         "reference": latent_space.reference_plausibilities,
+        "training_keys": TrainingKeys.of(map(domain.key, corpus.designs)).checksums,
     }
     save_model(folder, training.vae, meta, half=half, extra=extra)
 
@@ -385,4 +387,5 @@ def load_latent_space(
         sample_sd,
         extra["reference"].double(),
         card,
+        training_keys=TrainingKeys(extra["training_keys"]),
     )

@@ -6,15 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
 from invdesign.core import B, D, Density, DesignSpace, Encoding, InvdesignError
+from invdesign.core.capabilities import penalties
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
 from invdesign.latent.moments import posterior_moments
-from invdesign.vae.base import VAE, device_of, to_device
+from invdesign.latent.training_keys import TrainingKeys
+from invdesign.vae.base import VAE, Ranked, device_of, to_device
 from invdesign.vae.priors import StandardNormal
 
 RETRY_RADII = (0.05, 0.3)
@@ -57,6 +60,8 @@ class LatentSpace(Generic[D, B]):
     """Points tried around one that decodes to no design."""
     geometry: LatentGeometry = field(default_factory=Euclidean)
     """Geometry of the space."""
+    training_keys: TrainingKeys = field(default_factory=TrainingKeys)
+    """Keys of the designs that the VAE was trained on."""
 
     @property
     def d(self) -> int:
@@ -173,20 +178,32 @@ class LatentSpace(Generic[D, B]):
         """Return points of the space as the VAE's own latents, on its device."""
         return self.vae.prior.from_base((Z * self.scale + self.shift).float().to(self.device))
 
+    @torch.no_grad()
     def _decode(self, Z: Tensor) -> list[D | None]:
-        """Return the first of the ranked outputs at each point that is a design."""
+        """Return the best of the ranked outputs at each point that are designs."""
         designs: list[D | None] = []
-        with torch.no_grad():
-            for part in _parts(self._raw(Z)):
-                first, *others = (to_device(batch, "cpu") for batch in self.vae.generate_ranked(part))
-                decoded = self.encoding.decode(first)
-                for batch in others:
-                    missing = [i for i, design in enumerate(decoded) if design is None]
-                    if not missing:
-                        break
-                    for i, design in zip(missing, self.encoding.decode(batch[torch.tensor(missing)]), strict=True):
-                        decoded[i] = design
-                designs += decoded
+        for part in _parts(self._raw(Z)):
+            designs += self._choose(self.vae.generate_ranked(part))
+        return designs
+
+    def _choose(self, outputs: Sequence[Ranked]) -> list[D | None]:
+        """Return for each row the design of the largest score less its penalty, among outputs of falling scores."""
+        n = len(outputs[0].scores)
+        designs: list[D | None] = [None] * n
+        best = np.full(n, -np.inf)
+        for output in outputs:
+            scores = output.scores.double().cpu().numpy()
+            # A later output cannot win where the best so far needs no penalty.
+            (rows,) = np.nonzero(best < scores)
+            if not len(rows):
+                break
+            batch = to_device(output.batch, "cpu")
+            decoded = self.encoding.decode(batch if len(rows) == n else batch[torch.from_numpy(rows)])
+            found = [(row, design) for row, design in zip(rows, decoded, strict=True) if design is not None]
+            rates = scores[[row for row, _ in found]] - penalties(self.encoding, [design for _, design in found])
+            for (row, design), rate in zip(found, rates, strict=True):
+                if rate > best[row]:
+                    designs[row], best[row] = design, rate
         return designs
 
 

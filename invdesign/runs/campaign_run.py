@@ -34,6 +34,7 @@ from invdesign.campaign import (
     validate_candidates,
 )
 from invdesign.campaign.loop import finetune_if_due
+from invdesign.campaign.pool import Funnel, describe_refused
 from invdesign.config.instantiate import bind, build
 from invdesign.core import (
     FAILED,
@@ -51,8 +52,9 @@ from invdesign.core import (
 )
 from invdesign.core.capabilities import label, prepare_oracle
 from invdesign.execution.executors import in_process
+from invdesign.execution.pace import Pace
 from invdesign.export import Exported, export, provenance
-from invdesign.io.atomic import probe
+from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.tables import write_table
 from invdesign.ledger import Ledger
 from invdesign.report import ReportData, report
@@ -64,6 +66,11 @@ from invdesign.search.search import Search
 REPORT = "report.html"
 REJECTED = "rejected.csv"
 REJECTED_SEEDS = "rejected_seeds.csv"
+WITHOUT_ORACLE = (
+    "Without an oracle, measure the designs of CampaignRun.suggest() yourself and record their values with "
+    "CampaignRun.tell() (see the README)"
+)
+"""How to work where a laboratory measures."""
 Value = float | Sequence[float] | Outcome | None
 
 logger = logging.getLogger(__name__)
@@ -117,6 +124,7 @@ class CampaignRun(Generic[D, B]):
         self.changes: list[str] = []
         """What differs from the settings that the run started with, where that was accepted."""
         self._ledger = ledger
+        self._accept_changes = False
 
     @classmethod
     def open(
@@ -152,6 +160,7 @@ class CampaignRun(Generic[D, B]):
             campaign, evaluate = _stored_campaign(folder, config, allow)
             resources = replace(resources, evaluate=evaluate)
         config = config or RunConfig(campaign.name, {})
+        folders.check_ledger(folder)
         if not read_only:
             probe(folder)
             folders.write_config(folder, config)
@@ -160,7 +169,9 @@ class CampaignRun(Generic[D, B]):
         opened = cls(folder, campaign, ledger, config, resources)
         if not read_only:
             try:
+                remove_unfinished(folder)
                 opened.changes = ledger.agree(opened._identity(), accept_changes=accept_changes)
+                opened._accept_changes = accept_changes
             except BaseException:
                 ledger.close()
                 raise
@@ -209,6 +220,7 @@ class CampaignRun(Generic[D, B]):
             latent_space = latent_spaces.prepare_latent_space(
                 self.campaign, self.corpus, self.resources.cache, self.resources.progress
             )
+        self._check_latent_space(str(latent_space.card.get("sha256", "")), is_finetuned=bool(finetuned))
         if self._ledger.meta("model_card") is None:
             self._ledger.note("model_card", latent_space.card)
         latent_spaces.write_sample(latent_space, self.folder)
@@ -256,9 +268,7 @@ class CampaignRun(Generic[D, B]):
         pairs = list(results.items() if isinstance(results, Mapping) else results)
         state = self._started()
         events = [self._outcome_event(state, given, value, note) for given, value in pairs]
-        for event in events:
-            if event is not None:
-                self._ledger.on_outcome(event)
+        self._ledger.on_outcomes([event for event in events if event is not None])
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
         return self.status()
@@ -272,7 +282,7 @@ class CampaignRun(Generic[D, B]):
         candidate = self._known(self.state, design)
         if candidate.status == "pending":
             raise InvdesignError(f"replicate: {candidate.key} has no measurement yet. Use tell()")
-        self._ledger.on_outcome(OutcomeRecorded(candidate.key, self._outcome(value), "repeat", note))
+        self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "repeat", note))
 
     def correct(self, design: Any, value: Value, *, note: str = "") -> None:
         """Replace the value of a design; what was recorded before stays in the ledger.
@@ -281,7 +291,7 @@ class CampaignRun(Generic[D, B]):
             InvdesignError: The design was not suggested.
         """
         candidate = self._known(self.state, design)
-        self._ledger.on_outcome(OutcomeRecorded(candidate.key, self._outcome(value), "correction", note))
+        self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "correction", note))
 
     def substitute(self, design: Any, made: Any, value: Value, *, note: str = "") -> None:
         """Record that another design was made and measured in the place of a suggested one.
@@ -348,11 +358,17 @@ class CampaignRun(Generic[D, B]):
             self.campaign = replace(self.campaign, limits=limits)
             if "engine" in self.__dict__:
                 self.engine = replace(self.engine, campaign=self.campaign)
+        if not callable(self.campaign.task.oracle):
+            raise InvdesignError(
+                f"campaign {self.campaign.name!r}: expected an oracle to run, got {self.campaign.task.oracle!r}. "
+                f"{WITHOUT_ORACLE}"
+            )
         if not self.status().is_finished:
             prepare_oracle(self.campaign.task.oracle)
         self._started()
         place = evaluate or self.resources.evaluate
-        bound = bind(place, {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress})
+        options = {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress}
+        bound = bind(place, {**options, "is_grouped": True, "pace": Pace()})
         run(self.engine, self.state, evaluate=bound, recorder=self._ledger, progress=self.resources.progress)
         if self.campaign.output.baseline:
             self._run_baseline(bound)
@@ -389,6 +405,35 @@ class CampaignRun(Generic[D, B]):
         """Return the best measured designs that pass every validator, best first."""
         ranked = rank_shortlist(self.campaign, self.validated())
         return Shortlist(ranked, self.campaign.domain, self.campaign.objectives)
+
+    def explain_empty_shortlist(self) -> str:
+        """Return why there are no candidates; an empty text where there are some."""
+        if len(self.shortlist()):
+            return ""
+        state = self.state
+        calls = [c for c in state.history if c.origin != "given"]
+        failed = [c for c in calls if c.status in FAILED]
+        proposed = [c for c in state.history if c.round > 0]
+        if calls and len(failed) == len(calls):
+            return f"none of the {len(calls):,} oracle calls returned a value; the last reason: {failed[-1].reason}"
+        if not proposed and state.n_calls >= self.campaign.limits.budget:
+            n = state.n_calls
+            return f"the budget of {n:,} calls was spent on the {n:,} seed designs. Raise budget, or lower n_seeds"
+        if not proposed:
+            funnel = sum((record.funnel for record in state.records), Funnel())
+            refused = describe_refused(funnel)
+            return (
+                f"no design was proposed in {state.round} rounds: of {funnel.proposed:,} proposals {funnel.novel:,} "
+                f"were new designs, {funnel.screened:,} passed the screens"
+                + (f" (refused by {refused})" if refused else "")
+            )
+        if all(c.status in FAILED for c in proposed):
+            return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
+        return "no measured design passed every validator"
+
+    def n_baseline_calls(self) -> int:
+        """Return the oracle calls of the random search; those of the seed designs are the campaign's."""
+        return sum(c.round > 0 for c in self._baseline_history())
 
     def validated(self) -> list[Candidate[D]]:
         """Return the measured designs that the campaign proposed, with the results of all validators."""
@@ -482,7 +527,7 @@ class CampaignRun(Generic[D, B]):
         return state
 
     def _record(self, event: OutcomeRecorded[D]) -> None:
-        self._ledger.on_outcome(event)
+        self._ledger.record(event)
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
 
@@ -552,6 +597,27 @@ class CampaignRun(Generic[D, B]):
             "corpus_sha256": self.corpus.sha256 if self.corpus else "",
             "seeds_sha256": self.seeds.sha256 if self.seeds else "",
         }
+
+    def _check_latent_space(self, sha256: str, *, is_finetuned: bool) -> None:
+        """Check that a run continues in the latent space that it started with; record it where the run is new.
+
+        Raises:
+            InvdesignError: It is another one, and changes were not accepted.
+        """
+        if is_finetuned or not sha256:
+            return
+        before = self._ledger.meta("latent_space_sha256")
+        if before == sha256:
+            return
+        if before is not None:
+            if not self._accept_changes:
+                raise InvdesignError(
+                    f"{self.folder}: expected the latent space that this run started with (sha256 {before[:12]}), got "
+                    f"another one ({sha256[:12]}), in which its designs lie elsewhere. Restore the model, start a new "
+                    "run, or accept the change with --accept-changes (it is recorded)"
+                )
+            self.changes.append(f"latent space: {before[:12]} -> {sha256[:12]}")
+        self._ledger.note("latent_space_sha256", sha256)
 
     def _in_corpus(self) -> frozenset[str]:
         if "engine" in self.__dict__:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +23,10 @@ LEDGER = "ledger.sqlite"
 BASELINE = "baseline.sqlite"
 CONFIG = "config.json"
 FINISHED = "finished.json"
+MAX_NAME = 100
+"""Characters of the name of a campaign, which is the name of a folder."""
+TRACES = (FINISHED, BASELINE, "evaluated.csv", "manifest.json", "latents.safetensors")
+"""Files that a run writes after its ledger."""
 
 
 @dataclass(frozen=True)
@@ -72,22 +80,72 @@ def find_or_make(results: Path, name: str, config: Mapping[str, Any], *, fresh: 
     Raises:
         InvdesignError: The folder cannot be written.
     """
+    folder = results / check_name(name)
     code = digest(name, config)
-    own = [run for run in list_runs(results / name) if run.path.name.endswith(f"-{code}")]
-    unfinished = [run for run in own if not run.is_finished]
-    if unfinished and not fresh:
-        return unfinished[-1]
-    probe(results)
-    while True:
-        folder = results / name / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{code}"
-        try:
-            folder.mkdir(parents=True, exist_ok=False)
-        except FileExistsError:
-            time.sleep(0.2)
-            continue
-        except OSError as error:
-            raise InvdesignError(f"{folder}: cannot be made ({error.strerror}). Choose another --results") from error
-        return RunFolder(folder, is_resumed=False)
+    with _one_at_a_time(folder):
+        own = [run for run in list_runs(folder) if run.path.name.endswith(f"-{code}")]
+        unfinished = [run for run in own if not run.is_finished]
+        if unfinished and not fresh:
+            return unfinished[-1]
+        while True:
+            path = folder / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{code}"
+            try:
+                path.mkdir(exist_ok=False)
+            except FileExistsError:
+                time.sleep(0.2)
+                continue
+            except OSError as error:
+                raise InvdesignError(f"{path}: cannot be made ({error.strerror}). Choose another --results") from error
+            return RunFolder(path, is_resumed=False)
+
+
+def check_name(name: object) -> str:
+    """Return the name of a campaign where it can be the name of a folder.
+
+    Raises:
+        InvdesignError: It cannot.
+    """
+    text = str(name)
+    if re.fullmatch(r"[\w.+-](?:[\w .+-]*[\w.+-])?", text) and len(text) <= MAX_NAME and not text.startswith("."):
+        return text
+    shown = text if len(text) <= 40 else f"{text[:40]}... ({len(text)} characters)"
+    raise InvdesignError(
+        f"name: expected at most {MAX_NAME} letters, digits, spaces and _ - . +, not starting with a dot, as "
+        f"the name of a folder, got {shown!r}. Rename the campaign"
+    )
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Make a campaign's folder, and let one process at a time look for its runs or make one.
+
+    Raises:
+        InvdesignError: The folder cannot be made or written.
+    """
+    probe(folder)
+    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def check_ledger(folder: Path) -> None:
+    """Check that a run which measured something still has its ledger.
+
+    Raises:
+        InvdesignError: The ledger is missing or empty.
+    """
+    ledger = folder / LEDGER
+    is_lost = not ledger.exists() or (ledger.is_file() and ledger.stat().st_size == 0)
+    traces = [name for name in TRACES if (folder / name).exists()]
+    if is_lost and traces:
+        state = "empty" if ledger.exists() else "missing"
+        raise InvdesignError(
+            f"{ledger}: is {state}, but the run has written {traces[0]}: what it measured is not known. Restore a copy "
+            "of the ledger, or start a new run with --fresh"
+        )
 
 
 def existing(path: str | Path) -> RunFolder:
@@ -97,7 +155,9 @@ def existing(path: str | Path) -> RunFolder:
         InvdesignError: There is none.
     """
     folder = Path(path)
-    if (folder / CONFIG).is_file():
+    if folder.is_symlink() and not folder.exists():
+        raise InvdesignError(f"{path}: is a link to {folder.readlink()}, which does not exist. Check the path")
+    if (folder / CONFIG).is_file() or (folder / LEDGER).exists():
         return RunFolder(folder, is_resumed=True)
     runs = [run for run in list_runs(folder) if (run.path / CONFIG).is_file()]
     if not runs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,16 @@ from torch.distributions import Normal
 
 from invdesign.core import Encoding, InvdesignError
 from invdesign.vae.priors import Prior
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Designs of one rank at `n` latents."""
+
+    batch: Any
+    """`n` encoded designs."""
+    scores: Float[Tensor, " n"]
+    """Their log-likelihoods, up to a constant of each latent [nats]."""
 
 
 class VAE(nn.Module, ABC):
@@ -45,12 +56,12 @@ class VAE(nn.Module, ABC):
     def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Any:
         """Return the most likely designs at the latents as a batch; the same `z` gives the same design."""
 
-    def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Any]:
+    def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Ranked]:
         """Return batches of designs at the latents: the most likely ones, then the second, as far as the model ranks.
 
         Where the most likely row is no design, the next one may be. Here one batch, that of `generate`.
         """
-        return [self.generate(z, condition)]
+        return [Ranked(self.generate(z, condition), torch.zeros(len(z)))]
 
     @abstractmethod
     def architecture(self) -> dict[str, Any]:

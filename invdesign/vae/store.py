@@ -18,7 +18,7 @@ from invdesign.core import Encoding, InvdesignError
 from invdesign.io.atomic import write_bytes
 from invdesign.vae.base import VAE
 
-FORMAT = 3
+FORMAT = 4
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

@@ -59,7 +59,11 @@ class Events:
         if len(self.events) == self.dies_at:
             raise KilledError
 
-    on_batch = on_outcome = on_round_end = _record
+    on_batch = on_round_end = _record
+
+    def on_outcomes(self, events: Sequence[Any]) -> None:
+        for event in events:
+            self._record(event)
 
     def on_retrain(self, event: Any, latent_space: Any) -> None:
         self.space = latent_space
@@ -207,6 +211,9 @@ def test_random_search_fits_no_surrogate() -> None:
     campaign = toy.campaign(search=Search(acquire=None, trust_region=None, oversample=10))
     state = finished(campaign)
     assert state.n_calls == 50 and all(r.fallback_level == "none" for r in state.records[1:])
+    # Draws stop once the batch is full.
+    batch = campaign.limits.batch
+    assert all(r.funnel.selected <= r.funnel.proposed < 10 * batch for r in state.records[1:])
 
 
 def test_the_shortlist_is_valid_new_and_best_first() -> None:
@@ -314,3 +321,61 @@ def test_progress_lines_give_the_round_the_best_value_and_what_is_left() -> None
     run(engine, toy.begun(engine), evaluate=evaluate, progress=lambda stage, done, total: lines.append(stage))
     line = next(line for line in lines if line.startswith("round 3/"))
     assert "of 30 calls" in line and "best 0." in line
+
+
+class Broken:
+    """An executor whose calls all fail until it is mended."""
+
+    def __init__(self, status: Any = "failed", reason: str = "no licence") -> None:
+        self.is_mended, self.outcome = False, Outcome((np.nan,), status, reason)
+        self.asked: list[Any] = []
+
+    def __call__(self, oracle: Any, designs: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+        self.asked.append(list(designs))
+        if self.is_mended:
+            yield from evaluate(oracle, designs)
+        else:
+            yield from ((i, self.outcome) for i in range(len(designs)))
+
+
+@pytest.mark.parametrize("status", ["failed", "timeout", "crashed", "invalid"])
+def test_a_batch_that_fails_whole_stops_at_once_and_is_asked_again(status: Any) -> None:
+    engine, place, events = toy.engine(toy.campaign(budget=15)), Broken(status), Events()
+    state = toy.begun(engine, events)
+    with pytest.raises(InvdesignError, match=r"none of the 10 calls of this batch returned a value: no licence"):
+        run(engine, state, evaluate=place, recorder=events)
+    assert len(events.events) == 1 and len(events.state.open) == 10
+    place.is_mended = True
+    final = run(engine, events.state, evaluate=place, recorder=events)
+    assert place.asked[0] == place.asked[1] and final.n_calls == 15
+    assert all(c.status == "measured" for c in final.history)
+
+
+def test_failures_of_some_designs_and_values_that_are_not_finite_are_recorded() -> None:
+    def some(oracle: Any, designs: Sequence[Any]) -> Iterator[tuple[int, Outcome]]:
+        for i, outcome in evaluate(oracle, designs):
+            yield i, Outcome((np.nan,), "failed", "no") if i % 3 == 0 else outcome
+
+    engine = toy.engine(toy.campaign(budget=20))
+    state = run(engine, toy.begun(engine), evaluate=some)
+    assert state.n_calls == 20 and {c.status for c in state.history} >= {"failed", "measured"}
+
+
+def test_failures_are_recorded_where_that_is_asked_for_and_single_ones_until_they_repeat() -> None:
+    engine = toy.engine(toy.campaign(budget=20, max_failure_rate=1.0))
+    assert run(engine, toy.begun(engine), evaluate=Broken()).n_calls == 20
+    single = toy.engine(toy.campaign(budget=20, batch=1))
+    place, events = Broken(), Events()
+    place.is_mended = True
+    run(toy.engine(toy.campaign(budget=12, batch=1)), toy.begun(single, events), evaluate=place, recorder=events)
+    place.is_mended = False
+    with pytest.raises(InvdesignError, match="none of the 1 call of this batch"):
+        run(single, events.state, evaluate=place, recorder=events)
+    assert len([c for c in events.state.history if c.status == "failed"]) == 2
+
+
+def test_a_screen_that_refuses_everything_is_named_after_the_first_round(caplog: pytest.LogCaptureFixture) -> None:
+    campaign = toy.campaign(screens=[lambda designs: [Check("never", False) for _ in designs]], max_empty_rounds=2)
+    state = finished(campaign)
+    assert "of the first round passed; refused by never" in caplog.text
+    assert state.records[1].funnel.refused[0][0] == "never" and "(never " in state.records[1].notes[-1]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from invdesign.latent.space import LatentSpace
+from invdesign.vae.base import Ranked
 from invdesign.vae.priors import StandardNormal
 
 D = 4
@@ -22,8 +24,8 @@ class Itself(torch.nn.Module):
     d = D
     prior = StandardNormal()
 
-    def generate_ranked(self, z: Tensor) -> list[Tensor]:
-        return [z]
+    def generate_ranked(self, z: Tensor) -> list[Ranked]:
+        return [Ranked(z, torch.zeros(len(z)))]
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,31 @@ def test_a_point_that_decodes_to_nothing_gets_a_design_from_nearby_and_always_th
 @pytest.mark.usefixtures("without_type_checks")
 def test_a_point_in_a_void_stays_without_a_design() -> None:
     assert space(lambda row: False).decode(torch.zeros(3, D, dtype=torch.float64)) == [None] * 3
+
+
+class Two(Itself):
+    """A decoder that offers the latent itself, and its negative with a score that is 2 nats lower."""
+
+    def generate_ranked(self, z: Tensor) -> list[Ranked]:
+        return [Ranked(z, torch.zeros(len(z))), Ranked(-z, torch.full((len(z),), -2.0))]
+
+
+@dataclass(frozen=True)
+class Penalized(Where):
+    """An encoding with a penalty for points whose first coordinate is positive."""
+
+    penalty: float = 0.0
+
+    def penalties(self, designs: Sequence[Any]) -> Any:
+        return np.array([self.penalty * (design[0] > 0) for design in designs])
+
+
+@pytest.mark.usefixtures("without_type_checks")
+@pytest.mark.parametrize(("penalty", "expected"), [(1.0, 1.0), (3.0, -1.0)])
+def test_a_less_likely_output_is_taken_where_the_penalty_of_the_first_exceeds_their_difference(
+    penalty: float, expected: float
+) -> None:
+    found = replace(space(lambda row: True), vae=Two(), encoding=Penalized(lambda row: True, penalty))
+    Z = torch.ones(3, D, dtype=torch.float64)
+    Z[2] = -1
+    assert found.decode(Z) == [(expected,) * D] * 2 + [(-1.0,) * D]

@@ -108,11 +108,11 @@ def test_an_outcome_is_on_disk_at_once_and_the_round_ends_over_it(tmp_path):
     path = tmp_path / "l.sqlite"
     with Ledger.open(path, WORDS) as ledger:
         fill(ledger)
-        ledger.on_outcome(OutcomeRecorded("BETA", Outcome((2.0, 3.0), seconds=0.5)))
+        ledger.record(OutcomeRecorded("BETA", Outcome((2.0, 3.0), seconds=0.5)))
         with Ledger.open(path, WORDS, read_only=True) as other:
             assert [c.status for c in other.state().pending] == ["pending", "measured", "pending"]
             for key in ("ALPHA", "Γ-END"):
-                ledger.on_outcome(OutcomeRecorded(key, Outcome((2.0, 3.0))))
+                ledger.record(OutcomeRecorded(key, Outcome((2.0, 3.0))))
             ledger.on_round_end(RoundEnded(REGIONS, RoundRecord(1, n_measured=3)))
             assert same(other.state(), ledger.state())
     with Ledger.open(path, WORDS) as ledger:
@@ -213,7 +213,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_was(tmp_path):
     other = tmp_path / "other.sqlite"
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE stock (n INTEGER)")
-    with pytest.raises(InvdesignError, match="expected a ledger of version 2"):
+    with pytest.raises(InvdesignError, match="expected a ledger of version 3"):
         Ledger.open(other, WORDS)
 
 
@@ -269,7 +269,7 @@ with Ledger.open(Path(sys.argv[1]), words) as ledger:
         state = ledger.record(BatchSelected(candidates, RoundRecord(0)))
     for c in state.pending:
         if c.status == "pending":
-            ledger.on_outcome(OutcomeRecorded(c.key, Outcome((float(c.key[1:]),))))
+            ledger.record(OutcomeRecorded(c.key, Outcome((float(c.key[1:]),))))
             print(c.key, flush=True)
 """
 
@@ -332,3 +332,52 @@ def test_after_a_failed_write_the_ledger_returns_what_is_on_the_disk(tmp_path):
         with pytest.raises(ValueError, match="no text"):
             fill(ledger)
         assert same(ledger.state(), reduce(apply, EVENTS[:2], State()))
+
+
+EDITS = {
+    "row 2": "DELETE FROM events WHERE id = 2",
+    "expected 4 events, got 3": "DELETE FROM events WHERE id = 4",
+    "row 1": "UPDATE events SET content = replace(content, '1.5', '1.25') WHERE id = 1",
+    "row 4": "UPDATE events SET content = replace(content, 'measured', 'failed') WHERE id = 4",
+    "row 3": "UPDATE events SET content = '[1,2' WHERE id = 3",
+    "row 3: ": "UPDATE events SET content = replace(content, 'alpha', 'omega') WHERE id = 3",
+    "row 4: the content": "UPDATE events SET at = '2001-01-01T00:00:00Z' WHERE id = 4",
+    "row 4: ": "UPDATE events SET content = x'ff00' WHERE id = 4",
+    "row 2: the content": "UPDATE events SET kind = 'outcome' WHERE id = 2",
+    "table head": "DELETE FROM head",
+    "last checksum": "UPDATE head SET last_checksum = 'x'",
+    "noted fact": "UPDATE meta SET value = '\"x\"' WHERE key = 'note'",
+    "noted": "DELETE FROM meta",
+    "got 5": "INSERT INTO events SELECT 5, kind, content, at, checksum FROM events WHERE id = 4",
+}
+
+
+@pytest.mark.parametrize("expected", EDITS)
+def test_a_row_that_was_altered_removed_or_added_is_found_and_named(tmp_path, expected):
+    path = tmp_path / "l.sqlite"
+    with Ledger.open(path, WORDS) as ledger:
+        fill(ledger)
+        ledger.record(OutcomeRecorded("ALPHA", Outcome((1.0, 1.0))))
+        ledger.note("note", "a fact")
+    connection = sqlite3.connect(path)
+    connection.execute(EDITS[expected])
+    connection.commit()
+    connection.close()
+    match = "row 5" if expected == "got 5" else expected
+    for read_only in (True, False):
+        with pytest.raises(InvdesignError, match=match):
+            Ledger.open(path, WORDS, read_only=read_only)
+
+
+def test_outcomes_that_are_recorded_together_are_all_on_disk_or_none(tmp_path):
+    path = tmp_path / "l.sqlite"
+    with Ledger.open(path, WORDS) as ledger:
+        fill(ledger)
+        known = OutcomeRecorded("ALPHA", Outcome((1.0, 1.0)))
+        with pytest.raises(InvdesignError, match="not pending"):
+            ledger.on_outcomes([known, OutcomeRecorded("NOBODY", Outcome((1.0, 1.0)))])
+        assert same(ledger.state(), STATE)
+        ledger.on_outcomes([known, OutcomeRecorded("BETA", Outcome((2.0, 1.0)))])
+        expected = ledger.state()
+    with Ledger.open(path, WORDS) as ledger:
+        assert same(ledger.state(), expected) and [c.status for c in expected.pending] == ["measured"] * 2 + ["pending"]

@@ -128,7 +128,7 @@ def test_a_run_continues_where_it_was_stopped(run: CampaignRun[Any, Any]) -> Non
     run.tell(dict.fromkeys((c.key for c in some), 0.25))
     with reopened(run) as again:
         assert [c.key for c in again.suggest()] == suggested[2:]
-        assert again.state.outcomes[some[0].key][-1].y == (0.25,)
+        assert {c.key: c.y for c in again.state.pending}[some[0].key] == (0.25,)
 
 
 def test_a_run_by_hand_equals_a_run_by_the_oracle(run: CampaignRun[Any, Any], tmp_path: Path) -> None:

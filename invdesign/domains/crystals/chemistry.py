@@ -82,9 +82,12 @@ def build_structure(crystal: Crystal) -> tuple[Structure | None, str]:
     if reason:
         return None, reason
     try:
-        return structure_of(crystal), ""
+        structure = structure_of(crystal)
     except InvdesignError as error:
         return None, str(error)
+    if len(structure) != crystal.n_atoms:
+        return None, f"atoms on one place: {crystal.n_atoms} atoms at {len(structure)} distinct positions"
+    return structure, ""
 
 
 def has_cell(crystal: Crystal) -> bool:

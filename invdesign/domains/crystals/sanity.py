@@ -16,6 +16,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 from invdesign.core import Array
 from invdesign.domains.crystals.chemistry import build_structure, covalent_radius, has_cell, is_neutral
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.model.graph import PERIODIC
 from invdesign.domains.crystals.symmetry.canonical import expand
 from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
 
@@ -27,10 +28,6 @@ MIN_CLOSENESS = 0.7
 """Smallest distance of two atoms of a sane crystal in units of the sum of their covalent radii."""
 SYMPREC = 0.1
 """Distance within which two atoms count as symmetry-equivalent in the share of P1 [angstrom]."""
-
-# An atom nearer than this [angstrom] is the center itself.
-SELF_DISTANCE = 1e-8
-PERIODIC = np.ones(3, dtype=np.int64)
 
 
 def measure_sanity(designs: Sequence[Crystal]) -> dict[str, Array]:
@@ -107,22 +104,26 @@ def nearest_contact(crystal: Crystal) -> tuple[float, float]:
         crystal: The crystal.
 
     Returns:
-        Distance [angstrom] and ratio, periodic images included; infinite where no two atoms are near, 0 for a crystal
-        that cannot be built.
+        Distance [angstrom] and ratio, periodic images included; infinite where no two atoms are near, 0 for two atoms
+        on one place and for a crystal that cannot be built.
     """
     if not has_cell(crystal):
         return 0.0, 0.0
     blocks = [images(crystal.space_group, np.array(orbit.position)) for orbit in crystal.orbits]
+    sizes = [len(block) for block in blocks]
+    if any(size != orbit.multiplicity for size, orbit in zip(sizes, crystal.orbits, strict=True)):
+        return 0.0, 0.0  # images of an atom coincide
     orbit_radii = np.array([covalent_radius(orbit.element) for orbit in crystal.orbits])
-    radii = np.repeat(orbit_radii, [len(block) for block in blocks])
+    radii = np.repeat(orbit_radii, sizes)
     lattice = lattice_of(crystal.cell)
     # All images of an atom have the same neighbours, so that one atom of each orbit is a center.
-    centers = np.array([block[0] for block in blocks]) @ lattice
+    atoms = np.concatenate(blocks) @ lattice
+    starts = np.cumsum([0, *sizes[:-1]])
     reach = max(MIN_DISTANCE, 2 * float(radii.max()) * MIN_CLOSENESS)
-    first, second, _, distance = find_points_in_spheres(
-        np.concatenate(blocks) @ lattice, centers, r=reach, pbc=PERIODIC, lattice=lattice, tol=1e-8
+    first, second, shift, distance = find_points_in_spheres(
+        atoms, atoms[starts], r=reach, pbc=PERIODIC, lattice=lattice, tol=1e-8
     )
-    is_pair = distance > SELF_DISTANCE
+    is_pair = (second != starts[first]) | shift.any(1)
     if not is_pair.any():
         return math.inf, math.inf
     ratios = distance / (orbit_radii[first] + radii[second])

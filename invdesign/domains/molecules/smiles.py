@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import selfies
@@ -42,6 +43,14 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     problem = _check_text(text)
     if problem:
         return None, problem
+    mol, problem = _parse_text(text)
+    # Molecules are mutable, so every caller gets its own.
+    return None if mol is None else Chem.Mol(mol), problem
+
+
+# A design is parsed when it is decoded, screened, encoded and described; a copy costs a quarter of that.
+@lru_cache(maxsize=4096)
+def _parse_text(text: str) -> tuple[Chem.Mol | None, str]:
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(text)
         if mol is None:

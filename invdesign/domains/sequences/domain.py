@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
+from invdesign.domains.sequences.mutation_lists import MutationLists
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
@@ -23,9 +24,10 @@ from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, par
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
-FITTED = ("kind", "length", "max_length", "gaps")
+FITTED = ("kind", "length", "max_length", "gaps", "representation")
 """Settings that `fit` decides or depends on; the limits of the design task are not part of a model."""
 MAX_LABEL_LENGTH = 60
+Representation = Literal["letters", "mutations"]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ class Sequences:
     """Letters of the shortest design where lengths differ."""
     both_strands: bool = False
     """Whether DNA is double-stranded: a strand and its reverse complement are one design, and cost one call."""
+    representation: Representation = "letters"
+    """Rows that the VAE reads and writes: `"letters"`, or `"mutations"`, lists of the mutations of a wild type that has
+    the length of every design.
+
+    Variants of one protein hold few nats (GFP 25, AAV 19), all of them in their mutations. As lists they are short, so
+    that an autoregressive decoder is fast and the latent space can be held close to what the variants hold."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", canonical_kind(self.kind))
@@ -85,6 +93,16 @@ class Sequences:
             raise InvdesignError(
                 f"sequences: expected 1 <= min_length <= max_length, got min_length={self.min_length}, "
                 f"max_length={self.max_length}"
+            )
+        if self.representation not in get_args(Representation):
+            raise InvdesignError(
+                f"sequences: representation must be one of {', '.join(get_args(Representation))}, "
+                f"got {self.representation!r}"
+            )
+        if self.representation == "mutations" and not (self.wild_type and isinstance(self.length, int)):
+            raise InvdesignError(
+                "sequences: representation='mutations' needs a wild type and length='fixed', got "
+                f"length={self.length!r} and {'a' if self.wild_type else 'no'} wild type. Set both, or leave it out"
             )
         assert self.constraints  # its limits are checked now
 
@@ -225,7 +243,12 @@ class Sequences:
             )
         else:
             length = sizes[0]
-        return SequenceEncoding(replace(self, length=length, max_length=max_length))
+        domain = replace(self, length=length, max_length=max_length)
+        if self.wild_type is None or self.representation == "letters":
+            return SequenceEncoding(domain)
+        lists = MutationLists(self.wild_type.sequence, self.letters, 1)
+        n_mutations = max(len(lists.changes(design)) for design in designs)
+        return SequenceEncoding(domain, n_mutations + max(1, n_mutations // 10))
 
     def restore(self, state: Mapping[str, Any]) -> SequenceEncoding:
         """Return the encoding of a stored model, with the limits that are set here.
@@ -235,12 +258,16 @@ class Sequences:
         """
         try:
             fitted = {name: state[name] for name in FITTED}
+            is_listed = fitted["representation"] == "mutations"
+            n_mutations, own = (int(state["n_mutations"]), state["wild_type"]) if is_listed else (0, None)
             tokens = state["vocabulary"]
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise InvdesignError(
                 f"sequences: the state is that of another domain or version ({type(error).__name__}: {error})"
             ) from error
-        encoding = SequenceEncoding(replace(self, **fitted))
+        encoding = SequenceEncoding(replace(self, **fitted), n_mutations)
+        if own is not None and own != encoding.domain.wild_type.sequence:  # type: ignore[union-attr]
+            raise InvdesignError("sequences: the model lists mutations of another wild type. Train again")
         if list(encoding.vocabulary) != list(tokens):
             raise InvdesignError("sequences: the state is that of another version: its tokens differ. Train again")
         return encoding
@@ -270,23 +297,38 @@ class SequenceEncoding:
 
     domain: Sequences
     """The domain with the lengths of the corpus."""
+    n_mutations: int = 0
+    """Largest number of mutations in a list; 0 where rows are letters."""
 
     @cached_property
     def vocabulary(self) -> tuple[str, ...]:
-        """The tokens: three special ones, then the letters."""
-        return (*SPECIAL, *self.domain.letters)
+        """The tokens: three special ones, then the letters; of lists of mutations the positions before them."""
+        return (*SPECIAL, *self.domain.letters) if self._lists is None else self._lists.vocabulary
 
     @property
     def shape(self) -> EncodingShape:
         """Sizes of a batch."""
+        if self._lists is not None:
+            return EncodingShape(self._lists.row_length, len(self.vocabulary))
         return EncodingShape(self.domain.row_length, len(self.vocabulary), isinstance(self.domain.length, int))
+
+    @cached_property
+    def _lists(self) -> MutationLists | None:
+        """The rows of lists of mutations; None where rows are letters."""
+        own = self.domain.wild_type
+        if own is None or self.domain.representation == "letters":
+            return None
+        return MutationLists(own.sequence, self.domain.letters, self.n_mutations)
 
     def state(self) -> dict[str, Any]:
         """Return what the model depends on, as JSON; the limits of the design task are not part of it."""
-        return {**self.domain.settings(), "vocabulary": list(self.vocabulary)}
+        listed = {} if self._lists is None else {"n_mutations": self.n_mutations, "wild_type": self._lists.wild_type}
+        return {**self.domain.settings(), **listed, "vocabulary": list(self.vocabulary)}
 
     def encode(self, designs: Sequence[str]) -> Tensor:
         """Return `n x row_length` token numbers; an unknown letter is the unknown token, a long design is truncated."""
+        if self._lists is not None:
+            return self._lists.encode(designs)
         letters, width = self.domain.letters, self.domain.row_length
         batch = np.full((len(designs), width), PAD, dtype=np.int64)
         codes = np.full(max(map(ord, letters)) + 2, UNKNOWN)
@@ -302,6 +344,8 @@ class SequenceEncoding:
         """Return the design of each row; None where it is out of bounds other than by its number of mutations."""
         if not len(batch):
             return []
+        if self._lists is not None:
+            return [None if text is None else self._repair(text) for text in self._lists.decode(batch)]
         # The end is the character 0, other special tokens are 1, which no alphabet has.
         symbols = np.array([chr(1), chr(0), chr(1), *self.vocabulary[UNKNOWN + 1 :]])
         rows = np.ascontiguousarray(symbols[batch.cpu().numpy()])
@@ -333,4 +377,10 @@ class SequenceEncoding:
 
     def _error(self, design: str) -> str:
         strange = sorted(set(design) - set(self.domain.letters))
-        return f"letters {', '.join(map(repr, strange[:5]))}" if strange else self._bounds.violation(design)
+        if strange:
+            return f"letters {', '.join(map(repr, strange[:5]))}"
+        violation = self._bounds.violation(design)
+        if violation or self._lists is None:
+            return violation
+        n = len(self._lists.changes(design))
+        return f"{n} mutations, more than the {self.n_mutations} of a row" if n > self.n_mutations else ""

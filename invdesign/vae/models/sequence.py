@@ -16,7 +16,7 @@ from torch.distributions import Normal
 
 from invdesign.core import Encoding, InvdesignError
 from invdesign.core.protocols import TokenGrammar
-from invdesign.vae.base import VAE, refuse_condition
+from invdesign.vae.base import VAE, Ranked, refuse_condition
 from invdesign.vae.models.causal import Cache, Kind, causal
 from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
@@ -187,11 +187,11 @@ class SequenceVAE(VAE):
 
     def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Int[Tensor, "n length"]:
         """Return the token numbers that the decoder writes at latents, padded after the end."""
-        ranked: Tensor = self.generate_ranked(z, condition)[0]
-        return ranked
+        best: Tensor = self.generate_ranked(z, condition)[0].batch
+        return best
 
     @torch.no_grad()
-    def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Any]:
+    def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Ranked]:
         """Return the sequences of the beam, the best of each latent first: `beam` batches of `n x length` tokens.
 
         Each sequence is rated by its log-likelihood and by the distance of its own posterior mean from `z` in posterior
@@ -276,16 +276,16 @@ class SequenceVAE(VAE):
             writing=_keep(beams.writing, kept, self.decoder),
         )
 
-    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> list[Tensor]:
+    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> list[Ranked]:
         """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
         n, k, _ = written.shape
         if k > 1 and n:
             mean = self._parts(written.view(n * k, -1)).sum(1).view(n, k, -1) + self.center
             off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
             rated = rated - 0.5 * off.square().sum(2)
-        order = rated.argsort(dim=1, descending=True, stable=True)
+        scores, order = rated.sort(dim=1, descending=True, stable=True)
         rows = torch.arange(n, device=z.device)
-        return [written[rows, order[:, rank]] for rank in range(k)]
+        return [Ranked(written[rows, order[:, rank]], scores[:, rank]) for rank in range(k)]
 
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0

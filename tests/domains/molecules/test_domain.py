@@ -129,3 +129,14 @@ def test_ring_numbers_of_smiles_are_recognized():
     assert [ring_number(token) for token in ("1", "%12", "%(101)", "C", "(", "[13C]")] == [
         "1", "12", "101", None, None, None
     ]  # fmt: skip
+
+
+def test_rings_that_are_rare_in_the_corpus_are_penalized_when_decoded_designs_are_compared() -> None:
+    encoding = Molecules().fit(["CCO", "c1ccccc1", "CCN", "CCC"])
+    assert encoding.large_ring_share == pytest.approx(1 / 5)
+    ethanol, ring = encoding.penalties(["CCO", "C1CCCCCCCC1"])
+    assert ethanol == 0
+    assert ring == pytest.approx(3 * np.log(5))
+    rings = Molecules().fit(["C1CCCCCCCC1"] * 3)
+    assert rings.penalties(["C1CCCCCCCC1"]) == [0]
+    assert Molecules().restore(encoding.state()) == encoding

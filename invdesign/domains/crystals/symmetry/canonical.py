@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,10 @@ from pymatgen.core.structure import Structure
 
 from invdesign.core import Array, InvdesignError
 from invdesign.domains.crystals.crystal import Cell, Crystal, Orbit
-from invdesign.domains.crystals.model.graph import nearest_neighbours
+from invdesign.domains.crystals.model.graph import nearest_by_element
+from invdesign.domains.crystals.symmetry.transitions import stack, transition
 from invdesign.domains.crystals.symmetry.wyckoff import (
+    Site,
     family,
     free_cell,
     full_cell,
@@ -29,10 +31,16 @@ from invdesign.domains.crystals.symmetry.wyckoff import (
     snap,
 )
 
+PlacedAtom = tuple[str, Site, tuple[float, ...]]
+"""Element, Wyckoff position and free coordinates of one atom of an orbit."""
+
 # Distances [angstrom] to try where spglib fails at a larger one.
 SYMPRECS = (0.1, 0.03, 0.01, 0.001)
 # Smallest distance of two atoms [angstrom] and smallest volume of a cell [angstrom^3].
 MIN_ATOM_DISTANCE, MIN_CELL_VOLUME = 0.05, 0.1
+# Largest difference of fractional coordinates at which a point lies on a special position, and at which an atom is the
+# image of another one.
+SITE_TOLERANCE, MAX_DEVIATION = 1e-3, 5e-3
 # Atoms of the rarest element to try as the origin of a polar group.
 MAX_ANCHORS = 12
 # Width of the distance bins of a key [angstrom], and their offset in bins: an odd value keeps round numbers away from
@@ -132,14 +140,13 @@ def make(space_group: int, cell: tuple[float, ...], atoms: list[tuple[str, Array
     for element, x in atoms:
         site, u = place(space_group, x)
         orbits.append(Orbit(element, site.letter, snap(site.point(np.array(u))), site.multiplicity))
-    rounded = tuple(round(v, 5) for v in full_cell(space_group, np.array(cell)[list(free_cell(space_group))]))
-    return Crystal(space_group, _to_cell(rounded), tuple(sorted(orbits, key=_orbit_sort_key)))
+    return Crystal(space_group, _rounded_cell(space_group, cell), tuple(sorted(orbits, key=_orbit_sort_key)))
 
 
 def canonical(crystal: Crystal) -> Crystal:
     """Return the canonical one of the descriptions of a crystal that differ by origin and axes."""
-    atoms = [(o.element, np.array(o.position)) for o in crystal.orbits]
-    return _first_description(crystal.space_group, crystal.cell, atoms, crystal.counts)
+    atoms = [(o.element, *place(crystal.space_group, np.array(o.position))) for o in crystal.orbits]
+    return _first_description(crystal.space_group, crystal.cell, atoms)
 
 
 def occupation(crystal: Crystal) -> str:
@@ -161,29 +168,20 @@ def key(crystal: Crystal) -> str:
     References:
         Widdowson et al., Average minimum distances of periodic point sets, MATCH 2022, arXiv:2009.02488.
     """
-    lattice = lattice_of(crystal.cell)
-    species, positions = expand(crystal)
-    names = np.array(species)
-    elements = sorted(set(species))
+    elements = sorted(crystal.counts)
     n = max(MIN_NEAREST, MAX_NEAREST // len(elements))
+    distances = nearest_by_element(crystal, elements, n)
+    owner = np.array([elements.index(orbit.element) for orbit in crystal.orbits])
+    multiplicity = np.array([orbit.multiplicity for orbit in crystal.orbits], dtype=float)
     parts = [crystal.formula, str(crystal.space_group)]
-    for other in elements:
-        targets = positions[names == other]
-        for element in elements:
-            mean = _mean_distances(crystal, lattice, element, targets, n)
-            bins = np.floor(mean / BIN_WIDTH + BIN_OFFSET)
-            parts.append(f"{element}{other}:" + ",".join(str(int(v)) for v in bins))
+    weights = [multiplicity[owner == i] for i in range(len(elements))]
+    means = np.stack([weight @ distances[owner == i].swapaxes(0, 1) / weight.sum() for i, weight in enumerate(weights)])
+    bins = np.floor(means / BIN_WIDTH + BIN_OFFSET).astype(np.int64).tolist()
+    for j, other in enumerate(elements):
+        for i, element in enumerate(elements):
+            parts.append(f"{element}{other}:" + ",".join(map(str, bins[i][j])))
     digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:20]
     return f"{crystal.formula}-{crystal.space_group}-{digest}"
-
-
-def _mean_distances(crystal: Crystal, lattice: Array, element: str, targets: Array, n: int) -> Array:
-    """Return the distances to the `n` nearest of the targets, averaged over the atoms of an element (`n`)."""
-    orbits = [orbit for orbit in crystal.orbits if orbit.element == element]
-    weights = np.array([orbit.multiplicity for orbit in orbits], dtype=float)
-    distances = [nearest_neighbours(lattice, np.array(orbit.position), targets, n)[0] for orbit in orbits]
-    mean: Array = weights @ np.stack(distances) / weights.sum()
-    return mean
 
 
 def _symmetry_dataset(cell: Any, symprec: float) -> Any:
@@ -249,54 +247,97 @@ def _describe(space_group: int, lattice: Array, positions: Array, numbers: Any) 
     a, b, c = np.linalg.norm(lattice, axis=1)
     unit = lattice / np.array([a, b, c])[:, None]
     angles = np.degrees(np.arccos(np.clip([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]], -1, 1)))
-    atoms: list[tuple[str, Array]] = []
+    atoms: list[PlacedAtom] = []
     is_left = np.ones(len(numbers), dtype=bool)
-    counts: dict[str, int] = {}
     for i in range(len(numbers)):
         if not is_left[i]:
             continue
-        site, u = place(space_group, positions[i], tolerance=1e-3)
-        points = images(space_group, site.point(np.array(u)))
-        deviation = np.abs((positions[:, None] - points[None] + 0.5) % 1.0 - 0.5).max(-1).min(1)
-        is_in_orbit = is_left & (numbers == numbers[i]) & (deviation < 5e-3)
-        if is_in_orbit.sum() != len(points):
+        site, u = place(space_group, positions[i], tolerance=SITE_TOLERANCE)
+        points = images(space_group, positions[i], tolerance=SITE_TOLERANCE)
+        rows = np.flatnonzero(is_left & (numbers == numbers[i]))
+        difference = positions[rows][:, None] - points
+        deviation = np.abs(difference - np.rint(difference)).max(-1).min(1)
+        in_orbit = rows[deviation < MAX_DEVIATION]
+        if len(in_orbit) != len(points):
             return None
-        is_left &= ~is_in_orbit
-        element = Element.from_Z(int(numbers[i])).symbol
-        atoms.append((element, site.point(np.array(u))))
-        counts[element] = counts.get(element, 0) + len(points)
-    return _first_description(space_group, _to_cell((a, b, c, *angles)), atoms, counts)
+        is_left[in_orbit] = False
+        atoms.append((_symbol(int(numbers[i])), site, u))
+    return _first_description(space_group, _to_cell((a, b, c, *angles)), atoms)
 
 
-def _first_description(space_group: int, cell: Cell, atoms: list[tuple[str, Array]], counts: dict[str, int]) -> Crystal:
-    """Return the equivalent description that is first in the order of `_sort_key`."""
-    equivalent = _equivalent_descriptions(space_group, cell, atoms, counts)
-    return min((make(space_group, turned, moved) for turned, moved in equivalent), key=_sort_key)
+@cache
+def _symbol(number: int) -> str:
+    return str(Element.from_Z(number).symbol)
 
 
-def _equivalent_descriptions(
-    space_group: int, cell: Cell, atoms: list[tuple[str, Array]], counts: dict[str, int]
-) -> Iterator[tuple[tuple[float, ...], list[tuple[str, Array]]]]:
-    """Yield cell and representatives for every choice of axes and origin.
+def _first_description(space_group: int, cell: Cell, atoms: Sequence[PlacedAtom]) -> Crystal:
+    """Return the first of the equivalent descriptions.
 
-    In polar groups the origin is put on each of the first `MAX_ANCHORS` representatives of the rarest element.
+    The order is that of the occupied sites, then of the cell rounded to 0.01, then of the positions.
+    """
+    turned = _turned_cells(space_group, cell)
+    sites = [_occupied_sites(space_group, i, atoms) for i in range(len(turned))]
+    first = min(zip(sites, [tuple(np.round(c, 2).tolist()) for c in turned], strict=True))
+    operations = tuple(i for i, c in enumerate(turned) if (sites[i], tuple(np.round(c, 2).tolist())) == first)
+    shifts = _anchor_shifts(space_group, operations, atoms)
+    positions = [stack(space_group, operations, site).first_positions(np.array(u), shifts) for _, site, u in atoms]
+    n_anchors = 1 if shifts is None else shifts.shape[1]
+    columns = [np.broadcast_to(x, (len(operations), n_anchors, 3)).tolist() for x in positions]
+    candidates = []
+    for k, operation in enumerate(operations):
+        moved = [transition(space_group, operation, site).site for _, site, _ in atoms]
+        for anchor in range(n_anchors):
+            orbits = sorted(
+                (site.letter, element, tuple(column[k][anchor]), site.multiplicity)
+                for (element, _, _), site, column in zip(atoms, moved, columns, strict=True)
+            )
+            candidates.append(([orbit[2] for orbit in orbits], k, orbits))
+    _, k, orbits = min(candidates)
+    found = tuple(Orbit(element, letter, (x[0], x[1], x[2]), m) for letter, element, x, m in orbits)
+    return Crystal(space_group, turned[operations[k]], found)
+
+
+def _occupied_sites(space_group: int, operation: int, atoms: Sequence[PlacedAtom]) -> list[tuple[int, str, str]]:
+    """Return multiplicity, letter and element of the orbits after a normalizer operation, in the order of the orbits."""
+    moved = [(transition(space_group, operation, site).site, element) for element, site, _ in atoms]
+    ordered = sorted((site.letter, element, site.multiplicity) for site, element in moved)
+    return [(multiplicity, letter, element) for letter, element, multiplicity in ordered]
+
+
+def _turned_cells(space_group: int, cell: Cell) -> list[Cell]:
+    """Return the cell after each normalizer operation; only orthorhombic axes are permuted."""
+    operations = normalizer_operations(space_group)
+    if family(space_group) != "orthorhombic":
+        return [_rounded_cell(space_group, cell)] * len(operations)
+    lengths = np.array(cell[:3])
+    return [_rounded_cell(space_group, (*(np.abs(Q) @ lengths), *cell[3:])) for Q, _ in operations]
+
+
+def _anchor_shifts(space_group: int, operations: Sequence[int], atoms: Sequence[PlacedAtom]) -> Array | None:
+    """Return the shifts that move each anchor to the origin along the polar directions; None where there are none.
+
+    The anchors are the first `MAX_ANCHORS` representatives of the rarest element.
+
+    Returns:
+        `k x a x 3` for `k` operations and `a` anchors.
     """
     polar = polar_projector(space_group)
+    if np.abs(polar).max() <= 1e-6:
+        return None
+    counts: dict[str, int] = {}
+    for element, site, _ in atoms:
+        counts[element] = counts.get(element, 0) + site.multiplicity
     rarest = min(counts, key=lambda e: (counts[e], e))
-    anchors: Sequence[Array | None] = [None]
-    if np.abs(polar).max() > 1e-6:
-        anchors = [x for element, x in atoms if element == rarest][:MAX_ANCHORS]
-    lengths = np.array(cell[:3])
-    for Q, s in normalizer_operations(space_group):
-        turned = (*(np.abs(Q) @ lengths), *cell[3:]) if family(space_group) == "orthorhombic" else cell
-        for anchor in anchors:
-            shift = s if anchor is None else s - polar @ (Q @ anchor + s)
-            yield turned, [(element, Q @ x + shift) for element, x in atoms]
+    anchors = [site.point(np.array(u)) for element, site, u in atoms if element == rarest][:MAX_ANCHORS]
+    chosen = [normalizer_operations(space_group)[i] for i in operations]
+    moved = np.array(anchors) @ np.stack([Q.T for Q, _ in chosen]) + np.stack([s for _, s in chosen])[:, None]
+    shifts: Array = moved @ polar.T
+    return shifts
 
 
-def _sort_key(crystal: Crystal) -> tuple[object, ...]:
-    sites = tuple((o.multiplicity, o.letter, o.element) for o in crystal.orbits)
-    return sites, tuple(np.round(crystal.cell, 2).tolist()), tuple(o.position for o in crystal.orbits)
+def _rounded_cell(space_group: int, cell: tuple[float, ...]) -> Cell:
+    free = [cell[i] for i in free_cell(space_group)]
+    return _to_cell(tuple(round(v, 5) for v in full_cell(space_group, np.array(free))))
 
 
 def _orbit_sort_key(orbit: Orbit) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from invdesign.domains.crystals.symmetry.wyckoff import (
     operators,
     place,
     polar_projector,
+    snap_all,
 )
 
 LATTICE_STEPS = np.stack(np.meshgrid(*[(-1.0, 0.0, 1.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
@@ -133,7 +134,7 @@ def _place_all(space_group: int, point: Array, points: Array) -> tuple[Site, Arr
     site, _ = place(space_group, point, tolerance=1e-3)
     offset = np.array(site.offset)
     if not site.n_free:
-        return site, np.broadcast_to(_snap_all(offset), points.shape)
+        return site, np.broadcast_to(snap_all(offset), points.shape)
     basis = np.array(site.basis, dtype=float)
     inverse = np.linalg.pinv(basis)
     R, t = operators(space_group)
@@ -148,13 +149,7 @@ def _place_all(space_group: int, point: Array, points: Array) -> tuple[Site, Arr
     u = np.round(np.where(u > 1 - 1e-6, 0.0, u) * 1e6).astype(np.int64)
     order = u @ 1_000_001 ** np.arange(site.n_free - 1, -1, -1)
     first = u[order.argmin(0), np.arange(len(points))] / 1e6
-    return site, _snap_all(offset + first @ basis)
-
-
-def _snap_all(x: Array) -> Array:
-    """Round coordinates of any shape as `wyckoff.snap` does: to multiples of 1/24 within 2e-6, or to six digits."""
-    near = np.round(x * 24) / 24
-    return np.where(np.abs(x - near) < 2e-6, near, np.round(x, 6)) + 0.0
+    return site, snap_all(offset + first @ basis)
 
 
 def _first_crystal(space_group: int, descriptions: list[Description], i: int, symbols: Sequence[str]) -> Crystal:

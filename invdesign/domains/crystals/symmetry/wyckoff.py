@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -125,26 +125,17 @@ def operators(space_group: int) -> tuple[Array, Array]:
     return symmetry["rotations"].astype(float), symmetry["translations"]
 
 
-def images(space_group: int, x: Array) -> Array:
-    """Return the distinct symmetry images of a point, `m x 3` fractional coordinates in [0, 1)."""
-    R, t = operators(space_group)
-    W, w, n_fixed = _projector(space_group, np.asarray(x, dtype=float), TOLERANCE)
-    points = _wrap(R @ (W @ x + w) + t)
-    if n_fixed == 1:
-        return points
-    # The projected point lies exactly on its subspace, so equal images agree to rounding error. The offset 0.3819 keeps
-    # simple fractions away from the edges of the bins.
-    a, b, c = np.floor(points * 1e5 + 0.3819).astype(np.int64).T
-    return points[np.sort(np.unique((a * 200_003 + b) * 200_003 + c, return_index=True)[1])]
+def images(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> Array:
+    """Return the distinct symmetry images of a point, `m x 3` fractional coordinates in [0, 1).
 
-
-def _projector(space_group: int, x: Array, tolerance: float) -> tuple[Array, Array, int]:
-    """Return the mean `y -> W y + w` of the operators that fix a point, and the number of these operators."""
-    R, t = operators(space_group)
-    moved = R @ x + t
-    steps = np.round(moved - x)
-    is_fixed = (np.abs(moved - x - steps) < tolerance).all(1)
-    return R[is_fixed].mean(0), (t - steps)[is_fixed].mean(0), int(is_fixed.sum())
+    Args:
+        space_group: Number of the space group, 1 to 230.
+        x: Fractional coordinates (3).
+        tolerance: Largest fractional distance at which an image is identified with the point itself.
+    """
+    x = np.asarray(x, dtype=float)
+    stabilizer = _stabilizer(space_group, *_fixing_operators(space_group, x, tolerance))
+    return _wrap(stabilizer.rotations @ (stabilizer.W @ x + stabilizer.w) + stabilizer.shifts)
 
 
 def place(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[Site, tuple[float, ...]]:
@@ -158,17 +149,68 @@ def place(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[
     Returns:
         The site and its free coordinates `u` in [0, 1). The point moves onto the site by less than the tolerance.
     """
-    W, w, n_fixed = _projector(space_group, np.asarray(x, dtype=float), tolerance)
-    frame = _frame(space_group, tuple(np.round(W, 9).ravel().tolist()), tuple(np.round(w, 9).tolist()), n_fixed)
+    x = np.asarray(x, dtype=float)
+    stabilizer = _stabilizer(space_group, *_fixing_operators(space_group, x, tolerance))
+    frame = _frame_of(stabilizer)
     if not frame.site.n_free:
         return frame.site, ()
-    lifted = frame.rotations @ (W @ x + w) + frame.shifts
-    u = np.round(_wrap((lifted - frame.site.offset) @ frame.inverse, margin=1e-6), 6)
-    return frame.site, tuple(float(v) for v in u[np.lexsort(u.T[::-1])[0]])
+    lifted = frame.rotations @ (stabilizer.W @ x + stabilizer.w) + frame.shifts
+    u = np.round(_wrap((lifted - frame.offset) @ frame.inverse, margin=1e-6), 6)
+    return frame.site, tuple(u[np.lexsort(u.T[::-1])[0]].tolist())
 
 
 @dataclass(frozen=True, eq=False)
-class _Frame:
+class _Stabilizer:
+    """Operators that fix a point, their mean, and one operator for each distinct image of the point."""
+
+    space_group: int
+    """Number of the space group, 1 to 230."""
+    W: Array
+    """Linear part of the mean `y -> W y + w` of the operators that fix the point, `3 x 3`."""
+    w: Array
+    """Translation of the mean (3)."""
+    n_fixed: int
+    """Number of operators that fix the point."""
+    rotations: Array
+    """Rotations of one operator for each of the `m` images, `m x 3 x 3`."""
+    shifts: Array
+    """Translations of these operators, `m x 3`."""
+
+
+def _fixing_operators(space_group: int, x: Array, tolerance: float) -> tuple[bytes, bytes]:
+    """Return which operators fix a point, and the lattice translations with which they do, as bytes."""
+    R, t = operators(space_group)
+    moved = R @ x + t - x
+    steps = np.rint(moved)
+    is_fixed = (np.abs(moved - steps) < tolerance).all(1)
+    return is_fixed.tobytes(), steps[is_fixed].astype(np.int32).tobytes()
+
+
+@lru_cache(maxsize=65536)
+def _stabilizer(space_group: int, fixed: bytes, fixed_steps: bytes) -> _Stabilizer:
+    """Return the stabilizer for a result of `_fixing_operators`."""
+    R, t = operators(space_group)
+    is_fixed = np.frombuffer(fixed, dtype=bool)
+    steps = np.frombuffer(fixed_steps, dtype=np.int32).reshape(-1, 3)
+    W, w, n_fixed = R[is_fixed].mean(0), (t[is_fixed] - steps).mean(0), int(is_fixed.sum())
+    if n_fixed == 1:
+        return _Stabilizer(space_group, W, w, n_fixed, R, t)
+    # A generic point of the subspace that the operators fix has equal images only by symmetry. The offset 0.3819 keeps
+    # simple fractions away from the edges of the bins.
+    points = _wrap(R @ (W @ np.array([0.1618034, 0.3141593, 0.0693147]) + w) + t)
+    a, b, c = np.floor(points * 1e5 + 0.3819).astype(np.int64).T
+    rows = np.sort(np.unique((a * 200_003 + b) * 200_003 + c, return_index=True)[1])
+    return _Stabilizer(space_group, W, w, n_fixed, R[rows], t[rows])
+
+
+@lru_cache(maxsize=65536)
+def _frame_of(stabilizer: _Stabilizer) -> Frame:
+    linear, start = np.round(stabilizer.W, 9).ravel().tolist(), np.round(stabilizer.w, 9).tolist()
+    return _frame(stabilizer.space_group, tuple(linear), tuple(start), stabilizer.n_fixed)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
     """Operators that map the points of a fixed subspace to the canonical subspace of its site."""
 
     site: Site
@@ -177,12 +219,14 @@ class _Frame:
     """Rotations of the operators, `r x 3 x 3`."""
     shifts: Array
     """Translations of the operators, `r x 3`."""
+    offset: Array
+    """Fractional coordinates of the site at `u = 0` (3)."""
     inverse: Array
     """Linear map from coordinates relative to the offset to free coordinates, `3 x n_free`."""
 
 
 @cache
-def _frame(space_group: int, linear: tuple[float, ...], start: tuple[float, ...], n_fixed: int) -> _Frame:
+def _frame(space_group: int, linear: tuple[float, ...], start: tuple[float, ...], n_fixed: int) -> Frame:
     """Return the site of a projector `y -> W y + w` and all operators that map the subspace to the site."""
     R, t = operators(space_group)
     W, w = np.array(linear).reshape(3, 3), np.array(start)
@@ -202,7 +246,7 @@ def _frame(space_group: int, linear: tuple[float, ...], start: tuple[float, ...]
     site = _site(space_group, tuple((-best[5:]).tolist()), tuple(best[2:5].tolist()), n_fixed)
     k, j = rows // len(n), rows % len(n)
     basis = np.asarray(site.basis, dtype=float).reshape(-1, 3)
-    return _Frame(site, R[k], t[k] + base[k] + n[j], np.linalg.pinv(basis))
+    return Frame(site, R[k], t[k] + base[k] + n[j], np.array(site.offset), np.linalg.pinv(basis))
 
 
 def _sort_columns(choices: Array, Ws: Array) -> Array:
@@ -375,14 +419,25 @@ def _lattice_steps() -> Array:
     return np.array(sorted(itertools.product((-1.0, 0.0, 1.0), repeat=3), key=lambda n: (np.abs(n).sum(), n)))
 
 
+def site_frame(space_group: int, x: Array) -> Frame:
+    """Return the site of a point, and the operators that map its fixed subspace to the canonical one of the site."""
+    return _frame_of(_stabilizer(space_group, *_fixing_operators(space_group, x, TOLERANCE)))
+
+
 def snap(x: Array) -> tuple[float, float, float]:
-    """Round fractional coordinates to six decimals, or to a multiple of 1/24 within 2e-6.
+    """Round the fractional coordinates of a point (3) as `snap_all` does."""
+    a, b, c = snap_all(x).tolist()
+    return a, b, c
+
+
+def snap_all(x: Array) -> Array:
+    """Round fractional coordinates of any shape to six decimals, or to a multiple of 1/24 within 2e-6.
 
     The multiples of 1/24 keep special positions exact.
     """
-    near = np.round(x * 24) / 24
-    a, b, c = np.where(np.abs(x - near) < 2e-6, near, np.round(x, 6) + 0.0).tolist()
-    return a, b, c
+    near = np.rint(x * 24) / 24
+    rounded: Array = np.where(np.abs(x - near) < 2e-6, near, np.round(x, 6) + 0.0)
+    return rounded
 
 
 def _operation_label(rotation: Array, shift: Array) -> tuple[float, ...]:

@@ -1,0 +1,50 @@
+"""Keys of the designs that a model was trained on, so that its users can tell new designs from known ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+N_BYTES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingKeys:
+    """A set of keys, stored as the first 32 bits of their SHA-256 checksums.
+
+    Among `n` keys another key is taken for a member with probability `n / 2^32`: 6e-5 for 250,000 keys, which take 1 MB.
+
+    Example:
+        >>> known = TrainingKeys.of(["CCO", "CCN"])
+        >>> "CCO" in known, "CCC" in known
+        (True, False)
+    """
+
+    checksums: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int32))
+    """The checksums in ascending order, int32."""
+
+    @classmethod
+    def of(cls, keys: Iterable[str]) -> TrainingKeys:
+        """Return the set of keys."""
+        checksums = np.fromiter((_checksum(key) for key in keys), dtype=np.int32)
+        return cls(torch.from_numpy(np.unique(checksums)))
+
+    def __contains__(self, key: object) -> bool:
+        if not isinstance(key, str) or not len(self):
+            return False
+        values = self.checksums.numpy()
+        checksum = _checksum(key)
+        place = int(np.searchsorted(values, np.int32(checksum)))
+        return place < len(values) and int(values[place]) == checksum
+
+    def __len__(self) -> int:
+        return len(self.checksums)
+
+
+def _checksum(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:N_BYTES], "little", signed=True)
