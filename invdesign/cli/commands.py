@@ -18,7 +18,7 @@ from invdesign.runs import folders
 
 if TYPE_CHECKING:
     from invdesign.campaign import Campaign
-    from invdesign.core import Corpus
+    from invdesign.core import Corpus, Domain
     from invdesign.latent.space import LatentSpace
     from invdesign.runs import CampaignRun, Resources
 
@@ -374,25 +374,45 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
     values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
     domain = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
-    if not (arguments.column or arguments.property or arguments.weight_column):
+    options = ("column", "property", "weight_column", "mutations", "wild_type", "first", "chain")
+    if not any(getattr(arguments, option) for option in options):
         return read_designs(domain, Path(arguments.file))
-    return _read_columns(arguments, domain.name)
+    return _read_columns(arguments, domain)
 
 
-def _read_columns(arguments: argparse.Namespace, domain: str) -> Corpus[Any]:
+def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[str, Any] | None:
+    """Return the node of the wild type that --wild-type and --first describe."""
+    from invdesign.runs.interpolation import read_design
+
+    if not arguments.wild_type:
+        if arguments.first is not None or arguments.mutations:
+            raise InvdesignError("check-data: expected --wild-type with --first and --mutations, got none. Add it")
+        return None
+    first = 1 if arguments.first is None else arguments.first
+    return {"sequence": read_design(domain, arguments.wild_type), "first": first}
+
+
+def _read_columns(arguments: argparse.Namespace, space: Domain[Any, Any]) -> Corpus[Any]:
     """Return the designs of named columns of a table."""
     from invdesign.config.parts import functions_of
     from invdesign.config.signatures import signature
 
+    domain = space.name
     target = functions_of("corpus", domain).get("table", "")
     known = signature(target)
     assert known is not None
+    kind = getattr(space, "kind", None) if "kind" in known.parameters else None
+    chain = int(arguments.chain) if str(arguments.chain).isdigit() else arguments.chain
     own = [name for name in known.parameters if name.endswith("_column") and name != "weight_column"]
     pairs = [text.partition("=") for text in arguments.property]
     given = {
         "--column": (own[0] if len(own) == 1 else "column", arguments.column),
         "--property": ("properties", {name: column or name for name, _, column in pairs}),
         "--weight-column": ("weight_column", arguments.weight_column),
+        "--mutations": ("mutations", arguments.mutations),
+        "--wild-type": ("wild_type", _wild_type(arguments, space)),
+        "--chain": ("chain", chain),
+        "the kind": ("kind", kind),
     }
     for option, (name, value) in given.items():
         if value and name not in known.parameters:

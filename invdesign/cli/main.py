@@ -170,6 +170,14 @@ def _add_check_data(commands: Any) -> None:
         help="a measured property and its column; NAME alone where both are called alike",
     )
     check.add_argument("--weight-column", metavar="NAME", help="the column of training weights")
+    check.add_argument(
+        "--mutations", metavar="NAME", help="the column of lists of mutations (default: found by its name)"
+    )
+    check.add_argument(
+        "--wild-type", metavar="DESIGN", help="the sequence that mutations refer to: its letters, FILE or FILE:N"
+    )
+    check.add_argument("--first", type=int, metavar="NUMBER", help="the number of its first residue (default 1)")
+    check.add_argument("--chain", metavar="NUMBER", help="the chain to read of several in a row, or split")
     _add_config_dir(check)
     check.add_argument("--rejected", metavar="FILE", help="write the refused rows there (.csv)")
     check.add_argument("--json", action="store_true", help="print JSON")

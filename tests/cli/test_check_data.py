@@ -42,3 +42,25 @@ def test_rows_that_were_repaired_count_as_designs(tmp_path: Path, capsys: pytest
     path.write_text(">a\nacdefghik\n>b\nacdefghil\n")
     assert main(["check-data", str(path), "--domain", "protein"]) == 0
     assert "2 designs can be used, 0 rows cannot; 2 were repaired" in capsys.readouterr().out
+
+
+def test_lists_of_mutations_are_checked_with_their_wild_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("mutations,y\nK11A,1\nT12del,2\n11insGG,3\np.Ala13Gly,4\nWT,5\n")
+    words = ["check-data", str(path), "--domain", "protein", "--wild-type", "MKTAYIAKQR"]
+    assert main([*words, "--first", "10"]) == 0
+    assert "5 designs can be used, 0 rows cannot" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "3 of 3 rows name another residue" in capsys.readouterr().err
+    assert main(["check-data", str(path), "--domain", "protein", "--first", "10"]) == 2
+    assert "--wild-type" in capsys.readouterr().err
+
+
+def test_a_chain_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "two.fasta"
+    path.write_text(">a\nMKV/GHK\n>b\nMKL/GHR\n")
+    assert main(["check-data", str(path), "--domain", "protein"]) == 2
+    assert "hold 2 chains" in capsys.readouterr().err
+    assert main(["check-data", str(path), "--domain", "protein", "--chain", "2"]) == 0

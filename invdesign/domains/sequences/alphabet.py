@@ -9,11 +9,22 @@ LETTERS = {"protein": "ACDEFGHIKLMNPQRSTVWY", "dna": "ACGT", "rna": "ACGU"}
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
+def canonical_kind(kind: str) -> str:
+    """Return the name of a kind of sequence in lower case; letters are returned unchanged.
+
+    Example:
+        >>> canonical_kind("DNA"), canonical_kind("HP")
+        ('dna', 'HP')
+    """
+    lower = str(kind).strip().lower()
+    return lower if lower in LETTERS else kind
+
+
 def letters_of(kind: str) -> str:
     """Return the letters of a kind of sequence.
 
     Args:
-        kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
+        kind: `"protein"`, `"dna"`, `"rna"` in any case, or the letters themselves.
 
     Raises:
         InvdesignError: Letters repeat, are fewer than two, or contain white space, a gap, or lower case.
@@ -24,7 +35,7 @@ def letters_of(kind: str) -> str:
         >>> letters_of("HP")
         'HP'
     """
-    letters = LETTERS.get(kind, kind)
+    letters = LETTERS.get(canonical_kind(kind), kind)
     if len(set(letters)) < max(2, len(letters)) or GAP in letters or letters != "".join(letters.split()).upper():
         raise InvdesignError(
             f"sequences: expected a kind of sequence or its letters, got {kind!r}, neither one of {', '.join(LETTERS)} "

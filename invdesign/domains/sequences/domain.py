@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
-from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_complement
+from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.mutation_lists import MutationLists
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
-from invdesign.domains.sequences.wild_type.wild_type import SUBSTITUTION, WildType
+from invdesign.domains.sequences.wild_type.notation import is_wild_type
+from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
+from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
 FITTED = ("kind", "length", "max_length", "gaps", "representation")
@@ -41,7 +43,7 @@ class Sequences:
     """
 
     kind: str = "protein"
-    """`"protein"`, `"dna"`, `"rna"`, or the letters themselves."""
+    """`"protein"`, `"dna"`, `"rna"` in any case, or the letters themselves."""
     length: int | Literal["fixed"] | None = None
     """Letters of every design; `"fixed"` takes the length of the wild type or of the corpus. None where designs differ
     in length: then the end is a token that the VAE writes."""
@@ -51,10 +53,11 @@ class Sequences:
     """Whether `-` is a letter, as in aligned families."""
     wild_type: WildType | None = None
     """Sequence to which positions and mutations refer."""
-    designable: Mapping[int, str] = field(default_factory=dict, hash=False)
-    """Residue numbers that may change, with the letters allowed there; an empty string allows all."""
-    fixed: Sequence[int] = ()
-    """Residue numbers that must not change."""
+    designable: ResidueList = field(default_factory=dict, hash=False)
+    """Residues that may change: numbers and ranges such as `[10, "12-20"]`, or a mapping of them to the letters allowed
+    there; an empty string allows all."""
+    fixed: ResidueList = ()
+    """Residues that must not change: numbers and ranges."""
     forbidden: str = ""
     """Letters that a mutation may not introduce."""
     max_mutations: int | None = None
@@ -71,7 +74,9 @@ class Sequences:
     that an autoregressive decoder is fast and the latent space can be held close to what the variants hold."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fixed", tuple(int(number) for number in self.fixed))
+        object.__setattr__(self, "kind", canonical_kind(self.kind))
+        object.__setattr__(self, "designable", parse_residues(self.designable, self.wild_type))
+        object.__setattr__(self, "fixed", tuple(parse_residues(self.fixed, self.wild_type)))
         own = None if self.wild_type is None else len(self.wild_type.sequence)
         if self.length == "fixed" and own is not None:
             object.__setattr__(self, "length", own)
@@ -128,8 +133,8 @@ class Sequences:
         return DesignConstraints(
             self.letters,
             self.wild_type,
-            self.designable,
-            self.fixed,
+            parse_residues(self.designable),
+            tuple(parse_residues(self.fixed)),
             self.forbidden,
             self.max_mutations,
             self.row_length if is_fixed else self.min_length,
@@ -184,16 +189,22 @@ class Sequences:
     def from_text(self, text: str) -> str:
         """Return the design of a text: its letters, or mutations of the wild type such as `A108D;V11L`.
 
+        Mutations are read in every notation of `parse_variant`, so a label or a cell that was written is read again.
+
         Raises:
-            InvdesignError: The text has other letters.
+            InvdesignError: The text has other letters, or a mutation does not fit the wild type.
         """
         found = "".join(text.split())
         strange = sorted(set(found) - set(self.letters))
+        is_name = is_wild_type(text) or (self.wild_type is not None and text.strip() == self.wild_type.name)
+        # "WT" is also a peptide of two letters.
+        if self.wild_type is not None and is_name and (strange or isinstance(self.length, int)):
+            return self.wild_type.sequence
         if found and not strange:
             return found
-        words = found.replace(",", ";").strip(";").split(";")
-        if self.wild_type is not None and all(SUBSTITUTION.fullmatch(word) for word in words):
-            design = self.wild_type.apply_mutations(words)
+        if self.wild_type is not None and any(letter.isdigit() for letter in found):
+            design = self.wild_type.apply_mutations([text])
+            design = design if self.gaps else design.replace(GAP, "")
             if not set(design) - set(self.letters):
                 return design
         got = f"letters {', '.join(map(repr, strange))}" if found else "an empty text"

@@ -13,10 +13,11 @@ import numpy as np
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.sequences.alphabet import GAP, letters_of, reverse_complement
-from invdesign.domains.sequences.io import files, records
+from invdesign.domains.sequences.io import file_checks, files, records
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.peptides import peptides
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
+from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.io import text_files
 from invdesign.io.corpora import make_corpus
@@ -94,6 +95,7 @@ def table(
     gaps: files.Gaps = False,
     insertions: files.Insertions = "drop",
     records: records.Records = "whole",
+    chain: file_checks.Chain = None,
     min_length: int = 1,
     max_length: int = files.MAX_LENGTH,
     on_invalid: files.OnInvalid = "skip",
@@ -101,13 +103,13 @@ def table(
     cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the sequences of a file of the user: FASTA, A2M, A3M, GenBank, .csv, .tsv or .txt, plain or gzipped.
+    """Return the sequences of a file of the user: FASTA, an alignment, GenBank, .csv, .tsv or .txt, plain or gzipped.
 
     Args:
         path: Path of the file.
         kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
         sequence_column: Column of a table that contains sequences; found by its name where it is not given.
-        mutations: Column of a table that contains substitutions (`A108D;V11L`) instead of sequences.
+        mutations: Column of a table that contains mutations (`A108D;V11L`, `N11del`, HGVS) instead of sequences.
         properties: Measured properties: name -> column. An empty cell is an unknown value (NaN).
         weight_column: Column of non-negative training weights.
         theta: Weight each sequence by clusters instead of a column: 1 / the number of sequences that differ in less
@@ -115,8 +117,10 @@ def table(
             libraries of variants do not.
         wild_type: Sequence that mutations are counted on.
         gaps: Whether `-` is kept as a letter (true), rejected (false), or left out (`"drop"`).
-        insertions: Treatment of lower case in A2M and A3M: `"drop"`, `"keep"` or `"reject"`.
+        insertions: Treatment of lower case in alignments: `"drop"`, `"keep"` or `"reject"`.
         records: Of a GenBank file: `"whole"` sequences, or coding sequences translated (`"cds"`).
+        chain: Of rows that hold several chains (`MKV/GHK`, `MKV:GHK`): the number of the one to read from 1, or
+            `"split"` to read each as a design of its own.
         min_length: Number of letters of the shortest sequence.
         max_length: Number of letters of the longest sequence.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first.
@@ -142,6 +146,7 @@ def table(
         gaps=gaps,
         insertions=insertions,
         records=records,
+        chain=chain,
         min_length=min_length,
         max_length=max_length,
         on_invalid=on_invalid,
@@ -296,8 +301,8 @@ def library(
     kind: str = "protein",
     n: int = 5000,
     mutations: tuple[int, int] | None = (1, 5),
-    designable: Mapping[int, str] | None = None,
-    fixed: Sequence[int] = (),
+    designable: ResidueList = None,
+    fixed: ResidueList = (),
     forbidden: str = "",
     seed: int = 0,
     progress: Progress = silent,
@@ -310,8 +315,9 @@ def library(
         n: Number of sequences; the first `k` of a longer library are the library of length `k`.
         mutations: Smallest and largest number of mutations, each number between them equally likely; null saturates:
             every residue that may change takes any of its letters.
-        designable: Number of each residue that may change, with the letters allowed there, empty for all.
-        fixed: Numbers of residues that must not change.
+        designable: Residues that may change: numbers and ranges such as `[10, "12-20"]`, or a mapping of them to the
+            letters allowed there, empty for all.
+        fixed: Residues that must not change: numbers and ranges.
         forbidden: Letters that a mutation may not introduce.
         seed: Seed of the random draws.
         progress: Called with ("generating", done, n).
@@ -323,7 +329,8 @@ def library(
         >>> library(wild_type=WildType("MKV"), n=3, mutations=(1, 1), seed=0).designs[0]
         'MKV'
     """
-    constraints = DesignConstraints(letters_of(kind), wild_type, designable or {}, fixed, forbidden)
+    allowed, kept = parse_residues(designable, wild_type), parse_residues(fixed, wild_type)
+    constraints = DesignConstraints(letters_of(kind), wild_type, allowed, tuple(kept), forbidden)
     own = wild_type.sequence
     others = {i: [a for a in constraints.allowed_letters(i) if a not in (own[i], GAP)] for i in range(len(own))}
     free = [i for i, letters in others.items() if letters]

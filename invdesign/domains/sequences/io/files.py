@@ -9,8 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
-from invdesign.domains.sequences.alphabet import GAP, letters_of
-from invdesign.domains.sequences.io.records import READ, Records, rows
+from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of
+from invdesign.domains.sequences.io.file_checks import (
+    Chain,
+    check_numbering,
+    divide_chains,
+    looks_like_dna,
+    reject_dna,
+    reject_gaps,
+    reject_names,
+)
+from invdesign.domains.sequences.io.records import LINES, READ, TABLES, Records, rows
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.io.design_tables import (
     DesignSource,
@@ -26,11 +35,7 @@ from invdesign.io.text_files import MAX_BYTES
 Gaps = Literal["drop"] | bool
 Insertions = Literal["drop", "keep", "reject"]
 
-WILD_TYPE_NAMES = ("wt", "wild type", "wildtype", "wild-type", "none", "_wt")
-"""Lists of mutations (in lower case) that mean the wild type itself."""
 MAX_LENGTH = 512
-MIN_DNA_LENGTH = 60
-"""Length from which a protein of only A, C, G and T is taken for DNA."""
 REPORT_EVERY = 5000
 MEANINGS = {
     "protein": {
@@ -101,6 +106,8 @@ class RowParser:
             text = text.replace(GAP, "").replace(".", "")
         elif self.gaps:
             text = text.replace(".", GAP)
+        if self.kind == "protein" and row.form != "mutations" and looks_like_dna(text):
+            raise _RejectedError("DNA or RNA: at least 95% of its letters are A, C, G, T, U or N", "translate it")
         self._check_letters(text)
         self._check_length(text)
         return text, repairs
@@ -111,7 +118,8 @@ class RowParser:
         if row.form == "mutations":
             if self.wild_type is None:
                 raise _RejectedError("mutations without a wild type", "give wild_type")
-            return _apply_mutations(content.strip(), self.wild_type)
+            design = _apply_mutations(content, self.wild_type)
+            return design if self.gaps is True else design.replace(GAP, "")
         text = content if content.isalnum() else "".join(content.split())
         if not text:
             raise _RejectedError("no letters", "give a sequence")
@@ -176,6 +184,7 @@ def read(
     gaps: Gaps = False,
     insertions: Insertions = "drop",
     records: Records = "whole",
+    chain: Chain = None,
     min_length: int = 1,
     max_length: int = MAX_LENGTH,
     on_invalid: OnInvalid = "skip",
@@ -183,23 +192,29 @@ def read(
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the sequences of a FASTA, A2M, A3M, GenBank, .csv, .tsv or .txt file, plain or gzipped.
+    """Return the sequences of a FASTA, alignment, GenBank, .csv, .tsv or .txt file, plain or gzipped.
 
-    Lower case (except in A2M and A3M) becomes capital, and the stop at the end of a protein is left out. A repaired
+    Lower case (except in alignments) becomes capital, and the stop at the end of a protein is left out. A repaired
     sequence is kept and also reported as a rejection, with a reason that begins with "repaired".
+
+    A file is judged as a whole first: DNA that is read as protein, a column of names, lists of mutations that fit
+    another numbering, an alignment without a treatment of its gaps, and chains of a complex of which none is chosen are
+    errors, whatever single rows would fit.
 
     Args:
         path: Path of the file. A .txt file has one sequence per line.
         kind: `"protein"`, `"dna"`, `"rna"`, or the letters themselves.
         sequence_column: Column of a table that contains sequences; found by its name where it is not given.
-        mutations: Column of a table that contains substitutions (`A108D;V11L`) instead of sequences.
+        mutations: Column of a table that contains mutations (`A108D;V11L`, see `parse_variant`) instead of sequences.
         properties: Measured properties: name -> column. An empty cell is an unknown value (NaN).
         weight_column: Column of non-negative training weights.
         wild_type: Sequence that mutations are counted on.
         gaps: Whether `-` (and `.`) is kept as a letter (true), rejected (false), or left out (`"drop"`).
-        insertions: Treatment of lower case in A2M and A3M: `"drop"` leaves the columns of the alignment, `"keep"`
+        insertions: Treatment of lower case in alignments: `"drop"` leaves the columns of the alignment, `"keep"`
             gives whole sequences together with `gaps="drop"`, `"reject"` rejects the row.
         records: Of a GenBank file: `"whole"` sequences, or coding sequences translated to proteins (`"cds"`).
+        chain: Of rows that hold several chains (`MKV/GHK` of ProteinMPNN, `MKV:GHK`): the number of the one to read
+            from 1, or `"split"` to read each as a design of its own.
         min_length: Number of letters of the shortest sequence.
         max_length: Number of letters of the longest sequence.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first. A repeated sequence
@@ -213,10 +228,10 @@ def read(
         as rejections.
 
     Raises:
-        InvdesignError: The file is missing, has an unknown format, lacks a column or contains no valid row, DNA is read
-            as protein, or a row is invalid and `on_invalid="error"`.
+        InvdesignError: The file is missing, has an unknown format, lacks a column or contains no valid row, is refused
+            as a whole, or a row is invalid and `on_invalid="error"`.
     """
-    path = Path(path)
+    path, kind = Path(path), canonical_kind(kind)
     options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs)
     _check_choice("insertions", insertions, ("drop", "keep", "reject"))
     _check_choice("gaps", gaps, (True, False, "drop"))
@@ -232,6 +247,8 @@ def read(
             max_bytes=max_bytes,
         )
     )
+    given = divide_chains(path, given, chain, has_values=bool(options.properties))
+    _judge_file(path, given, kind=kind, gaps=gaps, wild_type=wild_type)
     source = DesignSource(
         path=str(path),
         name=corpus_name(path),
@@ -241,9 +258,20 @@ def read(
         report_every=REPORT_EVERY,
     )
     parse = RowParser(kind, wild_type, gaps, insertions, min_length, max_length)
-    corpus = read_designs(given, parse, source=source, options=options, progress=progress)
-    _reject_dna(path, kind, corpus.designs)
-    return corpus
+    return read_designs(given, parse, source=source, options=options, progress=progress)
+
+
+def _judge_file(path: Path, given: Sequence[Row], *, kind: str, gaps: Gaps, wild_type: WildType | None) -> None:
+    """Raise an error where a file as a whole is not what it is read as."""
+    sequences = [row for row in given if row.form != "mutations"]
+    if Path(path.name.lower().removesuffix(".gz")).suffix in (*TABLES, *LINES):
+        reject_names(path, sequences, kind)
+    if kind == "protein":
+        reject_dna(path, sequences)
+    if gaps is False:
+        reject_gaps(path, sequences)
+    if wild_type is not None:
+        check_numbering(path, given, wild_type)
 
 
 def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
@@ -253,25 +281,8 @@ def _check_choice(name: str, value: object, choices: Sequence[object]) -> None:
 
 def _apply_mutations(text: str, wild_type: WildType) -> str:
     """Return the wild type with a list of mutations."""
-    if text.lower() in WILD_TYPE_NAMES:
-        return wild_type.sequence
-    remedy = "write substitutions as A108D;V11L, by the numbers of the wild type"
-    mutations = [mutation for mutation in re.split(r"[;:,/\s]+", text) if mutation]
-    if not mutations:
-        raise _RejectedError("an empty list of mutations (the wild type itself is written WT)", remedy)
-    residues = [re.sub(r"\D", "", mutation) for mutation in mutations]
-    if len(set(residues)) < len(residues):
-        raise _RejectedError("two mutations of one residue", remedy)
     try:
-        return wild_type.apply_mutations(mutations)
+        return wild_type.apply_mutations([text])
     except InvdesignError as error:
+        remedy = "write A108D, A108del, 108insGG or p.Ala108Asp, by the numbers of the wild type; the wild type as WT"
         raise _RejectedError(str(error), remedy) from error
-
-
-def _reject_dna(path: Path, kind: str, designs: Sequence[str]) -> None:
-    letters = set().union(*map(set, designs))
-    if kind == "protein" and letters <= set("ACGT-") and max(map(len, designs)) >= MIN_DNA_LENGTH:
-        raise InvdesignError(
-            f"{path}: expected proteins, got sequences of only A, C, G and T. Set kind: dna (domain=dna), or translate "
-            "them"
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from Bio.SeqFeature import SeqFeature
 from Bio.SeqRecord import SeqRecord
 
 from invdesign.core import InvdesignError
+from invdesign.domains.sequences.io.file_checks import align_columns
 from invdesign.io.design_tables import (
     MAX_REJECTION_TEXT,
     Row,
@@ -26,16 +28,21 @@ from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 Records = Literal["whole", "cds"]
 
 FASTA = (".fasta", ".fa", ".faa", ".fna", ".ffn", ".fas", ".mpfa")
-ALIGNED = (".a2m", ".a3m")
+ALIGNED = (".a2m", ".a3m", ".afa", ".afasta")
+ALIGNMENTS = {".sto": "stockholm", ".stk": "stockholm", ".stockholm": "stockholm", ".aln": "clustal"}
+"""Formats of alignments that Biopython reads, by suffix."""
 TABLES = (".csv", ".tsv")
 LINES = (".txt", ".seq")
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
-READ = (*FASTA, *ALIGNED, *TABLES, *GENBANK, *LINES)
+READ = (*FASTA, *ALIGNED, *ALIGNMENTS, *TABLES, *GENBANK, *LINES)
 SEQUENCE_NAMES = (
     "sequence", "seq", "design", "mutated_sequence", "aa_sequence", "protein_sequence", "protein", "peptide",
     "dna_sequence", "dna", "rna",
 )  # fmt: skip
-MUTATION_NAMES = ("mutations", "mutation", "mutant", "aamutations", "variant")
+MUTATION_NAMES = (
+    "mutations", "mutation", "mutant", "mutants", "aamutations", "variant", "variants", "substitutions", "hgvs",
+    "hgvs_pro", "hgvsp",
+)  # fmt: skip
 
 
 def rows(
@@ -50,7 +57,8 @@ def rows(
 ) -> Iterator[Row]:
     """Return the rows of a file, plain or gzipped.
 
-    The form of a row is `"sequence"`, `"aligned"` (of an A2M or A3M file) or `"mutations"` (a list of mutations).
+    The form of a row is `"sequence"`, `"aligned"` (a row of an alignment, which has gaps in files of any format of
+    alignments and in other files where all rows have one length) or `"mutations"` (a list of mutations).
 
     Args:
         path: Path of the file; its suffix selects the format.
@@ -79,10 +87,35 @@ def rows(
         return _line_rows(text)
     if suffix in GENBANK:
         return iter(_genbank_rows(path, text, records))
-    return _fasta_rows(path, text, form="aligned" if suffix in ALIGNED else "sequence")
+    alignment = _alignment_format(suffix, text)
+    if alignment:
+        return iter(align_columns(_alignment_rows(path, text, alignment), is_aligned=True))
+    return iter(align_columns(list(_fasta_rows(path, text)), is_aligned=suffix in ALIGNED))
 
 
-def _fasta_rows(path: Path, text: str, *, form: str) -> Iterator[Row]:
+def _alignment_format(suffix: str, text: str) -> str:
+    """Return Biopython's name of a format of alignments, by content or suffix; empty for FASTA."""
+    start = text.lstrip()[:20].upper()
+    if start.startswith("# STOCKHOLM"):
+        return "stockholm"
+    if start.startswith(("CLUSTAL", "MUSCLE (")):
+        return "clustal"
+    return "" if start.startswith(">") else ALIGNMENTS.get(suffix, "")
+
+
+def _alignment_rows(path: Path, text: str, name: str) -> list[Row]:
+    try:
+        records = list(cast("Any", SeqIO).parse(io.StringIO(text.lstrip()), name))
+    except Exception as error:  # Biopython's parsers raise many types of errors on a malformed file.
+        raise InvdesignError(
+            f"{path}: not a file of {name.capitalize()} ({type(error).__name__}: {error}). Export it again, or as "
+            "aligned FASTA (.afa)"
+        ) from error
+    texts = [(str(record.seq), record.id) for record in records]
+    return [Row(i, text, _label(title, text), "sequence") for i, (text, title) in enumerate(texts, start=1)]
+
+
+def _fasta_rows(path: Path, text: str) -> Iterator[Row]:
     # Lines that begin with ; are comments of the old format, those with # are added by alignment tools.
     lines = [line for line in text.split("\n") if not line.startswith((";", "#"))]
     first = next((line for line in lines if line.strip()), "")
@@ -100,7 +133,7 @@ def _fasta_rows(path: Path, text: str, *, form: str) -> Iterator[Row]:
             continue
         if number:
             sequence = "".join("".join(parts).split())
-            yield Row(number, sequence, _label(title, sequence), form)
+            yield Row(number, sequence, _label(title, sequence), "sequence")
         number, title, parts = number + 1, line[1:].strip(), []
 
 
@@ -181,7 +214,8 @@ def _translated_row(record: SeqRecord, feature: SeqFeature, number: int) -> Row:
 
 
 def _label(title: str | None, sequence: str) -> str:
-    """Return the first word of a title and the sequence, shortened to what a rejection shows."""
-    words = (title or "").split(maxsplit=1)
-    name = f"{words[0]}: " if words else ""
+    """Return the first word of a title (of ProteinMPNN its sample) and the sequence, shortened for messages."""
+    sample = re.search(r"\bsample=\d+", title or "")
+    words = [sample.group()] if sample else (title or "").split(maxsplit=1)
+    name = f"{words[0].rstrip(',')}: " if words else ""
     return f"{name}{sequence[:MAX_REJECTION_TEXT]}"

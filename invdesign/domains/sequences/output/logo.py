@@ -36,7 +36,7 @@ class _Columns:
 
     counts: Sequence[Counter[str]]
     """Number of designs with each letter, by position."""
-    numbers: Sequence[int]
+    numbers: Sequence[int | str]
     """Residue number of each position."""
     own: str
     """Letters of the wild type; empty without a wild type of the same length as the designs."""
@@ -114,7 +114,8 @@ def information_content(counts: Counter[str], max_bits: float) -> float:
 
 def _count_columns(designs: Sequence[str], wild_type: WildType | None, kind: str) -> _Columns:
     length = len(designs[0])
-    own, numbers = "", list(range(1, length + 1))
+    own = ""
+    numbers: list[int | str] = [*range(1, length + 1)]
     if wild_type is not None and len(wild_type.sequence) == length:
         own, numbers = wild_type.sequence, [wild_type.number(i) for i in range(length)]
     counts = [Counter(column) for column in zip(*designs, strict=True)]

@@ -59,7 +59,7 @@ class _Heatmap:
     """Measured objective."""
     positions: Sequence[int]
     """Positions (0-based) of the columns."""
-    numbers: Sequence[int]
+    numbers: Sequence[int | str]
     """Residue number of each position of the reference."""
     letters: Sequence[str]
     """Letters of the rows."""
@@ -189,7 +189,9 @@ def _compare_with_baseline(
     gains = {key: utility - baseline for key, utility in zip(means, utilities, strict=True)}
     limit = float(np.quantile(np.abs(list(gains.values())), 0.95)) if gains else 0.0
     limit = limit or max(map(abs, gains.values()), default=0.0) or 1.0
-    numbers = [i + 1 if wild_type is None else wild_type.number(i) for i in range(len(effects.reference))]
+    numbers: list[int | str] = [
+        i + 1 if wild_type is None else wild_type.number(i) for i in range(len(effects.reference))
+    ]
     return _Heatmap(effects, objective, positions, numbers, _row_letters(kind, effects), means, gains, limit)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from invdesign.core import InvdesignError
+from invdesign.domains.sequences.wild_type.notation import Residue
 from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 
 
@@ -29,13 +30,13 @@ class DesignConstraints:
     """Letters of the alphabet."""
     wild_type: WildType | None = None
     """Reference for positions and for the number of mutations."""
-    designable: Mapping[int, str] = field(default_factory=dict)
+    designable: Mapping[Residue, str] = field(default_factory=dict)
     """Allowed letters by number of a designable residue.
 
     The wild type's letter is always allowed; an empty string allows all letters. Without any entry, all residues are
     designable.
     """
-    fixed: Sequence[int] = ()
+    fixed: Sequence[Residue] = ()
     """Numbers of residues that must keep the wild type's letter."""
     forbidden: str = ""
     """Letters that mutations must not introduce."""
@@ -47,11 +48,8 @@ class DesignConstraints:
     """Maximum number of letters of a design; 0 for no limit."""
 
     def __post_init__(self) -> None:
-        designable = {int(number): str(letters or "") for number, letters in dict(self.designable).items()}
-        object.__setattr__(self, "designable", designable)
-        object.__setattr__(self, "fixed", tuple(int(number) for number in self.fixed))
         own = self.wild_type.sequence if self.wild_type else ""
-        unknown = sorted(set("".join(designable.values()) + self.forbidden + own) - set(self.letters))
+        unknown = sorted(set("".join(self.designable.values()) + self.forbidden + own) - set(self.letters))
         if unknown:
             raise InvdesignError(
                 f"sequences: the wild type, designable and forbidden must consist of the letters {self.letters}, got "
@@ -59,7 +57,7 @@ class DesignConstraints:
             )
         if (self.designable or self.fixed or self.max_mutations is not None) and self.wild_type is None:
             raise InvdesignError("sequences: designable, fixed and max_mutations need a wild type; set wild_type")
-        both = sorted(set(self.designable) & set(self.fixed))
+        both = sorted(set(self.designable) & set(self.fixed), key=str)
         if both:
             raise InvdesignError(
                 f"sequences: residues {both} are both fixed and designable. Remove them from one of the two"

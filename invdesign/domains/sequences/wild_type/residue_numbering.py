@@ -57,7 +57,7 @@ def number_residues(design: str, wild_type: WildType | None = None) -> tuple[tup
     labels, origins = [""] * n, [-1] * n
     for edit in Levenshtein.opcodes(wild_type.sequence, design):
         start, first = edit.src_start, edit.dest_start
-        previous = wild_type.number(start - 1) if start else wild_type.number(0) - 1
+        previous = wild_type.number(start - 1) if start else wild_type.number_before
         for k in range(edit.dest_end - first):
             if edit.tag == "insert":
                 labels[first + k] = f"{previous}+{k + 1}"

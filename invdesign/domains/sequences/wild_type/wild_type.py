@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Hamming, Levenshtein
 
 from invdesign.core import InvdesignError
-
-SUBSTITUTION = re.compile(r"([A-Z*])(-?\d+)([A-Z*])")
+from invdesign.domains.sequences.wild_type.notation import STOP, Edit, Residue, parse_variant, residue
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,8 @@ class WildType:
         ('A13G',)
         >>> wild_type.apply_mutations(["A13G"])
         'MKTGY'
+        >>> WildType("SYG", numbers=(52, "52A", 53)).apply_mutations(["Y52AF"])
+        'SFG'
     """
 
     sequence: str
@@ -34,16 +35,16 @@ class WildType:
     """Display name."""
     first: int = 1
     """Number of the first residue."""
-    numbers: tuple[int, ...] = ()
-    """Number of every residue, where they are not consecutive."""
+    numbers: tuple[int | str, ...] = ()
+    """Number of every residue, where they are not consecutive; `"52A"` has an insertion code (antibodies)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", tuple(int(n) for n in self.numbers))
+        object.__setattr__(self, "numbers", tuple(residue(n) for n in self.numbers))
         if not self.sequence:
             raise InvdesignError(f"wild type {self.name!r}: sequence must not be empty")
         if self.numbers and (len(self.numbers) != len(self.sequence) or len(set(self.numbers)) < len(self.numbers)):
             raise InvdesignError(
-                f"wild type {self.name!r}: numbers must be {len(self.sequence)} different integers, one for each "
+                f"wild type {self.name!r}: numbers must be {len(self.sequence)} different numbers, one for each "
                 f"residue, got {list(self.numbers)}"
             )
 
@@ -51,14 +52,22 @@ class WildType:
     def residues(self) -> str:
         """Residue numbers: a range such as `"101-133"`, or the listed numbers where they are not consecutive."""
         numbers = [self.number(i) for i in range(len(self.sequence))]
-        is_consecutive = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-        return f"{numbers[0]}-{numbers[-1]}" if is_consecutive else " ".join(map(str, numbers))
+        first = numbers[0]
+        is_consecutive = isinstance(first, int) and numbers == list(range(first, first + len(numbers)))
+        return f"{first}-{numbers[-1]}" if is_consecutive else " ".join(map(str, numbers))
 
-    def number(self, position: int) -> int:
+    @property
+    def number_before(self) -> int:
+        """Number after which letters are inserted that precede the first residue; no residue has it."""
+        if not self.numbers:
+            return self.first - 1
+        return min(int(re.sub("[A-Z]$", "", str(number))) for number in self.numbers) - 1
+
+    def number(self, position: int) -> Residue:
         """Return the residue number of a position (0-based)."""
         return self.numbers[position] if self.numbers else self.first + position
 
-    def position(self, number: int) -> int:
+    def position(self, number: Residue) -> int:
         """Return the position (0-based) of a residue number.
 
         Raises:
@@ -67,7 +76,7 @@ class WildType:
         if self.numbers:
             position = self.numbers.index(number) if number in self.numbers else -1
         else:
-            position = number - self.first
+            position = number - self.first if isinstance(number, int) else -1
         if not 0 <= position < len(self.sequence):
             last = self.number(len(self.sequence) - 1)
             raise InvdesignError(
@@ -92,35 +101,71 @@ class WildType:
             if edit.tag == "replace":
                 mutations.append(f"{own[edit.src_pos]}{self.number(edit.src_pos)}{design[edit.dest_pos]}")
             elif edit.tag == "delete":
-                mutations.append(f"{own[edit.src_pos]}{self.number(edit.src_pos)}del")
+                letter = own[edit.src_pos] if own[edit.src_pos].isalpha() else ""
+                mutations.append(f"{letter}{self.number(edit.src_pos)}del")
             else:
                 inserted[edit.src_pos] = inserted.get(edit.src_pos, "") + design[edit.dest_pos]
         for position, letters in inserted.items():
-            previous = self.number(position - 1) if position else self.number(0) - 1
+            previous = self.number(position - 1) if position else self.number_before
             mutations.append(f"{previous}ins{letters}")
         return tuple(mutations)
 
-    def apply_mutations(self, mutations: Sequence[str]) -> str:
-        """Return the wild type with substitutions such as `A108D` applied.
+    def apply_mutations(self, mutations: Iterable[str]) -> str:
+        """Return the wild type with mutations applied, in any notation that `parse_variant` reads.
 
         Raises:
-            InvdesignError: A mutation cannot be parsed, or its first letter is not the wild type's residue.
+            InvdesignError: A mutation cannot be read, its first letter is not the wild type's residue, two of them
+                concern one residue, or one is a stop.
         """
-        letters = list(self.sequence)
-        for mutation in mutations:
-            match = SUBSTITUTION.fullmatch(mutation.strip())
-            if match is None:
-                raise InvdesignError(f"cannot read the mutation {mutation!r}: expected a substitution such as A108D")
-            old, number, new = match.groups()
-            position = self.position(int(number))
-            own = self.sequence[position]
-            if own != old:
+        return self.apply_edits([edit for mutation in mutations for edit in parse_variant(mutation)])
+
+    def apply_edits(self, edits: Sequence[Edit]) -> str:
+        """Return the wild type with edits applied; see `apply_mutations`."""
+        cells = list(self.sequence)
+        inserted: dict[int, str] = {}
+        changed: set[int] = set()
+        for edit in edits:
+            start, end = self._place(edit)
+            span = range(start, end + 1)
+            if edit.kind in ("insertion", "duplication"):
+                if start in inserted:
+                    raise InvdesignError(f"two insertions in one place: {edit.text!r}")
+                letters = edit.letters if edit.kind == "insertion" else self.sequence[start : end + 1]
+                inserted[start if edit.kind == "insertion" else end] = letters
+                continue
+            if changed & set(span):
+                raise InvdesignError(f"two mutations of one residue: {edit.text!r}")
+            changed |= set(span)
+            is_substitution = edit.kind == "substitution"
+            if is_substitution and STOP in edit.letters and STOP not in self.sequence:
+                n_left = start + edit.letters.index(STOP)
+                raise InvdesignError(f"mutation {edit.text!r} is a stop: {n_left} residues would be left")
+            for position in span:
+                cells[position] = ""
+            cells[start] = edit.letters if is_substitution else ""
+        return inserted.get(-1, "") + "".join(cell + inserted.get(i, "") for i, cell in enumerate(cells))
+
+    def _place(self, edit: Edit) -> tuple[int, int]:
+        """Return the first and the last position of an edit (0-based); -1 for an insertion before the first residue."""
+        for number, letter in edit.named_residues:
+            own = self.sequence[self.position(number)]
+            if own != letter:
                 raise InvdesignError(
-                    f"mutation {mutation!r}: residue {number} of {self.name!r} is {own}, not {old}. Check the "
+                    f"mutation {edit.text!r}: residue {number} of {self.name!r} is {own}, not {letter}. Check the "
                     f"numbering (the first residue has the number {self.number(0)})"
                 )
-            letters[position] = new
-        return "".join(letters)
+        if edit.kind == "insertion" and edit.start == self.number_before:
+            return -1, -1
+        start, end = self.position(edit.start), self.position(edit.end)
+        is_insertion = edit.kind == "insertion"
+        if end < start or (is_insertion and end > start + 1):
+            expected = "neighbouring residues" if is_insertion else "the first residue before the last"
+            raise InvdesignError(f"cannot read the mutation {edit.text!r}: expected {expected}")
+        if edit.kind == "deletion" and edit.letters not in ("", self.sequence[start : end + 1]):
+            raise InvdesignError(
+                f"mutation {edit.text!r}: {self.name!r} has {self.sequence[start : end + 1]} there, not {edit.letters}"
+            )
+        return start, start if is_insertion else end
 
 
 def distance(first: str, second: str) -> int:

@@ -92,11 +92,13 @@ def test_a_table_gives_sequences_and_properties_by_name(file):
 
 def test_variants_may_be_lists_of_mutations(file):
     wild_type = WildType("MKTAYIAK", first=5)
-    text = "mutant,y\nK6W;T7G,1\nK6W:A8D,2\nWT,3\nK7W,4\nK6W;K6A,5\n,6\nK6*,7\nT7G/K6W,8\n"
+    text = "mutant,y\nK6W;T7G,1\nK6W:A8D,2\nWT,3\nK7W,4\nK6W;K6A,5\n,6\nK6*,7\nT7G/K6W,8\nM5del,9\nY9A,1\n"
     found = read(file("a.csv", text), wild_type=wild_type, properties={"y": "y"})
-    assert found.designs == ("MWGAYIAK", "MWTDYIAK", "MKTAYIAK") and found.properties["y"].tolist() == [1, 2, 3]
+    assert found.designs == ("MWGAYIAK", "MWTDYIAK", "MKTAYIAK", "KTAYIAK", "MKTAAIAK")
+    assert found.properties["y"].tolist() == [1, 2, 3, 9, 1]
     reason_of = reasons(found)
-    assert "residue 7 of 'wild type' is T, not K" in reason_of[5] and reason_of[6] == "two mutations of one residue"
+    assert "residue 7 of 'wild type' is T, not K" in reason_of[5]
+    assert reason_of[6].startswith("two mutations of one residue")
     assert "empty list" in reason_of[7] and "a stop" in reason_of[8] and reason_of[9] == "the same sequence as row 2"
     assert read(file("b.csv", "m,y\nK6W,1\n"), mutations="m", wild_type=wild_type).designs == ("MWTAYIAK",)
     with pytest.raises(InvdesignError, match="without a wild type"):
@@ -109,9 +111,129 @@ def test_insertions_of_an_alignment_are_dropped_kept_or_rejected(file):
     assert read(path, gaps="drop", insertions="keep").designs == ("MKV", "MKAAWV", "MAL")
     rejected = read(path, gaps=True, insertions="reject")
     assert reasons(rejected)[2] == "2 insertions (lower case)"
-    assert reasons(read(path))[1].startswith("1 letter that is none of protein: '-' at 3")
+    # Rows with gaps are not left out of an alignment one by one.
+    with pytest.raises(InvdesignError, match="2 of 3 rows have gaps"):
+        read(path)
+    few = file("few.a2m", ">a\nMKAV\n>b\nMKLV\n>c\nMK-V\n")
+    assert reasons(read(few))[3].startswith("1 letter that is none of protein: '-' at 3")
     # An A2M file with the suffix of FASTA is not mistaken for soft masking.
-    assert "as in an A2M file" in reasons(read(file("b.fasta", ">a\nMKV\n>b\nMk-V\n")))[2]
+    assert read(file("b.fasta", ">a\nMKV\n>b\nMkk-V\n"), gaps=True).designs == ("MKV", "M-V")
+    assert "as in an A2M file" in reasons(read(file("c.fasta", ">a\nMKV\n>b\nMk-VLL\n")))[2]
+
+
+STOCKHOLM = """# STOCKHOLM 1.0
+#=GF ID toy
+
+one   MK.-V
+two   MKaAV
+three M..AL
+//
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.sto", STOCKHOLM),
+        ("a.fasta", STOCKHOLM),
+        ("a.afa", ">one\nMK.-V\n>two\nMKaAV\n>three\nM..AL\n"),
+        ("a.fa", ">one\nMK.-V\n>two\nMKaAV\n>three\nM..AL\n"),
+        ("a.a3m", ">one\nMK-V\n>two\nMKaAV\n>three\nM-AL\n"),
+        ("a.fasta", ">one\nMK-V\n>two\nMKaAV\n>three\nM-AL\n"),
+    ],
+)
+def test_an_alignment_stays_aligned_whatever_its_suffix(file, name, text):
+    assert read(file(name, text), gaps=True).designs == ("MK-V", "MKAV", "M-AL")
+    whole = read(file(name, text), gaps="drop", insertions="keep")
+    assert whole.designs == ("MKV", "MKAAV", "MAL")
+    with pytest.raises(InvdesignError, match="an alignment: 2 of 3 rows have gaps"):
+        read(file(name, text))
+
+
+def test_lower_case_of_a_whole_alignment_and_gaps_written_as_dots_keep_its_columns(file):
+    assert read(file("a.afa", ">a\nmk.v\n>b\nmkav\n"), gaps=True).designs == ("MK-V", "MKAV")
+    clustal = "CLUSTAL W (1.82) multiple sequence alignment\n\n\na   MK-V\nb   MKAV\n"
+    assert read(file("a.aln", clustal), gaps=True).designs == ("MK-V", "MKAV")
+    with pytest.raises(InvdesignError, match="not a file of Stockholm"):
+        read(file("b.sto", "# STOCKHOLM 1.0\none MK\ntwo MKV\n//\n"), gaps=True)
+
+
+def test_a_file_of_another_numbering_is_refused_with_the_number_that_fits(file):
+    sequence = "MKTAYIAKQRNISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSG"
+    letters = "ACDEFGHIKLMNPQRSTVWY"
+    rows = [f"{sequence[i]}{i + 2}{letters[(letters.index(sequence[i]) + 1) % 20]}" for i in range(0, 40, 2)]
+    path = file("a.csv", "mutations,y\n" + "\n".join(f"{row},{i}" for i, row in enumerate(rows)))
+    with pytest.raises(InvdesignError, match=r"\d+ of 20 rows name another residue .*; with first: 2 all fit"):
+        read(path, wild_type=WildType(sequence))
+    assert len(read(path, wild_type=WildType(sequence, first=2))) == 20
+    with pytest.raises(InvdesignError, match="each number changed by -1"):
+        read(path, wild_type=WildType(sequence, numbers=tuple(range(1, 51))))
+    with pytest.raises(InvdesignError, match="no other number of its first residue"):
+        read(path, wild_type=WildType("W" * 60))
+    # A few wrong rows are refused one by one.
+    few = file("b.csv", "mutations,y\nK2A,1\n" + "\n".join(f"{row},{i}" for i, row in enumerate(rows)))
+    assert reasons(read(few, wild_type=WildType(sequence, first=2))).keys() == {2}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("unknown_bases.fasta", "".join(f">{i}\nATGN{'ACGT' * 20}{'ACGT'[i]}\n" for i in range(4))),
+        ("short.fasta", "".join(f">{i}\nATGCATTCAGCTAGGCATC{'ACGT'[i]}\n" for i in range(4))),
+        ("primers.txt", "ATGCATTC\nAGCTAGGC\nATCCGTAA\nTTGACCGA\nGATTACAC\n"),
+        ("rna.csv", "sequence\nAUGCAUUCAGCUAGGCAUCG\nAUGCAUUCAGCUAGGCAUCC\n"),
+    ],
+)
+def test_nucleic_acids_are_not_read_as_proteins(file, name, text):
+    kind = "RNA" if name == "rna.csv" else "DNA"
+    with pytest.raises(InvdesignError, match=rf"got {kind}: .*Set kind: {kind.lower()}"):
+        read(file(name, text))
+
+
+def test_single_rows_of_dna_are_refused_among_proteins(file):
+    text = ">a\nMKTAYIAKQRNISFVKSHFS\n>b\nMKTAYIAKQRNISFVKSHFA\n>c\nATGCATTCAGCTAGGCATCG\n>d\nGAGAGAGAGAGAGAGAGAGA\n"
+    found = read(file("a.fasta", text))
+    assert len(found) == 3 and reasons(found)[3].startswith("DNA or RNA")
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ("Melittin", "Histatin", "Nisin", "Pleurain"),
+        ("TP53", "KRAS", "BRCA1", "CDK2", "EGFR"),
+        ("wild type", "variant a", "variant c"),
+        ("MAGAININ", "BOMBININ", "BUFORIN", "DERMASEPTIN", "OREXIN"),
+        ("design_1", "design_2", "design_3"),
+    ],
+)
+def test_a_column_of_names_is_not_read_as_sequences(file, entries):
+    table = file("a.csv", "peptide,y\n" + "".join(f"{entry},1\n" for entry in entries))
+    with pytest.raises(InvdesignError, match=r"got names: .*sequence_column"):
+        read(table)
+
+
+def test_modified_and_short_peptides_are_no_names(file):
+    text = "peptide\nAc-KLAKLAK-NH2\nGIGKFLHSAKKFGKAFVGEIMNS\nrrwqwr\nKKLL\nH-GRGDS-OH\nACDEF GHIKL\n"
+    assert read(file("a.csv", text)).designs == ("GIGKFLHSAKKFGKAFVGEIMNS", "RRWQWR", "KKLL", "ACDEFGHIKL")
+
+
+@pytest.mark.parametrize("mark", ["/", ":"])
+def test_chains_of_one_row_are_recognized_and_chosen(file, mark):
+    text = f">T=0.1, sample=1, score=0.7\nMKV{mark}GHK\n>T=0.1, sample=2, score=0.8\nMKL{mark}GHK\n"
+    path = file("a.fasta", text)
+    with pytest.raises(InvdesignError, match=r"2 of 2 rows hold 2 chains.*chain: 1.*chain: split"):
+        read(path)
+    assert read(path, chain=1).designs == ("MKV", "MKL")
+    assert read(path, chain="split").designs == ("MKV", "GHK", "MKL")
+    assert reasons(read(path, chain="split")) == {2: "the same sequence as row 1"}
+    with pytest.raises(InvdesignError, match="no chain 3"):
+        read(path, chain=3)
+    with pytest.raises(InvdesignError, match="'split' or a number"):
+        read(path, chain="A")
+    table = file("a.csv", f"sequence,y\nMKV{mark}GHK,1\nMKL{mark}GHK,2\n")
+    with pytest.raises(InvdesignError, match="whole complex"):
+        read(table, chain="split", properties={"y": "y"})
+    assert read(table, chain=2, properties={"y": "y"}).designs == ("GHK",)
 
 
 def test_genbank_gives_whole_sequences_or_translated_genes(file):

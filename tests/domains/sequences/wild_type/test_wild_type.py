@@ -1,6 +1,8 @@
 """Wild type: residue numbers and mutations."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from invdesign.core import InvdesignError
 from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
@@ -18,8 +20,45 @@ def test_mutations_are_applied_if_they_name_the_residues_of_the_wild_type():
     assert WILD_TYPE.apply_mutations(["T12A", "R19K"]) == "MKAAYIAKQK"
     with pytest.raises(InvdesignError, match="residue 12 of 'toy' is T, not A"):
         WILD_TYPE.apply_mutations(["A12G"])
-    with pytest.raises(InvdesignError, match="expected a substitution"):
-        WILD_TYPE.apply_mutations(["T12del"])
+    with pytest.raises(InvdesignError, match="cannot read the mutation 'T12'"):
+        WILD_TYPE.apply_mutations(["T12"])
+    with pytest.raises(InvdesignError, match="stop: 2 residues"):
+        WILD_TYPE.apply_mutations(["T12*"])
+
+
+@pytest.mark.parametrize(
+    ("text", "design"),
+    [
+        ("T12del", "MKAYIAKQR"),
+        ("T12_Y14del", "MKIAKQR"),
+        ("12_14delTAY", "MKIAKQR"),
+        ("delT12", "MKAYIAKQR"),
+        ("9insGG", "GGMKTAYIAKQR"),
+        ("K11_T12insGlyGly", "MKGGTAYIAKQR"),
+        ("T12_A13delinsW", "MKWYIAKQR"),
+        ("T12dup", "MKTTAYIAKQR"),
+        ("p.[Thr12Ala;Arg19Lys]", "MKAAYIAKQK"),
+        ("T12A_R19del", "MKAAYIAKQ"),
+        ("NP_1.2:p.(Thr12=)", "MKTAYIAKQR"),
+    ],
+)
+def test_deletions_insertions_and_hgvs_are_applied(text, design):
+    assert WILD_TYPE.apply_mutations([text]) == design
+
+
+@pytest.mark.parametrize("text", ["T12A;T12G", "A12del", "10_12insG", "T12_T12delAA", "p.[T12A];[R19K]", "K11_K10del"])
+def test_contradictory_mutations_are_refused(text):
+    with pytest.raises(InvdesignError):
+        WILD_TYPE.apply_mutations([text])
+
+
+@given(st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=14), st.integers(-6, 6))
+@settings(max_examples=300, deadline=None)
+def test_written_mutations_are_read_as_the_same_design(design, first):
+    wild_type = WildType("MKTAYIAKQR", first=first)
+    assert wild_type.apply_mutations([";".join(wild_type.mutations(design)) or "WT"]) == design
+    antibody = WildType("MKTAYIAKQR", numbers=("51", "52", "52A", "52B", 53, 54, 55, "55A", 56, 58))
+    assert antibody.apply_mutations([";".join(antibody.mutations(design)) or "WT"]) == design
 
 
 def test_residues_with_listed_numbers_are_found_by_number():
@@ -33,7 +72,7 @@ def test_residues_with_listed_numbers_are_found_by_number():
 def test_an_invalid_wild_type_is_rejected():
     with pytest.raises(InvdesignError, match="must not be empty"):
         WildType("")
-    with pytest.raises(InvdesignError, match="4 different integers"):
+    with pytest.raises(InvdesignError, match="4 different numbers"):
         WildType("VDGV", numbers=(1, 2, 2, 3))
 
 
