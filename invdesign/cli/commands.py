@@ -358,7 +358,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "shortlist": opened.shortlist().rows(),
         "failed_checks": count_failures(opened.validated()),
         "files": [str(path) for path in files],
-        "warnings": list(written.warnings),
+        "warnings": [*opened.latent_space_warnings(), *written.warnings],
         "failures": list(written.failures),
     }
 

@@ -16,8 +16,9 @@ _COUNTS = (
 )
 _NOT_NEGATIVE = (
     "beta checkpoint_minutes density_weight draw_seed epochs failure_tolerance finetune_every free_bits held_out "
-    "information_epochs learning_rate max_minutes max_tasks min_distance n_baseline n_merges n_random n_replay "
-    "n_strained noise noise_floor patience seed success_tolerance validate_every warmup weight weight_decay"
+    "information_epochs learning_rate max_minutes max_tasks min_distance min_epochs min_steps n_baseline "
+    "n_merges n_random n_replay n_strained noise noise_floor patience seed success_tolerance validate_every warmup "
+    "weight weight_decay"
 )
 _FRACTIONS = (
     "crossover_rate fraction input_dropout max_failure_rate move_rate offset_fraction paste_rate prior shift_rate "
@@ -32,7 +33,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "percentile": (0, 100),
 }
 """Smallest and largest value of a setting; both are allowed."""
-POSITIVE = ("epochs", "learning_rate", "length", "timeout")
+POSITIVE = ("epochs", "min_epochs", "learning_rate", "length", "timeout")
 """Settings that must be larger than 0."""
 
 

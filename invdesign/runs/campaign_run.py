@@ -56,6 +56,7 @@ from invdesign.execution.pace import Pace
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.tables import write_table
+from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger
 from invdesign.report import ReportData, report
 from invdesign.runs import folders, latent_spaces
@@ -505,6 +506,10 @@ class CampaignRun(Generic[D, B]):
         """Record which designs of the run existed before it, so that later exports need not load the corpus."""
         if "engine" in self.__dict__:
             self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
+
+    def latent_space_warnings(self) -> list[str]:
+        """Return what a user must know of the latent space that the run started with; empty where nothing is wrong."""
+        return warn_of_reconstruction(self._ledger.meta("model_card") or {})
 
     # Inside.
 

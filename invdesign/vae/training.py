@@ -41,8 +41,12 @@ class Recipe:
 
     build: BuildVAE
     """Builds an untrained model for an encoding."""
-    epochs: float = 10.0
-    """Passes through the training designs."""
+    epochs: float | None = None
+    """Passes through the training designs; None for as many as `min_epochs` and `min_steps` need."""
+    min_epochs: float = 10.0
+    """Smallest number of passes where `epochs` is None."""
+    min_steps: int = 400
+    """Smallest number of steps where `epochs` is None: a small corpus is passed through more often."""
     batch: int = 256
     """Designs per step."""
     learning_rate: float = 2e-3
@@ -125,6 +129,20 @@ def split(n: int, *, held_out: int, seed: int) -> tuple[Rows, Rows]:
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
+def planned_epochs(recipe: Recipe, n: int) -> float:
+    """Return the passes through the training designs among `n` designs.
+
+    Example:
+        >>> recipe = Recipe(build=lambda encoding: None, min_epochs=10, min_steps=400, batch=256)
+        >>> planned_epochs(recipe, 100_000), planned_epochs(recipe, 400)
+        (10.0, 200.0)
+    """
+    if recipe.epochs is not None:
+        return recipe.epochs
+    n_trained = n - min(recipe.held_out, n // 10)
+    return max(recipe.min_epochs, recipe.min_steps / math.ceil(n_trained / recipe.batch))
+
+
 def train(
     vae: VAE,
     batch: Any,
@@ -177,7 +195,7 @@ class _Loop:
             self.parameters, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
         self.steps_per_epoch = math.ceil(len(self.rows) / recipe.batch)
-        self.total = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.total = max(1, round(planned_epochs(recipe, len(batch)) * self.steps_per_epoch))
         work = vae.sizes(batch)
         self.sizes = None if work is None else work.cpu().numpy()
         self.weights = None if weights is None else weights.double().cpu().numpy()
@@ -357,8 +375,9 @@ def _check_data(vae: VAE, batch: Any, recipe: Recipe, targets: Tensor | None, we
     n = len(batch)
     if n < 10:
         raise InvdesignError(f"training: expected at least 10 designs, got {n}. Give a larger corpus")
-    for name, value in (("epochs", recipe.epochs), ("batch", recipe.batch), ("learning_rate", recipe.learning_rate)):
-        if not value > 0:
+    positive = ("epochs", "min_epochs", "batch", "learning_rate")
+    for name, value in ((name, getattr(recipe, name)) for name in positive):
+        if value is not None and not value > 0:
             raise InvdesignError(f"recipe: {name} must be positive, got {value!r}")
     if targets is not None and (targets.ndim != 2 or len(targets) != n):
         raise InvdesignError(

@@ -40,6 +40,13 @@ def test_training_learns_to_reconstruct_what_it_never_saw() -> None:
     assert training.validations[-1].loss < 0.5 * training.validations[0].loss
 
 
+def test_a_small_corpus_is_passed_through_more_often_unless_the_passes_are_stated() -> None:
+    free = replace(RECIPE, epochs=None, min_epochs=1, min_steps=30)
+    assert train(model(), words(100), free).steps == 30
+    assert train(model(), words(800), free).steps == 49
+    assert train(model(), words(100), replace(free, epochs=2)).steps == 12
+
+
 class KilledError(Exception):
     pass
 
