@@ -55,9 +55,9 @@ def check_atoms(atoms: PeriodicAtoms, *, max_sites: int = MAX_SITES, n_merged: i
         raise RefusedError("a fractional coordinate above 1,000", "check the cell and the units of the coordinates")
     for symbol in set(atoms.symbols):
         check_symbol(symbol, symbol)
-    check_volume(atoms.volume, len(atoms))
     merged = merge_duplicates(atoms)
     _check_box(merged)
+    check_volume(merged.volume, len(merged))
     n_merged += len(atoms) - len(merged)
     if not n_merged:
         return merged, ""
@@ -113,6 +113,14 @@ def merge_duplicates(atoms: PeriodicAtoms) -> PeriodicAtoms:
     return merged
 
 
+def closest_contact(atoms: PeriodicAtoms) -> float:
+    """Return the smallest distance of two atoms in units of the sum of their covalent radii; infinite where none is
+    near."""
+    radii = np.array([covalent_radius(symbol) for symbol in atoms.symbols])
+    i, j, _, distance = _contacts(atoms, 2 * float(radii.max()))
+    return float((distance / (radii[i] + radii[j])).min(initial=np.inf))
+
+
 def _contacts(atoms: PeriodicAtoms, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return pairs of atoms at most `reach` apart: both indices, the lattice translation of the second, distances."""
     x = np.ascontiguousarray(atoms.positions @ atoms.lattice)
@@ -131,7 +139,8 @@ def _check_box(atoms: PeriodicAtoms) -> None:
     i, j, image, distance = _contacts(atoms, reach)
     is_contact = distance <= np.maximum(BOX_DISTANCE, BOX_CONTACT * (radii[i] + radii[j]))
     pairs = Bonds(i[is_contact], j[is_contact], image[is_contact].astype(np.int64), distance[is_contact], len(atoms))
-    if network_dimensionality(pairs) == 0:
+    is_molecule = len(pairs.first) > 0 or len(atoms) == 1
+    if is_molecule and network_dimensionality(pairs) == 0:
         counts = "".join(f"{symbol}{n if n > 1 else ''}" for symbol, n in sorted(atoms.counts.items()))
         raise RefusedError(
             f"a molecule in a box ({counts}, no atom near a periodic image)",

@@ -14,7 +14,7 @@ import numpy as np
 from pymatgen.core.composition import Composition
 
 from invdesign.core import Array
-from invdesign.domains.crystals.io.checks import check_atoms
+from invdesign.domains.crystals.io.checks import check_atoms, closest_contact
 from invdesign.domains.crystals.io.refusals import (
     MAX_COORDINATE,
     RefusedError,
@@ -52,6 +52,8 @@ SPECIAL_DISTANCE = 0.05
 MAX_FORMULA_ERROR = 0.01
 """Largest difference of the mole fraction of an element from the stated formula."""
 MAX_OCCUPANCY_ERROR = 0.01
+MIN_CLOSENESS = 0.7
+"""Smallest distance for another origin, as a share of the sum of the covalent radii."""
 MAX_STRAIN = 0.02
 """Largest relative difference of a cell from the symmetry of its operators."""
 MAX_DENSITY_ERROR = {"_exptl_crystal_density_diffrn": 0.1, "_exptl_crystal_density_meas": 0.2}
@@ -120,20 +122,52 @@ def read_atoms(block: str, *, max_sites: int) -> tuple[PeriodicAtoms, str]:
     symbols, positions = _read_sites(data, max_sites)
     cell = [_read_cell_value(data, name) for name in CELL]
     lattice = lattice_from_parameters(cell)
-    given = _read_symmetries(data, cell)
-    first: RefusedError | None = None
-    for symmetry in given:
+    given, *others = _read_symmetries(data, cell)
+    try:
+        expanded, n_merged = _expand(lattice, symbols, positions, given, max_sites)
+        atoms, repair = check_atoms(expanded, max_sites=max_sites, n_merged=n_merged)
+    except RefusedError as refusal:
+        return _try_origins(refusal, 0.0, lattice, symbols, positions, others, data, max_sites)
+    try:
+        _check_stated(atoms, data)
+    except RefusedError as refusal:
+        closeness = closest_contact(atoms)
+        return _try_origins(refusal, closeness, lattice, symbols, positions, others, data, max_sites)
+    return atoms, repair
+
+
+def _try_origins(
+    refusal: RefusedError,
+    closeness: float,
+    lattice: Array,
+    symbols: Sequence[str],
+    positions: Array,
+    symmetries: Sequence[Symmetry],
+    data: _Block,
+    max_sites: int,
+) -> tuple[PeriodicAtoms, str]:
+    """Return the atoms for another choice of the origin with which they agree with the file and are not closer.
+
+    Args:
+        refusal: Why the atoms are refused for the origin of the file; raised where no other one is better.
+        closeness: Smallest distance for the origin of the file, see `closest_contact`.
+        lattice: Lattice vectors as rows [angstrom].
+        symbols: Element of each listed atom.
+        positions: Fractional coordinates of the listed atoms.
+        symmetries: The other choices.
+        data: The data block.
+        max_sites: Largest number of atoms.
+    """
+    for symmetry in symmetries:
         try:
-            expanded, n_merged = _expand(lattice, symbols, positions, symmetry, max_sites)
-            atoms, repair = check_atoms(expanded, max_sites=max_sites, n_merged=n_merged)
+            expanded, _ = _expand(lattice, symbols, positions, symmetry, max_sites)
+            atoms, _ = check_atoms(expanded, max_sites=max_sites)
             _check_stated(atoms, data)
-        except RefusedError as refusal:
-            first = first or refusal
+        except RefusedError:
             continue
-        note = f"repaired: the atoms fit {symmetry.name}, not the origin of the file" if symmetry.name else ""
-        return atoms, note or repair
-    assert first is not None
-    raise first
+        if closest_contact(atoms) >= max(closeness, MIN_CLOSENESS):
+            return atoms, f"repaired: the atoms fit {symmetry.name}, not the origin of the file ({refusal.reason})"
+    raise refusal
 
 
 def _parse(block: str) -> _Block:
@@ -153,7 +187,7 @@ def _parse(block: str) -> _Block:
         item: Any = entry
         if item.pair is not None:
             name, value = item.pair
-            values[_plain_name(name)] = _plain(value) if len(value) <= MAX_CELL_TEXT else ""
+            values[_plain_name(name)] = _plain(value)[:MAX_CELL_TEXT]
         elif item.loop is not None:
             loop = item.loop
             names = [_plain_name(tag) for tag in loop.tags]

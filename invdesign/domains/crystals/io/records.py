@@ -124,7 +124,7 @@ def _reason_to_skip(file: Path, files: Sequence[Path]) -> str:
     if name == "poscar":
         relaxed = [each for each in files if each.parent == file.parent and each.name.lower().startswith("contcar")]
         if any(each.name.lower() in ("contcar", "contcar.gz") for each in relaxed):
-            return "CONTCAR of the same run is read"
+            return "the start of a run whose CONTCAR is there"
     return ""
 
 
