@@ -1,4 +1,4 @@
-"""Damaged run folders: every command ends with a message or with the result of the whole run, never with a traceback."""
+"""Damaged run folders: a message, or the result of the whole run; never a traceback or another result."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import test_campaign_run
+import torch
 import toy
 
 from invdesign import CampaignRun, InvdesignError
@@ -52,6 +53,14 @@ def replace_by_folder(path: Path, draw: random.Random) -> None:
     path.mkdir()
 
 
+@dataclass(frozen=True)
+class Space(toy.GridSpace):
+    """The latent space of the grid, with the sample that a run writes for its report."""
+
+    sample: torch.Tensor = field(default_factory=lambda: torch.zeros(4, 2, dtype=torch.float64))
+    card: dict[str, Any] = field(default_factory=lambda: {"d": 2, "sha256": "a" * 64})
+
+
 DAMAGES: tuple[Callable[[Path, random.Random], None], ...] = (cut, flip, garble, remove, replace_by_folder)
 
 
@@ -68,7 +77,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _space(campaign: Any, *_: Any) -> Any:
-    return test_campaign_run.Space(campaign.domain)
+    return Space(campaign.domain)
 
 
 @pytest.mark.parametrize("number", range(N_DAMAGES))
