@@ -24,6 +24,7 @@ def candidate_table(
     objectives: Sequence[Objective],
     *,
     name: str = "candidate",
+    is_described: bool = True,
 ) -> Columns:
     """Return the columns of a list of candidates.
 
@@ -32,6 +33,7 @@ def candidate_table(
         domain: Writes designs as text and identifies them.
         objectives: `m` objectives with their units.
         name: Prefix of the identifiers in the column `id`; the number of the row follows.
+        is_described: Whether the domain identifies the designs, which takes longer than all the rest.
 
     Returns:
         Cells by heading: `id`, `design`, the domain's identity columns, values, status, density, origin and checks.
@@ -39,7 +41,8 @@ def candidate_table(
     width = len(str(max(len(candidates), 100)))
     columns: Columns = {"id": [f"{name}-{i + 1:0{width}d}" for i in range(len(candidates))]}
     columns |= {"design": design_texts(candidates, domain)}
-    columns |= _without(identity_columns(candidates, domain), columns)
+    if is_described:
+        columns |= _without(identity_columns(candidates, domain), columns)
     columns |= value_columns(candidates, objectives)
     columns |= {
         "status": [c.status for c in candidates],

@@ -126,6 +126,7 @@ class CampaignRun(Generic[D, B]):
         """What differs from the settings that the run started with, where that was accepted."""
         self._ledger = ledger
         self._accept_changes = False
+        self._validated: tuple[State[D], list[Candidate[D]]] | None = None
 
     @classmethod
     def open(
@@ -438,7 +439,10 @@ class CampaignRun(Generic[D, B]):
 
     def validated(self) -> list[Candidate[D]]:
         """Return the measured designs that the campaign proposed, with the results of all validators."""
-        return validate_candidates(self.campaign, self.state, excluded=self._in_corpus())
+        state = self.state
+        if self._validated is None or self._validated[0] is not state:
+            self._validated = (state, validate_candidates(self.campaign, state, excluded=self._in_corpus()))
+        return list(self._validated[1])
 
     def export(self, out: str | Path | None = None) -> Exported:
         """Write candidate lists in every format of the domain, all evaluated designs, deliverables and a manifest.
