@@ -18,11 +18,10 @@ from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.io import cif
 from invdesign.domains.crystals.io.cif import BROKEN, RefusedError
 from invdesign.domains.crystals.symmetry import canonical
-from invdesign.io.design_tables import Row, find_design_column, table_rows
+from invdesign.io.design_tables import TABLES, Row, corpus_name, find_design_column, table_rows, table_text
 from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 
-TABLES = (".csv", ".tsv")
-READ = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz", ".db", *TABLES)
+READ = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz", ".db", ".csv", ".tsv", ".xlsx")
 STRUCTURE_NAMES = ("cif", "structure", "design")
 UNKNOWN_IN_CIF = ("?", ".")
 MAX_SITES = 3_000
@@ -45,7 +44,11 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
     """
     if not path.is_dir():
         found = _file_rows(path, column, wanted, max_bytes)
-        return [replace(row, file=path.name, cells=_clean_cells(row.cells, wanted)) for row in found]
+        names = [row.name or _name(path, row, is_single=len(found) == 1) for row in found]
+        return [
+            replace(row, file=path.name, cells=_clean_cells(row.cells, wanted), name=name)
+            for row, name in zip(found, names, strict=True)
+        ]
     inside = sorted(p for p in path.iterdir() if p.is_file() and _suffix(p) and not p.name.startswith("."))
     if not inside:
         raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)}, got a folder without one")
@@ -74,9 +77,9 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
     if suffix == ".db":
         found = list(_database_rows(path))
     else:
-        text = decode_text(read_bytes(path, max_bytes=max_bytes))
         if suffix in TABLES:
-            return list(_table_rows(path, text, column, wanted))
+            return list(_table_rows(path, table_text(path, max_bytes=max_bytes), column, wanted))
+        text = decode_text(read_bytes(path, max_bytes=max_bytes))
         if suffix == ".cif":
             found = [Row(k, b, cif.name_of(b), "cif", cif.items(b)) for k, b in enumerate(cif.blocks(text), start=1)]
         elif suffix == ".poscar":
@@ -92,12 +95,19 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
     return found
 
 
+def _name(path: Path, row: Row, *, is_single: bool) -> str:
+    """Return the name of a structure that its row does not name: of its file, or of its data block."""
+    if is_single:
+        return corpus_name(path)
+    return (row.label or "") if row.form == "cif" else ""
+
+
 def _suffix(path: Path) -> str:
     name = path.name.removesuffix(".gz")
     suffix = Path(name).suffix.lower()
     if re.match(r"(POSCAR|CONTCAR)\b", name) or suffix in (".vasp", ".poscar"):
         return ".poscar"
-    return suffix if suffix in READ else ""
+    return suffix if suffix in (*READ, *TABLES) else ""
 
 
 def _clean_cells(cells: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, str]:

@@ -209,8 +209,7 @@ def read(
         progress: Called with ("reading", rows done, rows).
 
     Returns:
-        Distinct sequences in the order of the file. Of repeated sequences the first is kept, the others are reported
-        as rejections.
+        Distinct sequences in the order of the file, each with the mean of its measured values; see `io.repeats`.
 
     Raises:
         InvdesignError: The file is missing, has an unknown format, lacks a column or contains no valid row, DNA is read

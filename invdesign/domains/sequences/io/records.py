@@ -15,11 +15,13 @@ from Bio.SeqRecord import SeqRecord
 from invdesign.core import InvdesignError
 from invdesign.io.design_tables import (
     MAX_REJECTION_TEXT,
+    TABLES,
     Row,
     find_column,
     find_design_column,
     find_usual_name,
     table_rows,
+    table_text,
 )
 from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 
@@ -27,10 +29,9 @@ Records = Literal["whole", "cds"]
 
 FASTA = (".fasta", ".fa", ".faa", ".fna", ".ffn", ".fas", ".mpfa")
 ALIGNED = (".a2m", ".a3m")
-TABLES = (".csv", ".tsv")
 LINES = (".txt", ".seq")
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
-READ = (*FASTA, *ALIGNED, *TABLES, *GENBANK, *LINES)
+READ = (*FASTA, *ALIGNED, ".csv", ".tsv", ".xlsx", *GENBANK, *LINES)
 SEQUENCE_NAMES = (
     "sequence", "seq", "design", "mutated_sequence", "aa_sequence", "protein_sequence", "protein", "peptide",
     "dna_sequence", "dna", "rna",
@@ -65,11 +66,12 @@ def rows(
         InvdesignError: The file is missing, has an unknown format, is malformed, or lacks a column.
     """
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if suffix not in READ:
+    if suffix not in (*READ, *TABLES):
         raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)} (or .gz), got {suffix!r}")
-    text = decode_text(read_bytes(path, max_bytes=max_bytes))
     if suffix in TABLES:
+        text = table_text(path, max_bytes=max_bytes)
         return _table_rows(path, text, sequence_column, mutations, has_wild_type, columns)
+    text = decode_text(read_bytes(path, max_bytes=max_bytes))
     if columns or sequence_column or mutations:
         wanted = [name for name in (sequence_column, mutations, *columns) if name]
         raise InvdesignError(
@@ -100,7 +102,7 @@ def _fasta_rows(path: Path, text: str, *, form: str) -> Iterator[Row]:
             continue
         if number:
             sequence = "".join("".join(parts).split())
-            yield Row(number, sequence, _label(title, sequence), form)
+            yield Row(number, sequence, _label(title, sequence), form, name=title.split(maxsplit=1)[0] if title else "")
         number, title, parts = number + 1, line[1:].strip(), []
 
 
@@ -164,7 +166,7 @@ def _whole_row(record: SeqRecord, number: int) -> Row:
     except Exception as error:  # A record without ORIGIN has an undefined sequence.
         problem = f"it contains no sequence ({error})"
         return Row(number, label=_label(record.id, ""), form="sequence", problem=problem)
-    return Row(number, sequence, _label(record.id, sequence), "sequence")
+    return Row(number, sequence, _label(record.id, sequence), "sequence", name=record.id or "")
 
 
 def _translated_row(record: SeqRecord, feature: SeqFeature, number: int) -> Row:
@@ -177,7 +179,7 @@ def _translated_row(record: SeqRecord, feature: SeqFeature, number: int) -> Row:
         except Exception as error:  # The sequence is undefined, or the location or the codon table is invalid.
             problem = f"the coding sequence cannot be translated ({error})"
             return Row(number, label=_label(title, ""), form="sequence", problem=problem)
-    return Row(number, sequence, _label(title, sequence), "sequence")
+    return Row(number, sequence, _label(title, sequence), "sequence", name=title or "")
 
 
 def _label(title: str | None, sequence: str) -> str:
