@@ -18,6 +18,7 @@ from invdesign.runs import folders
 
 if TYPE_CHECKING:
     from invdesign.campaign import Campaign
+    from invdesign.config.signatures import Signature
     from invdesign.core import Corpus, Domain
     from invdesign.latent.space import LatentSpace
     from invdesign.runs import CampaignRun, Resources
@@ -242,12 +243,16 @@ def options(arguments: argparse.Namespace) -> int:
 
 
 def check_data(arguments: argparse.Namespace) -> int:
-    """Print which rows of a file can be used; return 1 where some cannot."""
+    """Print which rows and measured values of a file can be used; return 1 where some cannot."""
+    from invdesign.core import describe_usage
+    from invdesign.io.json_values import to_plain
+
     found = _read(arguments)
     n_values = {name: int((values == values).sum()) for name, values in found.properties.items()}
     rows = [vars(rejection) for rejection in found.rejected]
-    n_repaired = sum(row["remedy"].startswith("kept") for row in rows)
-    n_lost = len(rows) - n_repaired
+    n_repaired = sum(row["reason"].startswith("repaired") for row in rows if row["is_kept"])
+    n_lost = sum(not row["is_kept"] for row in rows)
+    is_complete = not n_lost and all(usage.n_used == usage.n_values for usage in found.usage)
     if arguments.rejected:
         from invdesign.io.tables import write_table
 
@@ -255,17 +260,20 @@ def check_data(arguments: argparse.Namespace) -> int:
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
     if arguments.json:
         facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
+        facts["measured_values"] = to_plain(found.usage)
         terminal.print_json({**facts, "rejected": rows})
-        return 1 if n_lost else 0
+        return 0 if is_complete else 1
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
     print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
     for name, n in n_values.items():
         print(f"  {name}: {n:,} value{'' if n == 1 else 's'}")
+    for line in describe_usage(found.usage):
+        print(line)
     for row in rows[:20]:
         print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
     if len(rows) > 20:
         print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
-    return 1 if n_lost else 0
+    return 0 if is_complete else 1
 
 
 def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any] | None:
@@ -366,18 +374,31 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     """Return the designs of a file; where columns are named, as `corpus=<domain>/table` reads them.
 
+    Where no property is named, every column of a table with measured values is read as one.
+
     Raises:
         InvdesignError: The domain reads no such columns.
     """
+    from invdesign.config.parts import functions_of
+    from invdesign.config.signatures import signature
     from invdesign.io.design_files import read_designs
+    from invdesign.io.design_tables import TABLES, measured_columns
 
     composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
     values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
     domain = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
-    options = ("column", "property", "weight_column", "mutations", "wild_type", "first", "chain")
-    if not any(getattr(arguments, option) for option in options):
-        return read_designs(domain, Path(arguments.file))
-    return _read_columns(arguments, domain)
+    path = Path(arguments.file)
+    pairs = [text.partition("=") for text in arguments.property]
+    properties = {name: column or name for name, _, column in pairs}
+    reader = signature(functions_of("corpus", domain.name).get("table", ""))
+    is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
+    if not properties and is_table and reader is not None and "properties" in reader.parameters:
+        own = (arguments.column, arguments.weight_column)
+        properties = {name: name for name in measured_columns(path) if name not in own}
+    options = ("column", "weight_column", "mutations", "wild_type", "first", "chain")
+    if reader is None or not (properties or any(getattr(arguments, option) for option in options)):
+        return read_designs(domain, path)
+    return _read_columns(arguments, reader, domain, properties)
 
 
 def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[str, Any] | None:
@@ -392,33 +413,27 @@ def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[
     return {"sequence": read_design(domain, arguments.wild_type), "first": first}
 
 
-def _read_columns(arguments: argparse.Namespace, space: Domain[Any, Any]) -> Corpus[Any]:
+def _read_columns(
+    arguments: argparse.Namespace, known: Signature, domain: Domain[Any, Any], properties: Mapping[str, str]
+) -> Corpus[Any]:
     """Return the designs of named columns of a table."""
-    from invdesign.config.parts import functions_of
-    from invdesign.config.signatures import signature
-
-    domain = space.name
-    target = functions_of("corpus", domain).get("table", "")
-    known = signature(target)
-    assert known is not None
-    kind = getattr(space, "kind", None) if "kind" in known.parameters else None
+    kind = getattr(domain, "kind", None) if "kind" in known.parameters else None
     chain = int(arguments.chain) if str(arguments.chain).isdigit() else arguments.chain
     own = [name for name in known.parameters if name.endswith("_column") and name != "weight_column"]
-    pairs = [text.partition("=") for text in arguments.property]
     given = {
         "--column": (own[0] if len(own) == 1 else "column", arguments.column),
-        "--property": ("properties", {name: column or name for name, _, column in pairs}),
+        "--property": ("properties", properties),
         "--weight-column": ("weight_column", arguments.weight_column),
         "--mutations": ("mutations", arguments.mutations),
-        "--wild-type": ("wild_type", _wild_type(arguments, space)),
+        "--wild-type": ("wild_type", _wild_type(arguments, domain)),
         "--chain": ("chain", chain),
         "the kind": ("kind", kind),
     }
     for option, (name, value) in given.items():
         if value and name not in known.parameters:
-            raise InvdesignError(f"check-data: {domain} have no {option}. Leave it out")
+            raise InvdesignError(f"check-data: {domain.name} have no {option}. Leave it out")
     settings = {name: value for name, value in given.values() if value}
-    node = {"_target_": target, "_partial_": True, "path": arguments.file, **settings}
+    node = {"_target_": known.target, "_partial_": True, "path": arguments.file, **settings}
     load = instantiate.instantiate(instantiate.part(node, lambda keys: "command line", ("corpus",)))
     corpus: Corpus[Any] = load()
     return corpus

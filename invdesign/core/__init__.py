@@ -43,6 +43,7 @@ from invdesign.core.records import (
     Rejection,
     Status,
 )
+from invdesign.core.value_usage import ValueUsage, describe_usage
 
 __all__ = [
     "FAILED",
@@ -83,7 +84,9 @@ __all__ = [
     "Sanity",
     "Status",
     "Validator",
+    "ValueUsage",
     "capabilities",
+    "describe_usage",
     "first_occurrences",
     "pareto_front",
     "rank",

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from invdesign.core import Corpus, D, InvdesignError, Rejection
+from invdesign.core import Corpus, D, InvdesignError, Rejection, ValueUsage
 from invdesign.io.atomic import write_bytes
 from invdesign.io.corpora import make_corpus
+from invdesign.io.json_values import from_plain, to_plain
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,10 @@ def load_corpus(path: Path, *, to_text: Callable[[D], str], from_text: Callable[
             properties={name: np.array(values, dtype=float) for name, values in state["properties"].items()},
             weights=None if weights is None else np.array(weights, dtype=float),
             rejected=tuple(Rejection(**rejection) for rejection in state["rejected"]),
+            errors={name: np.array(values, dtype=float) for name, values in state.get("errors", {}).items()},
+            bounds={name: np.array(values, dtype=float) for name, values in state.get("bounds", {}).items()},
+            names=tuple(state.get("names", ())),
+            usage=tuple(from_plain(ValueUsage, usage) for usage in state.get("usage", ())),
             name=state["name"],
             to_text=to_text,
         )
@@ -101,6 +106,10 @@ def save_corpus(corpus: Corpus[D], path: Path, *, to_text: Callable[[D], str]) -
         "properties": {name: values.tolist() for name, values in corpus.properties.items()},
         "weights": None if corpus.weights is None else corpus.weights.tolist(),
         "rejected": [vars(rejection) for rejection in corpus.rejected],
+        "errors": {name: values.tolist() for name, values in corpus.errors.items()},
+        "bounds": {name: values.tolist() for name, values in corpus.bounds.items()},
+        "names": list(corpus.names),
+        "usage": to_plain(corpus.usage),
         "name": corpus.name,
         "sha256": corpus.sha256,
     }

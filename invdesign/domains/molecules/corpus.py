@@ -19,7 +19,7 @@ from invdesign.io.corpora import make_corpus
 from invdesign.io.corpus_cache import cache_path, cached_corpus, content_sha256
 from invdesign.io.datasets import DataFile, DatasetSpec, download_dataset, load_dataset
 
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 """Version of the parsed corpora in a cache: increased where parsing changes."""
 
 DATASETS = {
@@ -98,7 +98,7 @@ def table(
     cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the molecules of a file of the user: .smi, .txt, .csv, .tsv or .sdf, plain or gzipped.
+    """Return the molecules of a file of the user: .smi, .txt, .csv, .tsv, .xlsx or .sdf, plain or gzipped.
 
     Args:
         path: Path of the file.

@@ -13,6 +13,7 @@ from rdkit import Chem, rdBase
 from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.molecules.smiles import parse
 from invdesign.io.cells import plain_cell
+from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import (
     DesignSource,
     Parsed,
@@ -22,15 +23,15 @@ from invdesign.io.design_tables import (
     find_design_column,
     read_designs,
     table_rows,
+    table_text,
 )
 from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import decode_text, read_bytes
 
 Salts = Literal["keep", "largest", "reject"]
 
-TABLES = (".csv", ".tsv")
 LINES = (".smi", ".smiles", ".ism", ".txt")
-READ = (*LINES, *TABLES, ".sdf")
+READ = (*LINES, ".csv", ".tsv", ".xlsx", ".sdf")
 SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure", "mol")
 
 MAX_BYTES = 200_000_000
@@ -51,7 +52,7 @@ def read(
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the molecules of a .smi, .txt, .csv, .tsv or .sdf file, plain or gzipped.
+    """Return the molecules of a .smi, .txt, .csv, .tsv, .xlsx or .sdf file, plain or gzipped.
 
     Args:
         path: Path of the file. Any line ends, a byte order mark, commas, semicolons or tabs between columns.
@@ -66,8 +67,8 @@ def read(
         progress: Called with ("reading", rows done, lines of the file).
 
     Returns:
-        Distinct canonical designs in the order of the file. Of repeated molecules the first is kept, the others are
-        reported as rejections.
+        Distinct canonical designs in the order of the file, each with the mean of its measured values; see
+        `io.repeats`.
 
     Raises:
         InvdesignError: The file is missing, has an unknown format, lacks a column or contains no molecule, or a row is
@@ -75,7 +76,8 @@ def read(
     """
     path = Path(path)
     options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs)
-    text = decode_text(read_bytes(path, max_bytes=max_bytes))
+    is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
+    text = table_text(path, max_bytes=max_bytes) if is_table else decode_text(read_bytes(path, max_bytes=max_bytes))
     source = DesignSource(
         path=str(path),
         name=corpus_name(path),
@@ -106,7 +108,7 @@ def _line_rows(text: str) -> Iterator[Row]:
         words = line.split(None, 1)
         if not words or words[0].startswith("#") or (number == 1 and words[0].lower() in SMILES_NAMES):
             continue
-        yield Row(number, plain_cell(words[0]))
+        yield Row(number, plain_cell(words[0]), name=plain_cell(words[1].strip()) if len(words) > 1 else "")
 
 
 def _table_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
@@ -143,7 +145,7 @@ def _sdf_row(number: int, block: str) -> Row:
             if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
                 atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
     tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
-    return Row(number, Chem.MolToSmiles(mol), cells=tags)
+    return Row(number, Chem.MolToSmiles(mol), cells=tags, name=title)
 
 
 def _parse_row(row: Row, *, salts: Salts) -> Parsed[str]:

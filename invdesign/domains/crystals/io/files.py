@@ -62,8 +62,7 @@ def read(
         progress: Called with ("reading", rows done, rows).
 
     Returns:
-        Distinct crystals in the order of the file. Of repeated crystals the first is kept, the others are reported as
-        rejections.
+        Distinct crystals in the order of the file, each with the mean of its measured values; see `io.repeats`.
 
     Raises:
         InvdesignError: A file is missing, has an unknown format or lacks a column, no row is valid, or a row is invalid

@@ -21,13 +21,20 @@ from invdesign.domains.crystals.io.poscar import is_poscar, read_poscar
 from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError, check_symbol, size_error
 from invdesign.domains.crystals.io.structure_json import parse_json, read_json_atoms
 from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
-from invdesign.io.design_tables import Row, detect_delimiter, find_design_column, table_rows
+from invdesign.io.design_tables import (
+    TABLES,
+    Row,
+    corpus_name,
+    detect_delimiter,
+    find_design_column,
+    table_rows,
+    table_text,
+)
 from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 
-TABLES = (".csv", ".tsv")
 CIFS = (".cif", ".mcif")
 POSCARS = (".vasp", ".poscar", ".contcar")
-READ = (*CIFS, *POSCARS, ".extxyz", ".xyz", ".db", ".json", *TABLES)
+READ = (*CIFS, *POSCARS, ".extxyz", ".xyz", ".db", ".json", ".csv", ".tsv", ".xlsx")
 POSCAR_NAME = re.compile(r"(?:.*[._-])?(?:POSCAR|CONTCAR)(?:[._-].*)?", re.I)
 STRUCTURE_NAMES = ("cif", "structure", "design", "poscar", "contcar", "file", "filename", "file_name", "path")
 UNKNOWN_IN_CIF = ("?", ".")
@@ -102,7 +109,11 @@ def atoms(row: Row, *, max_sites: int = MAX_SITES) -> tuple[PeriodicAtoms, str]:
 
 def _named_rows(path: Path, name: str, column: str | None, wanted: Sequence[str], max_bytes: int) -> list[Row]:
     found = _file_rows(path, column, wanted, max_bytes)
-    return [replace(row, file=name, cells=_clean_cells(row.cells, wanted)) for row in found]
+    labels = [row.name or _name(path, row, is_single=len(found) == 1) for row in found]
+    return [
+        replace(row, file=name, cells=_clean_cells(row.cells, wanted), name=label)
+        for row, label in zip(found, labels, strict=True)
+    ]
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
@@ -153,7 +164,7 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
     if suffix == ".db":
         found = list(_database_rows(path))
     elif suffix in TABLES:
-        return list(_table_rows(path, decode_text(read_bytes(path, max_bytes=max_bytes)), column, wanted))
+        return list(_table_rows(path, table_text(path, max_bytes=max_bytes), column, wanted))
     else:
         found = _structure_rows(path, suffix, min(max_bytes, MAX_STRUCTURE_BYTES), has_values=bool(wanted))
     names = {name for row in found for name in row.cells}
@@ -163,6 +174,13 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
                 f"{path}: expected a value {name!r}, got {sorted(names)[:40]}. Check the name of the property"
             )
     return found
+
+
+def _name(path: Path, row: Row, *, is_single: bool) -> str:
+    """Return the name of a structure that its row does not name: of its file, or of its data block."""
+    if is_single:
+        return corpus_name(path)
+    return (row.label or "") if row.form == "cif" else ""
 
 
 def _structure_rows(path: Path, suffix: str, max_bytes: int, *, has_values: bool) -> list[Row]:
@@ -194,7 +212,7 @@ def _json_rows(text: str) -> list[Row]:
 def _suffix(path: Path) -> str:
     name = path.name.removesuffix(".gz").removesuffix(".GZ")
     suffix = Path(name).suffix.lower()
-    if suffix in READ:
+    if suffix in (*READ, *TABLES):
         return suffix
     return ".poscar" if POSCAR_NAME.fullmatch(name) else ""
 

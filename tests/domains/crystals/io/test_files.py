@@ -227,7 +227,7 @@ def test_a_table_with_a_column_of_cifs(tmp_path, crystals):
     path.write_bytes(gzip.compress("\r\n".join(table).encode()))
     corpus = read(path, structure_column="text", properties={"g": "gap"})
     assert corpus.designs == crystals[:2]
-    np.testing.assert_array_equal(corpus.properties["g"], [1, np.nan])
+    np.testing.assert_array_equal(corpus.properties["g"], [2, np.nan])
     reasons = {rejection.row: rejection.reason for rejection in corpus.rejected}
     assert reasons[4] == "the same crystal as row 2" and reasons[5] == "empty"
     assert "'wide'" in reasons[6] and "2 cells under 3 columns" in reasons[7]

@@ -165,7 +165,10 @@ def test_the_other_origin_is_taken_where_the_file_states_what_only_it_gives(tmp_
     ("text", "reason"),
     [
         (diamond(f"{ORIGIN_1}\n_exptl_crystal_density_diffrn 7.03", "0"), r"3\.516 g/cm3, the file states 7\.03"),
-        (diamond(f"{ORIGIN_1}\n_cell_formula_units_Z 16\n_chemical_formula_sum C", "0"), "8 atoms in the cell, .* Z = 16"),
+        (
+            diamond(f"{ORIGIN_1}\n_cell_formula_units_Z 16\n_chemical_formula_sum C", "0"),
+            "8 atoms in the cell, .* Z = 16",
+        ),
         (cif(stated=f"{FM3M}\n_cell_volume 100"), r"179\.4 A\^3, the file states 100"),
         (cif("Na1 Cl 0 0 0\nCl1 Na .5 .5 .5"), "'Na1' has the type Cl"),
         (cif(b="6.5"), "contradict the symmetry operators"),
