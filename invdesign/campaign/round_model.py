@@ -77,17 +77,18 @@ class RoundModel:
 
 
 def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
-    """Fit the surrogates of a round on the history.
+    """Fit the surrogates of a round on the designs that have an outcome.
 
     Args:
         engine: The campaign bound to its latent space.
-        state: Its history is fitted; its pending designs are conditioned on.
+        state: Its evaluated designs are fitted; its open ones are conditioned on.
     """
     campaign, d = engine.campaign, engine.latent_space.d
     surrogates = campaign.surrogates
-    U = campaign.utilities(state.history)
+    evaluated = state.evaluated
+    U = campaign.utilities(evaluated)
     is_measured = np.asarray(np.isfinite(U).all(axis=1))
-    measured = [c for c, ok in zip(state.history, is_measured, strict=True) if ok]
+    measured = [c for c, ok in zip(evaluated, is_measured, strict=True) if ok]
     if not measured or campaign.search.acquire is None:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
@@ -165,7 +166,7 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
 
 def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor], Tensor] | None:
     """Return the log-probability that a design can be measured; None while few measurements failed."""
-    finished: list[Candidate[D]] = [c for c in state.history if c.status == "measured" or c.status in FAILED]
+    finished: list[Candidate[D]] = [c for c in state.evaluated if c.status == "measured" or c.status in FAILED]
     is_feasible = torch.tensor([c.status == "measured" for c in finished])
     if (~is_feasible).sum() < MIN_FAILURES:
         return None

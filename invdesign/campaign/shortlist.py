@@ -34,7 +34,7 @@ def validate_candidates(
     """
     if campaign.filters.allow_corpus_designs:
         excluded = frozenset()
-    own = [c for c in state.history if c.round > 0 and c.status == "measured" and c.key not in excluded]
+    own = [c for c in state.evaluated if c.round > 0 and c.status == "measured" and c.key not in excluded]
     results = run_checks(campaign.filters.validators, [c.design for c in own])
     return [replace(c, checks=c.checks + checks) for c, checks in zip(own, results, strict=True)]
 

@@ -112,6 +112,11 @@ class State(Generic[D]):
         return sum(c.origin != "given" for c in (*self.history, *self.pending))
 
     @property
+    def evaluated(self) -> tuple[Candidate[D], ...]:
+        """Candidates with an outcome, those of the open round last."""
+        return (*self.history, *(c for c in self.pending if c.status != "pending"))
+
+    @property
     def open(self) -> tuple[Candidate[D], ...]:
         """Candidates that wait for their measurement."""
         return tuple(c for c in self.pending if c.status == "pending")
