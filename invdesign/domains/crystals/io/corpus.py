@@ -7,7 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-
 from invdesign.core import Corpus, Progress, silent
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
