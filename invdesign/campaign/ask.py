@@ -20,6 +20,7 @@ from invdesign.campaign.state import BatchSelected, RoundRecord, State
 from invdesign.core import (
     B,
     Candidate,
+    Constrained,
     D,
     Landscape,
     Progress,
@@ -199,6 +200,7 @@ class _Region(Generic[D, B]):
                 use_features=campaign.surrogates.use_features and self.landscape is not None,
                 mutated=mutated,
                 project=nearby.projection(latent_space) if nearby else None,
+                adapt=campaign.domain.adapt if isinstance(campaign.domain, Constrained) else None,
             )
         return pool, [*names, *([nearby.name] * len(mutated) if nearby else ())]
 

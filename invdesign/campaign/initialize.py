@@ -12,7 +12,10 @@ from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
-from invdesign.core import Array, B, Candidate, Corpus, D, InvdesignError, round_seed
+from invdesign.core import Array, B, Candidate, Constrained, Corpus, D, InvdesignError, round_seed
+
+ADAPTED_PER_SEED = 20
+"""Designs of the corpus that are tried for each seed design where the domain has constraints."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def initialize(
     if all(name in source.properties for name in names):
         Y = np.stack([source.properties[name] for name in names], axis=1)
     is_given = Y is not None and bool(np.isfinite(Y).all(axis=1).any())
+    if not is_given and isinstance(campaign.domain, Constrained):
+        source = _adapt_source(campaign, campaign.domain, source)
     start = _measured_rows(campaign, source, Y) if Y is not None and is_given else _drawn_rows(campaign, source)
     designs = [source.designs[i] for i in start.rows]
     Z = latent_space.encode(designs)
@@ -84,6 +89,30 @@ def _measured_rows(campaign: Campaign[D, B], source: Corpus[D], Y: Array) -> _St
     notes = (f"{n_more} measurements are repeats of a design: the mean counts",) if n_more else ()
     means = [tuple(Y[rows].mean(0).tolist()) for rows in groups.values()]
     return _Start([rows[0] for rows in groups.values()], means, notes)
+
+
+def _adapt_source(campaign: Campaign[D, B], domain: Constrained[D], source: Corpus[D]) -> Corpus[D]:
+    """Return designs that meet the constraints of the domain: designs of a corpus first, then changed ones.
+
+    Raises:
+        InvdesignError: No design meets them, nor a change of one.
+    """
+    generator = np.random.default_rng(round_seed(campaign.seed, 0, "constraints"))
+    rows = generator.permutation(len(source))[: ADAPTED_PER_SEED * campaign.seeding.n_seeds]
+    given = [source.designs[row] for row in rows]
+    pairs = [(design, domain.adapt(design)) for design in given]
+    if all(new is old for old, new in pairs):
+        return source
+    found = sorted(((old is not new, new) for old, new in pairs if new is not None), key=lambda pair: pair[0])
+    distinct = {campaign.domain.key(design): design for _, design in reversed(found)}
+    if not distinct:
+        raise InvdesignError(
+            f"campaign {campaign.name!r}: expected seed designs that meet the domain's constraints, got none of "
+            f"{len(given):,}, nor a similar one. Loosen the constraints, or give other seeds"
+        )
+    n_kept = sum(not is_changed for is_changed, _ in found)
+    chosen = tuple(reversed(distinct.values()))[: max(n_kept, campaign.seeding.n_seeds)]
+    return Corpus(chosen, name=source.name)
 
 
 def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:

@@ -8,6 +8,7 @@ from invdesign.core.progress import Progress, silent
 from invdesign.core.protocols import (
     Acquire,
     BuildVAE,
+    Constrained,
     Deliver,
     Density,
     DesignFiles,
@@ -54,6 +55,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Combine",
+    "Constrained",
     "Corpus",
     "D",
     "Deliver",

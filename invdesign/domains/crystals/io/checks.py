@@ -114,9 +114,7 @@ def merge_duplicates(atoms: PeriodicAtoms) -> PeriodicAtoms:
 
 
 def closest_contact(atoms: PeriodicAtoms) -> float:
-    """Return the smallest distance of two atoms in units of the sum of their covalent radii; infinite where none is
-    near.
-    """
+    """Return the smallest distance of two atoms in units of the sum of their covalent radii; infinite for none."""
     radii = np.array([covalent_radius(symbol) for symbol in atoms.symbols])
     i, j, _, distance = _contacts(atoms, 2 * float(radii.max()))
     return float((distance / (radii[i] + radii[j])).min(initial=np.inf))
