@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
@@ -47,6 +47,8 @@ class Engine(Generic[D, B]):
     """Keys that are never proposed, besides those of the history."""
     features: FeatureCache[D]
     """Features of measured designs."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names that the user gave designs of the corpus, by key, where these may be proposed."""
 
     def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""
@@ -71,6 +73,10 @@ def make_engine(
         corpus: Its designs are never proposed, unless the campaign allows it.
     """
     excluded: frozenset[str] = frozenset()
+    names: dict[str, str] = {}
     if corpus is not None and not campaign.filters.allow_corpus_designs:
         excluded = frozenset(campaign.domain.key(design) for design in corpus.designs)
-    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding))
+    elif corpus is not None and corpus.names:
+        pairs = zip(corpus.designs, corpus.names, strict=True)
+        names = {campaign.domain.key(design): name for design, name in pairs if name}
+    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names)
