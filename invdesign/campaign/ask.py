@@ -323,6 +323,7 @@ def _candidates(
                     log_density=float(pool.log_density[i]),
                     percentile=float(pool.percentile[i]),
                     checks=pool.checks[i],
+                    name=engine.names.get(pool.keys[i], ""),
                 )
             )
     return candidates

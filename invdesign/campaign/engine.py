@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
@@ -61,6 +61,8 @@ class Engine(Generic[D, B]):
     """Keys that are never proposed, besides those of the history."""
     features: FeatureCache[D]
     """Features of measured designs."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names that the user gave designs of the corpus, by key, where these may be proposed."""
 
     def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""
@@ -85,8 +87,12 @@ def make_engine(
         corpus: Its designs, and those that the latent space was trained on, are never proposed, unless the campaign
             allows it.
     """
+    designs = () if corpus is None else corpus.designs
     excluded: Container[str] = frozenset()
+    names: dict[str, str] = {}
     if not campaign.filters.allow_corpus_designs:
-        designs = () if corpus is None else corpus.designs
         excluded = KnownKeys(frozenset(map(campaign.domain.key, designs)), latent_space.training_keys)
-    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding))
+    elif corpus is not None and corpus.names:
+        pairs = zip(designs, corpus.names, strict=True)
+        names = {campaign.domain.key(design): name for design, name in pairs if name}
+    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names)

@@ -465,8 +465,12 @@ def _latent_space(
 
 def _corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] | None:
     """Load the corpus of a campaign; None where it has none."""
+    from invdesign.runs.measurements import log_usage
+
     options = {"cache": resources.cache, "progress": resources.progress}
-    return instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
+    corpus = instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
+    log_usage(corpus)
+    return corpus
 
 
 def _open_run(

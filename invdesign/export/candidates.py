@@ -127,6 +127,8 @@ def _write_formats(
     warnings: list[str] = []
     designs = [c.design for c in candidates]
     properties = {heading: cells for heading, cells in columns.items() if heading != "design"}
+    if "name" in columns:
+        properties["id"] = [f"{i} {name}".strip() for i, name in zip(columns["id"], columns["name"], strict=True)]
 
     def write(path: Path) -> None:
         write_designs(domain, designs, path, columns=properties)

@@ -24,6 +24,7 @@ from invdesign.campaign import (
     State,
     apply,
     ask,
+    check_properties,
     close_round,
     count_failures,
     initialize,
@@ -55,12 +56,14 @@ from invdesign.execution.executors import in_process
 from invdesign.execution.pace import Pace
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
+from invdesign.io.json_values import to_plain
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger
 from invdesign.report import ReportData, report
 from invdesign.runs import folders, latent_spaces
 from invdesign.runs.folders import RunConfig
+from invdesign.runs.measurements import log_usage
 from invdesign.runs.results import Shortlist, Status
 from invdesign.search.search import Search
 
@@ -174,6 +177,7 @@ class CampaignRun(Generic[D, B]):
                 remove_unfinished(folder)
                 opened.changes = ledger.agree(opened._identity(), accept_changes=accept_changes)
                 opened._accept_changes = accept_changes
+                opened._note_usage()
             except BaseException:
                 ledger.close()
                 raise
@@ -201,6 +205,7 @@ class CampaignRun(Generic[D, B]):
         """The corpus of the campaign, loaded on first use; its rejected rows are written into the folder."""
         corpus = self._load(self.campaign.corpus)
         if corpus is not None:
+            check_properties(self.campaign, corpus, is_seeds=False)
             self._write_rejected(corpus, REJECTED)
         return corpus
 
@@ -209,6 +214,7 @@ class CampaignRun(Generic[D, B]):
         """The campaign's own seed designs, loaded on first use."""
         seeds = self._load(self.campaign.seeding.seeds)
         if seeds is not None:
+            check_properties(self.campaign, seeds, is_seeds=True)
             self._write_rejected(seeds, REJECTED_SEEDS)
         return seeds
 
@@ -460,6 +466,7 @@ class CampaignRun(Generic[D, B]):
             "config": self.config.config,
             "settings": self.config.settings,
             "seed": self.campaign.seed,
+            "measured_values": self._ledger.meta("measured_values") or {},
             **(self._ledger.meta("settings") or {}),
         }
         return export(
@@ -500,7 +507,7 @@ class CampaignRun(Generic[D, B]):
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=self.changes,
+            notes=[*self.changes, *self._contradictions()],
         )
         path = Path(out) if out else self.folder / REPORT
         report(data, path)
@@ -579,7 +586,8 @@ class CampaignRun(Generic[D, B]):
         y = tuple(float(v) for v in np.asarray(value, dtype=np.float64).reshape(-1))
         if len(y) != m:
             raise InvdesignError(f"tell: expected {m} values, one for each objective, got {len(y)}: {value!r}")
-        return Outcome(y) if all(map(math.isfinite, y)) else Outcome(y, "invalid", "not finite")
+        is_measured = any(map(math.isfinite, y)) and not any(map(math.isinf, y))
+        return Outcome(y) if is_measured else Outcome(y, "invalid", "not finite")
 
     def _load(self, loader: Any) -> Corpus[D] | None:
         if loader is None:
@@ -588,12 +596,14 @@ class CampaignRun(Generic[D, B]):
         return cast("Corpus[D]", bind(loader, options)())
 
     def _write_rejected(self, corpus: Corpus[D], name: str) -> None:
+        log_usage(corpus)
         if not corpus.rejected:
             return
         fields = ("row", "text", "reason", "remedy")
         path = self.folder / name
         write_table({f: [getattr(r, f) for r in corpus.rejected] for f in fields}, path)
-        logger.warning("%s rows of %s were rejected: %s", f"{len(corpus.rejected):,}", corpus.name, path)
+        n_rejected = sum(not rejection.is_kept for rejection in corpus.rejected)
+        logger.warning("%s rows of %s were rejected: %s", f"{n_rejected:,}", corpus.name, path)
 
     def _identity(self) -> dict[str, Any]:
         """Return what a resumed run must have in common with the run that it continues."""
@@ -625,6 +635,23 @@ class CampaignRun(Generic[D, B]):
                 )
             self.changes.append(f"latent space: {before[:12]} -> {sha256[:12]}")
         self._ledger.note("latent_space_sha256", sha256)
+
+    def _note_usage(self) -> None:
+        """Record what became of the measured values of the corpus and the seed designs."""
+        given = {"corpus": self.corpus, "seeds": self.seeds}
+        usage = {name: to_plain(source.usage) for name, source in given.items() if source is not None and source.usage}
+        if usage != (self._ledger.meta("measured_values") or {}):
+            self._ledger.note("measured_values", usage)
+
+    def _contradictions(self) -> list[str]:
+        """Return the contradictory measurements of the corpus and the seed designs, as warnings."""
+        recorded = self._ledger.meta("measured_values") or {}
+        return [
+            f"{usage['name']} ({source}): {text}"
+            for source, usages in recorded.items()
+            for usage in usages
+            for text in usage["contradictions"]
+        ]
 
     def _in_corpus(self) -> Container[str]:
         if "engine" in self.__dict__:
