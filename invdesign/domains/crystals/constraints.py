@@ -8,15 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice, product
 from math import gcd
 
 from pymatgen.core.periodic_table import Element
 
 from invdesign.core import InvdesignError
+from invdesign.domains.crystals.chemistry import is_neutral
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.periodic_atoms import ATOMIC_NUMBERS
 
 MAX_FORMULA_ATOMS = 1_000
+MAX_NEAR, MAX_COMBINED, MAX_TRIED = 6, 5_000, 24
+"""Allowed elements that are tried for an element, combinations of them, and compositions whose charges are tried."""
 OTHER_GROUP = 120.0
 """Places on Pettifor's scale that are added for an element of another group of the periodic table."""
 
@@ -113,28 +117,35 @@ class Constraints:
         return ""
 
     def substitution(self, crystal: Crystal) -> dict[str, str] | None:
-        """Return allowed elements for those of a crystal, the nearest on Pettifor's scale.
+        """Return allowed elements for those of a crystal: near ones that leave it neutral where there are such.
+
+        Elements of one group of the periodic table are near, then those on Pettifor's scale.
 
         Returns:
             New element for each element; None where there are fewer allowed elements than the crystal has.
         """
+        choices = sorted(
+            self._substitutions(crystal), key=lambda chosen: (_total_distance(chosen), sorted(chosen.items()))
+        )
+        for chosen in choices[:MAX_TRIED]:
+            counts = {chosen[element]: n for element, n in crystal.counts.items()}
+            if is_neutral("".join(f"{element}{n}" for element, n in sorted(counts.items()))):
+                return chosen
+        return choices[0] if choices else None
+
+    def _substitutions(self, crystal: Crystal) -> list[dict[str, str]]:
+        """Return substitutions with the `MAX_NEAR` nearest allowed elements, and with the required ones."""
         elements = sorted(crystal.counts)
-        chosen = {element: element for element in elements if self.is_allowed(element)}
+        options = []
         for element in elements:
-            if element in chosen:
-                continue
-            free = [other for other in _allowed(self) if other not in chosen.values()]
-            if not free:
-                return None
-            chosen[element] = min(free, key=lambda other: (_distance(element, other), other))
-        for needed in self.required:
-            if needed in chosen.values():
-                continue
-            replaceable = [element for element, other in chosen.items() if other not in self.required]
-            if not replaceable:
-                return None
-            chosen[min(replaceable, key=lambda element: (_distance(element, needed), element))] = needed
-        return chosen
+            near = sorted(_allowed(self), key=lambda other: (_distance(element, other), other))[:MAX_NEAR]
+            kept = [element] if self.is_allowed(element) else []
+            options.append(list(dict.fromkeys([*kept, *self.required, *([] if kept else near)])))
+        found = []
+        for chosen in islice(product(*options), MAX_COMBINED):
+            if len(set(chosen)) == len(chosen) and set(self.required) <= set(chosen):
+                found.append(dict(zip(elements, chosen, strict=True)))
+        return found
 
 
 def parse_formula_type(text: str) -> tuple[int, ...]:
@@ -171,6 +182,10 @@ def _excluded(constraints: Constraints) -> frozenset[str]:
 def _allowed(constraints: Constraints) -> Sequence[str]:
     chosen = constraints.only or tuple(e.symbol for e in Element if e.Z <= 83 and not e.is_noble_gas)
     return tuple(symbol for symbol in chosen if constraints.is_allowed(symbol))
+
+
+def _total_distance(substitution: dict[str, str]) -> float:
+    return sum(_distance(old, new) for old, new in substitution.items() if old != new)
 
 
 @cache

@@ -56,11 +56,14 @@ def test_elements_are_replaced_by_the_nearest_allowed_ones():
     adapted = Crystals(only=("Li", "F", "O")).adapt(crystal("NaCl"))
     assert adapted is not None and adapted.formula == "FLi" and adapted.space_group == 225
     assert adapted.cell[0] < crystal("NaCl").cell[0]
+    sulfide = Crystals(only=("Li", "P", "S")).adapt(crystal("NaCl"))
+    assert sulfide is not None and sulfide.formula == "LiS"
     assert Crystals(only=("Na", "Cl")).adapt(crystal("NaCl")) is crystal("NaCl")
     assert Crystals(only=("O",)).adapt(crystal("NaCl")) is None
     assert Crystals(space_groups=(1,)).adapt(crystal("NaCl")) is None
 
 
+@pytest.mark.slow
 def test_1000_adapted_mutations_have_no_violation():
     torch.manual_seed(0)
     domain = Crystals(only=("Li", "P", "S", "Ge", "Cl"), required=("Li",), n_atoms=(None, 40))
