@@ -247,7 +247,7 @@ class _Nearby(Generic[D]):
         ranked: list[Candidate[D]] = []
         for share, part in shares:
             for group in part:
-                ranked += [group[i] for i in rank(engine.campaign.utilities(group))[:share]]
+                ranked += [group[i] for i in rank(engine.campaign.ranking_utilities(group))[:share]]
         rows = first_occurrences(c.key for c in ranked)[:n]
         trust = state.regions[index].trust if state.regions else None
         return cls(policy, [ranked[i].design for i in rows], policy.radius(trust)) if rows else None

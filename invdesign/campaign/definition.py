@@ -211,6 +211,18 @@ class Campaign(Generic[D, B]):
         Y = [c.y if c.status == "measured" else (math.nan,) * m for c in candidates]
         return utilities(self.task.objectives, np.array(Y, dtype=np.float64).reshape(-1, m), combine=self.task.combine)
 
+    def ranking_utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return `n x m` utilities by which candidates are ranked.
+
+        They are the utilities, but where no candidate is measured for all objectives, the median of the known values
+        stands for an unknown one: such designs can still be compared by what is known.
+        """
+        U = self.utilities(candidates)
+        is_known = np.isfinite(U)
+        if is_known.all(axis=1).any() or not is_known.any(axis=0).all():
+            return U
+        return np.where(is_known, U, np.nanmedian(U, axis=0))
+
 
 def check_at_least_one(record: object, *names: str) -> None:
     """Check that counts of a record are at least 1.

@@ -26,7 +26,7 @@ def members(state: State[D], index: int) -> list[Candidate[D]]:
 def choose_root(engine: Engine[D, B], state: State[D], roots: Sequence[str]) -> str | None:
     """Return the key of the elite design farthest from given ones: the best design where none is given."""
     history = state.history
-    elite = rank(engine.campaign.utilities(history))
+    elite = rank(engine.campaign.ranking_utilities(history))
     if not elite:
         return None
     elite = elite[: max(20, len(elite) // 20)]

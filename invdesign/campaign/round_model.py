@@ -237,7 +237,7 @@ def _known_errors(
 def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | None:
     """Return the latent of the incumbent of a trust region; of several objectives a random member of its front."""
     own = members(state, index)
-    best = pareto_front(engine.campaign.utilities(own))
+    best = pareto_front(engine.campaign.ranking_utilities(own))
     if not best:
         return None
     return own[best[int(torch.randint(len(best), ()))]].z

@@ -394,7 +394,7 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
     if not properties and is_table and reader is not None and "properties" in reader.parameters:
         own = (arguments.column, arguments.weight_column)
-        properties = {name: name for name in measured_columns(path) if name not in own}
+        properties = {name: name for name in measured_columns(path)[1] if name not in own}
     options = ("column", "weight_column", "mutations", "wild_type", "first", "chain")
     if reader is None or not (properties or any(getattr(arguments, option) for option in options)):
         return read_designs(domain, path)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from invdesign.core import Corpus, D, DesignFiles, DesignSpace, InvdesignError, Rejection
-from invdesign.io.cells import plain_cell
-from invdesign.io.corpora import make_corpus
+from invdesign.core import Corpus, D, DesignFiles, DesignSpace, InvdesignError
+from invdesign.io import design_tables
+from invdesign.io.design_tables import (
+    TABLES,
+    DesignSource,
+    Parsed,
+    ReadOptions,
+    Row,
+    measured_columns,
+    table_rows,
+    table_text,
+)
 from invdesign.io.tables import write_table
 from invdesign.io.text_files import decode_text, read_bytes
 
 TEXT_FORMATS = (".csv",)
+REPORT_EVERY = 1000
 
 
 def formats(domain: DesignSpace[D]) -> tuple[str, ...]:
@@ -35,32 +41,20 @@ def read_designs(domain: DesignSpace[D], path: Path) -> Corpus[D]:
     """
     if isinstance(domain, DesignFiles):
         return domain.read(path)
-    rows = _rows(path)
-    designs: dict[str, D] = {}
-    values: dict[str, list[float]] = {name: [] for _, cells in rows[:1] for name in cells if name != "design"}
-    rejected: list[Rejection] = []
-    for number, cells in rows:
+    rows, properties = _rows(path)
+
+    def parse(row: Row) -> Parsed[D]:
+        if row.problem:
+            return Parsed(reason=row.problem, remedy="fix the row")
         try:
-            design = domain.from_text(cells["design"])
+            design = domain.from_text(row.content)
         except InvdesignError as error:
-            rejected.append(Rejection(number, cells["design"], str(error)))
-            continue
-        key = domain.key(design)
-        if key in designs:
-            rejected.append(Rejection(number, cells["design"], "the same design as an earlier row"))
-            continue
-        designs[key] = design
-        for name, column in values.items():
-            column.append(_number(cells.get(name, "")))
-    if not designs:
-        raise InvdesignError(f"{path}: expected designs of {domain.name}, one in each row, got none. Check the file")
-    properties = {name: np.array(column) for name, column in values.items() if np.isfinite(column).any()}
-    return make_corpus(
-        tuple(designs.values()),
-        properties=properties,
-        rejected=tuple(rejected),
-        name=path.name,
-        to_text=domain.to_text,
+            return Parsed(reason=str(error), remedy="correct the design")
+        return Parsed(design, domain.key(design))
+
+    source = DesignSource(str(path), path.name, "design", f"the designs of {domain.name}", len(rows), REPORT_EVERY)
+    return design_tables.read_designs(
+        rows, parse, source=source, options=ReadOptions(properties), to_text=domain.to_text
     )
 
 
@@ -78,21 +72,16 @@ def write_designs(
     write_table({"design": [domain.to_text(design) for design in designs], **(columns or {})}, path)
 
 
-def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
-    """Return the numbered rows of a file, each by heading."""
-    text = decode_text(read_bytes(Path(path)))
-    if ".csv" not in Path(path).suffixes:
-        lines = text.split("\n")
-        return [(i, {"design": line.strip()}) for i, line in enumerate(lines, start=1) if line.strip()]
-    table = [[plain_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text)) if row]
-    if not table:
-        return []
-    headings = table[0] if "design" in table[0] else ["design", *table[0][1:]]
-    return [(i, dict(zip(headings, row, strict=False))) for i, row in enumerate(table[1:], start=2)]
+def _rows(path: Path) -> tuple[list[Row], dict[str, str]]:
+    """Return the rows of a file, and its columns of measured values by name."""
+    if not path.name.lower().removesuffix(".gz").endswith(TABLES):
+        lines = decode_text(read_bytes(path)).split("\n")
+        return [Row(i, line.strip()) for i, line in enumerate(lines, start=1) if line.strip()], {}
 
+    def find_design(header: Sequence[str]) -> tuple[int, str]:
+        return (list(header).index("design") if "design" in header else 0), "design"
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+    header, columns = measured_columns(path)
+    columns = [column for column in columns if column != header[find_design(header)[0]]]
+    rows = list(table_rows(path, table_text(path), find_design=find_design, columns=columns))
+    return rows, {column: column for column in columns}

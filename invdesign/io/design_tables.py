@@ -331,8 +331,8 @@ def table_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
     return decode_text(data)
 
 
-def measured_columns(path: Path) -> list[str]:
-    """Return the headings of a table under which at least half of the known values are measured values.
+def measured_columns(path: Path) -> tuple[list[str], list[str]]:
+    """Return the headings of a table, and those under which at least half of the known values are measured values.
 
     Args:
         path: Path of the table.
@@ -343,7 +343,7 @@ def measured_columns(path: Path) -> list[str]:
     text = table_text(path)
     records = [cells for _, cells, problem in _csv_records(text, MAX_CELL_LENGTH) if any(cells) and not problem]
     if not records:
-        return []
+        return [], []
     header = [plain_cell(cell.strip()) for cell in records[0]]
     _check_header(path, header)
     found = []
@@ -354,7 +354,7 @@ def measured_columns(path: Path) -> list[str]:
         is_name = not heading or heading.lower() in NAME_COLUMNS or heading.lower().startswith("unnamed")
         if not is_name and n_values and n_values >= sum(map(bool, column.problems)):
             found.append(heading)
-    return found
+    return header, found
 
 
 def find_column(path: Path, header: Sequence[str], column: str) -> int:
