@@ -26,8 +26,8 @@ FILES = {
 }
 WORDS = (
     *fuzzing.WORDS, ">", ">>", "ACGT" * 50, "MKT*", "X" * 50, "K2R", "K999999999R", "p.[Ser13Ala;", "del",
-    "insGG" * 200, "//", "# STOCKHOLM 1.0", "A" * 100_000, "-" * 1000, "/", ":", "V-5G", "52A", "T3T", "B", "Z", "U", "O",
-    "mkt", "LOCUS",
+    "insGG" * 200, "//", "# STOCKHOLM 1.0", "A" * 100_000, "-" * 1000, "/", ":", "V-5G", "52A", "T3T", "B", "Z", "U",
+    "O", "mkt", "LOCUS",
 )  # fmt: skip
 
 
