@@ -47,4 +47,6 @@ class TrainingKeys:
 
 
 def _checksum(key: str) -> int:
-    return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:N_BYTES], "little", signed=True)
+    return int.from_bytes(
+        hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:N_BYTES], "little", signed=True
+    )
