@@ -10,6 +10,7 @@ import numpy as np
 
 from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.placement import describe_errors, place
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
 from invdesign.core import Array, B, Candidate, Corpus, D, InvdesignError, round_seed
@@ -53,23 +54,25 @@ def initialize(
     is_given = Y is not None and bool(np.isfinite(Y).all(axis=1).any())
     start = _measured_rows(campaign, source, Y) if Y is not None and is_given else _drawn_rows(campaign, source)
     designs = [source.designs[i] for i in start.rows]
-    Z = latent_space.encode(designs)
-    log_density = latent_space.log_density(Z)
-    percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
+    placement = place(latent_space, designs)
     candidates = tuple(
         Candidate(
             design,
             campaign.domain.key(design),
-            Z[row],
+            placement.Z[row],
             origin="given" if is_given else "seed",
             y=start.values[row],
             status="measured" if is_given else "pending",
-            log_density=float(log_density[row]),
-            percentile=float(percentile[row]),
+            log_density=float(placement.log_density[row]),
+            percentile=float(placement.percentile[row]),
         )
         for row, design in enumerate(designs)
     )
-    return BatchSelected(candidates, RoundRecord(0, notes=start.notes))
+    problems = describe_errors(placement.errors)
+    is_read = len(engine.informative(candidates)) == len(candidates)
+    use = "the surrogate reads their features alone" if is_read else "the surrogate does not read them"
+    notes = (*start.notes, f"{problems}: {use}, and no trust region starts from them") if problems else start.notes
+    return BatchSelected(candidates, RoundRecord(0, notes=notes))
 
 
 def _measured_rows(campaign: Campaign[D, B], source: Corpus[D], Y: Array) -> _Start:

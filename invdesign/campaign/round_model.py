@@ -25,10 +25,14 @@ MIN_FAILURES = 5
 
 @dataclass(frozen=True, eq=False)
 class RoundModel:
-    """Surrogates fitted on the measured designs (`n`)."""
+    """Surrogates fitted on the measured designs.
+
+    Designs without a latent are part of the fit where there are features, and not among the `n` designs from which a
+    search starts.
+    """
 
     X: Tensor
-    """`n x (d + f)` inputs."""
+    """`n x (d + f)` inputs of the designs with a latent."""
     U: Tensor
     """`n x m` transformed utilities."""
     Y: Tensor
@@ -88,21 +92,30 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     U = campaign.utilities(state.history)
     is_measured = np.asarray(np.isfinite(U).all(axis=1))
     measured = [c for c, ok in zip(state.history, is_measured, strict=True) if ok]
-    if not measured or campaign.search.acquire is None:
+    keys = {c.key for c in engine.informative(measured)}
+    is_used = np.array([c.key in keys for c in measured], dtype=bool)
+    measured = [c for c in measured if c.key in keys]
+    is_placed = torch.tensor([c.is_placed for c in measured], dtype=torch.bool)
+    if not is_placed.any() or campaign.search.acquire is None:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
     X = engine.inputs(measured)
-    transforms = tuple(surrogates.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_measured].T)
+    transforms = tuple(
+        surrogates.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_measured][is_used].T
+    )
     transformed = torch.stack([transform.u for transform in transforms], 1)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d)
     latent_surrogate = surrogates.latent_surrogate if X.shape[1] > d else None
-    fitted_latent = fit_robustly(latent_surrogate, X[:, :d], transformed, d=d) if latent_surrogate else None
+    placed, placed_U = X[is_placed], transformed[is_placed]
+    fitted_latent = fit_robustly(latent_surrogate, placed[:, :d], placed_U, d=d) if latent_surrogate else None
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
     feasibility = _fit_feasibility(engine, state)
-    waiting = state.open
+    waiting = engine.informative(state.open)
     pending = engine.inputs(waiting) if waiting else X[:0]
-    return RoundModel(X, transformed, Y, d, fitted, fitted_latent, feasibility, report, transforms, pending)
+    return RoundModel(
+        placed, placed_U, Y[is_placed], d, fitted, fitted_latent, feasibility, report, transforms, pending
+    )
 
 
 def predict_properties(
@@ -156,7 +169,7 @@ def predict(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
 
 def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | None:
     """Return the latent of the incumbent of a trust region; of several objectives a random member of its front."""
-    own = members(state, index)
+    own = [c for c in members(state, index) if c.is_placed]
     best = pareto_front(engine.campaign.utilities(own))
     if not best:
         return None
@@ -165,7 +178,9 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
 
 def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor], Tensor] | None:
     """Return the log-probability that a design can be measured; None while few measurements failed."""
-    finished: list[Candidate[D]] = [c for c in state.history if c.status == "measured" or c.status in FAILED]
+    finished: list[Candidate[D]] = engine.informative(
+        [c for c in state.history if c.status == "measured" or c.status in FAILED]
+    )
     is_feasible = torch.tensor([c.status == "measured" for c in finished])
     if (~is_feasible).sum() < MIN_FAILURES:
         return None

@@ -244,6 +244,7 @@ def check_data(arguments: argparse.Namespace) -> int:
     rows = [vars(rejection) for rejection in found.rejected]
     n_repaired = sum(row["remedy"].startswith("kept") for row in rows)
     n_lost = len(rows) - n_repaired
+    models = _describe_models(arguments, found)
     if arguments.rejected:
         from invdesign.io.tables import write_table
 
@@ -251,12 +252,15 @@ def check_data(arguments: argparse.Namespace) -> int:
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
     if arguments.json:
         facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
+        facts |= {"models": models}
         terminal.print_json({**facts, "rejected": rows})
         return 1 if n_lost else 0
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
     print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
     for name, n in n_values.items():
         print(f"  {name}: {n:,} value{'' if n == 1 else 's'}")
+    for line in models.values():
+        print(f"  {line}")
     for row in rows[:20]:
         print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
     if len(rows) > 20:
@@ -359,6 +363,27 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     }
 
 
+def _domain(arguments: argparse.Namespace) -> Domain[Any, Any]:
+    """Return the domain that --domain names."""
+    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
+    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
+    domain: Domain[Any, Any] = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
+    return domain
+
+
+def _describe_models(arguments: argparse.Namespace, found: Corpus[Any]) -> dict[str, str]:
+    """Return for each model that ships with a domain what it writes, and which designs of a file it cannot write."""
+    from invdesign.campaign.placement import describe_errors
+    from invdesign.core.capabilities import describe_alphabet, placement_errors
+    from invdesign.latent.prepare import shipped_encodings
+
+    lines = {}
+    for name, encoding in shipped_encodings(_domain(arguments)).items():
+        problems = describe_errors(placement_errors(encoding, found.designs)) or "all designs can be written"
+        lines[name] = f"the shipped model {name} writes {describe_alphabet(encoding)}: {problems}"
+    return lines
+
+
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     """Return the designs of a file; where columns are named, as `corpus=<domain>/table` reads them.
 
@@ -367,9 +392,7 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     """
     from invdesign.io.design_files import read_designs
 
-    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
-    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
-    domain = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
+    domain = _domain(arguments)
     options = ("column", "property", "weight_column", "mutations", "wild_type", "first", "chain")
     if not any(getattr(arguments, option) for option in options):
         return read_designs(domain, Path(arguments.file))

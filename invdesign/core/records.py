@@ -62,7 +62,8 @@ class Candidate(Generic[D]):
     key: str
     """Canonical identity: two designs with one key are the same thing."""
     z: Tensor = field(repr=False)
-    """Latent mean of the design (`d`, standardized, float64); never the proposal that it was decoded from."""
+    """Latent mean of the design (`d`, standardized, float64); never the proposal that it was decoded from. NaN
+    where the latent space cannot write the design."""
     round: int = 0
     """Round that proposed it; 0 for a seed design."""
     origin: str = "seed"
@@ -90,6 +91,11 @@ class Candidate(Generic[D]):
     """Why the measurement failed."""
     checks: tuple[Check, ...] = ()
     """Results of screens and validators."""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the design has a place in the latent space."""
+        return bool(self.z.isfinite().all())
 
     def with_outcome(self, outcome: Outcome) -> Candidate[D]:
         """Return the candidate with its measurement."""

@@ -17,7 +17,7 @@ N_BYTES = 4
 class TrainingKeys:
     """A set of keys, stored as the first 32 bits of their SHA-256 checksums.
 
-    Among `n` keys another key is taken for a member with probability `n / 2^32`: 6e-5 for 250,000 keys, which take 1 MB.
+    Another key is taken for one of `n` members with probability `n / 2^32`: 6e-5 for 250,000 keys, which take 1 MB.
 
     Example:
         >>> known = TrainingKeys.of(["CCO", "CCN"])
@@ -47,6 +47,5 @@ class TrainingKeys:
 
 
 def _checksum(key: str) -> int:
-    return int.from_bytes(
-        hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:N_BYTES], "little", signed=True
-    )
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:N_BYTES], "little", signed=True)

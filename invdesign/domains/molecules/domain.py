@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,8 +32,10 @@ from invdesign.domains.molecules.smiles import (
 )
 from invdesign.domains.molecules.standardize import identity_key, neutralize
 from invdesign.vae.grammar import TokenGrammar, token_grammar
-from invdesign.vae.tokens import Vocabulary, learn_vocabulary
+from invdesign.vae.tokens import UNKNOWN, Vocabulary, learn_vocabulary
 
+_ATOM = re.compile(r"^(?:\[[=#/\\]?\d*)?(Br|Cl|[A-Z][a-z]?|[bcnops]|se|as)(?![a-z])")
+"""Start of a symbol of SMILES or SELFIES that is an atom, with its element."""
 N_RING_SAMPLE = 2000
 """Molecules of a corpus whose rings are counted."""
 
@@ -301,6 +304,14 @@ class MoleculeEncoding:
     def errors(self, designs: Sequence[str]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
         return [self._error(design) for design in designs]
+
+    def describe_alphabet(self) -> str:
+        """Return the elements and the charged atoms that a model can write."""
+        symbols = self.vocabulary.symbols[UNKNOWN + 1 :]
+        atoms = [match for match in map(_ATOM.search, symbols) if match]
+        elements = sorted({match[1].capitalize() for match in atoms})
+        charged = sorted({match.string for match in atoms if re.search(r"[+-]\d?\]", match.string)})
+        return f"the elements {', '.join(elements)}; charged atoms {' '.join(charged) or 'none'}"
 
     def features(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints."""
