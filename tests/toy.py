@@ -26,6 +26,7 @@ from invdesign.campaign import (
 )
 from invdesign.core import Array, Corpus, EncodingShape, Objective
 from invdesign.latent.geometry import Euclidean
+from invdesign.latent.training_keys import TrainingKeys
 from invdesign.search import acquisition, sampling
 from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
@@ -88,6 +89,7 @@ class GridSpace:
     scale: float = SCALE
     encoding: GridEncoding = field(default_factory=GridEncoding)
     geometry: Euclidean = field(default_factory=Euclidean)
+    training_keys: TrainingKeys = field(default_factory=TrainingKeys, compare=False)
 
     def encode(self, designs: Sequence[Point]) -> torch.Tensor:
         return torch.tensor(designs, dtype=torch.float64).reshape(-1, self.d) / self.scale

@@ -20,6 +20,7 @@ from invdesign.campaign.state import BatchSelected, RoundRecord, State
 from invdesign.core import (
     B,
     Candidate,
+    Constrained,
     D,
     Landscape,
     Progress,
@@ -64,14 +65,18 @@ def ask(
         with timer("fit"):
             model = fit_surrogates(engine, state)
         search, gate_notes = _gate(campaign.search, model)
-        excluded = set(engine.excluded).union(c.key for c in (*state.history, *state.pending))
+        excluded = {c.key for c in (*state.history, *state.pending)}
+
+        def is_excluded(key: str) -> bool:
+            return key in excluded or key in engine.excluded
+
         selections: list[_Selection[D]] = []
         shares = _split(n, max(1, len(state.regions)))
         for index, share in enumerate(shares):
             if len(shares) > 1:
                 progress(f"round {number}: proposing in trust regions", index, len(shares))
             region = _Region(engine, state, model, search, index, share, timer)
-            selection = region.select(excluded.__contains__)
+            selection = region.select(is_excluded)
             selections.append(selection)
             excluded.update(selection.pool.keys[i] for i in selection.rows)
         with timer("predict"):
@@ -195,6 +200,7 @@ class _Region(Generic[D, B]):
                 use_features=campaign.surrogates.use_features and self.landscape is not None,
                 mutated=mutated,
                 project=nearby.projection(latent_space) if nearby else None,
+                adapt=campaign.domain.adapt if isinstance(campaign.domain, Constrained) else None,
             )
         return pool, [*names, *([nearby.name] * len(mutated) if nearby else ())]
 
@@ -317,6 +323,7 @@ def _candidates(
                     log_density=float(pool.log_density[i]),
                     percentile=float(pool.percentile[i]),
                     checks=pool.checks[i],
+                    name=engine.names.get(pool.keys[i], ""),
                 )
             )
     return candidates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
@@ -16,6 +16,7 @@ from invdesign.core import B, Candidate, Corpus, D, Encoding
 from invdesign.core.capabilities import features
 from invdesign.core.protocols import Features
 from invdesign.latent.space import LatentSpace
+from invdesign.latent.training_keys import TrainingKeys
 
 FAR = 1e3
 """Distance [sd of the corpus] of designs without a latent: some thirty lengthscales."""
@@ -40,6 +41,19 @@ class FeatureCache(Generic[D]):
 
 
 @dataclass(frozen=True, eq=False)
+class KnownKeys:
+    """Keys of designs that exist: of a corpus, and of what the latent space was trained on."""
+
+    corpus: frozenset[str]
+    """Keys of the corpus."""
+    training: TrainingKeys
+    """Keys of the training designs; a shipped model has no corpus beside it."""
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.corpus or key in self.training
+
+
+@dataclass(frozen=True, eq=False)
 class Engine(Generic[D, B]):
     """A campaign bound to its latent space: all that `ask` needs besides the state."""
 
@@ -47,10 +61,12 @@ class Engine(Generic[D, B]):
     """The definition."""
     latent_space: LatentSpace[D, B]
     """The trained latent space."""
-    excluded: frozenset[str]
+    excluded: Container[str]
     """Keys that are never proposed, besides those of the history."""
     features: FeatureCache[D]
     """Features of measured designs."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names that the user gave designs of the corpus, by key, where these may be proposed."""
 
     def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""
@@ -103,9 +119,15 @@ def make_engine(
     Args:
         campaign: The definition.
         latent_space: The trained latent space.
-        corpus: Its designs are never proposed, unless the campaign allows it.
+        corpus: Its designs, and those that the latent space was trained on, are never proposed, unless the campaign
+            allows it.
     """
-    excluded: frozenset[str] = frozenset()
-    if corpus is not None and not campaign.filters.allow_corpus_designs:
-        excluded = frozenset(campaign.domain.key(design) for design in corpus.designs)
-    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding))
+    designs = () if corpus is None else corpus.designs
+    excluded: Container[str] = frozenset()
+    names: dict[str, str] = {}
+    if not campaign.filters.allow_corpus_designs:
+        excluded = KnownKeys(frozenset(map(campaign.domain.key, designs)), latent_space.training_keys)
+    elif corpus is not None and corpus.names:
+        pairs = zip(designs, corpus.names, strict=True)
+        names = {campaign.domain.key(design): name for design, name in pairs if name}
+    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import math
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +17,23 @@ from invdesign.campaign.engine import Engine
 from invdesign.campaign.placement import describe_errors, place
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
-from invdesign.core import Array, B, Candidate, Corpus, D, InvdesignError, round_seed
+from invdesign.core import (
+    Array,
+    B,
+    Candidate,
+    Constrained,
+    Corpus,
+    D,
+    InvdesignError,
+    describe_usage,
+    round_seed,
+)
+from invdesign.io.measured_values import MeasuredValue
+from invdesign.io.repeats import merge_values
+from invdesign.io.units import conversion_factor
+
+ADAPTED_PER_SEED = 20
+"""Designs of the corpus that are tried for each seed design where the domain has constraints."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,8 @@ class _Start:
     rows: list[int]
     values: list[tuple[float, ...]]
     notes: tuple[str, ...]
+    errors: list[tuple[float, ...]]
+    bounds: list[tuple[int, ...]]
 
 
 def initialize(
@@ -47,12 +69,11 @@ def initialize(
             f"campaign {campaign.name!r}: expected designs to start from, got none. Give it a corpus, or "
             "seeds=<domain>/table with a file of designs"
         )
-    names = [objective.name for objective in campaign.objectives]
-    Y = None
-    if all(name in source.properties for name in names):
-        Y = np.stack([source.properties[name] for name in names], axis=1)
-    is_given = Y is not None and bool(np.isfinite(Y).all(axis=1).any())
-    start = _measured_rows(campaign, source, Y) if Y is not None and is_given else _drawn_rows(campaign, source)
+    check_properties(campaign, source, is_seeds=seeds is not None)
+    is_given = is_measured(campaign, source, is_seeds=seeds is not None)
+    if not is_given and isinstance(campaign.domain, Constrained):
+        source = _adapt_source(campaign, campaign.domain, source)
+    start = _measured_rows(campaign, source) if is_given else _drawn_rows(campaign, source)
     designs = [source.designs[i] for i in start.rows]
     placement = place(latent_space, designs)
     candidates = tuple(
@@ -62,6 +83,9 @@ def initialize(
             placement.Z[row],
             origin="given" if is_given else "seed",
             y=start.values[row],
+            name=source.names[start.rows[row]] if source.names else "",
+            error=start.errors[row],
+            bound=start.bounds[row],
             status="measured" if is_given else "pending",
             log_density=float(placement.log_density[row]),
             percentile=float(placement.percentile[row]),
@@ -75,18 +99,138 @@ def initialize(
     return BatchSelected(candidates, RoundRecord(0, notes=notes))
 
 
-def _measured_rows(campaign: Campaign[D, B], source: Corpus[D], Y: Array) -> _Start:
-    """Return the rows of designs that came measured, each key once with the mean of its values.
+def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: bool) -> None:
+    """Check that the measured properties of seed designs, or of a corpus, belong to objectives.
+
+    A corpus may have properties that only shape its latent space; one that is spelled like an objective is refused.
+
+    Raises:
+        InvdesignError: No objective has the name of a property (the message names the nearest), or its unit has
+            another metric prefix.
+    """
+    names = [objective.name for objective in campaign.objectives]
+    _check_units(campaign, source)
+    for name in source.properties:
+        plain = {_plain(other): other for other in names if other not in source.properties}
+        if name in names or not (is_seeds or _plain(name) in plain):
+            continue
+        close = plain.get(_plain(name)) or next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.0)), names[0])
+        which = "seeds" if is_seeds else "corpus"
+        raise InvdesignError(
+            f"{which}.properties: no objective is called {name!r}, the objectives are {', '.join(map(repr, names))}. "
+            f"Did you mean {close!r}? Write {which}.properties={{{close}: COLUMN}}"
+        )
+
+
+def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
+    """Check that values are not in another metric prefix than their objective.
+
+    Raises:
+        InvdesignError: They are.
+    """
+    units = {usage.name: usage.unit for usage in source.usage if usage.unit}
+    for objective in campaign.objectives:
+        unit = units.get(objective.name, "")
+        if unit and objective.unit and conversion_factor(unit, objective.unit) not in (None, 1.0):
+            raise InvdesignError(
+                f"{source.name}: expected {objective.name!r} in {objective.unit} (the unit of the objective), got "
+                f"{unit}. Set the unit of the objective to {unit}, or write the values in {objective.unit}"
+            )
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case without separators."""
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def is_measured(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: bool) -> bool:
+    """Return whether designs come measured: seed designs for any objective, those of a corpus for all of them.
+
+    A corpus that lacks an objective is drawn from instead, and its drawn designs are measured for all objectives.
+    """
+    known = [np.isfinite(source.properties.get(objective.name, np.nan)).any() for objective in campaign.objectives]
+    return any(known) if is_seeds else all(known)
+
+
+def _measured_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
+    """Return the rows of designs that came measured for some objective, each key once.
 
     A corpus may hold a design several times where the campaign's domain distinguishes less than its loader.
     """
+    names = [objective.name for objective in campaign.objectives]
+    nothing = np.full(len(source), np.nan)
+    Y, E, C = (
+        np.stack([columns.get(name, nothing) for name in names], axis=1)
+        for columns in (source.properties, source.errors, source.bounds)
+    )
     groups: dict[str, list[int]] = {}
-    for i in np.flatnonzero(np.isfinite(Y).all(axis=1)).tolist():
+    for i in np.flatnonzero(np.isfinite(Y).any(axis=1)).tolist():
         groups.setdefault(campaign.domain.key(source.designs[i]), []).append(i)
+    merged = [
+        [
+            merge_values(values) if (values := _values(rows, Y[:, j], E[:, j], C[:, j])) else None
+            for j in range(len(names))
+        ]
+        for rows in groups.values()
+    ]
     n_more = sum(map(len, groups.values())) - len(groups)
-    notes = (f"{n_more} measurements are repeats of a design: the mean counts",) if n_more else ()
-    means = [tuple(Y[rows].mean(0).tolist()) for rows in groups.values()]
-    return _Start([rows[0] for rows in groups.values()], means, notes)
+    n_without = int((~np.isfinite(Y).any(axis=1)).sum())
+    n_partial = sum(any(value is None for value in row) for row in merged)
+    notes = list(describe_usage(source.usage, source=source.name))
+    if n_more:
+        notes.append(f"{n_more} measurements are repeats of a design: the mean counts")
+    if n_partial:
+        notes.append(f"{n_partial} of {len(merged)} designs are measured for some of the objectives only")
+    if n_without:
+        notes.append(f"{n_without} designs of {source.name} without a value of an objective are not used")
+    return _Start(
+        [rows[0] for rows in groups.values()],
+        [tuple(math.nan if value is None else value.value for value in row) for row in merged],
+        tuple(notes),
+        [_known([math.nan if value is None else value.error for value in row]) for row in merged],
+        [_marked([0 if value is None else value.bound for value in row]) for row in merged],
+    )
+
+
+def _values(rows: Sequence[int], y: Array, errors: Array, bounds: Array) -> list[MeasuredValue]:
+    """Return the known values of some rows."""
+    return [
+        MeasuredValue(float(y[i]), float(errors[i]), int(np.nan_to_num(bounds[i]))) for i in rows if np.isfinite(y[i])
+    ]
+
+
+def _known(errors: Sequence[float]) -> tuple[float, ...]:
+    """Return errors, or nothing where none is known."""
+    return tuple(errors) if any(map(math.isfinite, errors)) else ()
+
+
+def _marked(bounds: Sequence[int]) -> tuple[int, ...]:
+    """Return censoring marks, or nothing where all values are plain."""
+    return tuple(bounds) if any(bounds) else ()
+
+
+def _adapt_source(campaign: Campaign[D, B], domain: Constrained[D], source: Corpus[D]) -> Corpus[D]:
+    """Return designs that meet the constraints of the domain: designs of a corpus first, then changed ones.
+
+    Raises:
+        InvdesignError: No design meets them, nor a change of one.
+    """
+    generator = np.random.default_rng(round_seed(campaign.seed, 0, "constraints"))
+    rows = generator.permutation(len(source))[: ADAPTED_PER_SEED * campaign.seeding.n_seeds]
+    given = [source.designs[row] for row in rows]
+    pairs = [(design, domain.adapt(design)) for design in given]
+    if all(new is old for old, new in pairs):
+        return source
+    found = sorted(((old is not new, new) for old, new in pairs if new is not None), key=lambda pair: pair[0])
+    distinct = {campaign.domain.key(design): design for _, design in reversed(found)}
+    if not distinct:
+        raise InvdesignError(
+            f"campaign {campaign.name!r}: expected seed designs that meet the domain's constraints, got none of "
+            f"{len(given):,}, nor a similar one. Loosen the constraints, or give other seeds"
+        )
+    n_kept = sum(not is_changed for is_changed, _ in found)
+    chosen = tuple(reversed(distinct.values()))[: max(n_kept, campaign.seeding.n_seeds)]
+    return Corpus(chosen, name=source.name)
 
 
 def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
@@ -111,7 +255,7 @@ def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
     rows = sorted(list(chosen.values())[:n])
     is_short = len(rows) < n
     notes = (f"{len(rows)} of {n} seed designs: no other design of the corpus passes the screens",) if is_short else ()
-    return _Start(rows, [()] * len(rows), notes)
+    return _Start(rows, [()] * len(rows), notes, [()] * len(rows), [()] * len(rows))
 
 
 def _screened_out(campaign: Campaign[Any, Any], source: Corpus[Any], n: int = 100) -> str:

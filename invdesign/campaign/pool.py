@@ -100,6 +100,7 @@ def decode_screen_encode(
     use_features: bool = True,
     mutated: Sequence[D] = (),
     project: Callable[[Tensor, list[D | None]], list[D | None]] | None = None,
+    adapt: Callable[[D], D | None] | None = None,
 ) -> Pool[D]:
     """Decode proposals, drop what is no design, repeated, excluded or screened out, and encode the rest again.
 
@@ -112,6 +113,7 @@ def decode_screen_encode(
         use_features: Whether the surrogate reads the encoding's features.
         mutated: Further proposals that are designs already; those that cannot be encoded are dropped.
         project: Replaces what was decoded at `n x d` points, e.g. by designs near an incumbent.
+        adapt: Returns the design that meets the constraints of the domain, or None, see `Constrained`.
 
     Returns:
         The pool; it may be empty.
@@ -119,9 +121,7 @@ def decode_screen_encode(
     decoded = latent_space.decode(proposals)
     if project is not None:
         decoded = project(proposals, decoded)
-    errors = latent_space.encoding.errors(mutated)
-    encodable = [None if error else design for design, error in zip(mutated, errors, strict=True)]
-    candidates = [*decoded, *encodable]
+    candidates = _adapt_candidates(latent_space, decoded, mutated, adapt)
     found = [(i, design, latent_space.domain.key(design)) for i, design in enumerate(candidates) if design is not None]
     unique = [found[i] for i in first_occurrences(key for _, _, key in found)]
     novel = [entry for entry in unique if not is_excluded(entry[2])]
@@ -150,6 +150,28 @@ def decode_screen_encode(
             len(candidates), len(found), len(unique), len(novel), len(kept), refused=tuple((+refused).items())
         ),
     )
+
+
+def _adapt_candidates(
+    latent_space: LatentSpace[D, B],
+    decoded: Sequence[D | None],
+    mutated: Sequence[D],
+    adapt: Callable[[D], D | None] | None,
+) -> list[D | None]:
+    """Return decoded and mutated designs that meet the constraints; None for those that cannot, or cannot be encoded.
+
+    A design as it was decoded can be encoded.
+    """
+    given = [*decoded, *mutated]
+    adapted = [design if design is None or adapt is None else adapt(design) for design in given]
+    is_known = [old is new for old, new in zip(decoded, adapted[: len(decoded)], strict=True)]
+    is_known += [False] * len(mutated)
+    new = [design for design, known in zip(adapted, is_known, strict=True) if design is not None and not known]
+    errors = iter(latent_space.encoding.errors(new))
+    return [
+        design if design is None or known or not next(errors) else None
+        for design, known in zip(adapted, is_known, strict=True)
+    ]
 
 
 def join_pools(pools: Sequence[Pool[D]]) -> Pool[D]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from botorch.models.model import Model
 from torch import Tensor
 
+from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.regions import members
 from invdesign.campaign.state import State
-from invdesign.core import FAILED, B, Candidate, D, Landscape, pareto_front
+from invdesign.core import FAILED, Array, B, Candidate, D, Landscape, pareto_front, utilities
 from invdesign.search.acquisition import marginals
 from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit_robustly
 from invdesign.surrogate.fantasies import condition_on_pending
@@ -34,9 +35,9 @@ class RoundModel:
     X: Tensor
     """`n x (d + f)` inputs of the designs with a latent."""
     U: Tensor
-    """`n x m` transformed utilities."""
+    """`n x m` transformed utilities; the surrogate's mean where an objective was not measured."""
     Y: Tensor
-    """`n x m` properties in their units."""
+    """`n x m` properties in their units, NaN where not measured."""
     d: int
     """Latent dimensions."""
     fitted: Fit | None = None
@@ -81,40 +82,50 @@ class RoundModel:
 
 
 def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
-    """Fit the surrogates of a round on the history.
+    """Fit the surrogates of a round on the designs that have an outcome.
 
     Args:
         engine: The campaign bound to its latent space.
-        state: Its history is fitted; its pending designs are conditioned on.
+        state: Its evaluated designs are fitted; its open ones are conditioned on.
     """
     campaign, d = engine.campaign, engine.latent_space.d
     surrogates = campaign.surrogates
-    U = campaign.utilities(state.history)
-    is_measured = np.asarray(np.isfinite(U).all(axis=1))
-    measured = [c for c, ok in zip(state.history, is_measured, strict=True) if ok]
-    keys = {c.key for c in engine.informative(measured)}
-    is_used = np.array([c.key in keys for c in measured], dtype=bool)
-    measured = [c for c in measured if c.key in keys]
+    found = [c for c in state.evaluated if c.status == "measured" and any(map(math.isfinite, c.y))]
+    measured = engine.informative(found)
+    U, notes = _known_utilities(engine, measured)
+    is_known = np.asarray(np.isfinite(U).any(axis=1))
+    measured, U = [c for c, ok in zip(measured, is_known, strict=True) if ok], U[is_known]
     is_placed = torch.tensor([c.is_placed for c in measured], dtype=torch.bool)
     if not is_placed.any() or campaign.search.acquire is None:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
     X = engine.inputs(measured)
-    transforms = tuple(
-        surrogates.outcome_transform(torch.from_numpy(column.copy())) for column in U[is_measured][is_used].T
-    )
-    transformed = torch.stack([transform.u for transform in transforms], 1)
+    transforms, transformed = _transform(U, surrogates.outcome_transform)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d)
+    errors = _known_errors(campaign, measured, U, transformed)
+    fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors)
     latent_surrogate = surrogates.latent_surrogate if X.shape[1] > d else None
-    placed, placed_U = X[is_placed], transformed[is_placed]
-    fitted_latent = fit_robustly(latent_surrogate, placed[:, :d], placed_U, d=d) if latent_surrogate else None
+    placed_errors = None if errors is None else errors[is_placed]
+    fitted_latent = (
+        fit_robustly(latent_surrogate, X[is_placed][:, :d], transformed[is_placed], d=d, errors=placed_errors)
+        if latent_surrogate
+        else None
+    )
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
     feasibility = _fit_feasibility(engine, state)
     waiting = engine.informative(state.open)
     pending = engine.inputs(waiting) if waiting else X[:0]
     return RoundModel(
-        placed, placed_U, Y[is_placed], d, fitted, fitted_latent, feasibility, report, transforms, pending
+        X[is_placed],
+        fill_unknown(transformed, fitted.model, X)[is_placed],
+        Y[is_placed],
+        d,
+        replace(fitted, notes=(*notes, *fitted.notes)),
+        fitted_latent,
+        feasibility,
+        report,
+        transforms,
+        pending,
     )
 
 
@@ -167,6 +178,71 @@ def predict(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
     return mean.reshape(len(X), -1), variance.reshape(len(X), -1).clamp_min(0).sqrt()
 
 
+def fill_unknown(values: Tensor, model: Model | None, X: Tensor) -> Tensor:
+    """Return values in which the mean of a model stands where one is unknown; without a model the lowest known value.
+
+    Args:
+        values: `n x m` values, NaN where unknown.
+        model: Model of the `m` values.
+        X: `n x (d + f)` inputs.
+    """
+    if bool(values.isfinite().all()):
+        return values
+    lowest = values.nan_to_num(math.inf).amin(0).nan_to_num(posinf=0.0).expand_as(values)
+    filling = lowest if model is None else predict(model, X)[0]
+    return torch.where(values.isfinite(), values, filling)
+
+
+def _known_utilities(engine: Engine[D, B], measured: Sequence[Candidate[D]]) -> tuple[Array, tuple[str, ...]]:
+    """Return `n x m` utilities (`n x 1` when combined), NaN where unknown, and notes.
+
+    A combination needs all properties of a design: one that was not measured counts with the mean of a surrogate of it.
+    """
+    campaign = engine.campaign
+    U = campaign.utilities(measured)
+    Y = torch.tensor([c.y for c in measured], dtype=torch.float64).reshape(-1, len(campaign.objectives))
+    n_partial = int((~Y.isfinite()).any(1).sum())
+    if campaign.task.combine == "pareto" or not n_partial or campaign.search.acquire is None:
+        return U, ()
+    X = engine.inputs(measured)
+    fitted = fit_robustly(campaign.surrogates.surrogate, X, Y, d=engine.latent_space.d)
+    if fitted.model is None:
+        return U, (f"{n_partial} designs that are not measured for every objective are not used: no predictions",)
+    filled = fill_unknown(Y, fitted.model, X).numpy()
+    note = f"{n_partial} designs are not measured for every objective: predictions complete their combined utility"
+    return utilities(campaign.objectives, filled, combine=campaign.task.combine), (note,)
+
+
+def _transform(
+    U: Array, outcome_transform: Callable[[Tensor], TransformedUtility]
+) -> tuple[tuple[TransformedUtility, ...], Tensor]:
+    """Return the outcome transform of each column, fitted to its known values, and the transformed utilities."""
+    columns = [torch.from_numpy(column.copy()) for column in U.T]
+    known = [column.isfinite() for column in columns]
+    transforms = tuple(outcome_transform(column[rows]) for column, rows in zip(columns, known, strict=True))
+    transformed = torch.stack(columns, 1)
+    for j, (transform, rows) in enumerate(zip(transforms, known, strict=True)):
+        transformed[rows, j] = transform.u
+    return transforms, transformed
+
+
+def _known_errors(
+    campaign: Campaign[D, B], measured: Sequence[Candidate[D]], U: Array, transformed: Tensor
+) -> Tensor | None:
+    """Return standard errors of the transformed utilities, NaN where unknown; None where none is known.
+
+    The utility of a property changes by at most as much as the property. A combination, or an outcome transform that
+    changes the scale, has no such error.
+    """
+    m = len(campaign.objectives)
+    errors = torch.tensor([c.error or (math.nan,) * m for c in measured], dtype=torch.float64).reshape(-1, m)
+    is_same_scale = bool(torch.isclose(transformed, torch.from_numpy(U), equal_nan=True).all())
+    is_property = U.shape[1] == m and (m == 1 or campaign.task.combine == "pareto")
+    if campaign.task.combine == "geometric" or not is_property or not is_same_scale:
+        return None
+    return errors if bool(errors.isfinite().any()) else None
+
+
 def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | None:
     """Return the latent of the incumbent of a trust region; of several objectives a random member of its front."""
     own = [c for c in members(state, index) if c.is_placed]
@@ -179,7 +255,7 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
 def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor], Tensor] | None:
     """Return the log-probability that a design can be measured; None while few measurements failed."""
     finished: list[Candidate[D]] = engine.informative(
-        [c for c in state.history if c.status == "measured" or c.status in FAILED]
+        [c for c in state.evaluated if c.status == "measured" or c.status in FAILED]
     )
     is_feasible = torch.tensor([c.status == "measured" for c in finished])
     if (~is_feasible).sum() < MIN_FAILURES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from invdesign.campaign.definition import Campaign
@@ -23,18 +23,18 @@ def shortlist(engine: Engine[D, B], state: State[D]) -> list[Candidate[D]]:
 
 
 def validate_candidates(
-    campaign: Campaign[D, B], state: State[D], *, excluded: frozenset[str] = frozenset()
+    campaign: Campaign[D, B], state: State[D], *, excluded: Container[str] = frozenset()
 ) -> list[Candidate[D]]:
     """Return every measured design that the campaign proposed, with the results of all validators.
 
     Args:
         campaign: Its validators check.
         state: What is known.
-        excluded: Keys of the corpus.
+        excluded: Keys of designs that exist.
     """
     if campaign.filters.allow_corpus_designs:
         excluded = frozenset()
-    own = [c for c in state.history if c.round > 0 and c.status == "measured" and c.key not in excluded]
+    own = [c for c in state.evaluated if c.round > 0 and c.status == "measured" and c.key not in excluded]
     results = run_checks(campaign.filters.validators, [c.design for c in own])
     return [replace(c, checks=c.checks + checks) for c, checks in zip(own, results, strict=True)]
 

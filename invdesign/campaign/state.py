@@ -11,6 +11,8 @@ from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
 from invdesign.core import Candidate, D, InvdesignError, Outcome
+from invdesign.io.measured_values import MeasuredValue
+from invdesign.io.repeats import merge_values
 from invdesign.latent.space import LatentSpace
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import SurrogateReport
@@ -110,6 +112,11 @@ class State(Generic[D]):
     def n_calls(self) -> int:
         """Oracle calls spent: designs measured or pending, failures too; values that were given are free."""
         return sum(c.origin != "given" for c in (*self.history, *self.pending))
+
+    @property
+    def evaluated(self) -> tuple[Candidate[D], ...]:
+        """Candidates with an outcome, those of the open round last."""
+        return (*self.history, *(c for c in self.pending if c.status != "pending"))
 
     @property
     def open(self) -> tuple[Candidate[D], ...]:
@@ -241,7 +248,7 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
         if event.kind == "repeat":
             outcomes = (*earlier, event.outcome)
             repeated[new.key] = outcomes
-        group[row] = new.with_outcome(mean_outcome(outcomes))
+        group[row] = replace(new.with_outcome(mean_outcome(outcomes)), error=repeat_errors(outcomes))
         if new.key != event.key:
             index = rows if group is pending else older
             index[new.key] = index.pop(event.key)
@@ -261,6 +268,21 @@ def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
         return outcomes[-1]
     columns = [[v for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
     return Outcome(tuple(sum(values) / len(values) if values else math.nan for values in columns))
+
+
+def repeat_errors(outcomes: Sequence[Outcome]) -> tuple[float, ...]:
+    """Return the standard errors of the means of repeats, NaN where fewer than two are known; nothing without any.
+
+    Example:
+        >>> repeat_errors([Outcome((1.0,)), Outcome((2.0,))])
+        (0.5,)
+    """
+    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
+    if len(measured) < 2:
+        return ()
+    columns = [[MeasuredValue(v) for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
+    errors = tuple(merge_values(values).error if values else math.nan for values in columns)
+    return errors if any(map(math.isfinite, errors)) else ()
 
 
 def _with_latent(candidate: Candidate[D], latents: Mapping[str, tuple[Tensor, float, float]]) -> Candidate[D]:

@@ -18,9 +18,14 @@ from invdesign.runs import folders
 
 if TYPE_CHECKING:
     from invdesign.campaign import Campaign
+    from invdesign.config.signatures import Signature
     from invdesign.core import Corpus, Domain
     from invdesign.latent.space import LatentSpace
     from invdesign.runs import CampaignRun, Resources
+
+
+MAX_STEPS = 10_000
+MAX_DRAWN = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -130,8 +135,8 @@ def sample(arguments: argparse.Namespace) -> int:
     from invdesign.io.design_files import write_designs
     from invdesign.runs.latent_spaces import draw_designs
 
-    if arguments.n < 1:
-        raise InvdesignError(f"sample: -n must be at least 1, got {arguments.n}")
+    if not 1 <= arguments.n <= MAX_DRAWN:
+        raise InvdesignError(f"sample: -n must be from 1 to {MAX_DRAWN:,}, got {arguments.n}")
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
         _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
@@ -148,8 +153,8 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def interpolate(arguments: argparse.Namespace) -> int:
     """Print and write the designs on a path through latent space between two designs."""
-    if arguments.steps < 2:
-        raise InvdesignError(f"interpolate: --steps must be at least 2, for the two ends, got {arguments.steps}")
+    if not 2 <= arguments.steps <= MAX_STEPS:
+        raise InvdesignError(f"interpolate: --steps must be from 2 to {MAX_STEPS:,}, got {arguments.steps}")
     if arguments.run and (arguments.campaign or arguments.overrides):
         raise InvdesignError("interpolate: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out")
     from invdesign.campaign import interpolate as between
@@ -238,12 +243,16 @@ def options(arguments: argparse.Namespace) -> int:
 
 
 def check_data(arguments: argparse.Namespace) -> int:
-    """Print which rows of a file can be used; return 1 where some cannot."""
+    """Print which rows and measured values of a file can be used; return 1 where some cannot."""
+    from invdesign.core import describe_usage
+    from invdesign.io.json_values import to_plain
+
     found = _read(arguments)
     n_values = {name: int((values == values).sum()) for name, values in found.properties.items()}
     rows = [vars(rejection) for rejection in found.rejected]
-    n_repaired = sum(row["remedy"].startswith("kept") for row in rows)
-    n_lost = len(rows) - n_repaired
+    n_repaired = sum(row["reason"].startswith("repaired") for row in rows if row["is_kept"])
+    n_lost = sum(not row["is_kept"] for row in rows)
+    is_complete = not n_lost and all(usage.n_used == usage.n_values for usage in found.usage)
     models = _describe_models(arguments, found)
     if arguments.rejected:
         from invdesign.io.tables import write_table
@@ -252,20 +261,23 @@ def check_data(arguments: argparse.Namespace) -> int:
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
     if arguments.json:
         facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
-        facts |= {"models": models}
+        facts["measured_values"] = to_plain(found.usage)
+        facts["models"] = models
         terminal.print_json({**facts, "rejected": rows})
-        return 1 if n_lost else 0
+        return 0 if is_complete else 1
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
     print(f"{arguments.file}: {len(found):,} designs can be used, {n_lost:,} rows cannot{repaired}")
     for name, n in n_values.items():
         print(f"  {name}: {n:,} value{'' if n == 1 else 's'}")
+    for line in describe_usage(found.usage):
+        print(line)
     for line in models.values():
         print(f"  {line}")
     for row in rows[:20]:
         print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
     if len(rows) > 20:
         print(f"  ... and {len(rows) - 20:,} more; all of them with --rejected FILE")
-    return 1 if n_lost else 0
+    return 0 if is_complete else 1
 
 
 def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, Any] | None:
@@ -275,6 +287,7 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
             opened = _open_run(arguments, progress, folder=arguments.resume, read_only=False)
             return _carry_out(arguments, opened, is_resumed=True)
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    name = folders.check_name(composed.values.get("name") or composed.name)
     user_folders = _user_folders(arguments.campaign)
     checked = instantiate.check(composed.values, composed.where, allowed=arguments.allow, folders=user_folders)
     settings = explain.explain(checked, composed)
@@ -284,13 +297,12 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
         else:
             print(explain.settings_text(settings))
         return None
-    name = str(composed.values.get("name", composed.name))
     folder = _run_folder(arguments, name, composed.values)
     config = folders.RunConfig(
         name,
         composed.values,
         _command_line(),
-        arguments.campaign,
+        _campaign_path(arguments.campaign),
         tuple(arguments.allow),
         explain.settings_json(settings),
     )
@@ -358,7 +370,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "shortlist": opened.shortlist().rows(),
         "failed_checks": count_failures(opened.validated()),
         "files": [str(path) for path in files],
-        "warnings": list(written.warnings),
+        "warnings": [*opened.latent_space_warnings(), *written.warnings],
         "failures": list(written.failures),
     }
 
@@ -387,16 +399,29 @@ def _describe_models(arguments: argparse.Namespace, found: Corpus[Any]) -> dict[
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     """Return the designs of a file; where columns are named, as `corpus=<domain>/table` reads them.
 
+    Where no property is named, every column of a table with measured values is read as one.
+
     Raises:
         InvdesignError: The domain reads no such columns.
     """
+    from invdesign.config.parts import functions_of
+    from invdesign.config.signatures import signature
     from invdesign.io.design_files import read_designs
+    from invdesign.io.design_tables import TABLES, measured_columns
 
     domain = _domain(arguments)
-    options = ("column", "property", "weight_column", "mutations", "wild_type", "first", "chain")
-    if not any(getattr(arguments, option) for option in options):
-        return read_designs(domain, Path(arguments.file))
-    return _read_columns(arguments, domain)
+    path = Path(arguments.file)
+    pairs = [text.partition("=") for text in arguments.property]
+    properties = {name: column or name for name, _, column in pairs}
+    reader = signature(functions_of("corpus", domain.name).get("table", ""))
+    is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
+    if not properties and is_table and reader is not None and "properties" in reader.parameters:
+        own = (arguments.column, arguments.weight_column)
+        properties = {name: name for name in measured_columns(path) if name not in own}
+    options = ("column", "weight_column", "mutations", "wild_type", "first", "chain")
+    if reader is None or not (properties or any(getattr(arguments, option) for option in options)):
+        return read_designs(domain, path)
+    return _read_columns(arguments, reader, domain, properties)
 
 
 def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[str, Any] | None:
@@ -411,33 +436,27 @@ def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[
     return {"sequence": read_design(domain, arguments.wild_type), "first": first}
 
 
-def _read_columns(arguments: argparse.Namespace, space: Domain[Any, Any]) -> Corpus[Any]:
+def _read_columns(
+    arguments: argparse.Namespace, known: Signature, domain: Domain[Any, Any], properties: Mapping[str, str]
+) -> Corpus[Any]:
     """Return the designs of named columns of a table."""
-    from invdesign.config.parts import functions_of
-    from invdesign.config.signatures import signature
-
-    domain = space.name
-    target = functions_of("corpus", domain).get("table", "")
-    known = signature(target)
-    assert known is not None
-    kind = getattr(space, "kind", None) if "kind" in known.parameters else None
+    kind = getattr(domain, "kind", None) if "kind" in known.parameters else None
     chain = int(arguments.chain) if str(arguments.chain).isdigit() else arguments.chain
     own = [name for name in known.parameters if name.endswith("_column") and name != "weight_column"]
-    pairs = [text.partition("=") for text in arguments.property]
     given = {
         "--column": (own[0] if len(own) == 1 else "column", arguments.column),
-        "--property": ("properties", {name: column or name for name, _, column in pairs}),
+        "--property": ("properties", properties),
         "--weight-column": ("weight_column", arguments.weight_column),
         "--mutations": ("mutations", arguments.mutations),
-        "--wild-type": ("wild_type", _wild_type(arguments, space)),
+        "--wild-type": ("wild_type", _wild_type(arguments, domain)),
         "--chain": ("chain", chain),
         "the kind": ("kind", kind),
     }
     for option, (name, value) in given.items():
         if value and name not in known.parameters:
-            raise InvdesignError(f"check-data: {domain} have no {option}. Leave it out")
+            raise InvdesignError(f"check-data: {domain.name} have no {option}. Leave it out")
     settings = {name: value for name, value in given.values() if value}
-    node = {"_target_": target, "_partial_": True, "path": arguments.file, **settings}
+    node = {"_target_": known.target, "_partial_": True, "path": arguments.file, **settings}
     load = instantiate.instantiate(instantiate.part(node, lambda keys: "command line", ("corpus",)))
     corpus: Corpus[Any] = load()
     return corpus
@@ -469,8 +488,12 @@ def _latent_space(
 
 def _corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] | None:
     """Load the corpus of a campaign; None where it has none."""
+    from invdesign.runs.measurements import log_usage
+
     options = {"cache": resources.cache, "progress": resources.progress}
-    return instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
+    corpus = instantiate.bind(campaign.corpus, options)() if campaign.corpus else None
+    log_usage(corpus)
+    return corpus
 
 
 def _open_run(
@@ -499,6 +522,11 @@ def _resources(arguments: argparse.Namespace, evaluate: Any, progress: Any) -> R
     if arguments.cache:
         return Resources(Path(arguments.cache), evaluate, progress)
     return Resources(evaluate=evaluate, progress=progress)
+
+
+def _campaign_path(campaign: str | None) -> str | None:
+    """Return the absolute path of a campaign's file, or the name of a shipped one."""
+    return str(Path(campaign).resolve()) if campaign and Path(campaign).is_file() else campaign
 
 
 def _user_folders(campaign: str | None) -> list[Path]:

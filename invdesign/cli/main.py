@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when done, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = _parse(sys.argv[1:] if argv is None else list(argv))
+    _limit_threads()
     # Fits are checked and their fallback level is recorded; this warning of GPyTorch would interrupt the progress bars.
     warnings.filterwarnings("ignore", message=r".*not p\.d\., added jitter.*")
     before = signal.signal(signal.SIGTERM, _raise_terminated)
@@ -266,6 +267,18 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         with json_alone():
             return COMMANDS[arguments.command](arguments)
     return COMMANDS[arguments.command](arguments)
+
+
+def _limit_threads() -> None:
+    """Use one thread of OpenMP where cores are few or busy, unless the environment says otherwise.
+
+    The networks and the linear algebra of a round are small: two threads on two cores are slower than one.
+    """
+    if "OMP_NUM_THREADS" in os.environ or not hasattr(os, "sched_getaffinity"):
+        return
+    n_cores = len(os.sched_getaffinity(0))
+    if n_cores <= 2 or os.getloadavg()[0] > n_cores / 2:
+        os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _raise_terminated(number: int, frame: Any) -> NoReturn:

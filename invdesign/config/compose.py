@@ -213,11 +213,14 @@ def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs:
             GlobalHydra.instance().clear()
             with hydra.initialize(config_path=None, version_base="1.3"):
                 config = hydra.compose(name, prepared)
+        yaml_safety.check_expansion(OmegaConf.to_container(config, resolve=False))
         values = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingConfigException as error:
         raise InvdesignError(_missing(error, folders)) from error
     except (HydraException, OmegaConfBaseException) as error:
         raise InvdesignError(_explain(error, folders, list(composition.loaded.values()))) from error
+    except RecursionError as error:
+        raise InvdesignError(_explain_cycle(composition)) from error
     finally:
         _current.reset(token)
     assert isinstance(values, dict)
@@ -342,7 +345,12 @@ def _parse(override: str) -> Override:
             return OverridesParser.create().parse_override(override)
     except HydraException as error:
         problem = str(error).strip().splitlines()[0]
-    raise InvdesignError(f"override {override!r}: expected key=value, group=choice, or ~key, got {problem}")
+    key, equals, text = override.partition("=")
+    hint = ""
+    if equals and re.search(r"[()\[\]{}=#@\\/,:]", text) and not text.startswith(("'", '"', "[", "{")):
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+        hint = f". Quote a text with such characters, for the shell too: '{key}=\"{quoted}\"'"
+    raise InvdesignError(f"override {override!r}: expected key=value, group=choice, or ~key, got {problem}{hint}")
 
 
 def _prepare(override: Override, folders: Sequence[Path]) -> str:
@@ -383,11 +391,23 @@ def _missing(error: MissingConfigException, folders: Sequence[Path]) -> str:
     options = sorted({*groups().get(head, []), *own})
     by_last = {option.rpartition("/")[2]: option for option in options}
     last = choice.rpartition("/")[2]
+    if wanted == PRESETS:
+        return "defaults: expected a preset, got 'base' alone. Write `- base: molecules` (or crystals, sequences)"
     close = difflib.get_close_matches(choice, options, n=1, cutoff=0.6)
     close = close or [by_last[name] for name in difflib.get_close_matches(last, by_last, n=1, cutoff=0.4)]
     hint = f"Did you mean {close[0]!r}? " if close else ""
     listed = f"Choices: {', '.join(options)}" if options else "Name folders of your own groups with --config-dir"
     return f"no choice {choice!r} in group {head or 'of campaigns'!r}. {hint}{listed}"
+
+
+def _explain_cycle(composition: _Composition) -> str:
+    """Return a message that names the files of the user whose defaults lead back to themselves."""
+    own = [path for path in composition.loaded.values() if not path.is_relative_to(shipped("conf"))]
+    for path in own:
+        if yaml_safety.names_itself(path):
+            return f"{path}: the file names itself in its defaults. Remove that line"
+    names = ", ".join(map(str, own)) or "the configuration"
+    return f"{names}: the defaults or references lead in a circle. Remove one of them"
 
 
 def _explain(error: Exception, folders: Sequence[Path], files: list[Path]) -> str:

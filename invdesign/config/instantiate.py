@@ -19,6 +19,8 @@ CAMPAIGN = "invdesign.campaign.definition.Campaign"
 RECORDS = ("task", "seeding", "surrogates", "filters", "limits", "finetuning", "output")
 """Records of a campaign whose fields are keys of the configuration's top level."""
 COMBINE_ORACLES = "invdesign.domains.combined_oracle.combine_oracles"
+PLAIN = ("int", "float", "str", "bool")
+"""Types of settings of the top level that are no parts; null is none of their values."""
 BESIDE = ("executor", "vendor")
 """Keys of the top level that are no part of a campaign: where oracles run, and what deliverables refer to."""
 
@@ -72,6 +74,10 @@ def check(
             )
     if "oracle" in named:
         named["oracle"] = _combine(named.get("oracle"), where)
+    validation.check_ranges(root, named, where, ())
+    for key, value in named.items():
+        if value is None and root.parameters[key].plain_type in PLAIN:
+            part(value, where, (key,), root.parameters[key])
     chosen = {key: value for key, value in named.items() if _is_chosen(root.parameters[key], value)}
     for key in ("domain", "vae", "oracle", "objectives"):
         if key == "oracle" and key not in chosen:
@@ -129,7 +135,7 @@ def build(
     Raises:
         InvdesignError: The configuration is refused, or a part refuses its settings.
     """
-    checked = check(values, where, allowed=allowed, folders=folders)
+    checked = resolve_paths(check(values, where, allowed=allowed, folders=folders), where, folders)
     made = {key: instantiate(value) for key, value in checked.items() if key != "vendor"}
     evaluate = made.pop("executor", None)
     if evaluate is None:
@@ -140,6 +146,36 @@ def build(
         bound = bind(finetune, {"fit_density": campaign.density})
         campaign = replace(campaign, finetuning=replace(campaign.finetuning, finetune=bound))
     return Parts(campaign, evaluate)
+
+
+def resolve_paths(node: Any, where: validation.Where, folders: Sequence[Path], keys: tuple[str, ...] = ()) -> Any:
+    """Return a completed configuration whose relative paths lie beside the file that names them, where they exist.
+
+    Otherwise they are looked for in the given folders. Those of the command line are relative to the current folder.
+    """
+    if isinstance(node, list | tuple):
+        return type(node)(resolve_paths(item, where, folders, (*keys, str(i))) for i, item in enumerate(node))
+    if not isinstance(node, dict):
+        return node
+    known = signature(node["_target_"]) if "_target_" in node else None
+    done = {}
+    for key, value in node.items():
+        parameter = known.parameters.get(key) if known else None
+        is_path = parameter is not None and "Path" in parameter.plain_type and isinstance(value, str | list | tuple)
+        place = (*keys, str(key))
+        done[key] = _beside(value, where(place), folders) if is_path else resolve_paths(value, where, folders, place)
+    return done
+
+
+def _beside(path: Any, origin: str, folders: Sequence[Path]) -> Any:
+    """Return a path (or a list of them) where it exists beside its origin `file:line` or in one of the folders."""
+    if isinstance(path, list | tuple):
+        return type(path)(_beside(item, origin, folders) for item in path)
+    if not isinstance(path, str) or not path or Path(path).is_absolute() or origin.startswith("command line"):
+        return path
+    file = origin.rpartition(":")[0]
+    places = [Path(file).parent] if file.endswith(".yaml") else []
+    return next((str(place / path) for place in (*places, *folders) if (place / path).exists()), path)
 
 
 def make_campaign(settings: Mapping[str, Any]) -> Any:
@@ -175,9 +211,10 @@ def instantiate(node: Any) -> Any:
     function = targets.resolve(node["_target_"])
     if node.get("_partial_"):
         return partial(function, **settings) if settings else function
+    targets.check_called(node["_target_"], function)
     try:
         return function(**settings)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, KeyError, ArithmeticError) as error:
         raise InvdesignError(f"configuration: {node['_target_']} refuses its settings: {error}") from error
 
 

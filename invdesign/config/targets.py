@@ -153,6 +153,22 @@ def resolve(target: str) -> Any:
     return getattr(found, name)
 
 
+def check_called(target: str, function: Any) -> None:
+    """Check that what is called while a configuration is built is defined in the package that the target names.
+
+    A module that was allowed may import anything; only its own functions and classes may be called.
+
+    Raises:
+        InvdesignError: It is imported from elsewhere.
+    """
+    home = str(getattr(function, "__module__", None) or "")
+    if target.split(".")[0] != home.split(".")[0]:
+        raise InvdesignError(
+            f"_target_ {target!r}: expected a name that the module defines, got one that it imports from "
+            f"{home or 'elsewhere'}. Name a function of the module, or bind it with _partial_: true"
+        )
+
+
 def _source(module: str) -> Path | None:
     root = Path(__file__).parent.parent
     place = root.joinpath(*module.split(".")[1:])

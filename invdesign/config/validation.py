@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from invdesign.config.ranges import out_of_range
 from invdesign.config.signatures import Parameter, Signature, signature
 from invdesign.core.errors import InvdesignError
 
@@ -71,6 +72,8 @@ def complete(
         done = {key: value(setting, None, where, (*keys, key)) for key, setting in settings.items()}
     else:
         _check_keys(known, settings, is_partial, where, keys)
+        if str(target).startswith("invdesign."):
+            check_ranges(known, settings, where, keys)
         done = {
             key: value(setting, known.parameters.get(key), where, (*keys, key)) for key, setting in settings.items()
         }
@@ -110,6 +113,18 @@ def _check_keys(
     for name, parameter in known.parameters.items():
         if parameter.is_required and name not in settings:
             raise InvdesignError(f"{where(keys)}: {known.target} needs {name!r}. Add {'.'.join((*keys, name))}=...")
+
+
+def check_ranges(known: Signature, settings: Mapping[str, Any], where: Where, keys: tuple[str, ...]) -> None:
+    """Check that numbers are in the ranges of their parameters.
+
+    Raises:
+        InvdesignError: One is not.
+    """
+    for name, given in settings.items():
+        problem = out_of_range(known.parameters[name], given) if name in known.parameters else ""
+        if problem:
+            raise InvdesignError(f"{where((*keys, name))}: {'.'.join((*keys, name))}: {problem}")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
@@ -253,13 +268,13 @@ def mismatch(value: Any, expected: Any) -> str:
     origin, arguments = typing.get_origin(expected), typing.get_args(expected)
     if origin in (typing.Union, types.UnionType):
         reasons = [mismatch(value, option) for option in arguments]
-        return "" if "" in reasons else f"expected {show(expected)}, got {value!r}"
+        return "" if "" in reasons else f"expected {show(expected)}, got {_shown(value)}"
     if origin is Literal:
         if value in arguments:
             return ""
         hint = nearest(str(value), map(str, arguments)) if isinstance(value, str) else ""
         return f"expected one of {', '.join(map(repr, arguments))}, got {value!r}{hint if 'mean' in hint else ''}"
-    return "" if _fits(value, expected, origin, arguments) else f"expected {show(expected)}, got {value!r}"
+    return "" if _fits(value, expected, origin, arguments) else f"expected {show(expected)}, got {_shown(value)}"
 
 
 def _fits(value: Any, expected: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
@@ -317,3 +332,8 @@ def _options(expected: Any) -> tuple[Any, ...]:
     """Return the members of a union; another type by itself."""
     is_union = typing.get_origin(expected) in (typing.Union, types.UnionType)
     return typing.get_args(expected) if is_union else (expected,)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it is written in YAML, where that differs from Python."""
+    return "null" if value is None else repr(value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,6 +15,12 @@ MAX_BYTES = 1_000_000
 MAX_ALIASES = 100
 MAX_NODES = 50_000
 MAX_DEPTH = 50
+MAX_DIGITS = 300
+MAX_EXPANDED = 100_000
+"""Characters of a configuration after its references are written out."""
+LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1},}}")
+SURPRISING_NUMBER = re.compile(r"[-+]?\d[\d_]*(:[0-5]?\d)+(\.\d*)?|[-+]?0[0-7_]+")
+REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 
 
 def read(path: Path) -> str:
@@ -76,6 +84,8 @@ class _Counter:
             self.n_nodes += 1
             _check_tag(event.tag, where)
             check_text(event.value, where)
+            if event.implicit[0]:
+                _check_number(event.value, where)
             if event.anchor:
                 self.sizes[event.anchor] = 1
         elif isinstance(event, yaml.CollectionStartEvent):
@@ -103,12 +113,27 @@ def check_text(text: str, where: str) -> None:
     """Check that a value contains no resolver.
 
     Raises:
-        InvdesignError: It does.
+        InvdesignError: It does, or it has a number of too many digits.
     """
+    if LONG_NUMBER.search(text):
+        raise InvdesignError(f"{where}: expected numbers of at most {MAX_DIGITS} digits, got more. Shorten it")
     if "${" in text and ":" in text.split("${", 1)[1]:
         raise InvdesignError(
             f"{where}: resolvers are refused ({text[:60]!r}): a configuration neither computes nor reads the "
             "environment. Write the value, or refer to another key as ${key}"
+        )
+
+
+def _check_number(text: str, where: str) -> None:
+    """Refuse numbers that YAML 1.1 reads in a base that few people expect.
+
+    Raises:
+        InvdesignError: It is one.
+    """
+    if SURPRISING_NUMBER.fullmatch(text):
+        raise InvdesignError(
+            f"{where}: {text} is a number in base 60 or 8 in YAML 1.1. Write a decimal number, or quote it to make it "
+            f'text: "{text}"'
         )
 
 
@@ -117,10 +142,77 @@ def has_content(text: str) -> bool:
     return yaml.compose(text, Loader=yaml.SafeLoader) is not None
 
 
+def check_expansion(values: Any) -> None:
+    """Check that references to other keys do not multiply a configuration.
+
+    Args:
+        values: The composed configuration, its references not written out.
+
+    Raises:
+        InvdesignError: It would have more than `MAX_EXPANDED` characters.
+    """
+    sizes: dict[str, int] = {}
+
+    def size(node: Any, path: tuple[str, ...]) -> int:
+        if isinstance(node, dict):
+            return sum(len(str(key)) + size(value, (*path, str(key))) for key, value in node.items())
+        if isinstance(node, list):
+            return sum(size(value, (*path, str(i))) for i, value in enumerate(node))
+        text = str(node)
+        total = len(text)
+        for reference in REFERENCE.findall(text):
+            total += size_of(_absolute(reference, path))
+        if total > MAX_EXPANDED:
+            raise InvdesignError(
+                f"configuration: {'.'.join(path)}: references expand to more than {MAX_EXPANDED:,} characters. Write "
+                "the values"
+            )
+        return total
+
+    def size_of(path: tuple[str, ...]) -> int:
+        name = ".".join(path)
+        if name not in sizes:
+            sizes[name] = 0  # A reference to itself is reported when it is resolved.
+            sizes[name] = size(_at(values, path), path)
+        return sizes[name]
+
+    if size(values, ()) > MAX_EXPANDED * 10:
+        raise InvdesignError(
+            f"configuration: references expand to more than {MAX_EXPANDED * 10:,} characters. Write the values"
+        )
+
+
+def _absolute(reference: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the key path that a reference names; one dot is the mapping that holds it, each more the one above."""
+    words = reference.replace("[", ".").replace("]", "")
+    name = words.lstrip(".")
+    n_up = len(words) - len(name)
+    return (*(path[:-n_up] if n_up else ()), *name.split("."))
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:
+    """Return the value at a key path; an empty text where there is none."""
+    for key in path:
+        if isinstance(values, dict):
+            values = next((value for own, value in values.items() if str(own) == key), "")
+        elif isinstance(values, list) and key.isdigit() and int(key) < len(values):
+            values = values[int(key)]
+        else:
+            return ""
+    return values
+
+
 def line_with(path: Path, word: str) -> int | None:
     """Return the number of the first line of a file that contains a word, from 1; None where none does."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return next((i for i, line in enumerate(lines, 1) if word in line), None)
+
+
+def names_itself(path: Path) -> bool:
+    """Return whether the defaults of a file name the file itself."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    defaults = content.get("defaults") if isinstance(content, dict) else None
+    return isinstance(defaults, list) and any(str(entry).removesuffix(".yaml") == path.stem for entry in defaults)
 
 
 def line_of(text: str, keys: Sequence[str]) -> int | None:

@@ -8,6 +8,7 @@ from invdesign.core.progress import Progress, silent
 from invdesign.core.protocols import (
     Acquire,
     BuildVAE,
+    Constrained,
     Deliver,
     Density,
     DesignFiles,
@@ -43,6 +44,7 @@ from invdesign.core.records import (
     Rejection,
     Status,
 )
+from invdesign.core.value_usage import ValueUsage, describe_usage
 
 __all__ = [
     "FAILED",
@@ -53,6 +55,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Combine",
+    "Constrained",
     "Corpus",
     "D",
     "Deliver",
@@ -83,7 +86,9 @@ __all__ = [
     "Sanity",
     "Status",
     "Validator",
+    "ValueUsage",
     "capabilities",
+    "describe_usage",
     "first_occurrences",
     "pareto_front",
     "rank",

@@ -221,6 +221,15 @@ class Equivalence(Protocol[D_in]):
 
 
 @runtime_checkable
+class Constrained(Protocol[D]):
+    """Domains with conditions that every proposed design meets."""
+
+    def adapt(self, design: D) -> D | None:
+        """Return a similar design that meets the conditions, the same one where it does; None where there is none."""
+        ...
+
+
+@runtime_checkable
 class Sanity(Protocol[D_in]):
     """Optional, of a domain: measures that tell designs from nonsense."""
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from invdesign.core.value_usage import ValueUsage
+
 if TYPE_CHECKING:
     from botorch.models.model import Model
     from torch import Tensor
@@ -91,6 +93,12 @@ class Candidate(Generic[D]):
     """Why the measurement failed."""
     checks: tuple[Check, ...] = ()
     """Results of screens and validators."""
+    name: str = ""
+    """Name that the user gave the design; empty for one that was proposed."""
+    error: tuple[float, ...] = ()
+    """Standard errors of `y`, NaN where not known; empty where none is known."""
+    bound: tuple[int, ...] = ()
+    """Censoring of `y`: 1 where the true value is above it, -1 below, 0 for a plain value; empty without any."""
 
     @property
     def is_placed(self) -> bool:
@@ -99,7 +107,7 @@ class Candidate(Generic[D]):
 
     def with_outcome(self, outcome: Outcome) -> Candidate[D]:
         """Return the candidate with its measurement."""
-        return replace(self, y=outcome.y, status=outcome.status, reason=outcome.reason)
+        return replace(self, y=outcome.y, status=outcome.status, reason=outcome.reason, error=(), bound=())
 
     @property
     def is_valid(self) -> bool:
@@ -119,6 +127,8 @@ class Rejection:
     """Why it was rejected."""
     remedy: str = ""
     """What the user can do, e.g. the nearest valid value."""
+    is_kept: bool = False
+    """Whether the design of the row is used all the same: repaired, merged with another row, or without a value."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +138,7 @@ class Corpus(Generic[D]):
     designs: tuple[D, ...]
     """`n` distinct, canonical designs."""
     properties: Mapping[str, Array] = field(default_factory=dict)
-    """Measured properties by name, each of length `n`, NaN where unknown."""
+    """Measured properties by name, each of length `n`, NaN where unknown; the mean where a design has repeats."""
     weights: Array | None = None
     """`n` sampling weights for training, or None for equal ones."""
     rejected: tuple[Rejection, ...] = ()
@@ -137,6 +147,15 @@ class Corpus(Generic[D]):
     """Name, for people."""
     sha256: str = ""
     """Checksum of the content: the key of every cache."""
+    errors: Mapping[str, Array] = field(default_factory=dict)
+    """Standard errors of the properties by name, each of length `n`, NaN where not known."""
+    bounds: Mapping[str, Array] = field(default_factory=dict)
+    """Censoring of the properties by name, each of length `n`: 1 where the true value is above the one given (`>50`),
+    -1 where it is below, 0 for a plain value; no entry for a property without censored values."""
+    names: tuple[str, ...] = ()
+    """`n` names that the user gave the designs, empty where unknown; or nothing."""
+    usage: tuple[ValueUsage, ...] = ()
+    """Account of the measured values that were read."""
 
     def __len__(self) -> int:
         return len(self.designs)

@@ -88,7 +88,8 @@ def export(
     more, warnings = _write_formats(candidates, domain, columns, folder / name)
     files += more
     if history:
-        files.append(write_table(candidate_table(history, domain, objectives), folder / "evaluated.csv"))
+        evaluated = candidate_table(history, domain, objectives, is_described=False)
+        files.append(write_table(evaluated, folder / "evaluated.csv"))
     delivered, failures = _write_deliverables(candidates, folder, deliverables or {})
     delivered_files = [path for paths in delivered.values() for path in paths]
     _remove_stale(folder, earlier, delivered_files)
@@ -126,6 +127,8 @@ def _write_formats(
     warnings: list[str] = []
     designs = [c.design for c in candidates]
     properties = {heading: cells for heading, cells in columns.items() if heading != "design"}
+    if "name" in columns:
+        properties["id"] = [f"{i} {name}".strip() for i, name in zip(columns["id"], columns["name"], strict=True)]
 
     def write(path: Path) -> None:
         write_designs(domain, designs, path, columns=properties)

@@ -24,6 +24,7 @@ def candidate_table(
     objectives: Sequence[Objective],
     *,
     name: str = "candidate",
+    is_described: bool = True,
 ) -> Columns:
     """Return the columns of a list of candidates.
 
@@ -32,15 +33,21 @@ def candidate_table(
         domain: Writes designs as text and identifies them.
         objectives: `m` objectives with their units.
         name: Prefix of the identifiers in the column `id`; the number of the row follows.
+        is_described: Whether the domain identifies the designs, which takes longer than all the rest.
 
     Returns:
-        Cells by heading: `id`, `design`, the domain's identity columns, values, status, density, origin and checks.
+        Cells by heading: `id`, `name` (where the user gave designs names), `design`, the domain's identity columns,
+        values, status, density, origin and checks.
     """
     width = len(str(max(len(candidates), 100)))
     columns: Columns = {"id": [f"{name}-{i + 1:0{width}d}" for i in range(len(candidates))]}
+    if any(c.name for c in candidates):
+        columns["name"] = [c.name for c in candidates]
     columns |= {"design": design_texts(candidates, domain)}
-    columns |= _without(identity_columns(candidates, domain), columns)
+    if is_described:
+        columns |= _without(identity_columns(candidates, domain), columns)
     columns |= value_columns(candidates, objectives)
+    columns |= _accuracy_columns(candidates, objectives)
     columns |= {
         "status": [c.status for c in candidates],
         "reason": [c.reason for c in candidates],
@@ -126,6 +133,20 @@ def value_columns(
         unit = f" [{objective.unit}]" if objective.unit else ""
         for kind in kinds:
             columns[f"{kind} {objective.name}{unit}"] = [_value(c, kind, j) for c in candidates]
+    return columns
+
+
+def _accuracy_columns(candidates: Sequence[Candidate[D]], objectives: Sequence[Objective]) -> Columns:
+    """Return standard errors and censoring (`>` or `<`) of measured values, of the objectives that have any."""
+    columns: Columns = {}
+    for j, objective in enumerate(objectives):
+        unit = f" [{objective.unit}]" if objective.unit else ""
+        errors = [c.error[j] if j < len(c.error) else None for c in candidates]
+        marks = [{1: ">", -1: "<"}.get(c.bound[j], "") if j < len(c.bound) else "" for c in candidates]
+        if any(error == error and error is not None for error in errors):
+            columns[f"standard error of measured {objective.name}{unit}"] = errors
+        if any(marks):
+            columns[f"measured {objective.name} is a bound"] = marks
     return columns
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
+import shutil
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,9 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from invdesign.core import Corpus, D, InvdesignError, Rejection
+from invdesign.core import Corpus, D, InvdesignError, Rejection, ValueUsage
 from invdesign.io.atomic import write_bytes
 from invdesign.io.corpora import make_corpus
+from invdesign.io.json_values import from_plain, to_plain
+
+logger = logging.getLogger(__name__)
 
 
 def cache_path(folder: str | Path, prefix: str, key: Mapping[str, Any]) -> Path:
@@ -49,14 +54,19 @@ def cached_corpus(
         from_text: Inverse of `to_text`.
 
     Raises:
-        InvdesignError: The corpus cannot be made, or the file cannot be written.
+        InvdesignError: The corpus cannot be made. A file that cannot be written is a warning in the log.
     """
     if path is None:
         return make()
     corpus = load_corpus(path, to_text=to_text, from_text=from_text)
     if corpus is None:
         corpus = make()
-        save_corpus(corpus, path, to_text=to_text)
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            save_corpus(corpus, path, to_text=to_text)
+        except (InvdesignError, OSError) as error:
+            logger.warning("the corpus is not cached: %s", error)
     return corpus
 
 
@@ -72,11 +82,15 @@ def load_corpus(path: Path, *, to_text: Callable[[D], str], from_text: Callable[
             properties={name: np.array(values, dtype=float) for name, values in state["properties"].items()},
             weights=None if weights is None else np.array(weights, dtype=float),
             rejected=tuple(Rejection(**rejection) for rejection in state["rejected"]),
+            errors={name: np.array(values, dtype=float) for name, values in state.get("errors", {}).items()},
+            bounds={name: np.array(values, dtype=float) for name, values in state.get("bounds", {}).items()},
+            names=tuple(state.get("names", ())),
+            usage=tuple(from_plain(ValueUsage, usage) for usage in state.get("usage", ())),
             name=state["name"],
             to_text=to_text,
         )
         is_whole = bool(corpus.sha256 == state["sha256"])
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, InvdesignError):
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError, InvdesignError):
         return None
     return corpus if is_whole else None
 
@@ -92,6 +106,10 @@ def save_corpus(corpus: Corpus[D], path: Path, *, to_text: Callable[[D], str]) -
         "properties": {name: values.tolist() for name, values in corpus.properties.items()},
         "weights": None if corpus.weights is None else corpus.weights.tolist(),
         "rejected": [vars(rejection) for rejection in corpus.rejected],
+        "errors": {name: values.tolist() for name, values in corpus.errors.items()},
+        "bounds": {name: values.tolist() for name, values in corpus.bounds.items()},
+        "names": list(corpus.names),
+        "usage": to_plain(corpus.usage),
         "name": corpus.name,
         "sha256": corpus.sha256,
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import math
 import multiprocessing
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -18,14 +19,27 @@ import numpy as np
 from invdesign.core import Corpus, D, InvdesignError, Progress, Rejection, silent
 from invdesign.io.cells import plain_cell
 from invdesign.io.corpora import make_corpus
+from invdesign.io.measured_values import is_unknown, read_column
+from invdesign.io.measurements import Measurements
+from invdesign.io.spreadsheets import SPREADSHEETS, sheet_text
+from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
+from invdesign.io.units import split_heading
 
 OnInvalid = Literal["skip", "error"]
 
-UNKNOWN_VALUES = ("", "nan", "na", "n/a", "none", "null", "-")
-"""Contents of a cell (in lower case) that mean an unknown value."""
+TABLES = (".csv", ".tsv", *SPREADSHEETS)
+"""Suffixes of tables; of the spreadsheets .xlsx is read, and the others are refused with a remedy."""
+NAME_COLUMNS = (
+    "name", "id", "compound", "compound_id", "compound id", "compound name", "molecule", "molecule name", "mol_id",
+    "identifier", "title", "label", "entry", "accession", "sample", "sample id", "sample_id", "variant_id", "code",
+    "material_id", "material id", "material", "cid", "drug", "chembl_id", "molecule_chembl_id", "compound_name",
+)  # fmt: skip
+"""Usual headings (in lower case) of the names of designs."""
 MAX_CELL_LENGTH = 50_000_000
 MAX_REJECTION_TEXT = 200
 DELIMITERS = ",;\t"
+SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\n")
+"""First line of a .csv file by which a spreadsheet program states the separator."""
 ROWS_PER_TASK = 20
 
 
@@ -47,6 +61,12 @@ class Row:
     """Why the record cannot be parsed; empty where it can."""
     file: str = ""
     """Name of the file, where several files are read."""
+    name: str = ""
+    """Name that the user gave the design."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Units that the headings of the columns state."""
+    separator: str = ","
+    """Character between the cells of its table."""
 
     @property
     def text(self) -> str:
@@ -88,7 +108,7 @@ class ReadOptions:
     @property
     def columns(self) -> list[str]:
         """Columns of numbers: those of the properties, then that of the weights."""
-        return [*self.properties.values(), *([self.weight_column] if self.weight_column else [])]
+        return list(dict.fromkeys([*self.properties.values(), *([self.weight_column] if self.weight_column else [])]))
 
 
 @dataclass(frozen=True)
@@ -121,7 +141,9 @@ def read_designs(
 ) -> Corpus[D]:
     """Return the corpus of the distinct designs of a file, in the order of the file.
 
-    Of rows with one key the first is kept; the others are reported as rejections, and never raise an error.
+    Rows with one key are one design, and all their measured values count; see `io.repeats` for the rule. A design of
+    which a value cannot be read is kept without it. What became of each value is in `Corpus.usage`, and each row that
+    was rejected or merged in `Corpus.rejected`; a repeat never raises an error.
 
     Args:
         rows: Rows of the file.
@@ -144,40 +166,93 @@ def read_designs(
         >>> corpus.designs, [(r.row, r.reason) for r in corpus.rejected]
         (('AC',), [(2, 'no letters'), (3, 'the same word as row 1')])
     """
-    first_rows: dict[str, tuple[int, str]] = {}
-    designs: list[D] = []
-    numbers: list[list[float]] = []
-    rejected: list[Rejection] = []
-    n_read = 0
-    for row, parsed in _parse_rows(rows, parse, workers):
+    if options.columns:
+        rows = list(rows)
+        _check_columns(rows, options, source)
+    measured = Measurements.read(rows if options.columns else (), options.properties)
+    weights = _read_weights(rows, options.weight_column) if options.weight_column else None
+    found: _Found[D] = _Found(source, options, measured)
+    for n_read, (row, parsed) in enumerate(_parse_rows(rows, parse, workers)):
         if n_read % source.report_every == 0:
             progress("reading", n_read, source.n_rows)
-        n_read += 1
-        values, problem = _read_numbers(row, options)
-        is_repeated = parsed.design is not None and parsed.key in first_rows
-        reason, remedy = parsed.reason, parsed.remedy
-        if parsed.design is not None and problem:
-            reason, remedy = problem, "write a plain number, or leave a property's cell empty where it is unknown"
-        elif is_repeated:
-            number, file = first_rows[parsed.key]
-            of_file = "" if file == row.file else f" of {file}"
-            reason = f"the same {source.noun} as row {number}{of_file}"
-            remedy = f"keep one row per {source.noun}"
-        if reason:
-            rejected.append(Rejection(row.number, _rejection_text(row), reason, remedy))
-        if parsed.design is None or problem or is_repeated:
-            if options.on_invalid == "error" and not is_repeated:
-                raise _invalid_row_error(row, reason, remedy, source)
-            continue
-        first_rows[parsed.key] = (row.number, row.file)
-        designs.append(parsed.design)
-        numbers.append(values)
-        if options.max_designs is not None and len(designs) >= options.max_designs:
+        found.add(n_read, row, parsed, None if weights is None else weights[n_read])
+        if options.max_designs is not None and len(found.designs) >= options.max_designs:
+            measured.stop_after(n_read, f"beyond the {options.max_designs:,} designs of max_designs")
             break
     progress("reading", source.n_rows, source.n_rows)
-    if not designs:
-        raise _no_design_error(source, n_read, rejected)
-    return _make_corpus(designs, numbers, tuple(rejected), source.name, options, to_text)
+    if not found.designs:
+        raise _no_design_error(source, found.n_read, found.rejected)
+    values = measured.merge(len(found.designs), found.names)
+    return make_corpus(
+        tuple(found.designs),
+        properties=values.properties,
+        weights=None if weights is None else np.array(found.weights),
+        rejected=tuple(found.rejected),
+        errors=values.errors,
+        bounds=values.bounds,
+        names=tuple(found.names),
+        usage=values.usage,
+        name=source.name,
+        to_text=to_text,
+    )
+
+
+class _Found(Generic[D]):
+    """Designs of the rows that were read so far."""
+
+    def __init__(self, source: DesignSource, options: ReadOptions, measured: Measurements) -> None:
+        self.source, self.options, self.measured = source, options, measured
+        self.n_read = 0
+        self.designs: list[D] = []
+        self.names: list[str] = []
+        self.weights: list[float] = []
+        self.rejected: list[Rejection] = []
+        self._first_rows: dict[str, tuple[int, Row]] = {}
+
+    def add(self, i: int, row: Row, parsed: Parsed[D], weight: tuple[float, str] | None) -> None:
+        """Add a row: a new design, further values of one that was read before, or a rejection."""
+        self.n_read = i + 1
+        weight_problem = weight[1] if weight is not None and parsed.design is not None else ""
+        if parsed.design is None or weight_problem:
+            reason = weight_problem or parsed.reason
+            remedy = "write a number of 0 or more" if weight_problem else parsed.remedy
+            self._reject(row, reason, remedy, is_kept=False)
+            self.measured.drop(i, reason)
+            return
+        problems = self.measured.problems(i)
+        if parsed.key in self._first_rows:
+            self._add_repeat(i, row, parsed.key, problems)
+            return
+        reasons = [reason for reason in (parsed.reason, *problems) if reason]
+        if reasons:
+            remedy = "kept without this value: correct the cell, or leave it empty where the value is unknown"
+            self._reject(
+                row, "; ".join(reasons), remedy if problems else parsed.remedy, is_kept=True, is_error=bool(problems)
+            )
+        self._first_rows[parsed.key] = (len(self.designs), row)
+        self.measured.assign(i, len(self.designs))
+        self.designs.append(parsed.design)
+        self.names.append(row.name)
+        self.weights.append(1.0 if weight is None else weight[0])
+
+    def _add_repeat(self, i: int, row: Row, key: str, problems: Sequence[str]) -> None:
+        """Add a row whose design was read before: its values count for that design."""
+        position, first = self._first_rows[key]
+        of_file = "" if first.file == row.file else f" of {first.file}"
+        reason = f"the same {self.source.noun} as row {first.number}{of_file}"
+        has_values = self.measured.assign(i, position)
+        remedy = "kept: the mean of their values counts" if has_values else f"keep one row per {self.source.noun}"
+        self._reject(row, "; ".join([reason, *problems]), remedy, is_kept=has_values, is_error=bool(problems))
+        known = self.names[position].split("; ")
+        if row.name and row.name not in known:
+            self.names[position] = "; ".join(name for name in (*known, row.name) if name)
+
+    def _reject(self, row: Row, reason: str, remedy: str, *, is_kept: bool, is_error: bool | None = None) -> None:
+        """Record a row, or stop at it where it is an error and errors are not skipped."""
+        is_error = not is_kept if is_error is None else is_error
+        if is_error and self.options.on_invalid == "error":
+            raise _invalid_row_error(row, reason, remedy, self.source)
+        self.rejected.append(Rejection(row.number, _rejection_text(row), reason, remedy, is_kept))
 
 
 def table_rows(
@@ -188,6 +263,7 @@ def table_rows(
     columns: Sequence[str],
     label: Callable[[str, Sequence[str]], str] | None = None,
     max_cell_length: int = MAX_CELL_LENGTH,
+    allow_repeated: str | None = None,
 ) -> Iterator[Row]:
     """Yield the rows of a table: commas, semicolons or tabs between cells, blank rows left out.
 
@@ -198,11 +274,13 @@ def table_rows(
         columns: Names of the columns of other values.
         label: Function from the content and the cells of a row to its label; None to label a row by its content.
         max_cell_length: Largest number of characters in a cell; protects against a quote that is never closed.
+        allow_repeated: Heading that several columns may have, because no value is read by it; None for no heading.
 
     Raises:
-        InvdesignError: The table lacks a column.
+        InvdesignError: The table lacks a column, or two columns have one name.
     """
     header: list[str] | None = None
+    separator = detect_delimiter(text)
     for number, cells, problem in _csv_records(text, max_cell_length):
         if problem:
             yield Row(number, problem=problem)
@@ -211,23 +289,92 @@ def table_rows(
             continue
         if header is None:
             header = [plain_cell(cell.strip()) for cell in cells]
+            _check_header(path, [heading for heading in header if heading != allow_repeated])
             position, form = find_design(header)
             positions = {column: find_column(path, header, column) for column in columns}
+            units = {column: split_heading(header[i])[1] for column, i in positions.items()}
+            name_position = find_usual_name(header, NAME_COLUMNS)
+            if name_position == position:
+                name_position = None
             continue
         content = plain_cell(cells[position].strip()) if position < len(cells) else ""
         values = {column: cells[i].strip() for column, i in positions.items() if i < len(cells)}
+        has_name = name_position is not None and name_position < len(cells)
+        name = plain_cell(cells[name_position].strip()) if has_name and name_position is not None else ""
         problem = "" if len(cells) == len(header) else f"{len(cells)} cells under {len(header)} columns"
-        yield Row(number, content, None if label is None else label(content, cells), form, values, problem)
+        yield Row(
+            number,
+            content,
+            None if label is None else label(content, cells),
+            form,
+            values,
+            problem,
+            name="" if is_unknown(name) else name,
+            units=units,
+            separator=separator,
+        )
+
+
+def table_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
+    """Return the text of a table: that of a .csv or .tsv file, or the sheet of a spreadsheet as .csv.
+
+    Args:
+        path: Path of the file.
+        max_bytes: Largest size of the unpacked content [bytes].
+
+    Raises:
+        InvdesignError: The file cannot be read or is too large, or the spreadsheet has several sheets with content.
+    """
+    data = read_bytes(path, max_bytes=max_bytes)
+    if path.name.lower().endswith(SPREADSHEETS):
+        return sheet_text(path, data, max_bytes=max_bytes)
+    return decode_text(data)
+
+
+def measured_columns(path: Path) -> list[str]:
+    """Return the headings of a table under which at least half of the known values are measured values.
+
+    Args:
+        path: Path of the table.
+
+    Raises:
+        InvdesignError: The file cannot be read, or two columns have one name.
+    """
+    text = table_text(path)
+    records = [cells for _, cells, problem in _csv_records(text, MAX_CELL_LENGTH) if any(cells) and not problem]
+    if not records:
+        return []
+    header = [plain_cell(cell.strip()) for cell in records[0]]
+    _check_header(path, header)
+    found = []
+    for j, heading in enumerate(header):
+        cells = [record[j] for record in records[1:] if j < len(record)]
+        column = read_column(cells, separator=detect_delimiter(text))
+        n_values = sum(value is not None for value in column.values)
+        is_name = not heading or heading.lower() in NAME_COLUMNS or heading.lower().startswith("unnamed")
+        if not is_name and n_values and n_values >= sum(map(bool, column.problems)):
+            found.append(heading)
+    return found
 
 
 def find_column(path: Path, header: Sequence[str], column: str) -> int:
-    """Return the position of a column.
+    """Return the position of a column: by its heading, by the heading in another case, or by it without its unit.
 
     Raises:
-        InvdesignError: The header has no column of that name; the message names the nearest.
+        InvdesignError: The header has no such column, or several; the message names the nearest, or all of them.
     """
-    if column in header:
-        return list(header).index(column)
+    keys: tuple[Callable[[str], str], ...] = (
+        lambda heading: heading,
+        lambda heading: heading.casefold(),
+        lambda heading: split_heading(heading)[0].casefold(),
+    )
+    for key in keys:
+        positions = [i for i, heading in enumerate(header) if key(heading) == key(column)]
+        if len(positions) == 1:
+            return positions[0]
+        if positions:
+            found = " and ".join(f"{header[i]!r} (column {i + 1})" for i in positions)
+            raise InvdesignError(f"{path}: expected one column {column!r}, got {found}. Give the full heading of one")
     close = difflib.get_close_matches(column, header, n=1, cutoff=0.4)
     hint = f"; nearest: {close[0]!r}" if close else ""
     raise InvdesignError(
@@ -274,6 +421,9 @@ def detect_delimiter(text: str) -> str:
         >>> detect_delimiter("smiles;activity, pIC50;note")
         ';'
     """
+    declared = SEPARATOR_LINE.match(text)
+    if declared:
+        return declared[1]
     first = text.lstrip("\n").split("\n", 1)[0]
     return max(DELIMITERS, key=first.count)
 
@@ -290,8 +440,10 @@ def corpus_name(path: Path) -> str:
 
 def _csv_records(text: str, max_cell_length: int) -> Iterator[tuple[int, list[str], str]]:
     """Yield number, cells and problem of each record of a .csv text."""
-    reader = csv.reader(io.StringIO(text), delimiter=detect_delimiter(text))
-    number = 0
+    delimiter = detect_delimiter(text)
+    declared = SEPARATOR_LINE.match(text)
+    reader = csv.reader(io.StringIO(text[declared.end() :] if declared else text), delimiter=delimiter)
+    number = 1 if declared else 0
     while True:
         number += 1
         # The limit is a setting of the whole process, so it is changed for one record at a time.
@@ -327,21 +479,45 @@ def _parse_rows(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read_numbers(row: Row, options: ReadOptions) -> tuple[list[float], str]:
-    """Return the numbers of a row in the order of `options.columns`, and what is wrong with them."""
-    numbers: list[float] = []
-    for column in options.columns:
-        cell = plain_cell(str(row.cells.get(column, "")).strip())
-        try:
-            number = math.nan if cell.lower() in UNKNOWN_VALUES else float(cell)
-        except ValueError:
-            return [], f"column {column!r} has {cell[:40]!r}, expected a number"
-        if math.isinf(number):
-            return [], f"column {column!r} is infinite"
-        numbers.append(number)
-    if options.weight_column and not numbers[-1] >= 0:
-        return [], f"weight {cell!r} in {options.weight_column!r}, expected 0 or more"
-    return numbers, ""
+def _read_weights(rows: Iterable[Row], column: str) -> list[tuple[float, str]]:
+    """Return the weight of each row, and what is wrong with it."""
+    cells = [plain_cell(str(row.cells.get(column, "")).strip()) for row in rows]
+    values = read_column(cells).values
+    return [
+        (value.value, "")
+        if value is not None and value.value >= 0 and not value.bound
+        else (1.0, f"weight {cell!r} in {column!r}, expected 0 or more")
+        for cell, value in zip(cells, values, strict=True)
+    ]
+
+
+def _check_columns(rows: Sequence[Row], options: ReadOptions, source: DesignSource) -> None:
+    """Check that some row has each column; in a table every row has them all.
+
+    Raises:
+        InvdesignError: No row has a column.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row.cells))
+    if rows and any(not row.problem for row in rows):
+        for column in options.columns:
+            if column not in names:
+                find_column(Path(source.path), names, column)
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    """Check that no two columns have one name.
+
+    Raises:
+        InvdesignError: Some have; the message names both.
+    """
+    counts = Counter(heading for heading in header if heading)
+    for heading, n in counts.items():
+        if n > 1:
+            numbers = " and ".join(str(i + 1) for i, other in enumerate(header) if other == heading)
+            raise InvdesignError(
+                f"{path}: expected columns of distinct names, got {heading!r} in columns {numbers}. Rename or remove "
+                "one of them"
+            )
 
 
 def _rejection_text(row: Row) -> str:
@@ -361,21 +537,6 @@ def _no_design_error(source: DesignSource, n_read: int, rejected: Sequence[Rejec
     first = f"; the first is row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
     return InvdesignError(
         f"{source.path}: expected {source.noun}s, found none in {n_read} rows{first}. Check {source.to_check}"
-    )
-
-
-def _make_corpus(
-    designs: Sequence[D],
-    numbers: Sequence[Sequence[float]],
-    rejected: tuple[Rejection, ...],
-    name: str,
-    options: ReadOptions,
-    to_text: Callable[[D], str],
-) -> Corpus[D]:
-    properties = {key: np.array([values[j] for values in numbers]) for j, key in enumerate(options.properties)}
-    weights = np.array([values[-1] for values in numbers]) if options.weight_column else None
-    return make_corpus(
-        tuple(designs), properties=properties, weights=weights, rejected=rejected, name=name, to_text=to_text
     )
 
 

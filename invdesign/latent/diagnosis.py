@@ -18,6 +18,8 @@ from invdesign.vae.likelihood import log_evidence
 from invdesign.vae.priors import StandardNormal, kl_divergence
 
 MIN_VARIANCE_OF_ACTIVE_UNIT = 0.01
+MIN_RECONSTRUCTION = 0.1
+"""Fraction of exactly decoded held-out designs below which a latent space knows no design."""
 MAX_GAP = 15.0
 """Nats of -ELBO above the information content from which a space is reported to have holes."""
 BATCH = 500
@@ -266,6 +268,22 @@ def mean_quality(latent_space: LatentSpace[D, B], designs: Sequence[D]) -> dict[
         return {}
     measures: Mapping[str, Array] = capabilities.quality(latent_space.domain, designs)
     return {name: float(np.nanmean(values)) for name, values in measures.items()}
+
+
+def warn_of_reconstruction(card: Mapping[str, Any]) -> list[str]:
+    """Return the sentence that a campaign must not go on without, where a latent space reconstructs next to nothing.
+
+    Args:
+        card: Record of the model; one without a diagnosis gives no sentence.
+    """
+    diagnosis = card.get("diagnosis") or {}
+    share = diagnosis.get("reconstruction", 1.0)
+    if share >= MIN_RECONSTRUCTION:
+        return []
+    return [
+        f"The latent space decodes {share:.0%} of {diagnosis['n_held_out']:,} held-out designs exactly: what it "
+        "proposes near a design need not resemble it. Train longer (vae.epochs) or on more designs."
+    ]
 
 
 def _quality_text(quality: Mapping[str, float]) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,6 +30,7 @@ from invdesign.core import (
     silent,
 )
 from invdesign.core.capabilities import describe_alphabet
+from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
 from invdesign.latent.diagnosis import diagnose
@@ -38,6 +42,9 @@ from invdesign.vae.information import information_content
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.training import Recipe, Training, term_settings, train
 
+logger = logging.getLogger(__name__)
+DAMAGE = (InvdesignError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
+"""Errors that reading a damaged file of the cache can raise."""
 SHIPPED = Path(__file__).parents[1] / "domains"
 SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoint_minutes", "information_epochs")
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
@@ -110,9 +117,23 @@ def prepare(
             "vae: expected a corpus to train on, got none. Give one, or a trained model (vae=molecules/zinc250k)"
         )
     cache = cache or platformdirs.user_cache_path("invdesign")
-    folder = cache / "models" / model_key(domain, corpus, vae)
-    if not (folder / "model.json").is_file():
-        fit_model(domain, corpus, vae, folder, cache=cache, progress=progress)
+    name = model_key(domain, corpus, vae)
+    folder = cache / "models" / name
+    try:
+        return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
+    except DAMAGE as error:
+        if folder.is_dir() and any(folder.glob("model.*")):
+            logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
+    problem = cache_problem(cache)
+    if problem:
+        logger.warning("%s. The model is trained without a cache and will be trained again next time", problem)
+        with tempfile.TemporaryDirectory(prefix="invdesign-") as temporary:
+            fit_model(domain, corpus, vae, Path(temporary), progress=progress)
+            return load_latent_space(Path(temporary), domain, recipe=vae, fit_density=fit_density)
+    remove_unfinished(cache)
+    for path in (folder, folder / "model.json", folder / "model.safetensors"):
+        _remove_obstacle(path, is_folder=path == folder)
+    fit_model(domain, corpus, vae, folder, cache=cache, progress=progress)
     return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
 
 
@@ -125,6 +146,23 @@ def shipped_encodings(domain: Domain[D, B]) -> dict[str, Encoding[D, B]]:
     found = sorted((SHIPPED / domain.name / "models").glob("*/model.json"))
     cards = {path.parent.name: json.loads(path.read_text("utf-8")) for path in found}
     return {name: domain.restore(card["encoding"]) for name, card in cards.items()}
+
+
+def cache_problem(cache: Path) -> str:
+    """Return why a cache cannot be used, e.g. a full disk; an empty string where it can."""
+    try:
+        probe(cache / "models")
+    except InvdesignError as error:
+        return f"--cache {error}"
+    return ""
+
+
+def _remove_obstacle(path: Path, *, is_folder: bool) -> None:
+    """Remove what lies in the place of a file or folder of the cache."""
+    if path.is_dir() and not path.is_symlink() and not is_folder:
+        shutil.rmtree(path)
+    elif path.is_symlink() or (path.is_file() and is_folder):
+        path.unlink()
 
 
 def model_key(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe) -> str:
@@ -341,9 +379,10 @@ def encode_corpus(
     """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding."""
     text = json.dumps([corpus.sha256, encoding.state()], sort_keys=True, default=str)
     path = cache / "encoded" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors" if cache else None
-    if path is not None and path.is_file() and corpus.sha256:
-        cached = read_tensors(path)[0]["batch"]
-        return cached if cached.is_floating_point() else cached.long()
+    if path is not None and corpus.sha256:
+        cached = _read_encoded(path, len(corpus))
+        if cached is not None:
+            return cached if cached.is_floating_point() else cached.long()
     blocks: list[Any] = []
     for start in range(0, len(corpus), 2000):
         progress("encoding the corpus", start, len(corpus))
@@ -353,8 +392,24 @@ def encode_corpus(
     batch = torch.cat(blocks)
     if path is not None and corpus.sha256:
         stored = batch if batch.is_floating_point() else batch.to(torch.int32)
-        write_tensors(path, {"batch": stored}, {"corpus": corpus.name})
+        _remove_obstacle(path, is_folder=False)
+        try:
+            write_tensors(path, {"batch": stored}, {"corpus": corpus.name})
+        except InvdesignError as error:
+            logger.warning("the encoded corpus is not cached: %s", error)
     return batch
+
+
+def _read_encoded(path: Path, n: int) -> Tensor | None:
+    """Return an encoded corpus of the cache; None where there is none or it is damaged, so that it is encoded again."""
+    if not path.is_file():
+        return None
+    try:
+        batch = read_tensors(path)[0]["batch"]
+    except DAMAGE as error:
+        logger.warning("%s: the encoded corpus is damaged (%s); it is encoded again", path, error)
+        return None
+    return batch if len(batch) == n else None
 
 
 def load_latent_space(

@@ -18,7 +18,7 @@ from invdesign.latent.diagnosis import Diagnosis, diagnose
 from invdesign.latent.prepare import encode_corpus, fit_latent_space, measure_information, model_key
 from invdesign.vae.base import VAE
 from invdesign.vae.store import read_tensors, write_tensors
-from invdesign.vae.training import Recipe, train
+from invdesign.vae.training import Recipe, planned_epochs, train
 
 FRACTION_OF_EPOCHS = 0.35
 """Passes at each further rate, as a fraction of those at the first."""
@@ -126,7 +126,7 @@ def rate_sweep(
             points.append(RatePoint(**json.loads(result.read_text())))
             vae.load_state_dict(read_tensors(parameters)[0])
             continue
-        epochs = recipe.epochs * (1.0 if i == 0 else FRACTION_OF_EPOCHS)
+        epochs = planned_epochs(recipe, len(batch)) * (1.0 if i == 0 else FRACTION_OF_EPOCHS)
         settings = replace(recipe, epochs=epochs, target_rate=rate, target_distortion=None)
         checkpoint = folder / f"{name}-checkpoint.safetensors"
         training = train(

@@ -97,12 +97,14 @@ def candidate_to_json(domain: DesignSpace[D], c: Candidate[D]) -> dict[str, Any]
     numbers = {
         name: to_plain(getattr(c, name)) for name in ("y", "mean", "sd", "acquisition", "log_density", "percentile")
     }
-    plain = {name: getattr(c, name) for name in ("key", "round", "origin", "region", "status", "reason")}
+    plain = {name: getattr(c, name) for name in ("key", "round", "origin", "region", "status", "reason", "name")}
     return {
         "design": domain.to_text(c.design),
         "z": tensor_to_text(c.z),
         "parents": list(c.parents),
         "checks": [[k.name, bool(k.passed), k.detail] for k in c.checks],
+        "error": to_plain(c.error),
+        "bound": list(c.bound),
         **plain,
         **numbers,
     }
@@ -127,6 +129,9 @@ def candidate_from_json(domain: DesignSpace[D], content: Mapping[str, Any]) -> C
         status=content["status"],
         reason=content["reason"],
         checks=tuple(Check(name, passed, detail) for name, passed, detail in content["checks"]),
+        name=content.get("name", ""),
+        error=_floats(content.get("error", [])),
+        bound=tuple(content.get("bound", [])),
     )
 
 

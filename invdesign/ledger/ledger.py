@@ -104,7 +104,7 @@ class Ledger(Generic[D]):
         elif not path.is_file():
             raise InvdesignError(f"{path}: no such ledger. It is the file that a run writes into its folder")
         try:
-            connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+            connection = _connect(path)
             try:
                 _prepare(connection, path, domain.name, read_only=read_only)
                 ledger = cls(path, domain, connection, lock, save_latent_space)
@@ -343,6 +343,13 @@ class Ledger(Generic[D]):
                     f"{self.path}: the ledger cannot be written ({error}). What was recorded before is safe: free disk "
                     "space or correct the rights of the folder, then run the same command again"
                 ) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+    except sqlite3.Error as error:
+        raise InvdesignError(f"{path}: not a ledger ({error}). Restore a copy, or start a new run") from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_only: bool) -> None:

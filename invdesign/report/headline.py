@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from invdesign.core import D
+from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.report.data import ReportData, best_score, gain, n_digits, pareto_optimal, score
 from invdesign.report.svg import format_number
 
@@ -76,7 +77,7 @@ def headline(data: ReportData[D]) -> list[str]:
             sentences.append(f"That is {format_number(abs(better), 3)}{unit} {how} {other.phrase} {result}.")
     if not data.has_baseline:
         sentences.append("No random-search baseline was measured.")
-    return sentences
+    return sentences + warn_of_reconstruction(data.model_card)
 
 
 def tiles(data: ReportData[D]) -> list[Tile]:

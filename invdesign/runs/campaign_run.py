@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from invdesign.campaign import (
     State,
     apply,
     ask,
+    check_properties,
     close_round,
     count_failures,
     initialize,
@@ -56,11 +57,14 @@ from invdesign.execution.executors import in_process
 from invdesign.execution.pace import Pace
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
+from invdesign.io.json_values import to_plain
 from invdesign.io.tables import write_table
+from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger
 from invdesign.report import ReportData, report
 from invdesign.runs import folders, latent_spaces
 from invdesign.runs.folders import RunConfig
+from invdesign.runs.measurements import log_usage
 from invdesign.runs.results import Shortlist, Status
 from invdesign.search.search import Search
 
@@ -126,6 +130,7 @@ class CampaignRun(Generic[D, B]):
         """What differs from the settings that the run started with, where that was accepted."""
         self._ledger = ledger
         self._accept_changes = False
+        self._validated: tuple[State[D], list[Candidate[D]]] | None = None
 
     @classmethod
     def open(
@@ -158,7 +163,7 @@ class CampaignRun(Generic[D, B]):
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)
-            campaign, evaluate = _stored_campaign(folder, config, allow)
+            campaign, evaluate = _stored_campaign(folder, config, allow, read_only=read_only)
             resources = replace(resources, evaluate=evaluate)
         config = config or RunConfig(campaign.name, {})
         folders.check_ledger(folder)
@@ -173,6 +178,7 @@ class CampaignRun(Generic[D, B]):
                 remove_unfinished(folder)
                 opened.changes = ledger.agree(opened._identity(), accept_changes=accept_changes)
                 opened._accept_changes = accept_changes
+                opened._note_usage()
             except BaseException:
                 ledger.close()
                 raise
@@ -200,6 +206,7 @@ class CampaignRun(Generic[D, B]):
         """The corpus of the campaign, loaded on first use; its rejected rows are written into the folder."""
         corpus = self._load(self.campaign.corpus)
         if corpus is not None:
+            check_properties(self.campaign, corpus, is_seeds=False)
             self._write_rejected(corpus, REJECTED)
         return corpus
 
@@ -208,6 +215,7 @@ class CampaignRun(Generic[D, B]):
         """The campaign's own seed designs, loaded on first use."""
         seeds = self._load(self.campaign.seeding.seeds)
         if seeds is not None:
+            check_properties(self.campaign, seeds, is_seeds=True)
             self._write_rejected(seeds, REJECTED_SEEDS)
         return seeds
 
@@ -437,7 +445,10 @@ class CampaignRun(Generic[D, B]):
 
     def validated(self) -> list[Candidate[D]]:
         """Return the measured designs that the campaign proposed, with the results of all validators."""
-        return validate_candidates(self.campaign, self.state, excluded=self._in_corpus())
+        state = self.state
+        if self._validated is None or self._validated[0] is not state:
+            self._validated = (state, validate_candidates(self.campaign, state, excluded=self._in_corpus()))
+        return list(self._validated[1])
 
     def export(self, out: str | Path | None = None) -> Exported:
         """Write candidate lists in every format of the domain, all evaluated designs, deliverables and a manifest.
@@ -455,6 +466,7 @@ class CampaignRun(Generic[D, B]):
             "config": self.config.config,
             "settings": self.config.settings,
             "seed": self.campaign.seed,
+            "measured_values": self._ledger.meta("measured_values") or {},
             **(self._ledger.meta("settings") or {}),
         }
         return export(
@@ -495,18 +507,20 @@ class CampaignRun(Generic[D, B]):
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=self.changes,
+            notes=[*self.changes, *self._contradictions()],
         )
         path = Path(out) if out else self.folder / REPORT
         report(data, path)
         return path
 
     def note_corpus_designs(self) -> None:
-        """Record which designs of the run are in the corpus, so that later exports need not load it."""
-        if "engine" not in self.__dict__ or self.corpus is None:
-            return
-        known = {self.campaign.domain.key(design) for design in self.corpus.designs}
-        self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in known])
+        """Record which designs of the run existed before it, so that later exports need not load the corpus."""
+        if "engine" in self.__dict__:
+            self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
+
+    def latent_space_warnings(self) -> list[str]:
+        """Return what a user must know of the latent space that the run started with; empty where nothing is wrong."""
+        return warn_of_reconstruction(self._ledger.meta("model_card") or {})
 
     # Inside.
 
@@ -572,7 +586,8 @@ class CampaignRun(Generic[D, B]):
         y = tuple(float(v) for v in np.asarray(value, dtype=np.float64).reshape(-1))
         if len(y) != m:
             raise InvdesignError(f"tell: expected {m} values, one for each objective, got {len(y)}: {value!r}")
-        return Outcome(y) if all(map(math.isfinite, y)) else Outcome(y, "invalid", "not finite")
+        is_measured = any(map(math.isfinite, y)) and not any(map(math.isinf, y))
+        return Outcome(y) if is_measured else Outcome(y, "invalid", "not finite")
 
     def _load(self, loader: Any) -> Corpus[D] | None:
         if loader is None:
@@ -581,12 +596,14 @@ class CampaignRun(Generic[D, B]):
         return cast("Corpus[D]", bind(loader, options)())
 
     def _write_rejected(self, corpus: Corpus[D], name: str) -> None:
+        log_usage(corpus)
         if not corpus.rejected:
             return
         fields = ("row", "text", "reason", "remedy")
         path = self.folder / name
         write_table({f: [getattr(r, f) for r in corpus.rejected] for f in fields}, path)
-        logger.warning("%s rows of %s were rejected: %s", f"{len(corpus.rejected):,}", corpus.name, path)
+        n_rejected = sum(not rejection.is_kept for rejection in corpus.rejected)
+        logger.warning("%s rows of %s were rejected: %s", f"{n_rejected:,}", corpus.name, path)
 
     def _identity(self) -> dict[str, Any]:
         """Return what a resumed run must have in common with the run that it continues."""
@@ -619,7 +636,24 @@ class CampaignRun(Generic[D, B]):
             self.changes.append(f"latent space: {before[:12]} -> {sha256[:12]}")
         self._ledger.note("latent_space_sha256", sha256)
 
-    def _in_corpus(self) -> frozenset[str]:
+    def _note_usage(self) -> None:
+        """Record what became of the measured values of the corpus and the seed designs."""
+        given = {"corpus": self.corpus, "seeds": self.seeds}
+        usage = {name: to_plain(source.usage) for name, source in given.items() if source is not None and source.usage}
+        if usage != (self._ledger.meta("measured_values") or {}):
+            self._ledger.note("measured_values", usage)
+
+    def _contradictions(self) -> list[str]:
+        """Return the contradictory measurements of the corpus and the seed designs, as warnings."""
+        recorded = self._ledger.meta("measured_values") or {}
+        return [
+            f"{usage['name']} ({source}): {text}"
+            for source, usages in recorded.items()
+            for usage in usages
+            for text in usage["contradictions"]
+        ]
+
+    def _in_corpus(self) -> Container[str]:
         if "engine" in self.__dict__:
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())
@@ -653,8 +687,10 @@ class CampaignRun(Generic[D, B]):
             return ledger.state().history
 
 
-def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> tuple[Any, Evaluate]:
+def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool) -> tuple[Any, Evaluate]:
     """Return the campaign of a run's stored configuration, and where its oracle runs.
+
+    A run that is read needs no oracle: one that cannot be imported fails when it is called.
 
     Raises:
         InvdesignError: The run was started in Python, or its configuration is refused.
@@ -666,13 +702,23 @@ def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str]) -> t
         )
     place = folder / folders.CONFIG
     beside = [Path(config.campaign).parent] if config.campaign and Path(config.campaign).is_file() else []
-    parts = build(
-        config.config,
-        lambda keys: f"{place}: {'.'.join(keys)}",
-        name=config.name,
-        allowed=allow,
-        folders=[*beside, Path.cwd()],
-    )
+
+    def make(values: Mapping[str, Any]) -> Any:
+        return build(
+            values,
+            lambda keys: f"{place}: {'.'.join(keys)}",
+            name=config.name,
+            allowed=allow,
+            folders=[*beside, Path.cwd()],
+        )
+
+    try:
+        parts = make(config.config)
+    except InvdesignError as error:
+        if not read_only:
+            raise
+        missing = {"_target_": "invdesign.execution.unavailable.unavailable", "_partial_": True, "reason": str(error)}
+        parts = make({**config.config, "oracle": missing})
     return parts.campaign, parts.evaluate
 
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invdesign.campaign import Campaign, Engine, Interpolation, State, initialize, make_engine, start
+from invdesign.campaign import (
+    Campaign,
+    Engine,
+    Interpolation,
+    State,
+    check_properties,
+    initialize,
+    is_measured,
+    make_engine,
+    start,
+)
 from invdesign.config.instantiate import bind
 from invdesign.core import Candidate, Domain, InvdesignError
 from invdesign.core.capabilities import label
@@ -20,6 +30,7 @@ from invdesign.report import ReportData
 from invdesign.report.interpolation_page import path_report
 from invdesign.runs import latent_spaces
 from invdesign.runs.campaign_run import CampaignRun, Resources
+from invdesign.runs.measurements import log_usage
 
 IDENTITY_HEADINGS = ("design", "label")
 """Columns that the domain's own file format has anyway."""
@@ -67,10 +78,13 @@ def of_campaign(campaign: Campaign[Any, Any], resources: Resources) -> Surroundi
     latent_space = latent_spaces.prepare_latent_space(campaign, corpus, resources.cache, resources.progress)
     engine = make_engine(campaign, latent_space, corpus)
     seeds = bind(campaign.seeding.seeds, options)() if campaign.seeding.seeds else None
-    source = seeds or corpus
-    if source is None or any(o.name not in source.properties for o in campaign.objectives):
+    source = corpus if seeds is None else seeds
+    log_usage(source)
+    if source is not None:
+        check_properties(campaign, source, is_seeds=seeds is not None)
+    if source is None or not is_measured(campaign, source, is_seeds=seeds is not None):
         return Surroundings(engine, ())
-    return Surroundings(engine, start(engine, initialize(engine, seeds=source)).history)
+    return Surroundings(engine, start(engine, initialize(engine, corpus, seeds=seeds)).history)
 
 
 def write_interpolation(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.numpy import load_file, save_file
 
 from invdesign.campaign import Campaign
 from invdesign.core import Array, Corpus, InvdesignError, Progress, round_seed
-from invdesign.io.atomic import write_atomically
 from invdesign.latent.prepare import Pretrained, load_latent_space, model_key, prepare
 from invdesign.latent.rate_sweep import RateCurve, rate_sweep
 from invdesign.latent.space import LatentSpace, Source
-from invdesign.vae.store import save_model
+from invdesign.vae.store import read_tensors, save_model, write_tensors
 
+logger = logging.getLogger(__name__)
 SAMPLE = "latents.safetensors"
 MAX_SAMPLE = 2000
 
@@ -67,20 +68,28 @@ def copy_model(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: 
 
 def write_sample(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
     """Write latents and log-densities of a sample of the corpus, for the report's pictures."""
-    if (folder / SAMPLE).is_file():
-        return
+    path = folder / SAMPLE
+    if path.is_file():
+        with suppress(InvdesignError, KeyError, ValueError):
+            read_tensors(path)
+            return
     Z = latent_space.sample[:MAX_SAMPLE].contiguous()
     with torch.no_grad():
-        tensors = {"latents": Z.numpy(), "log_density": latent_space.log_density(Z).numpy()}
-    write_atomically(folder / SAMPLE, lambda path: save_file(tensors, path))
+        tensors = {"latents": Z, "log_density": latent_space.log_density(Z)}
+    write_tensors(path, tensors, {})
 
 
 def read_sample(folder: Path) -> tuple[Array | None, Array | None]:
     """Return latents and log-densities of that sample; None where it was not written."""
-    if not (folder / SAMPLE).is_file():
+    path = folder / SAMPLE
+    if not path.exists():
         return None, None
-    tensors = load_file(folder / SAMPLE)
-    return tensors["latents"], tensors["log_density"]
+    try:
+        tensors, _ = read_tensors(path)
+        return tensors["latents"].numpy(), tensors["log_density"].numpy()
+    except (InvdesignError, KeyError, ValueError) as error:
+        logger.warning("%s: no picture of the latent space: %s", path, error)
+        return None, None
 
 
 def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:

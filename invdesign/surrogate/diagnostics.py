@@ -88,6 +88,16 @@ def cross_validate(
     """
     if model is None or len(X) < MIN_DESIGNS:
         return SurrogateReport()
+    if isinstance(model, IndependentGPs) and not bool(U.isfinite().all()):
+        return _combine_reports(
+            [
+                cross_validate(
+                    part, X[known], U[known, j : j + 1], d=d, surrogate=surrogate, test_fraction=test_fraction
+                )
+                for j, part in enumerate(model.models)
+                for known in [U[:, j].isfinite()]
+            ]
+        )
     parts = _conditioned_parts(model)
     if any(part.has_learned_kernel for part in parts):
         parts = []
@@ -102,6 +112,16 @@ def cross_validate(
     # The random numbers of a campaign must not depend on the report.
     with torch.random.fork_rng(devices=[X.device] if X.is_cuda else []):
         return _report_on_held_out_set(parts, X, U, d=d, surrogate=surrogate, test_fraction=test_fraction)
+
+
+def _combine_reports(reports: Sequence[SurrogateReport]) -> SurrogateReport:
+    """Return the reports of objectives that were measured on different designs as one."""
+    methods = {report.method for report in reports}
+    if methods & {"none"} or len(methods) > 1:
+        return SurrogateReport()
+    columns = ("rank_correlation", "rmse", "coverage_50", "coverage_90", "msll")
+    values = {name: tuple(v for report in reports for v in getattr(report, name)) for name in columns}
+    return SurrogateReport(method=reports[0].method, n=min(report.n for report in reports), **values)
 
 
 def _report_on_held_out_set(
@@ -154,6 +174,7 @@ def _condition_on(part: ConditionedGP, rows: Int64[Tensor, " k"]) -> Conditioned
         noise=part.noise,
         prior_means=part.prior_means,
         inducing_points=inducing,
+        row_noise=None if part.row_noise is None else part.row_noise[rows],
     )
 
 

@@ -28,6 +28,7 @@ def condition_on(model: Model, X: Tensor, U: Tensor) -> Model:
 
 
 def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
+    row_noise = None if model.row_noise is None else torch.cat([model.row_noise, model.row_noise.new_zeros(len(X))])
     return ConditionedGP(
         model.kernel,
         torch.cat([model.X, X]),
@@ -35,6 +36,7 @@ def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
         noise=model.noise,
         prior_means=model.prior_means,
         inducing_points=model.inducing_points,
+        row_noise=row_noise,
     )
 
 

@@ -54,6 +54,7 @@ class ConditionedGP(Model):
         inducing_points: Float[Tensor, "k c"] | None = None,
         held_out_rows: Int64[Tensor, " h"] | None = None,
         has_learned_kernel: bool = False,
+        row_noise: Float[Tensor, " n"] | None = None,
     ) -> None:
         """Condition the process on the data.
 
@@ -70,11 +71,14 @@ class ConditionedGP(Model):
                 None.
             has_learned_kernel: Whether cross-validation must refit the kernel without the test rows, because its many
                 learned weights would overfit them.
+            row_noise: Known variance of the noise of each row, in standardized utilities: it counts where it is larger
+                than `noise`. Not used by a sparse posterior.
         """
         super().__init__()
         self.kernel = kernel.to(X.device).eval().requires_grad_(False)
         self.held_out_rows, self.has_learned_kernel = held_out_rows, has_learned_kernel
         self.X, self.U, self.noise, self.inducing_points = X, U, float(noise), inducing_points
+        self.row_noise = row_noise
         self.offset = U.mean(0)
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.offset)
         self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
@@ -87,7 +91,8 @@ class ConditionedGP(Model):
         self.sparse_cholesky: Tensor | None = None
         if self.inducing_points is None:
             K = self.kernel(self.X).to_dense()
-            self.cholesky = psd_safe_cholesky(_add_to_diagonal(K, self.noise))
+            noise = self.noise if self.row_noise is None else self.row_noise.clamp_min(self.noise)
+            self.cholesky = psd_safe_cholesky(_add_to_diagonal(K, noise))
             self.coefficients = torch.cholesky_solve(residual, self.cholesky)
             return
         # Everything in terms of V = L^-1 K_uf: B = I + V V' / noise, whose smallest eigenvalue is 1.
@@ -199,6 +204,7 @@ class ConditionedGP(Model):
         part = ConditionedGP.__new__(ConditionedGP)
         Model.__init__(part)
         part.kernel, part.X, part.noise, part.inducing_points = self.kernel, self.X, self.noise, self.inducing_points
+        part.row_noise = self.row_noise
         part.held_out_rows, part.has_learned_kernel = self.held_out_rows, self.has_learned_kernel
         part.cholesky, part.sparse_cholesky = self.cholesky, self.sparse_cholesky
         part.U, part.offset, part.scale = self.U[:, idcs], self.offset[idcs], self.scale[idcs]
@@ -310,8 +316,8 @@ def _gram(V: Tensor, b: int, q: int) -> Tensor:
     return W.mT @ W
 
 
-def _add_to_diagonal(K: Tensor, value: float) -> Tensor:
-    """Return a copy of `K` with `value` added to its diagonal."""
+def _add_to_diagonal(K: Tensor, value: float | Tensor) -> Tensor:
+    """Return a copy of `K` with `value`, or a value for each row, added to its diagonal."""
     K = K.clone()
     K.diagonal().add_(value)
     return K

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import gpytorch
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.linalg import LinAlgError  # type: ignore[attr-defined, unused-ignore]  # not exported to type checkers
 
 from invdesign.core import FitSurrogate, InvdesignError
-from invdesign.surrogate.gp import ConditionedGP
+from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 
 FallbackLevel = Literal["standard", "jitter", "noise floor", "random"]
 """How a surrogate was fitted: without help, with more jitter, with a larger noise floor, or not at all."""
@@ -64,12 +64,19 @@ class Fit:
 
 
 def fit_robustly(
-    surrogate: FitSurrogate, X: Float[Tensor, "n c"], U: Float[Tensor, "n m"], *, d: int, min_designs: int = 2
+    surrogate: FitSurrogate,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
+    *,
+    d: int,
+    min_designs: int = 2,
+    errors: Float[Tensor, "n m"] | None = None,
 ) -> Fit:
     """Fit a surrogate to any history, without failing for numerical reasons.
 
     Rows with NaN or infinity are dropped and duplicates are merged into their mean. Both are noted, and so are constant
-    latent columns and outliers, which stay. With fewer than `min_designs` distinct designs, or one utility for all of
+    latent columns and outliers, which stay. Where designs are measured for some of the objectives only, each objective
+    is fitted to its own rows. With fewer than `min_designs` distinct designs, or one utility for all of
     them, there is no model. A fit with a numerical error is repeated with more jitter, then with a larger noise floor.
 
     Args:
@@ -78,6 +85,8 @@ def fit_robustly(
         U: `n x m` utilities.
         d: Number of latent columns.
         min_designs: Number of distinct designs below which there is no model.
+        errors: Known standard errors of the utilities (`n x m`), NaN where unknown. A closed-form process is
+            conditioned with them where they are larger than its noise.
 
     Returns:
         The model with the cleaned data that it was fitted to; `model` is None if no level succeeds.
@@ -96,7 +105,12 @@ def fit_robustly(
             f"surrogate: expected X of n x (d + f) and U of n x m with d = {d}, got {tuple(X.shape)} and "
             f"{tuple(U.shape)}"
         )
-    X, U, notes = clean_data(X.double(), U.double(), d=d)
+    X, U = X.double(), U.double()
+    is_known = U.isfinite()
+    if bool((is_known.any(1) & ~is_known.all(1)).any()):
+        return _fit_each_column(surrogate, X, U, d=d, min_designs=min_designs, errors=errors)
+    given = X
+    X, U, notes = clean_data(X, U, d=d)
     if len(X) < min_designs:
         return Fit(None, "random", (*notes, f"{len(X)} distinct designs, at least {min_designs} are needed"), X, U)
     if bool((U.amax(0) - U.amin(0) <= 1e-12 * (1 + U.abs().amax(0))).all()):
@@ -111,9 +125,81 @@ def fit_robustly(
         if not problem:
             if isinstance(model, ConditionedGP) and len(model.X) < len(X):
                 notes = (*notes, f"fitted to {len(model.X)} of {len(X)} designs: the best, the newest and random ones")
+            if errors is not None and bool(errors.isfinite().any()):
+                model = _with_row_noise(model, given, errors)
             return Fit(model, level.name, notes, X, U)
         notes = (*notes, f"{level.name}: {problem}")
     return Fit(None, "random", notes, X, U)
+
+
+def _fit_each_column(
+    surrogate: FitSurrogate,
+    X: Tensor,
+    U: Tensor,
+    *,
+    d: int,
+    min_designs: int,
+    errors: Tensor | None,
+) -> Fit:
+    """Fit each objective to the rows where it is known; no model where one of them cannot be fitted."""
+    fits = [
+        fit_robustly(
+            surrogate,
+            X[known],
+            U[known, j : j + 1],
+            d=d,
+            min_designs=min_designs,
+            errors=None if errors is None else errors[known, j : j + 1],
+        )
+        for j in range(U.shape[1])
+        for known in [U[:, j].isfinite()]
+    ]
+    counts = " and ".join(str(int(n)) for n in U.isfinite().sum(0))
+    notes = (f"objectives fitted to {counts} designs of {len(X)}", *(note for fit in fits for note in fit.notes))
+    level = max((fit.fallback_level for fit in fits), key=get_args(FallbackLevel).index)
+    models = [fit.model for fit in fits]
+    parts = [model for model in models if isinstance(model, ConditionedGP)]
+    if len(parts) < len(models):
+        return Fit(None, "random", (*notes, "not every objective has a model"), X, U)
+    return Fit(IndependentGPs(parts), level, notes, X, U)
+
+
+def _with_row_noise(model: Model, X: Tensor, errors: Tensor) -> Model:
+    """Return exact closed-form processes conditioned with the known errors of their rows; other models unchanged.
+
+    Args:
+        model: Fitted model of `m` utilities.
+        X: `n x (d + f)` inputs.
+        errors: `n x m` standard errors of the utilities, NaN where unknown.
+    """
+    whole = list(model.models) if isinstance(model, IndependentGPs) else [model]
+    parts: list[ConditionedGP] = []
+    for part in whole:
+        if not isinstance(part, ConditionedGP) or part.inducing_points is not None:
+            return model
+        parts += [part] if part.num_outputs == 1 else [part.subset_output([k]) for k in range(part.num_outputs)]
+    noisy = [_condition_with_errors(part, X, errors[:, j]) for j, part in enumerate(parts)]
+    return noisy[0] if len(noisy) == 1 else IndependentGPs(noisy)
+
+
+def _condition_with_errors(part: ConditionedGP, X: Tensor, errors: Tensor) -> ConditionedGP:
+    """Return a process of one objective conditioned with the errors of its rows; of equal rows the mean square."""
+    variances: dict[bytes, list[float]] = {}
+    for row, error in zip((X + 0.0).cpu().numpy(), errors.tolist(), strict=True):
+        if error == error:
+            variances.setdefault(row.tobytes(), []).append(error**2)
+    rows = [variances.get(row.tobytes(), [0.0]) for row in (part.X + 0.0).cpu().numpy()]
+    known = part.U.new_tensor([sum(values) / len(values) for values in rows])
+    return ConditionedGP(
+        part.kernel,
+        part.X,
+        part.U,
+        noise=part.noise,
+        prior_means=part.prior_means,
+        held_out_rows=part.held_out_rows,
+        has_learned_kernel=part.has_learned_kernel,
+        row_noise=known / part.scale**2,
+    )
 
 
 def _fit_at_level(surrogate: FitSurrogate, X: Tensor, U: Tensor, *, d: int, level: Level) -> Model:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ from torch import Tensor, nn
 
 from invdesign.core import InvdesignError
 from invdesign.vae.store import read_tensors, write_tensors
+
+logger = logging.getLogger(__name__)
 
 
 def write_checkpoint(
@@ -37,6 +41,19 @@ def write_checkpoint(
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
     write_tensors(path, tensors, meta)
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a checkpoint can be read; a damaged one is removed, so that the training starts anew."""
+    if not path.exists():
+        return False
+    try:
+        read_tensors(path)
+    except (InvdesignError, ValueError) as error:
+        logger.warning("%s: the checkpoint is damaged (%s); the training starts from the beginning", path, error)
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return False
+    return True
 
 
 def read_checkpoint(

@@ -11,7 +11,7 @@ import torch
 from invdesign.core import Encoding, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE
 from invdesign.vae.models.unconditional import unconditional
-from invdesign.vae.training import Recipe, Training, train
+from invdesign.vae.training import Recipe, Training, planned_epochs, train
 
 
 def information_content(
@@ -72,7 +72,7 @@ def fit_unconditional(
         model = unconditional(vae, encoding)
     schedule = replace(
         recipe,
-        epochs=recipe.epochs / 2 if epochs is None else epochs,
+        epochs=planned_epochs(recipe, len(batch)) / 2 if epochs is None else epochs,
         beta=1.0,
         beta_warmup=0.0,
         target_rate=None,

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from invdesign.core import Encoding, InvdesignError
@@ -44,13 +44,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            # Copies: a mapped file that is truncated later would end the process.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, OSError) as error:
         raise InvdesignError(f"{path}: expected a whole safetensors file ({error}). {remedy}") from error
     text = header.get("meta", "")
     if header.get("sha256") != _digest(tensors, text):
         raise InvdesignError(f"{path}: the content does not match its checksum: damaged or altered. {remedy}")
-    return tensors, json.loads(text)
+    meta: dict[str, Any] = json.loads(text)
+    return tensors, meta
 
 
 def save_model(
@@ -80,6 +82,7 @@ def save_model(
         "architecture": vae.architecture(),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+    card["card_sha256"] = _card_digest(card)
     write_bytes(folder / "model.safetensors", content)
     write_bytes(folder / "model.json", json.dumps(card, indent=1, sort_keys=True).encode())
 
@@ -109,14 +112,23 @@ def load_model(folder: Path, build: Callable[[dict[str, Any]], VAE]) -> tuple[VA
         raise InvdesignError(
             f"{folder / 'model.json'}: expected a model of format {FORMAT}, got {version!r}. Train it again"
         )
+    if "card_sha256" in meta and meta["card_sha256"] != _card_digest(meta):
+        raise InvdesignError(
+            f"{folder / 'model.json'}: the content does not match its checksum: damaged or altered. Restore the folder "
+            "from its source, or train again"
+        )
     digest = hashlib.sha256(content).hexdigest()
     if meta.get("sha256") != digest:
         raise InvdesignError(
             f"{folder / 'model.safetensors'}: expected sha256 {meta.get('sha256')}, got {digest}: damaged or altered. "
             "Restore the folder from its source, or train again"
         )
-    with safe_open(folder / "model.safetensors", framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise InvdesignError(
+            f"{folder / 'model.safetensors'}: expected a safetensors file ({error}). Restore the folder from its source"
+        ) from error
     vae = build(meta)
     stored = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
     extra = {name.removeprefix("extra."): t for name, t in tensors.items() if name.startswith("extra.")}
@@ -151,6 +163,12 @@ def build_stored(card: Mapping[str, Any], encoding: Encoding[Any, Any]) -> VAE:
             "the recipe that built it"
         )
     return model.from_architecture(card["architecture"], encoding)
+
+
+def _card_digest(card: Mapping[str, Any]) -> str:
+    """Return the checksum of a card without its own checksum."""
+    content = {key: value for key, value in card.items() if key != "card_sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,10 @@ from torch import Tensor, nn
 from invdesign.core import BuildVAE, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, to_device
 from invdesign.vae.beta import GAIN, MIN_TOTAL_GAIN, BetaControl
-from invdesign.vae.checkpoint import read_checkpoint, write_checkpoint
+from invdesign.vae.checkpoint import is_whole, read_checkpoint, write_checkpoint
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
+
+logger = logging.getLogger(__name__)
 
 Rows = npt.NDArray[np.int64]
 VALIDATION_BATCH = 512
@@ -38,8 +41,12 @@ class Recipe:
 
     build: BuildVAE
     """Builds an untrained model for an encoding."""
-    epochs: float = 10.0
-    """Passes through the training designs."""
+    epochs: float | None = None
+    """Passes through the training designs; None for as many as `min_epochs` and `min_steps` need."""
+    min_epochs: float = 10.0
+    """Smallest number of passes where `epochs` is None."""
+    min_steps: int = 400
+    """Smallest number of steps where `epochs` is None: a small corpus is passed through more often."""
     batch: int = 256
     """Designs per step."""
     learning_rate: float = 2e-3
@@ -122,6 +129,20 @@ def split(n: int, *, held_out: int, seed: int) -> tuple[Rows, Rows]:
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 
+def planned_epochs(recipe: Recipe, n: int) -> float:
+    """Return the passes through the training designs among `n` designs.
+
+    Example:
+        >>> recipe = Recipe(build=lambda encoding: None, min_epochs=10, min_steps=400, batch=256)
+        >>> planned_epochs(recipe, 100_000), planned_epochs(recipe, 400)
+        (10.0, 200.0)
+    """
+    if recipe.epochs is not None:
+        return recipe.epochs
+    n_trained = n - min(recipe.held_out, n // 10)
+    return max(recipe.min_epochs, recipe.min_steps / math.ceil(n_trained / recipe.batch))
+
+
 def train(
     vae: VAE,
     batch: Any,
@@ -153,7 +174,7 @@ def train(
     loop = _Loop(vae, batch, recipe, targets, weights)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
-        if checkpoint is not None and checkpoint.exists():
+        if checkpoint is not None and is_whole(checkpoint):
             loop.resume(checkpoint)
         loop.run(checkpoint, progress)
     if loop.best is not None:
@@ -174,7 +195,7 @@ class _Loop:
             self.parameters, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
         )
         self.steps_per_epoch = math.ceil(len(self.rows) / recipe.batch)
-        self.total = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.total = max(1, round(planned_epochs(recipe, len(batch)) * self.steps_per_epoch))
         work = vae.sizes(batch)
         self.sizes = None if work is None else work.cpu().numpy()
         self.weights = None if weights is None else weights.double().cpu().numpy()
@@ -222,7 +243,11 @@ class _Loop:
                 self.stopped = "time"
             is_done = self.stopped != "finished" or self.step == self.total
             if checkpoint is not None and (is_done or now - saved > 60 * recipe.checkpoint_minutes):
-                self.save(checkpoint)
+                try:
+                    self.save(checkpoint)
+                except InvdesignError as error:
+                    logger.warning("the training goes on without a checkpoint: %s", error)
+                    checkpoint = None
                 saved = time.monotonic()
             progress(_stage(self.validations), self.step, self.total)
 
@@ -350,8 +375,9 @@ def _check_data(vae: VAE, batch: Any, recipe: Recipe, targets: Tensor | None, we
     n = len(batch)
     if n < 10:
         raise InvdesignError(f"training: expected at least 10 designs, got {n}. Give a larger corpus")
-    for name, value in (("epochs", recipe.epochs), ("batch", recipe.batch), ("learning_rate", recipe.learning_rate)):
-        if not value > 0:
+    positive = ("epochs", "min_epochs", "batch", "learning_rate")
+    for name, value in ((name, getattr(recipe, name)) for name in positive):
+        if value is not None and not value > 0:
             raise InvdesignError(f"recipe: {name} must be positive, got {value!r}")
     if targets is not None and (targets.ndim != 2 or len(targets) != n):
         raise InvdesignError(

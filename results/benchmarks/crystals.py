@@ -284,6 +284,7 @@ def main() -> None:
     parser.add_argument(
         "--compared", type=int, default=1000, help="number of samples whose uniqueness and novelty are measured"
     )
+    parser.add_argument("--out", type=Path, help="file of the figures (default: crystals_NAME.json beside this file)")
     parser.add_argument("--optimize", action="store_true", help="also run property optimization (perov_5)")
     arguments = parser.parse_args()
     load, recipe = LOADERS[arguments.name], RECIPES[arguments.name]
@@ -319,7 +320,7 @@ def main() -> None:
         results["optimization"] = optimization(space, corpus, test, [*arguments.train, arguments.test], 100)
     text = json.dumps(results, indent=1)
     print(text)
-    Path(__file__).with_name(f"crystals_{arguments.name}.json").write_text(text + "\n")
+    (arguments.out or Path(__file__).with_name(f"crystals_{arguments.name}.json")).write_text(text + "\n")
 
 
 def _split(paths: Sequence[Path], folder: Path) -> tuple[list[Path], Path]:

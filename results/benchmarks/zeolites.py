@@ -23,7 +23,7 @@ from pymatgen.io.cif import CifParser
 
 from invdesign import InvdesignError
 from invdesign.domains.crystals import Crystal, Crystals
-from invdesign.domains.crystals.io import cif
+from invdesign.domains.crystals.io import cif_reader
 from invdesign.domains.crystals.io.files import corpus
 from invdesign.domains.crystals.model.vae import crystal_vae
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
@@ -180,7 +180,7 @@ def reconstruct(named: NamedStructures, reference: dict[str, Pores], archive: Pa
 
 def check_campaign(run: Path, archive: Path) -> dict[str, Any]:
     """Measure pores and run the validators on the candidates in the CIFs of a run."""
-    texts = cif.blocks((run / "candidates.cif").read_text())
+    texts = cif_reader.blocks((run / "candidates.cif").read_text())
     structures = [CifParser.from_str(text).parse_structures(primitive=False)[0] for text in texts]
     free_spheres = [_pores(s).free for s in structures]
     designs = [crystal_of(s) for s in structures]

@@ -18,6 +18,7 @@ from invdesign.campaign import (
     ask,
     count_failures,
     initialize,
+    make_engine,
     rank_shortlist,
     run,
     shortlist,
@@ -26,6 +27,7 @@ from invdesign.campaign import (
     validate_candidates,
 )
 from invdesign.core import Check, Corpus, InvdesignError, Objective, Outcome, pareto_front, rank
+from invdesign.latent.training_keys import TrainingKeys
 
 SPACE = toy.GridSpace(toy.Grid())
 
@@ -136,7 +138,7 @@ def test_pending_designs_are_conditioned_on_so_that_the_next_batch_differs_from_
     outcomes = {
         c.key: outcome for i, outcome in evaluate(toy.bump, [c.design for c in state.open]) for c in [state.open[i]]
     }
-    state = run(engine, tell(state, outcomes), evaluate=evaluate)
+    state = run(engine, tell(engine, state, outcomes), evaluate=evaluate)
     first = ask(engine, dataclasses.replace(state, history=state.history[:30]), n=5)
     waiting = apply(dataclasses.replace(state, history=state.history[:30]), first)
     second = ask(engine, waiting, n=5)
@@ -147,7 +149,25 @@ def test_pending_designs_are_conditioned_on_so_that_the_next_batch_differs_from_
 
 def test_an_outcome_of_a_design_that_is_not_pending_is_an_error_with_the_remedy() -> None:
     with pytest.raises(InvdesignError, match=r"not pending: \['nowhere'\]. Use ask\(\) first"):
-        tell(toy.begun(toy.engine(toy.campaign())), {"nowhere": Outcome((1.0,))})
+        engine = toy.engine(toy.campaign())
+        tell(engine, toy.begun(engine), {"nowhere": Outcome((1.0,))})
+
+
+@pytest.mark.parametrize("n_told", [5, 3])
+def test_what_a_laboratory_measured_decides_the_next_batch(n_told: int) -> None:
+    engine = toy.engine(toy.campaign())
+    state = toy.begun(engine)
+    state = tell(engine, state, {c.key: Outcome((float(i),)) for i, c in enumerate(state.open)})
+    assert len(state.history) == 10 and not state.pending
+    state = apply(state, ask(engine, state, n=5))
+    batches = []
+    for scale in (5.0, -20.0):
+        values = {c.key: Outcome((scale * (1 + i),)) for i, c in enumerate(state.open[:n_told])}
+        told = tell(engine, state, values)
+        assert len(told.open) == 5 - n_told
+        batches.append({c.key for c in ask(engine, told, n=5).candidates})
+        assert {c.key for c in shortlist(engine, told)} == set(values)
+    assert batches[0] != batches[1]
 
 
 def test_measured_properties_of_a_corpus_are_used_and_cost_nothing() -> None:
@@ -379,3 +399,12 @@ def test_a_screen_that_refuses_everything_is_named_after_the_first_round(caplog:
     state = finished(campaign)
     assert "of the first round passed; refused by never" in caplog.text
     assert state.records[1].funnel.refused[0][0] == "never" and "(never " in state.records[1].notes[-1]
+
+
+def test_training_designs_of_a_model_without_its_corpus_are_not_proposed() -> None:
+    campaign = toy.campaign()
+    known = [c.key for c in finished(campaign).history if c.round > 0][:20]
+    engine = toy.engine(campaign)
+    trained: Any = dataclasses.replace(engine.latent_space, training_keys=TrainingKeys.of(known))  # type: ignore[type-var]
+    state = run(make_engine(campaign, trained), toy.begun(engine), evaluate=evaluate)
+    assert not {c.key for c in state.history if c.round > 0} & set(known)

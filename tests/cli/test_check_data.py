@@ -21,7 +21,7 @@ def test_columns_are_named_and_their_values_counted(mine: str, capsys: pytest.Ca
     words = ["--column", "Drug", "--property", "logS=exp logS", "--property", "w", "--weight-column", "w"]
     assert main(["check-data", mine, *words, "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["designs"] == 2 and found["properties"] == {"logS": 1, "w": 2}
+    assert found["designs"] == 3 and found["properties"] == {"logS": 1, "w": 3}
     assert [row["row"] for row in found["rejected"]] == [4, 5]
     assert "'high', expected a number" in found["rejected"][1]["reason"]
 

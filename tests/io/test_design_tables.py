@@ -53,19 +53,26 @@ def test_designs_properties_and_weights_are_read_and_invalid_rows_reported():
     text = "word;y;w\nA;1,5;1\nB;;2\nb;3;1\nC;2.5;-1\nD;x;1\nE;inf;1\n1;1;1\nF;n/a;0\ng;'-1;1\nH;1\n"
     options = ReadOptions({"value": "y"}, "w")
     corpus = read_designs(rows_of(text, ["y", "w"]), parse, source=source(), options=options)
-    assert corpus.designs == ("B", "F", "G") and corpus.name == "words"
-    np.testing.assert_array_equal(corpus.properties["value"], [math.nan, math.nan, -1])
-    assert corpus.weights.tolist() == [2, 0, 1]
+    assert corpus.designs == ("A", "B", "D", "E", "F", "G") and corpus.name == "words"
+    nan = math.nan
+    np.testing.assert_array_equal(corpus.properties["value"], [1.5, 3, nan, nan, nan, -1])
+    assert corpus.weights.tolist() == [1, 2, 1, 1, 0, 1]
     assert reasons(corpus) == {
-        2: "column 'y' has '1,5', expected a number",
         4: "the same word as row 3",
         5: "weight '-1' in 'w', expected 0 or more",
         6: "column 'y' has 'x', expected a number",
-        7: "column 'y' is infinite",
+        7: "column 'y' has 'inf', infinite, expected a number",
         8: "not a word",
         10: "repaired: capital letters",
         11: "2 cells under 3 columns",
     }
+    assert {rejection.row for rejection in corpus.rejected if rejection.is_kept} == {4, 6, 7, 10}
+    usage = corpus.usage[0]
+    assert (usage.n_used, usage.n_values, usage.n_designs, usage.missing) == (3, 8, 3, "3, 9")
+    assert (
+        usage.unused["weight '-1' in 'w', expected 0 or more"] == "5"
+        and usage.unused["2 cells under 3 columns"] == "11"
+    )
 
 
 def test_an_error_stops_at_the_first_invalid_row_but_not_at_a_repeat():

@@ -10,7 +10,7 @@ import torch
 
 from invdesign.core import InvdesignError
 from invdesign.latent.density import nearest_posteriors, prior
-from invdesign.latent.diagnosis import balance_sentence, describe, diagnose
+from invdesign.latent.diagnosis import balance_sentence, describe, diagnose, warn_of_reconstruction
 from invdesign.latent.prepare import load_latent_space, prepare
 from invdesign.vae.build import sequence_vae
 from invdesign.vae.training import split
@@ -96,3 +96,10 @@ def test_a_stored_space_keeps_the_scale_of_its_percentiles(latent_space, corpus,
     again = load_latent_space(folder, latent_space.domain)
     assert torch.equal(again.reference_plausibilities, latent_space.reference_plausibilities)
     torch.testing.assert_close(again.encode(corpus.designs[:20]), latent_space.encode(corpus.designs[:20]))
+
+
+def test_a_space_that_reconstructs_nothing_is_named_and_others_are_not() -> None:
+    (sentence,) = warn_of_reconstruction({"diagnosis": {"reconstruction": 0.02, "n_held_out": 40}})
+    assert sentence.startswith("The latent space decodes 2% of 40 held-out designs exactly")
+    assert warn_of_reconstruction({"diagnosis": {"reconstruction": 0.5, "n_held_out": 40}}) == []
+    assert warn_of_reconstruction({}) == []

@@ -101,3 +101,43 @@ def test_a_latent_space_is_trained_on_a_gpu_and_used_on_either_device(words, cor
     on_gpu = space.to("cuda")
     assert torch.allclose(on_gpu.encode(corpus.designs[:8]), Z, atol=1e-4)
     assert on_gpu.decode(Z) == space.to("cpu").decode(Z)
+
+
+DAMAGES = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "empty": lambda path: path.write_bytes(b""),
+    "other bytes": lambda path: path.write_bytes(bytes(b ^ 7 for b in path.read_bytes())),
+    "a folder": lambda path: (path.unlink(), path.mkdir(), (path / "x").write_text("x")),
+    "missing": lambda path: path.unlink(),
+}
+
+
+def small(words, corpus, recipe):
+    """Return a corpus and a recipe of a fraction of a second."""
+    return replace(corpus, designs=corpus.designs[:60], sha256="small"), replace(recipe, epochs=0.1)
+
+
+@pytest.mark.parametrize("name", ["models/*/model.json", "models/*/model.safetensors", "encoded/*"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_damage_of_the_cache_is_repaired_with_the_same_result(
+    words, corpus, recipe, tmp_path: Path, name: str, damage: str
+) -> None:
+    corpus, recipe = small(words, corpus, recipe)
+    first = prepare(words, corpus, recipe, cache=tmp_path)
+    if name.startswith("encoded"):
+        next(tmp_path.glob("models/*/model.json")).unlink()
+    DAMAGES[damage](next(tmp_path.glob(name)))
+    again = prepare(words, corpus, recipe, cache=tmp_path)
+    assert torch.equal(first.encode(corpus.designs), again.encode(corpus.designs))
+    stages: list[str] = []
+    prepare(words, corpus, recipe, cache=tmp_path, progress=lambda stage, *_: stages.append(stage))
+    assert not stages
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning_and_the_model_is_trained(
+    words, corpus, recipe, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus, recipe = small(words, corpus, recipe)
+    (tmp_path / "cache").write_text("a file where the cache should be")
+    space = prepare(words, corpus, recipe, cache=tmp_path / "cache")
+    assert space.encode(corpus.designs).shape[0] == 60 and "trained without a cache" in caplog.text

@@ -59,6 +59,10 @@ def test_a_card_that_does_not_fit_the_parameters_is_refused(tmp_path: Path) -> N
     card = json.loads(path.read_text())
     card["architecture"]["width"] = 9
     path.write_text(json.dumps(card))
+    with pytest.raises(InvdesignError, match=r"model\.json: the content does not match its checksum"):
+        load_model(tmp_path, build)
+    del card["card_sha256"]
+    path.write_text(json.dumps(card))
     with pytest.raises(InvdesignError, match="do not fit"):
         load_model(tmp_path, build)
 

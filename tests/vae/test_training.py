@@ -40,6 +40,13 @@ def test_training_learns_to_reconstruct_what_it_never_saw() -> None:
     assert training.validations[-1].loss < 0.5 * training.validations[0].loss
 
 
+def test_a_small_corpus_is_passed_through_more_often_unless_the_passes_are_stated() -> None:
+    free = replace(RECIPE, epochs=None, min_epochs=1, min_steps=30)
+    assert train(model(), words(100), free).steps == 30
+    assert train(model(), words(800), free).steps == 49
+    assert train(model(), words(100), replace(free, epochs=2)).steps == 12
+
+
 class KilledError(Exception):
     pass
 
@@ -85,12 +92,13 @@ def test_a_checkpoint_of_other_settings_is_refused_and_the_difference_named(tmp_
         train(model(), words(60), replace(RECIPE, epochs=1, beta=0.5), checkpoint=path)
 
 
-def test_a_cut_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_with_a_cut_checkpoint_the_training_starts_from_the_beginning(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.safetensors"
-    train(model(), words(60), replace(RECIPE, epochs=1), checkpoint=path)
+    whole = train(model(), words(60), replace(RECIPE, epochs=1), checkpoint=path)
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(InvdesignError, match="expected a whole safetensors file"):
-        train(model(), words(60), replace(RECIPE, epochs=1), checkpoint=path)
+    again = train(model(), words(60), replace(RECIPE, epochs=1), checkpoint=path)
+    assert again.steps == whole.steps
+    assert all(torch.equal(a, b) for a, b in zip(whole.vae.parameters(), again.vae.parameters(), strict=True))
 
 
 def test_training_stops_where_nothing_improves_and_keeps_the_best() -> None:

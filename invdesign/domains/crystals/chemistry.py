@@ -214,7 +214,11 @@ def dimensionality(crystal: Crystal, *, stretch: float = STRETCH) -> int:
     References:
         Larsen et al., Phys. Rev. Materials 2019, doi:10.1103/PhysRevMaterials.3.034003.
     """
-    pairs = bonds(crystal, stretch=stretch)
+    return network_dimensionality(bonds(crystal, stretch=stretch))
+
+
+def network_dimensionality(pairs: Bonds) -> int:
+    """Return the number of directions in which bonded pairs are infinite, see `dimensionality`."""
     order = np.argsort(pairs.first, kind="stable")
     starts = np.searchsorted(pairs.first[order], np.arange(pairs.n_atoms + 1))
     bonds_of = [order[starts[i] : starts[i + 1]] for i in range(pairs.n_atoms)]

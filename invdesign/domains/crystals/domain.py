@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,13 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.crystals import crystal
+from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import cif, files, writing
 from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.encoding import Vocabulary
 from invdesign.domains.crystals.model.graph import min_distance
+from invdesign.domains.crystals.mutations import replace_elements
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.sanity import is_whole, measure_sanity, nearest_contact
@@ -43,6 +45,52 @@ class Crystals:
     by_sites: bool = False
     """Whether crystals with the same elements on the same sites are one design, whatever their free parameters: for
     oracles that relax crystals or look them up."""
+
+    only: tuple[str, ...] = ()
+    """Elements that a proposed crystal may have, e.g. `[Li, P, S]`; all where it is empty."""
+    required: tuple[str, ...] = ()
+    """Elements that a proposed crystal must have."""
+    excluded: tuple[str, ...] = ()
+    """Elements that it must not have, and lists: toxic, radioactive, costly, rare_earth (see `element_lists.csv`)."""
+    formula_types: tuple[str, ...] = ()
+    """Ratios of its elements as formulas with any symbols, e.g. `[ABX3]`."""
+    space_groups: tuple[int, ...] = ()
+    """Numbers of its space groups."""
+    n_atoms: tuple[int | None, int | None] = (None, None)
+    """Smallest and largest number of atoms in its conventional cell."""
+    n_formula_units: tuple[int | None, int | None] = (None, None)
+    """Smallest and largest number of formula units in its conventional cell."""
+
+    def __post_init__(self) -> None:
+        _ = self.constraints  # contradictions are errors at once
+
+    @cached_property
+    def constraints(self) -> Constraints:
+        """Conditions that every proposed crystal meets; crystals that were measured are used in any case."""
+        return Constraints(
+            only=tuple(self.only),
+            required=tuple(self.required),
+            excluded=tuple(self.excluded),
+            formula_types=tuple(self.formula_types),
+            space_groups=tuple(self.space_groups),
+            n_atoms=(self.n_atoms[0], self.n_atoms[1]),
+            n_formula_units=(self.n_formula_units[0], self.n_formula_units[1]),
+        )
+
+    def adapt(self, design: Crystal) -> Crystal | None:
+        """Return a crystal with the structure of a design that meets the constraints; None where there is none.
+
+        Elements that are not allowed are replaced by the nearest allowed ones. A crystal whose images coincide is left
+        out.
+        """
+        constraints = self.constraints
+        if not constraints.violation(design):
+            return design
+        elements = constraints.substitution(design)
+        if elements is None or not self.is_plausible(design):
+            return None
+        adapted = replace_elements(design, elements)
+        return None if constraints.violation(adapted) else adapted
 
     @property
     def name(self) -> str:

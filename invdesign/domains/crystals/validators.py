@@ -26,19 +26,13 @@ from invdesign.domains.crystals.chemistry import (
     oxidation_states,
 )
 from invdesign.domains.crystals.chemistry import dimensionality as bond_dimensionality
+from invdesign.domains.crystals.constraints import element_lists
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.domain import Crystals
 from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.crystals.oracles.computed import energy_above_hull
 from invdesign.domains.crystals.sanity import MIN_CLOSENESS, nearest_contact
 
-# Lists of elements for `forbidden`. Radioactive: without a stable nuclide (bismuth, which is nearly stable, is not
-# listed). Costly: above roughly 1,000 US dollars per kilogram of the metal.
-FORBIDDEN = {
-    "toxic": ["Be", "As", "Cd", "Os", "Hg", "Tl", "Pb"],
-    "radioactive": ["Tc", "Pm", *(Element.from_Z(z).symbol for z in range(84, 119))],
-    "costly": ["Sc", "Ru", "Rh", "Pd", "Tm", "Re", "Os", "Ir", "Pt", "Au"],
-    "rare_earth": ["Sc", "Y", "La", "Ce", "Pr", "Nd", "Pm", "Sm", "Eu", "Gd", "Tb", "Dy", "Ho", "Er", "Tm", "Yb", "Lu"],
-}
 # Longest distance [angstrom] that `distances` reports; above, the detail is "> 3 Å".
 MAX_REPORTED_DISTANCE = 3.0
 # Tolerance for a charge to be an integer.
@@ -297,6 +291,17 @@ def n_elements(designs: Sequence[Crystal], *, min: int = 1, max: int = 6) -> lis
     return [Check("n_elements", min <= n <= max, f"{n} elements, allowed {min} to {max}") for n in counts]
 
 
+def constraints(designs: Sequence[Crystal], *, domain: Crystals) -> list[Check]:
+    """Check the elements, formula types, space groups and sizes that the domain allows.
+
+    Args:
+        designs: `n` crystals.
+        domain: The domain with its constraints.
+    """
+    found = [domain.constraints.violation(design) for design in designs]
+    return [Check("constraints", not violation, violation) for violation in found]
+
+
 def forbidden(
     designs: Sequence[Crystal],
     *,
@@ -308,17 +313,17 @@ def forbidden(
 
     Args:
         designs: `n` crystals.
-        lists: Names of lists in `FORBIDDEN`: toxic, radioactive, costly, rare_earth.
+        lists: Names of lists of elements: toxic, radioactive, costly, rare_earth.
         others: Symbols of further elements that are forbidden.
         allowed: Symbols that pass although a list contains them.
 
     Raises:
         InvdesignError: If a list or symbol is unknown.
     """
-    unknown_lists = [name for name in lists if name not in FORBIDDEN]
+    unknown_lists = [name for name in lists if name not in element_lists()]
     if unknown_lists:
         raise InvdesignError(
-            f"forbidden: expected lists among {', '.join(FORBIDDEN)}, got {unknown_lists[0]!r}. Correct `lists`."
+            f"forbidden: expected lists among {', '.join(element_lists())}, got {unknown_lists[0]!r}. Correct `lists`."
         )
     unknown_symbols = [symbol for symbol in (*others, *allowed) if not Element.is_valid_symbol(symbol)]
     if unknown_symbols:
@@ -327,7 +332,7 @@ def forbidden(
         )
     reason_of = dict.fromkeys(others, "forbidden")
     for name in lists:
-        reason_of.update(dict.fromkeys(FORBIDDEN[name], name))
+        reason_of.update(dict.fromkeys(element_lists()[name], name))
     checks = []
     for design in designs:
         elements = sorted(e for e in design.counts if e in reason_of and e not in allowed)

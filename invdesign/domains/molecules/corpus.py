@@ -99,7 +99,7 @@ def table(
     cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the molecules of a file of the user: .smi, .txt, .csv, .tsv or .sdf, plain or gzipped.
+    """Return the molecules of a file of the user: .smi, .txt, .csv, .tsv, .xlsx or .sdf, plain or gzipped.
 
     Args:
         path: Path of the file.

@@ -14,6 +14,7 @@ from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.molecules.smiles import canonical, parse
 from invdesign.domains.molecules.standardize import identity_key, standardize
 from invdesign.io.cells import plain_cell
+from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import (
     DesignSource,
     Parsed,
@@ -23,15 +24,15 @@ from invdesign.io.design_tables import (
     find_design_column,
     read_designs,
     table_rows,
+    table_text,
 )
 from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import decode_text, read_bytes
 
 Salts = Literal["keep", "parent", "largest", "reject"]
 
-TABLES = (".csv", ".tsv")
 LINES = (".smi", ".smiles", ".ism", ".txt")
-READ = (*LINES, *TABLES, ".sdf")
+READ = (*LINES, ".csv", ".tsv", ".xlsx", ".sdf")
 SMILES_NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "structure", "mol")
 
 MAX_BYTES = 200_000_000
@@ -53,7 +54,7 @@ def read(
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the molecules of a .smi, .txt, .csv, .tsv or .sdf file, plain or gzipped.
+    """Return the molecules of a .smi, .txt, .csv, .tsv, .xlsx or .sdf file, plain or gzipped.
 
     Args:
         path: Path of the file. Any line ends, a byte order mark, commas, semicolons or tabs between columns.
@@ -72,8 +73,8 @@ def read(
         progress: Called with ("reading", rows done, lines of the file).
 
     Returns:
-        Distinct canonical designs in the order of the file. Of repeated molecules the first is kept, the others are
-        reported as rejections; so is what was left out of a salt, with a reason that begins with "repaired".
+        Distinct canonical designs in the order of the file, each with the mean of its measured values; see
+        `io.repeats`. What was left out of a salt is reported, with a reason that begins with "repaired".
 
     Raises:
         InvdesignError: The file is missing, has an unknown format, lacks a column or contains no molecule, or a row is
@@ -81,7 +82,8 @@ def read(
     """
     path = Path(path)
     options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs)
-    text = decode_text(read_bytes(path, max_bytes=max_bytes))
+    is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
+    text = table_text(path, max_bytes=max_bytes) if is_table else decode_text(read_bytes(path, max_bytes=max_bytes))
     source = DesignSource(
         path=str(path),
         name=corpus_name(path),
@@ -114,8 +116,11 @@ def _line_rows(text: str) -> Iterator[Row]:
         words = line.split(None, 1)
         if not words or words[0].startswith("#") or (number == 1 and words[0].lower() in SMILES_NAMES):
             continue
-        extension = re.match(r"\|[^|]*\|(?=\s|$)", words[1]) if len(words) > 1 else None
-        yield Row(number, f"{plain_cell(words[0])} {extension.group()}" if extension else plain_cell(words[0]))
+        rest = words[1] if len(words) > 1 else ""
+        extension = re.match(r"\|[^|]*\|(?=\s|$)", rest)
+        content = f"{plain_cell(words[0])} {extension.group()}" if extension else plain_cell(words[0])
+        name = rest[extension.end() :] if extension else rest
+        yield Row(number, content, name=plain_cell(name.strip()))
 
 
 def _table_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
@@ -154,7 +159,7 @@ def _sdf_row(number: int, block: str) -> Row:
     tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
     # Enhanced stereo (V3000) says that a record is a racemate; SMILES alone would make it one enantiomer.
     enhanced = Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO)
-    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags)
+    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=title)
 
 
 def _parse_row(row: Row, *, salts: Salts, standard: bool) -> Parsed[str]:

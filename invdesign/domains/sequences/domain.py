@@ -18,6 +18,7 @@ from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.mutation_lists import MutationLists
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
+from invdesign.domains.sequences.sanity import measure_sanity
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.notation import is_wild_type
 from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
@@ -275,6 +276,13 @@ class Sequences:
     def describe(self, designs: Sequence[str]) -> dict[str, list[Any]]:
         """Return mutations, length, and what an order form needs; see `writing.describe`."""
         return writing.describe(designs, kind=self.kind, wild_type=self.wild_type)
+
+    def quality(self, designs: Sequence[str]) -> dict[str, Array]:
+        """Return the longest run of one letter, the entropy of the composition, and the number of substitutions.
+
+        Nonsense is a long run or a composition of few letters; see `sanity.measure_sanity`.
+        """
+        return measure_sanity(designs, kind=self.kind, wild_type=self.wild_type)
 
     def draw(self, design: str) -> str:
         """Return the sequence as SVG, its mutations marked."""

@@ -35,14 +35,16 @@ def test_a_messy_table_is_read_and_every_rejected_row_has_a_reason(tmp_path):
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode() + b"\n\r\n")
     corpus = read(path, properties={"activity": "pIC50"})
     assert corpus.designs == ("CCO", "c1ccncc1", "[Cl-].[Na+]")
-    np.testing.assert_array_equal(corpus.properties["activity"], [5.5, np.nan, 2.5])
+    np.testing.assert_array_equal(corpus.properties["activity"], [5.75, 4, 2.5])
+    assert corpus.bounds["activity"].tolist() == [0, -1, 0] and corpus.names == ("a; e", "f; g", "j")
+    assert (corpus.usage[0].n_used, corpus.usage[0].n_values) == (4, 8) and corpus.usage[0].missing == "8, 10"
     reasons = {rejection.row: rejection.reason for rejection in corpus.rejected}
-    assert sorted(reasons) == [3, 4, 5, 6, 7, 9, 10]
+    assert sorted(reasons) == [3, 4, 5, 6, 8, 9, 10]
+    assert [rejection.row for rejection in corpus.rejected if rejection.is_kept] == [6]
     assert reasons[3] == "empty"
     assert "charge" in reasons[4]
     assert "20,000 characters" in reasons[5]
     assert reasons[6] == "the same molecule as row 2"
-    assert "'<4'" in reasons[7]
     assert "2 cells under 3 columns" in reasons[10]
     assert all(rejection.remedy for rejection in corpus.rejected)
 
@@ -78,8 +80,9 @@ def test_a_wrong_column_is_an_error_that_names_the_nearest(tmp_path):
         read(path, smiles_column="structure")
     with pytest.raises(InvdesignError, match="smiles_column"):
         read(path)
-    with pytest.raises(InvdesignError, match="'logS'"):
-        read(path, smiles_column="structures", properties={"solubility": "logs"})
+    with pytest.raises(InvdesignError, match="nearest: 'logS'"):
+        read(path, smiles_column="structures", properties={"solubility": "logSol"})
+    assert read(path, smiles_column="structures", properties={"logs": "logs"}).properties["logs"].tolist() == [1]
 
 
 @pytest.mark.parametrize(("name", "content"), [("x.smi", b""), ("x.csv", b"smiles\n"), ("x.sdf", b"$$$$\n")])

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import pymatgen.core
-import spglib
 
 from invdesign.core import Corpus, Progress, silent
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import files
-from invdesign.domains.crystals.io.records import MAX_SITES
+from invdesign.domains.crystals.io.refusals import MAX_SITES
 from invdesign.io.corpus_cache import cache_path, cached_corpus, content_sha256
 from invdesign.io.datasets import DataFile, DatasetSpec, load_dataset
 from invdesign.io.text_files import list_paths
 
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 """Version of the parsed corpora in a cache: increased where parsing changes."""
 
 CDVAE = "https://github.com/txie-93/cdvae, commit f857f59, folder data"
@@ -243,7 +241,7 @@ def table(
     cached: Path | None = None
     if cache is not None:
         contents = [[each.name, content_sha256(each)] for each in list_paths(path)]
-        versions = {"pymatgen": pymatgen.core.__version__, "spglib": spglib.__version__, "format": CACHE_FORMAT}
+        versions = {"gemmi": version("gemmi"), "moyopy": version("moyopy"), "format": CACHE_FORMAT}
         cached = cache_path(cache, "crystals", {"contents": contents, **versions, **options})
     return cached_corpus(
         cached,

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-
-import numpy as np
-from pymatgen.core.periodic_table import Element
-from pymatgen.core.structure import Structure
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.io import records
-from invdesign.domains.crystals.io.cif import BROKEN, RefusedError
-from invdesign.domains.crystals.io.records import MAX_SITES, READ
+from invdesign.domains.crystals.io.records import READ
+from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError
 from invdesign.domains.crystals.symmetry import canonical
 from invdesign.io.corpora import make_corpus
 from invdesign.io.design_tables import (
@@ -31,11 +25,6 @@ from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import MAX_BYTES, list_paths
 from invdesign.io.text_files import Paths as Paths
 
-MERGE_DISTANCE = 0.05
-"""Distance within which two sites of one element are one atom [angstrom]."""
-MIN_DISTANCE = 0.5
-"""Smallest distance between two atoms [angstrom]."""
-MAX_OCCUPANCY_ERROR = 0.01
 REPORT_EVERY = 50
 
 
@@ -73,8 +62,7 @@ def read(
         progress: Called with ("reading", rows done, rows).
 
     Returns:
-        Distinct crystals in the order of the file. Of repeated crystals the first is kept, the others are reported as
-        rejections.
+        Distinct crystals in the order of the file, each with the mean of its measured values; see `io.repeats`.
 
     Raises:
         InvdesignError: A file is missing, has an unknown format or lacks a column, no row is valid, or a row is invalid
@@ -121,88 +109,12 @@ def corpus(
     return make_corpus(designs, properties=properties, rejected=rejected, name=name, to_text=crystal.to_text)
 
 
-def check_structure(structure: Structure, *, max_sites: int = MAX_SITES) -> tuple[Structure, str]:
-    """Return a structure with plain elements and without duplicate sites, and a description of what was repaired.
-
-    Raises:
-        RefusedError: The structure has no atoms or too many, coordinates or a volume that are not finite, disorder or
-            unknown elements, or atoms that overlap and are not duplicates of one atom.
-    """
-    _check_geometry(structure, max_sites)
-    symbols = _site_symbols(structure)
-    plain = Structure(structure.lattice, symbols, structure.frac_coords)
-    return _merge_duplicates(plain, symbols)
-
-
-def _check_geometry(structure: Structure, max_sites: int) -> None:
-    if not len(structure):
-        raise RefusedError("no atoms", "give a structure with atoms")
-    if len(structure) > max_sites:
-        raise RefusedError(
-            f"{len(structure):,} sites, more than {max_sites:,}", "give a primitive cell, or raise max_sites"
-        )
-    lattice = structure.lattice
-    if not (np.isfinite(lattice.matrix).all() and np.isfinite(structure.frac_coords).all()):
-        raise RefusedError("the cell or a coordinate is NaN or infinite", "give finite numbers")
-    if not abs(lattice.volume) > 0.1 or not min(lattice.abc) > 0.1:
-        raise RefusedError(
-            f"a cell of {abs(lattice.volume):.3g} A^3 and lengths {lattice.abc}", "give a cell with a volume"
-        )
-
-
-def _site_symbols(structure: Structure) -> list[str]:
-    """Return the chemical symbol of each site; partial occupancies and unknown elements are rejected."""
-    symbols = []
-    for site in structure:
-        if any(abs(n - 1) > MAX_OCCUPANCY_ERROR for n in site.species.values()) or len(site.species) != 1:
-            raise RefusedError(
-                f"partial occupancies or several atoms on one site: {site.species_string}",
-                "order the structure, e.g. with pymatgen's OrderDisorderedStructureTransformation",
-            )
-        symbol = getattr(site.species.elements[0], "symbol", "")
-        if not Element.is_valid_symbol(symbol):
-            raise RefusedError(f"unknown element {symbol!r}", "give chemical symbols")
-        symbols.append(symbol)
-    return symbols
-
-
-def _merge_duplicates(plain: Structure, symbols: Sequence[str]) -> tuple[Structure, str]:
-    """Merge sites of one element within `MERGE_DISTANCE` into their mean; reject other atoms that overlap."""
-    i, j, image, distance = plain.get_neighbor_list(MIN_DISTANCE)
-    if not len(i):
-        return plain, ""
-    is_duplicate = distance <= MERGE_DISTANCE
-    numbers = np.array(plain.atomic_numbers)
-    overlapping = np.flatnonzero(~is_duplicate | (numbers[i] != numbers[j]) | (i == j))
-    if len(overlapping):
-        k = overlapping[0]
-        raise RefusedError(
-            f"{symbols[i[k]]} and {symbols[j[k]]} are {distance[k]:.3f} A apart",
-            "remove one of the two, or check the cell and the units of the coordinates",
-        )
-    x = plain.frac_coords
-    n = len(plain)
-    _, group = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
-    shifted = np.zeros((n, 3))
-    np.add.at(shifted, i, x[j] + image - x[i])
-    mean = x + shifted / (1 + np.bincount(i, minlength=n))[:, None]
-    first = np.unique(group, return_index=True)[1]
-    merged = Structure(plain.lattice, [symbols[k] for k in first], mean[first])
-    if len(merged.get_neighbor_list(MIN_DISTANCE)[0]):
-        raise RefusedError("overlapping sites that cannot be merged", "remove the atoms that are written twice")
-    n_merged = n - len(merged)
-    return (
-        merged,
-        f"repaired: {n_merged} sites within {MERGE_DISTANCE} A of one of the same element were merged into it",
-    )
-
-
 def _parse_row(row: Row, *, max_sites: int, symprec: float) -> Parsed[Crystal]:
     try:
         if row.problem:
             raise RefusedError(row.problem, "fix the row")
-        structure, repair = check_structure(records.structure(row, max_sites=max_sites), max_sites=max_sites)
-        design = canonical.crystal_of(structure, symprec=symprec)
+        atoms, repair = records.atoms(row, max_sites=max_sites)
+        design = canonical.crystal_of(atoms, symprec=symprec)
         return Parsed(design, canonical.key(design), repair, "kept; nothing to do" if repair else "")
     except RefusedError as refusal:
         return Parsed(reason=refusal.reason, remedy=refusal.remedy)

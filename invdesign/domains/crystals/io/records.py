@@ -1,8 +1,10 @@
-"""Rows of structures in files of every format, and the structure of a row."""
+"""Rows of structures in files of every format, and the atoms of a row."""
 
 from __future__ import annotations
 
+import csv
 import io
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,32 +13,51 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from pymatgen.core.structure import Structure
 
 from invdesign.core import InvdesignError
-from invdesign.domains.crystals import crystal
-from invdesign.domains.crystals.io import cif
-from invdesign.domains.crystals.io.cif import BROKEN, RefusedError
-from invdesign.domains.crystals.symmetry import canonical
-from invdesign.io.design_tables import Row, find_design_column, table_rows
+from invdesign.domains.crystals.io import cif_reader
+from invdesign.domains.crystals.io.checks import check_atoms
+from invdesign.domains.crystals.io.poscar import is_poscar, read_poscar
+from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError, check_symbol, size_error
+from invdesign.domains.crystals.io.structure_json import parse_json, read_json_atoms
+from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
+from invdesign.io.design_tables import (
+    TABLES,
+    Row,
+    corpus_name,
+    detect_delimiter,
+    find_design_column,
+    table_rows,
+    table_text,
+)
 from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 
-TABLES = (".csv", ".tsv")
-READ = (".cif", ".vasp", ".poscar", ".extxyz", ".xyz", ".db", *TABLES)
-STRUCTURE_NAMES = ("cif", "structure", "design")
+CIFS = (".cif", ".mcif")
+POSCARS = (".vasp", ".poscar", ".contcar")
+READ = (*CIFS, *POSCARS, ".extxyz", ".xyz", ".db", ".json", ".csv", ".tsv", ".xlsx")
+POSCAR_NAME = re.compile(r"(?:.*[._-])?(?:POSCAR|CONTCAR)(?:[._-].*)?", re.I)
+STRUCTURE_NAMES = ("cif", "structure", "design", "poscar", "contcar", "file", "filename", "file_name", "path")
 UNKNOWN_IN_CIF = ("?", ".")
-MAX_SITES = 3_000
 MAX_LABEL = 60
+MAX_STRUCTURE_BYTES = 120_000_000
+"""Largest unpacked file of structures; tables may be larger."""
+MAX_PATH = 1_000
+MAX_DEPTH, MAX_FILES = 8, 200_000
+"""Largest depth of folders in a folder, and number of files."""
+MAX_LISTED = 12
+INSTEAD = {"vasprun.xml": "give the CONTCAR of the run", "outcar": "give the CONTCAR of the run"}
+"""Files of structures that are not read, and what to give instead."""
 
 
 def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), max_bytes: int = MAX_BYTES) -> list[Row]:
-    """Return all rows of a file, or of the files of a folder in the order of their names.
+    """Return all rows of a file, or of the files of a folder and its folders in the order of their names.
 
-    The form of a row is `"cif"`, `"poscar"`, `"frame"` (of an extended XYZ file) or `"atoms"` (of an ASE database).
+    The form of a row is `"cif"`, `"poscar"`, `"json"`, `"cell"` (of a table, in one of these forms), `"frame"` (of an
+    extended XYZ file) or `"atoms"` (of an ASE database). Files of a folder that are not read are rows with a problem.
 
     Args:
         path: The file or folder.
-        column: Column of a table that contains CIFs; found by its name where it is not given.
+        column: Column of a table that contains structures or names of files; found by its name where it is not given.
         wanted: Names of the other values to read.
         max_bytes: Largest size of an unpacked file [bytes].
 
@@ -44,45 +65,108 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
         InvdesignError: A file is missing, has an unknown format, or lacks a column.
     """
     if not path.is_dir():
-        found = _file_rows(path, column, wanted, max_bytes)
-        return [replace(row, file=path.name, cells=_clean_cells(row.cells, wanted)) for row in found]
-    inside = sorted(p for p in path.iterdir() if p.is_file() and _suffix(p) and not p.name.startswith("."))
-    if not inside:
+        return _named_rows(path, path.name, column, wanted, max_bytes)
+    files = list(_walk(path, MAX_DEPTH))
+    if len(files) > MAX_FILES:
+        raise InvdesignError(f"{path}: more than {MAX_FILES:,} files. Give a smaller folder")
+    skipped = {file: _reason_to_skip(file, files) for file in files}
+    if not any(not reason for reason in skipped.values()):
         raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)}, got a folder without one")
-    return [row for p in inside for row in rows(p, column=column, wanted=wanted, max_bytes=max_bytes)]
+    found: list[Row] = []
+    for file in files:
+        if skipped[file]:
+            continue
+        name = file.relative_to(path).as_posix()
+        try:
+            found += _named_rows(file, name, column, wanted, max_bytes)
+        except InvdesignError as error:
+            found.append(Row(1, label=name, problem=str(error), file=name))
+    return [*found, *_skipped_rows(path, skipped)]
 
 
-def structure(row: Row, *, max_sites: int = MAX_SITES) -> Structure:
-    """Return the structure of a row, before its sites are checked.
+def atoms(row: Row, *, max_sites: int = MAX_SITES) -> tuple[PeriodicAtoms, str]:
+    """Return the checked atoms of a row, and what was repaired.
 
     Raises:
         RefusedError: The row cannot be read, or its structure is too large, disordered or not periodic.
     """
-    if row.form == "cif":
-        return _cif_structure(row.content.strip(), max_sites)
-    if row.form == "poscar":
-        return _poscar_structure(row.content)
-    return _ase_structure(row.content if row.form == "atoms" else _parse_frame(row.content), max_sites)
+    if row.form in ("cif", "cell") and not row.content.strip():
+        raise RefusedError("empty", "give a structure")
+    form = _form_of_cell(row.content) if row.form == "cell" else row.form
+    if not form:
+        raise RefusedError(f"no structure: {row.content[:60]!r}", "give a CIF, a POSCAR, JSON or the name of a file")
+    if form == "cif":
+        return _cif_atoms(row.content.strip(), max_sites)
+    if form == "poscar":
+        found = read_poscar(row.content, max_sites=max_sites)
+    elif form == "json":
+        found = read_json_atoms(row.content, max_sites=max_sites)
+    else:
+        given = row.content if form == "atoms" else _parse_frame(row.content, max_sites)
+        found = _ase_atoms(given, max_sites)
+    return check_atoms(found, max_sites=max_sites)
+
+
+def _named_rows(path: Path, name: str, column: str | None, wanted: Sequence[str], max_bytes: int) -> list[Row]:
+    found = _file_rows(path, column, wanted, max_bytes)
+    labels = [row.name or _name(path, row, is_single=len(found) == 1) for row in found]
+    return [
+        replace(row, file=name, cells=_clean_cells(row.cells, wanted), name=label)
+        for row, label in zip(found, labels, strict=True)
+    ]
+
+
+def _walk(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the files of a folder and its folders by name, without hidden files and links to folders."""
+    for inside in sorted(folder.iterdir()):
+        if inside.name.startswith("."):
+            continue
+        if inside.is_file():
+            yield inside
+        elif inside.is_dir() and not inside.is_symlink() and depth > 0:
+            yield from _walk(inside, depth - 1)
+
+
+def _reason_to_skip(file: Path, files: Sequence[Path]) -> str:
+    """Return why a file of a folder is not read, or an empty string."""
+    name = file.name.lower().removesuffix(".gz")
+    if not _suffix(file):
+        return f"no structure is read from it; {INSTEAD[name]}" if name in INSTEAD else "no format of crystals"
+    if name == "poscar":
+        relaxed = [each for each in files if each.parent == file.parent and each.name.lower().startswith("contcar")]
+        if any(each.name.lower() in ("contcar", "contcar.gz") for each in relaxed):
+            return "the start of a run whose CONTCAR is there"
+    return ""
+
+
+def _skipped_rows(path: Path, skipped: Mapping[Path, str]) -> list[Row]:
+    """Return one row for each folder and reason, with the names of the files that are not read."""
+    groups: dict[tuple[Path, str], list[str]] = {}
+    for file, reason in skipped.items():
+        if reason:
+            groups.setdefault((file.parent, reason), []).append(file.name)
+    found = []
+    for (folder, reason), names in groups.items():
+        shown = ", ".join(names[:MAX_LISTED]) + (f" and {len(names) - MAX_LISTED} more" * (len(names) > MAX_LISTED))
+        problem = f"not read: {reason}"
+        found.append(Row(0, label=shown, problem=problem, file=folder.relative_to(path.parent).as_posix()))
+    return found
 
 
 def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes: int) -> list[Row]:
     suffix = _suffix(path)
     if not suffix:
+        instead = INSTEAD.get(path.name.lower().removesuffix(".gz"), "Convert the file")
         raise InvdesignError(
-            f"{path}: expected a file that ends in one of {', '.join(READ)} (or .gz), or a POSCAR. Convert the file"
+            f"{path}: expected a file that ends in one of {', '.join(READ)} (or .gz), or a POSCAR. "
+            f"{instead[0].upper()}{instead[1:]}"
         )
     if suffix == ".db":
         found = list(_database_rows(path))
+    elif suffix in TABLES:
+        return list(_table_rows(path, table_text(path, max_bytes=max_bytes), column, wanted))
     else:
-        text = decode_text(read_bytes(path, max_bytes=max_bytes))
-        if suffix in TABLES:
-            return list(_table_rows(path, text, column, wanted))
-        if suffix == ".cif":
-            found = [Row(k, b, cif.name_of(b), "cif", cif.items(b)) for k, b in enumerate(cif.blocks(text), start=1)]
-        elif suffix == ".poscar":
-            found = [Row(1, text, text.split("\n", 1)[0].strip(), "poscar")] if text.strip() else []
-        else:
-            found = list(_frame_rows(text))
+        found = _structure_rows(path, suffix, min(max_bytes, MAX_STRUCTURE_BYTES), has_values=bool(wanted))
     names = {name for row in found for name in row.cells}
     for name in wanted:
         if found and name not in names:
@@ -92,12 +176,45 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
     return found
 
 
+def _name(path: Path, row: Row, *, is_single: bool) -> str:
+    """Return the name of a structure that its row does not name: of its file, or of its data block."""
+    if is_single:
+        return corpus_name(path)
+    return (row.label or "") if row.form == "cif" else ""
+
+
+def _structure_rows(path: Path, suffix: str, max_bytes: int, *, has_values: bool) -> list[Row]:
+    """Return the rows of a file of structures that is no table."""
+    text = decode_text(read_bytes(path, max_bytes=max_bytes))
+    if suffix in CIFS:
+        blocks = enumerate(cif_reader.blocks(text), start=1)
+        return [Row(k, b, cif_reader.name_of(b), "cif", cif_reader.items(b) if has_values else {}) for k, b in blocks]
+    if suffix == ".json":
+        return _json_rows(text)
+    if suffix in POSCARS:
+        if not text.strip():
+            return [Row(1, label=path.name, problem="an empty file: the run has not finished")]
+        return [Row(1, text, text.split("\n", 1)[0].strip()[:MAX_LABEL], "poscar")]
+    return list(_frame_rows(text))
+
+
+def _json_rows(text: str) -> list[Row]:
+    """Return the rows of a JSON file: one structure, or a list of structures."""
+    try:
+        data = parse_json(text)
+    except RefusedError as refusal:
+        return [Row(1, label=text[:MAX_LABEL], problem=refusal.reason)]
+    if not isinstance(data, list):
+        return [Row(1, text, text[:MAX_LABEL], "json")]
+    return [Row(k, json.dumps(each), json.dumps(each)[:MAX_LABEL], "json") for k, each in enumerate(data, start=1)]
+
+
 def _suffix(path: Path) -> str:
-    name = path.name.removesuffix(".gz")
+    name = path.name.removesuffix(".gz").removesuffix(".GZ")
     suffix = Path(name).suffix.lower()
-    if re.match(r"(POSCAR|CONTCAR)\b", name) or suffix in (".vasp", ".poscar"):
-        return ".poscar"
-    return suffix if suffix in READ else ""
+    if suffix in (*READ, *TABLES):
+        return suffix
+    return ".poscar" if POSCAR_NAME.fullmatch(name) else ""
 
 
 def _clean_cells(cells: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, str]:
@@ -108,15 +225,63 @@ def _clean_cells(cells: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, s
 
 def _table_rows(path: Path, text: str, column: str | None, wanted: Sequence[str]) -> Iterator[Row]:
     def find_design(header: Sequence[str]) -> tuple[int, str]:
-        remedy = "Pass the name of the column of structures as structure_column"
-        return find_design_column(path, header, column, STRUCTURE_NAMES, remedy=remedy, allow_single=False), "cif"
+        remedy = "Name the column of structures: --column NAME, or structure_column in a campaign"
+        if column is None:
+            hint = _columns_of_structures(text, header)
+            remedy += f" ({' or '.join(hint)})" if hint else ""
+        return find_design_column(path, header, column, STRUCTURE_NAMES, remedy=remedy, allow_single=False), "cell"
 
-    return table_rows(path, text, find_design=find_design, columns=wanted, label=_table_label)
+    for row in table_rows(path, text, find_design=find_design, columns=wanted, label=_table_label):
+        yield row if row.problem else _resolve_file(row, path.parent)
+
+
+def _columns_of_structures(text: str, header: Sequence[str]) -> list[str]:
+    """Return the columns whose first cell looks like a structure."""
+    reader = csv.reader(io.StringIO(text), delimiter=detect_delimiter(text))
+    try:
+        next(reader)
+        cells = next(reader)
+    except (StopIteration, csv.Error):
+        return []
+    return [name for name, cell in zip(header, cells, strict=False) if _form_of_cell(cell)]
+
+
+def _form_of_cell(text: str) -> str:
+    """Return the form of the structure in a cell of a table; an empty string where it has none."""
+    stripped = text.lstrip()
+    if stripped.startswith("{"):
+        return "json"
+    if re.search(r"^\s*(?:data_|loop_|_cell)", stripped, flags=re.M | re.I):
+        return "cif"
+    if is_poscar(text):
+        return "poscar"
+    return "file" if _is_file_name(stripped) else ""
+
+
+def _is_file_name(text: str) -> bool:
+    return 0 < len(text) <= MAX_PATH and "\n" not in text and "\0" not in text and bool(_suffix(Path(text)))
+
+
+def _resolve_file(row: Row, folder: Path) -> Row:
+    """Return a row with the only structure of the file that its cell names; names are relative to the table."""
+    if not row.content or _form_of_cell(row.content) != "file":
+        return row
+    path = folder / row.content
+    suffix = _suffix(path)
+    if suffix in TABLES or suffix == ".db" or not path.is_file():
+        return replace(row, label=row.content[:MAX_LABEL], problem=f"no file of a structure {row.content[:200]!r}")
+    try:
+        found = _structure_rows(path, suffix, MAX_STRUCTURE_BYTES, has_values=False)
+    except InvdesignError as error:
+        return replace(row, problem=str(error))
+    if len(found) != 1:
+        return replace(row, problem=f"{row.content[:200]}: {len(found)} structures, expected one")
+    return replace(row, content=found[0].content, form=found[0].form, problem=found[0].problem, label=row.content)
 
 
 def _table_label(content: str, cells: Sequence[str]) -> str:
     """Return the name of the data block in a row of a table, else its first cell that is not empty."""
-    return cif.name_of(content) or next((cell for cell in cells if cell.strip()), "")[:MAX_LABEL]
+    return cif_reader.name_of(content) or next((cell for cell in cells if cell.strip()), "")[:MAX_LABEL]
 
 
 def _frame_rows(text: str) -> Iterator[Row]:
@@ -158,42 +323,27 @@ def _database_rows(path: Path) -> Iterator[Row]:
         raise InvdesignError(f"{path}: cannot read the file ({error}). Check that it is an ASE database") from error
 
 
-def _cif_structure(text: str, max_sites: int) -> Structure:
-    if text.startswith("{"):
-        return canonical.structure_of(crystal.from_text(text))
-    if not text:
-        raise RefusedError("empty", "give a CIF")
-    blocks = [block for block in cif.blocks(text) if block]
+def _cif_atoms(text: str, max_sites: int) -> tuple[PeriodicAtoms, str]:
+    blocks = [block for block in cif_reader.blocks(text) if block]
     if len(blocks) != 1:
         raise RefusedError(f"{len(blocks)} data blocks", "write one CIF with one data_ block")
-    return cif.structure(blocks[0], max_sites=max_sites)
+    return cif_reader.read_atoms(blocks[0], max_sites=max_sites)
 
 
-def _poscar_structure(text: str) -> Structure:
-    from pymatgen.io.vasp.inputs import BadPoscarWarning, Poscar
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", BadPoscarWarning)
-        try:
-            return Poscar.from_str(text, read_velocities=False).structure
-        except BadPoscarWarning as error:
-            raise RefusedError(f"a POSCAR without elements ({error})"[:200], "write them into line 6") from error
-
-
-def _parse_frame(text: str) -> Any:
+def _parse_frame(text: str, max_sites: int) -> Any:
     import ase.io
 
+    n = int(text.split("\n", 1)[0])
+    if n > max_sites:
+        raise size_error(n, max_sites)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ase.io.read(io.StringIO(text), format="extxyz")
 
 
-def _ase_structure(atoms: Any, max_sites: int) -> Structure:
+def _ase_atoms(atoms: Any, max_sites: int) -> PeriodicAtoms:
     if len(atoms) > max_sites:
-        raise RefusedError(
-            f"{len(atoms):,} sites, more than {max_sites:,}", "give a primitive cell, or raise max_sites"
-        )
+        raise size_error(len(atoms), max_sites)
     if not (np.isfinite(atoms.cell.array).all() and np.isfinite(atoms.positions).all()):
         raise RefusedError("the cell or a coordinate is NaN or infinite", "give finite numbers")
     if atoms.cell.rank < 3 or not all(atoms.pbc):
@@ -201,4 +351,5 @@ def _ase_structure(atoms: Any, max_sites: int) -> Structure:
     occupancies = [n for site in (atoms.info.get("occupancy") or {}).values() for n in site.values()]
     if any(abs(n - 1) > 0.01 for n in occupancies):
         raise RefusedError("partial occupancies", "order the structure")
-    return Structure(atoms.cell.array, atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False))
+    symbols = [check_symbol(symbol, symbol) for symbol in atoms.get_chemical_symbols()]
+    return from_parts(atoms.cell.array, symbols, atoms.get_scaled_positions(wrap=False))

@@ -30,8 +30,9 @@ from invdesign.domains.crystals.chemistry import (
     valence_scale,
 )
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.io import cif
+from invdesign.domains.crystals.io import cif_reader
 from invdesign.domains.crystals.io.files import Paths
+from invdesign.domains.crystals.io.refusals import MAX_SITES, RefusedError
 from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.crystals.symmetry.canonical import structure_of
 from invdesign.domains.crystals.symmetry.matching import fits, formula, reduce_cell, rms
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 By = Literal["structure", "formula"]
 # Largest magnitude of an Ewald energy [eV/atom]; the sum diverges if atoms coincide.
 MAX_ENERGY = 1e4
-MAX_SITES = 3000
 # Cells of a table that mark a missing value.
 MISSING = ("", "nan", "na", "n/a", "none", "null", "-")
 
@@ -338,16 +338,14 @@ def _parse_number(path: Path, row: int, column: str, cell: str | None) -> float:
 
 
 def _parse_structure(path: Path, row: int, text: str | None) -> Structure:
-    blocks = cif.blocks(text or "")
+    blocks = cif_reader.blocks(text or "")
     try:
         if len(blocks) != 1:
-            raise cif.RefusedError(f"expected one structure, got {len(blocks)}", "write one CIF in each row")
-        structure = cif.structure(blocks[0], max_sites=MAX_SITES)
-    except cif.RefusedError as error:
+            raise RefusedError(f"expected one structure, got {len(blocks)}", "write one CIF in each row")
+        atoms, _ = cif_reader.read_atoms(blocks[0], max_sites=MAX_SITES)
+    except RefusedError as error:
         raise InvdesignError(f"{path}, row {row}: {error.reason}; {error.remedy}, or remove the row") from error
-    if not structure.is_ordered:
-        raise InvdesignError(f"{path}, row {row}: expected ordered sites, got disordered ones. Remove the row")
-    return structure
+    return atoms.to_structure()
 
 
 @lru_cache(maxsize=4)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
+import logging
 from collections.abc import Sequence
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
+import moyopy
 import numpy as np
-import spglib
+import numpy.typing as npt
 from pymatgen.core.lattice import Lattice
-from pymatgen.core.periodic_table import Element
 from pymatgen.core.structure import Structure
 
 from invdesign.core import Array, InvdesignError
 from invdesign.domains.crystals.crystal import Cell, Crystal, Orbit
 from invdesign.domains.crystals.model.graph import nearest_by_element
+from invdesign.domains.crystals.periodic_atoms import ATOMIC_NUMBERS, SYMBOLS, PeriodicAtoms
 from invdesign.domains.crystals.symmetry.transitions import stack, transition
 from invdesign.domains.crystals.symmetry.wyckoff import (
     Site,
@@ -24,17 +24,23 @@ from invdesign.domains.crystals.symmetry.wyckoff import (
     free_cell,
     full_cell,
     images,
-    lattice_of,
     normalizer_operations,
     place,
+    place_images,
     polar_projector,
     snap,
 )
 
+Numbers = npt.NDArray[np.int64]
 PlacedAtom = tuple[str, Site, tuple[float, ...]]
 """Element, Wyckoff position and free coordinates of one atom of an orbit."""
 
-# Distances [angstrom] to try where spglib fails at a larger one.
+# moyo warns of every cell that is larger than the primitive one.
+logging.getLogger("moyo").setLevel(logging.ERROR)
+
+# Standard setting of the smallest Hall number, as in spglib.
+SETTING = moyopy.Setting.spglib()
+# Distances [angstrom] to try where moyo fails at a larger one.
 SYMPRECS = (0.1, 0.03, 0.01, 0.001)
 # Smallest distance of two atoms [angstrom] and smallest volume of a cell [angstrom^3].
 MIN_ATOM_DISTANCE, MIN_CELL_VOLUME = 0.05, 0.1
@@ -50,7 +56,7 @@ BIN_WIDTH, BIN_OFFSET = 0.01, 0.3819
 MAX_NEAREST, MIN_NEAREST = 36, 8
 
 
-def crystal_of(structure: Structure, *, symprec: float = 0.1) -> Crystal:
+def crystal_of(structure: Structure | PeriodicAtoms, *, symprec: float = 0.1) -> Crystal:
     """Return the canonical symmetric description of a structure, independent of how the structure is written.
 
     Atoms move by less than `symprec` onto their symmetric positions. Of the descriptions that differ by origin and
@@ -83,15 +89,12 @@ def crystal_of(structure: Structure, *, symprec: float = 0.1) -> Crystal:
                 f"structure: expected atoms at least {MIN_ATOM_DISTANCE:g} A apart, got two at {distance:.2g} A. "
                 f"Merge the two atoms or remove one of them."
             )
-    cell: Any = (lattice, positions, numbers)
     for tolerance in [symprec, *(s for s in SYMPRECS if s < symprec)]:
-        dataset = _symmetry_dataset(cell, tolerance)
-        if dataset is None:
-            continue
-        types = np.asarray(dataset.std_types)
-        crystal = _describe(dataset.number, dataset.std_lattice, dataset.std_positions, types)
-        if crystal is not None:
-            return crystal
+        standard = standard_cell(lattice, positions, numbers, tolerance)
+        if standard is not None:
+            crystal = _describe(*standard)
+            if crystal is not None:
+                return crystal
     reduced = Lattice(lattice).get_niggli_reduced_lattice()
     crystal = _describe(1, reduced.matrix, reduced.get_fractional_coords(positions @ lattice), numbers)
     if crystal is None:
@@ -184,33 +187,34 @@ def key(crystal: Crystal) -> str:
     return f"{crystal.formula}-{crystal.space_group}-{digest}"
 
 
-def _symmetry_dataset(cell: Any, symprec: float) -> Any:
-    """Return spglib's symmetry dataset of a cell, or None where spglib finds no symmetry."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return spglib.get_symmetry_dataset(cell, symprec=symprec)
-        except Exception:  # spglib raises exception types of its own where it finds no symmetry
-            return None
+def standard_cell(
+    lattice: Array, positions: Array, numbers: Numbers, symprec: float
+) -> tuple[int, Array, Array, Numbers] | None:
+    """Return number of the space group, and lattice, positions and atomic numbers of the symmetrized standard cell.
+
+    None where no symmetry is found at this tolerance.
+    """
+    cell = moyopy.Cell(lattice.tolist(), positions.tolist(), numbers.tolist())
+    try:
+        found = moyopy.MoyoDataset(cell, symprec=symprec, setting=SETTING, rotate_basis=False)
+    except ValueError:
+        return None
+    standard = found.std_cell
+    return (
+        found.number,
+        np.array(standard.basis),
+        np.array(standard.positions),
+        np.array(standard.numbers, dtype=np.int64),
+    )
 
 
-def _validated_arrays(structure: Structure) -> tuple[Array, Array, Array]:
-    """Return lattice, fractional coordinates and atomic numbers of a structure after checks that spglib omits."""
-    if not structure.is_ordered:
-        raise InvdesignError(
-            "structure: expected one element per site, got disordered sites or partial occupancies. "
-            "Give an ordered structure."
-        )
-    numbers = []
-    for site in structure:
-        symbol = getattr(site.specie, "symbol", str(site.specie))
-        if not Element.is_valid_symbol(symbol):
-            raise InvdesignError(
-                f"structure: expected chemical elements, got unknown element {symbol!r}. Give chemical symbols."
-            )
-        numbers.append(Element(symbol).Z)
-    lattice, positions = structure.lattice.matrix, structure.frac_coords
-    if not numbers:
+def _validated_arrays(structure: Structure | PeriodicAtoms) -> tuple[Array, Array, Numbers]:
+    """Return lattice, fractional coordinates and atomic numbers of a structure after checks that moyo omits."""
+    if isinstance(structure, PeriodicAtoms):
+        lattice, positions, numbers = structure.lattice, structure.positions, structure.numbers
+    else:
+        lattice, positions, numbers = structure.lattice.matrix, structure.frac_coords, _atomic_numbers(structure)
+    if not len(numbers):
         raise InvdesignError("structure: expected at least one atom, got no atoms. Give a structure with atoms.")
     if not (np.isfinite(lattice).all() and np.isfinite(positions).all()):
         raise InvdesignError(
@@ -222,7 +226,22 @@ def _validated_arrays(structure: Structure) -> tuple[Array, Array, Array]:
             f"structure: expected a cell of at least {MIN_CELL_VOLUME:g} A^3, got no volume ({volume:.2g} A^3). "
             f"Check the cell and its units."
         )
-    return np.array(lattice), positions % 1.0, np.array(numbers)
+    return np.array(lattice), positions % 1.0, numbers
+
+
+def _atomic_numbers(structure: Structure) -> Numbers:
+    if not structure.is_ordered:
+        raise InvdesignError(
+            "structure: expected one element per site, got disordered sites or partial occupancies. "
+            "Give an ordered structure."
+        )
+    symbols = [getattr(site.specie, "symbol", str(site.specie)) for site in structure]
+    for symbol in symbols:
+        if symbol not in ATOMIC_NUMBERS:
+            raise InvdesignError(
+                f"structure: expected chemical elements, got unknown element {symbol!r}. Give chemical symbols."
+            )
+    return np.array([ATOMIC_NUMBERS[symbol] for symbol in symbols], dtype=np.int64)
 
 
 def _min_distance(lattice: Array, positions: Array) -> float:
@@ -232,7 +251,7 @@ def _min_distance(lattice: Array, positions: Array) -> float:
     return float(distance[~np.eye(len(positions), dtype=bool)].min())
 
 
-def _describe(space_group: int, lattice: Array, positions: Array, numbers: Any) -> Crystal | None:
+def _describe(space_group: int, lattice: Array, positions: Array, numbers: Numbers) -> Crystal | None:
     """Return the canonical description of a standardized cell.
 
     Args:
@@ -252,8 +271,7 @@ def _describe(space_group: int, lattice: Array, positions: Array, numbers: Any) 
     for i in range(len(numbers)):
         if not is_left[i]:
             continue
-        site, u = place(space_group, positions[i], tolerance=SITE_TOLERANCE)
-        points = images(space_group, positions[i], tolerance=SITE_TOLERANCE)
+        site, u, points = place_images(space_group, positions[i], tolerance=SITE_TOLERANCE)
         rows = np.flatnonzero(is_left & (numbers == numbers[i]))
         difference = positions[rows][:, None] - points
         deviation = np.abs(difference - np.rint(difference)).max(-1).min(1)
@@ -261,13 +279,8 @@ def _describe(space_group: int, lattice: Array, positions: Array, numbers: Any) 
         if len(in_orbit) != len(points):
             return None
         is_left[in_orbit] = False
-        atoms.append((_symbol(int(numbers[i])), site, u))
+        atoms.append((SYMBOLS[int(numbers[i])], site, u))
     return _first_description(space_group, _to_cell((a, b, c, *angles)), atoms)
-
-
-@cache
-def _symbol(number: int) -> str:
-    return str(Element.from_Z(number).symbol)
 
 
 def _first_description(space_group: int, cell: Cell, atoms: Sequence[PlacedAtom]) -> Crystal:
@@ -298,7 +311,7 @@ def _first_description(space_group: int, cell: Cell, atoms: Sequence[PlacedAtom]
 
 
 def _occupied_sites(space_group: int, operation: int, atoms: Sequence[PlacedAtom]) -> list[tuple[int, str, str]]:
-    """Return multiplicity, letter and element of the orbits after a normalizer operation, in the order of the orbits."""
+    """Return multiplicity, letter and element of the orbits, in their order, after a normalizer operation."""
     moved = [(transition(space_group, operation, site).site, element) for element, site, _ in atoms]
     ordered = sorted((site.letter, element, site.multiplicity) for site, element in moved)
     return [(multiplicity, letter, element) for letter, element, multiplicity in ordered]
@@ -309,8 +322,9 @@ def _turned_cells(space_group: int, cell: Cell) -> list[Cell]:
     operations = normalizer_operations(space_group)
     if family(space_group) != "orthorhombic":
         return [_rounded_cell(space_group, cell)] * len(operations)
-    lengths = np.array(cell[:3])
-    return [_rounded_cell(space_group, (*(np.abs(Q) @ lengths), *cell[3:])) for Q, _ in operations]
+    rounded = _rounded_cell(space_group, cell)
+    orders = [np.abs(Q).argmax(1).tolist() for Q, _ in operations]
+    return [(rounded[i], rounded[j], rounded[k], *rounded[3:]) for i, j, k in orders]
 
 
 def _anchor_shifts(space_group: int, operations: Sequence[int], atoms: Sequence[PlacedAtom]) -> Array | None:

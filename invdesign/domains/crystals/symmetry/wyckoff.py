@@ -150,7 +150,18 @@ def place(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[
         The site and its free coordinates `u` in [0, 1). The point moves onto the site by less than the tolerance.
     """
     x = np.asarray(x, dtype=float)
+    return _free_coordinates(_stabilizer(space_group, *_fixing_operators(space_group, x, tolerance)), x)
+
+
+def place_images(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[Site, tuple[float, ...], Array]:
+    """Return what `place` returns, and the distinct images of the point (`m x 3`) as `images` does."""
+    x = np.asarray(x, dtype=float)
     stabilizer = _stabilizer(space_group, *_fixing_operators(space_group, x, tolerance))
+    points = _wrap(stabilizer.rotations @ (stabilizer.W @ x + stabilizer.w) + stabilizer.shifts)
+    return (*_free_coordinates(stabilizer, x), points)
+
+
+def _free_coordinates(stabilizer: _Stabilizer, x: Array) -> tuple[Site, tuple[float, ...]]:
     frame = _frame_of(stabilizer)
     if not frame.site.n_free:
         return frame.site, ()
@@ -369,7 +380,7 @@ def normalizer_operations(space_group: int) -> tuple[tuple[Array, Array], ...]:
             deviation = np.abs(_wrap(difference[:, None] - centring[None] + 0.5) - 0.5)
             if not (deviation.max(-1) < TOLERANCE).any(1).all():
                 continue
-            label = min(_operation_label(r @ Q, r @ s + v) for r, v in zip(R, t, strict=True))
+            label = _coset_label(R @ Q, R @ s + t)
             if label not in labels:
                 labels.add(label)
                 operations.append((Q, s))
@@ -440,9 +451,10 @@ def snap_all(x: Array) -> Array:
     return rounded
 
 
-def _operation_label(rotation: Array, shift: Array) -> tuple[float, ...]:
-    """Return a rounded operation that can be compared and hashed."""
-    return (*np.round(rotation).ravel().tolist(), *(np.round(_wrap(shift) * 24) % 24).tolist())
+def _coset_label(rotations: Array, shifts: Array) -> tuple[float, ...]:
+    """Return the first of the rounded operations (`k x 3 x 3`, `k x 3`), which can be compared and hashed."""
+    rows = np.concatenate([np.round(rotations).reshape(-1, 9), np.round(_wrap(shifts) * 24) % 24], axis=1) + 0.0
+    return tuple(rows[np.lexsort(rows.T[::-1])[0]].tolist())
 
 
 def _wrap(x: Array, *, margin: float = TOLERANCE) -> Array:

@@ -21,8 +21,8 @@ from pymatgen.core.structure import Structure
 
 from invdesign.core import Check, Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.crystals.crystal import Crystal, from_text, to_text
-from invdesign.domains.crystals.io import cif, files
-from invdesign.domains.crystals.io.cif import RefusedError
+from invdesign.domains.crystals.io import cif_reader, files
+from invdesign.domains.crystals.io.refusals import RefusedError
 from invdesign.domains.crystals.symmetry.canonical import canonical, crystal_of, expand, key, make
 from invdesign.domains.crystals.symmetry.wyckoff import free_cell, lattice_of, place
 from invdesign.domains.crystals.zeolites.nets import connect
@@ -134,12 +134,13 @@ def read_structures(path: str | Path) -> Iterator[tuple[str, Structure | str]]:
     """
     for name, text in sorted(_read_texts(Path(path)).items()):
         try:
-            block, *_ = cif.blocks(text) or [""]
-            structure, _ = files.check_structure(cif.structure(block, max_sites=MAX_SITES), max_sites=MAX_SITES)
+            block, *_ = cif_reader.blocks(text) or [""]
+            atoms, _ = cif_reader.read_atoms(block, max_sites=MAX_SITES)
         except RefusedError as refusal:
             yield name, refusal.reason
             continue
-        n, n_oxygens = len(structure), structure.composition["O"]
+        structure = atoms.to_structure()
+        n, n_oxygens = len(atoms), atoms.counts.get("O", 0)
         # The T site of a net has four shared oxygens. The ratio of SiO2 also confirms that duplicate sites are merged.
         if 3 * n_oxygens == 2 * n:
             yield name, structure

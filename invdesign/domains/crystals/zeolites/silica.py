@@ -86,9 +86,15 @@ def remove_corpus_oxygens(corpus: Corpus[Crystal]) -> Corpus[Crystal]:
     """
     designs = [_remove_framework_oxygens(design) for design in corpus.designs]
     rows = first_occurrences(key(design) for design in designs)
-    properties = {name: values[rows] for name, values in corpus.properties.items()}
-    weights = None if corpus.weights is None else corpus.weights[rows]
-    return replace(corpus, designs=tuple(designs[i] for i in rows), properties=properties, weights=weights)
+    return replace(
+        corpus,
+        designs=tuple(designs[i] for i in rows),
+        properties={name: values[rows] for name, values in corpus.properties.items()},
+        weights=None if corpus.weights is None else corpus.weights[rows],
+        errors={name: values[rows] for name, values in corpus.errors.items()},
+        bounds={name: values[rows] for name, values in corpus.bounds.items()},
+        names=tuple(corpus.names[i] for i in rows) if corpus.names else (),
+    )
 
 
 def remove_oxygens(structure: Structure) -> Structure:

@@ -103,7 +103,7 @@ def table(
     cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the sequences of a file of the user: FASTA, an alignment, GenBank, .csv, .tsv or .txt, plain or gzipped.
+    """Return the sequences of a file of the user: FASTA, an alignment, GenBank, .csv, .tsv, .xlsx or .txt, or its .gz.
 
     Args:
         path: Path of the file.
@@ -177,7 +177,15 @@ def weight_by_clusters(
         key = hashlib.sha256(f"{corpus.sha256} {theta!r}".encode()).hexdigest()[:16]
         path = Path(cache) / f"clusters-{key}.json.gz"
     found = cached_corpus(path, make, to_text=str, from_text=str)
-    return replace(found, rejected=corpus.rejected, name=corpus.name)
+    return replace(
+        found,
+        rejected=corpus.rejected,
+        errors=corpus.errors,
+        bounds=corpus.bounds,
+        names=corpus.names,
+        usage=corpus.usage,
+        name=corpus.name,
+    )
 
 
 def gfp(
@@ -216,7 +224,7 @@ def aav(
 ) -> Corpus[str]:
     """Return 42,340 variants of residues 561 to 588 of an adeno-associated virus's capsid, and how well each assembles.
 
-    Property: `score` (0 to 19.5, larger is better). Of 1,788 variants that the file has twice the first value is taken.
+    Property: `score` (0 to 19.5, larger is better). Of 1,788 variants that the file has twice the mean counts.
 
     Args:
         path: `aav.csv`, plain or gzipped.

@@ -19,9 +19,10 @@ from invdesign.domains.sequences.io.file_checks import (
     reject_gaps,
     reject_names,
 )
-from invdesign.domains.sequences.io.records import LINES, READ, TABLES, Records, rows
+from invdesign.domains.sequences.io.records import LINES, READ, Records, rows
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.io.design_tables import (
+    TABLES,
     DesignSource,
     Parsed,
     ReadOptions,
@@ -224,8 +225,7 @@ def read(
         progress: Called with ("reading", rows done, rows).
 
     Returns:
-        Distinct sequences in the order of the file. Of repeated sequences the first is kept, the others are reported
-        as rejections.
+        Distinct sequences in the order of the file, each with the mean of its measured values; see `io.repeats`.
 
     Raises:
         InvdesignError: The file is missing, has an unknown format, lacks a column or contains no valid row, is refused

@@ -17,11 +17,13 @@ from invdesign.core import InvdesignError
 from invdesign.domains.sequences.io.file_checks import align_columns
 from invdesign.io.design_tables import (
     MAX_REJECTION_TEXT,
+    TABLES,
     Row,
     find_column,
     find_design_column,
     find_usual_name,
     table_rows,
+    table_text,
 )
 from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 
@@ -31,10 +33,9 @@ FASTA = (".fasta", ".fa", ".faa", ".fna", ".ffn", ".fas", ".mpfa")
 ALIGNED = (".a2m", ".a3m", ".afa", ".afasta")
 ALIGNMENTS = {".sto": "stockholm", ".stk": "stockholm", ".stockholm": "stockholm", ".aln": "clustal"}
 """Formats of alignments that Biopython reads, by suffix."""
-TABLES = (".csv", ".tsv")
 LINES = (".txt", ".seq")
 GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
-READ = (*FASTA, *ALIGNED, *ALIGNMENTS, *TABLES, *GENBANK, *LINES)
+READ = (*FASTA, *ALIGNED, *ALIGNMENTS, ".csv", ".tsv", ".xlsx", *GENBANK, *LINES)
 SEQUENCE_NAMES = (
     "sequence", "seq", "design", "mutated_sequence", "aa_sequence", "protein_sequence", "protein", "peptide",
     "dna_sequence", "dna", "rna",
@@ -73,11 +74,12 @@ def rows(
         InvdesignError: The file is missing, has an unknown format, is malformed, or lacks a column.
     """
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
-    if suffix not in READ:
+    if suffix not in (*READ, *TABLES):
         raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)} (or .gz), got {suffix!r}")
-    text = decode_text(read_bytes(path, max_bytes=max_bytes))
     if suffix in TABLES:
+        text = table_text(path, max_bytes=max_bytes)
         return _table_rows(path, text, sequence_column, mutations, has_wild_type, columns)
+    text = decode_text(read_bytes(path, max_bytes=max_bytes))
     if columns or sequence_column or mutations:
         wanted = [name for name in (sequence_column, mutations, *columns) if name]
         raise InvdesignError(
@@ -133,7 +135,8 @@ def _fasta_rows(path: Path, text: str) -> Iterator[Row]:
             continue
         if number:
             sequence = "".join("".join(parts).split())
-            yield Row(number, sequence, _label(title, sequence), "sequence")
+            first_word = title.split(maxsplit=1)[0] if title else ""
+            yield Row(number, sequence, _label(title, sequence), "sequence", name=first_word)
         number, title, parts = number + 1, line[1:].strip(), []
 
 
@@ -197,7 +200,7 @@ def _whole_row(record: SeqRecord, number: int) -> Row:
     except Exception as error:  # A record without ORIGIN has an undefined sequence.
         problem = f"it contains no sequence ({error})"
         return Row(number, label=_label(record.id, ""), form="sequence", problem=problem)
-    return Row(number, sequence, _label(record.id, sequence), "sequence")
+    return Row(number, sequence, _label(record.id, sequence), "sequence", name=record.id or "")
 
 
 def _translated_row(record: SeqRecord, feature: SeqFeature, number: int) -> Row:
@@ -210,7 +213,7 @@ def _translated_row(record: SeqRecord, feature: SeqFeature, number: int) -> Row:
         except Exception as error:  # The sequence is undefined, or the location or the codon table is invalid.
             problem = f"the coding sequence cannot be translated ({error})"
             return Row(number, label=_label(title, ""), form="sequence", problem=problem)
-    return Row(number, sequence, _label(title, sequence), "sequence")
+    return Row(number, sequence, _label(title, sequence), "sequence", name=title or "")
 
 
 def _label(title: str | None, sequence: str) -> str:

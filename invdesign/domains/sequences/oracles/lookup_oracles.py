@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,8 +11,8 @@ import numpy as np
 
 from invdesign.core import Array, InvdesignError
 from invdesign.domains.sequences.alphabet import reverse_complement
-from invdesign.io.design_tables import UNKNOWN_VALUES, find_column
-from invdesign.io.text_files import decode_text, read_bytes
+from invdesign.io.design_tables import find_column, table_rows, table_text
+from invdesign.io.measurements import Measurements
 
 
 def sequence_table(
@@ -29,9 +27,8 @@ def sequence_table(
 
     Args:
         designs: `n` sequences.
-        path: Table with a header, plain or gzipped, with commas, semicolons or tabs between columns. Read once and
-            cached.
-        column: Column of the values. An empty cell is an unknown value; of a repeated sequence the first row is used.
+        path: Table with a header, see `io.design_tables`. Read once and cached.
+        column: Column of the values. An empty cell is an unknown value; of a repeated sequence the mean counts.
         sequence_column: Column of the sequences; the first of this name, where there are several.
         either_strand: Whether a DNA sequence that the table does not contain is looked up by its reverse complement.
 
@@ -53,35 +50,22 @@ def sequence_table(
 @lru_cache(maxsize=8)
 def _read_table(path: Path, modified: int, column: str, sequence_column: str) -> dict[str, float]:
     """Read the values of a table by sequence; its time of modification is part of the cache key."""
-    text = decode_text(read_bytes(path)).lstrip("\n")
-    header_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    try:
-        header = [cell.strip() for cell in next(reader, [])]
-        key = find_column(path, header, sequence_column)
-        value = find_column(path, header, column)
-        table: dict[str, float] = {}
-        for number, cells in enumerate(reader, start=2):
-            if not cells:
-                continue
-            if len(cells) != len(header):
-                raise InvdesignError(f"{path}, row {number}: expected {len(header)} cells, got {len(cells)}")
-            table.setdefault(cells[key].strip().upper(), _parse_number(path, number, column, cells[value].strip()))
-    except csv.Error as error:
-        raise InvdesignError(f"{path}: expected a table, got {error}. Check for a quote that is not closed") from error
-    if not table:
+
+    def find_design(header: Sequence[str]) -> tuple[int, str]:
+        found = list(header).index(sequence_column) if sequence_column in header else None
+        return find_column(path, header, sequence_column) if found is None else found, "sequence"
+
+    rows = list(
+        table_rows(path, table_text(path), find_design=find_design, columns=[column], allow_repeated=sequence_column)
+    )
+    if not rows:
         raise InvdesignError(f"{path}: expected rows below the header, got none")
-    return table
-
-
-def _parse_number(path: Path, row: int, column: str, cell: str) -> float:
-    if cell.lower() in UNKNOWN_VALUES:
-        return math.nan
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.inf
-    if math.isinf(value):
-        raise InvdesignError(f"{path}, row {row}, column {column!r}: expected a finite number, got {cell[:40]!r}")
-    return value
+    measured = Measurements.read(rows, {column: column})
+    numbers: dict[str, int] = {}
+    for i, row in enumerate(rows):
+        problems = [row.problem] if row.problem else measured.problems(i)
+        if problems:
+            raise InvdesignError(f"{path}, row {row.number}: {problems[0]}. Correct the row")
+        measured.assign(i, numbers.setdefault(row.content.strip().upper(), len(numbers)))
+    values = measured.merge(len(numbers), list(numbers)).properties[column]
+    return dict(zip(numbers, values.tolist(), strict=True))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ import platformdirs
 import torch
 from scipy.stats import spearmanr
 
-from invdesign.core import Array, InvdesignError, Progress
+from invdesign.core import Array, InvdesignError, Progress, ValueUsage, describe_usage
 from invdesign.core.capabilities import prepare_with
 from invdesign.domains.sequences.io import files
 from invdesign.domains.sequences.oracles.regressors import (
@@ -33,12 +33,13 @@ from invdesign.domains.sequences.oracles.regressors import (
     fit_ridge,
 )
 from invdesign.io.atomic import write_bytes
+from invdesign.io.json_values import from_plain, to_plain
 from invdesign.vae.store import read_tensors, write_tensors
 from invdesign.vae.training import split
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 MIN_VARIANTS = 30
 ModelName = Literal["ridge", "networks"]
 
@@ -85,6 +86,8 @@ class Regression:
     """Model, trained on all variants."""
     report: RegressionReport
     """Held-out accuracy of both models."""
+    usage: tuple[ValueUsage, ...] = ()
+    """Account of the measured values of the table."""
 
     def predict(self, designs: Sequence[str]) -> Array:
         """Return predicted values (`n`); NaN for a letter that no measured variant has at its position."""
@@ -107,7 +110,7 @@ def train_or_load(
     The report is written as JSON beside the model in the cache.
 
     Args:
-        path: Table of variants, see `files.read`; of a repeated variant the first row is used.
+        path: Table of variants, see `files.read`; of a repeated variant the mean counts.
         column: Column of the measured values; rows without a value are omitted.
         sequence_column: Column of the sequences; found by its name by default.
         kind: Kind of the sequences, see `letters_of`.
@@ -213,7 +216,9 @@ def _train_or_load(
     key = json.dumps([FORMAT, content, column, sequence_column, kind, max_length, asdict(recipe)])
     stored = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.safetensors"
     if stored.is_file():
-        return _load(stored)
+        fitted = _load(stored)
+        _log_usage(fitted, path)
+        return fitted
     corpus = files.read(
         path, kind=kind, sequence_column=sequence_column, properties={column: column}, max_length=max_length
     )
@@ -224,7 +229,8 @@ def _train_or_load(
             f"{path}: expected at least {MIN_VARIANTS} variants with a number in {column!r}, got {len(measured)}. "
             "Measure more variants, or check the column"
         )
-    fitted = _fit([corpus.designs[i] for i in measured], y[measured], recipe, progress)
+    fitted = replace(_fit([corpus.designs[i] for i in measured], y[measured], recipe, progress), usage=corpus.usage)
+    _log_usage(fitted, path)
     _save(fitted, stored, {"table": path.name, "sha256": content, "column": column})
     return fitted
 
@@ -261,6 +267,7 @@ def _save(fitted: Regression, path: Path, source: dict[str, str]) -> None:
         "common": fitted.encoder.common,
         "pairs": fitted.encoder.pairs,
         "report": asdict(fitted.report),
+        "usage": to_plain(fitted.usage),
         **source,
     }
     if isinstance(model, Ridge):
@@ -269,7 +276,8 @@ def _save(fitted: Regression, path: Path, source: dict[str, str]) -> None:
         tensors = dict(model.networks.state_dict())
         meta |= {"recipe": asdict(model.networks.recipe), "mean": model.mean, "spread": model.spread}
     write_tensors(path, tensors, meta)
-    write_bytes(path.with_suffix(".json"), json.dumps({**source, **asdict(fitted.report)}, indent=1).encode())
+    facts = {**source, **asdict(fitted.report), "measured_values": to_plain(fitted.usage)}
+    write_bytes(path.with_suffix(".json"), json.dumps(facts, indent=1).encode())
 
 
 def _load(path: Path) -> Regression:
@@ -278,11 +286,18 @@ def _load(path: Path) -> Regression:
     stored = meta["report"]
     scores = {name: HeldOutScore(**stored[name]) for name in ("ridge", "networks")}
     report = RegressionReport(**{**stored, **scores})
+    usage = tuple(from_plain(ValueUsage, each) for each in meta["usage"])
     if "recipe" not in meta:
-        return Regression(encoder, Ridge(float(tensors["constant"]), tensors["effects"].numpy()), report)
+        return Regression(encoder, Ridge(float(tensors["constant"]), tensors["effects"].numpy()), report, usage)
     networks = Networks(len(encoder.pairs), NetworkRecipe(**meta["recipe"]))
     networks.load_state_dict(tensors)
-    return Regression(encoder, Ensemble(networks.eval(), meta["mean"], meta["spread"]), report)
+    return Regression(encoder, Ensemble(networks.eval(), meta["mean"], meta["spread"]), report, usage)
+
+
+def _log_usage(fitted: Regression, path: Path) -> None:
+    """Log which measured values a regression uses, at a level that is visible by default."""
+    for line in describe_usage(fitted.usage, source=f"regression of {path.name}"):
+        log.warning("%s", line)
 
 
 def _log_progress(stage: str, done: int, total: int) -> None:

@@ -36,10 +36,12 @@ _simple_location: Any = SimpleLocation
 
 LEFT_OUT, FINDINGS = "left_out.csv", "findings.csv"
 NAME = "design"
+MAX_OWN_NAME = 20
+"""Characters of a user's name of a design in an identifier."""
 
 
 def make_identifiers(candidates: Sequence[Candidate[str]], *, name: str = NAME) -> list[str]:
-    """Return stable identifiers without spaces, e.g. `design-001-3f2a9c81`.
+    """Return stable identifiers without spaces, e.g. `design-001-3f2a9c81`; a name that the user gave follows.
 
     Args:
         candidates: `n` candidates, best first.
@@ -52,7 +54,9 @@ def make_identifiers(candidates: Sequence[Candidate[str]], *, name: str = NAME) 
         raise InvdesignError(
             f"deliverables: name must begin with a letter and have at most 16 letters, digits, _ and -, got {name!r}"
         )
-    return [f"{name}-{label}" for label in _short_labels(candidates)]
+    own = [re.sub(r"[^A-Za-z0-9_-]+", "_", candidate.name).strip("_")[:MAX_OWN_NAME] for candidate in candidates]
+    labels = _short_labels(candidates)
+    return ["-".join(part for part in (name, label, given) if part) for label, given in zip(labels, own, strict=True)]
 
 
 def fasta(

@@ -65,9 +65,9 @@ def test_a_file_of_other_content_is_rejected_unless_it_is_not_pinned(tmp_path, c
 
 def test_several_files_give_one_corpus_without_repeats(tmp_path, crystals):
     write(crystals[:3], tmp_path / "a.csv", columns={"y": [1, 2, 3]})
-    write(crystals[2:], tmp_path / "b.csv", columns={"y": [30, 4]})
+    write(crystals[2:], tmp_path / "b.csv", columns={"y": [3.5, 4]})
     corpus = table([tmp_path / "a.csv", tmp_path / "b.csv"], properties={"y": "y"})
-    assert corpus.designs == crystals and corpus.properties["y"].tolist() == [1, 2, 3, 4]
+    assert corpus.designs == crystals and corpus.properties["y"].tolist() == [1, 2, 3.25, 4]
     (rejection,) = corpus.rejected
     assert rejection.row == 2 and rejection.text.startswith("b.csv: ")
     assert rejection.reason == "the same crystal as row 4 of a.csv"

@@ -16,6 +16,7 @@ from invdesign.domains.crystals.crystal import Crystal, Orbit
 from invdesign.domains.crystals.io.files import read
 from invdesign.domains.crystals.io.writing import WRITTEN, dft_inputs, precursors, write
 from invdesign.domains.crystals.symmetry.canonical import canonical, key, make
+from invdesign.domains.crystals.symmetry.wyckoff import operators
 from invdesign.io.cells import safe_cell
 
 COLUMNS = {"id": ["c-1", "c-2", "c-3", "c-4"], "energy [eV/atom]": [1.5, math.nan, -2.0, 3.25]}
@@ -58,7 +59,9 @@ def test_a_general_position_of_many_space_groups_is_the_same_after_a_cif(tmp_pat
         ("O", np.array([0.31, 0.07, 0.19])),
         ("F", np.array([0.02, 0.41, 0.13])),
     ]
-    crystal = canonical(make(space_group, (27.0, 29.0, 33.0, 81.0, 99.0 if space_group < 16 else 90.0, 97.0), atoms))
+    scale = (len(operators(space_group)[0]) * 3 * 25 / (27 * 29 * 33)) ** (1 / 3)
+    angles = (81.0, 99.0 if space_group < 16 else 90.0, 97.0)
+    crystal = canonical(make(space_group, (27.0 * scale, 29.0 * scale, 33.0 * scale, *angles), atoms))
     write([crystal], tmp_path / "x.cif")
     (restored,) = read(tmp_path / "x.cif", symprec=0.01).designs
     assert restored.space_group == space_group and key(restored) == key(crystal)

@@ -1,0 +1,61 @@
+"""Ranges of numeric settings, checked before anything is imported; the key is the name of the parameter."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from invdesign.config.signatures import Parameter
+
+MAX_INTEGER = 2**53
+"""Largest whole number that JSON and float64 hold exactly."""
+_COUNTS = (
+    "batch beam budget chunk depth d embedding generations layers max_designs max_empty_rounds max_fit_points "
+    "max_points n_components n_elites n_inducing n_parents n_regions n_samples n_seeds n_shortlist oversample samples "
+    "shortlist width workers"
+)
+_NOT_NEGATIVE = (
+    "beta checkpoint_minutes density_weight draw_seed epochs failure_tolerance finetune_every free_bits held_out "
+    "information_epochs learning_rate max_minutes max_tasks min_distance min_epochs min_steps n_baseline "
+    "n_merges n_random n_replay n_strained noise noise_floor patience seed success_tolerance validate_every warmup "
+    "weight weight_decay"
+)
+_FRACTIONS = (
+    "crossover_rate fraction input_dropout max_failure_rate move_rate offset_fraction paste_rate prior shift_rate "
+    "swap_rate token_dropout"
+)
+RANGES: dict[str, tuple[float, float]] = {
+    **dict.fromkeys(_COUNTS.split(), (1, math.inf)),
+    **dict.fromkeys(_NOT_NEGATIVE.split(), (0, math.inf)),
+    **dict.fromkeys(_FRACTIONS.split(), (0, 1)),
+    "min_plausibility": (0, 100),
+    "min_rank_correlation": (-1, 1),
+    "percentile": (0, 100),
+}
+"""Smallest and largest value of a setting; both are allowed."""
+POSITIVE = ("epochs", "min_epochs", "learning_rate", "length", "timeout")
+"""Settings that must be larger than 0."""
+
+
+def out_of_range(parameter: Parameter, given: Any) -> str:
+    """Return why a number is no value of a parameter; an empty string where it is one, or no number.
+
+    Example:
+        >>> out_of_range(Parameter("max_failure_rate", "float", "0.5"), 3.0)
+        'expected a number from 0 to 1, got 3.0'
+    """
+    if isinstance(given, list | tuple):
+        return next(filter(None, (out_of_range(parameter, item) for item in given)), "")
+    if not isinstance(given, int | float) or isinstance(given, bool):
+        return ""
+    if math.isinf(given) and parameter.default not in ("inf", "-inf", "math.inf", "-math.inf", "None"):
+        return f"expected a finite number, got {given}"
+    if isinstance(given, int) and abs(given) > MAX_INTEGER:
+        return f"expected a number up to 2**53, got one of {len(str(abs(given)))} digits"
+    if parameter.name in POSITIVE and given <= 0:
+        return f"expected a number above 0, got {given}"
+    low, high = RANGES.get(parameter.name, (-math.inf, math.inf))
+    if low <= given <= high:
+        return ""
+    limits = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+    return f"expected a number {limits}, got {given}"

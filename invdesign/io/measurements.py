@@ -1,0 +1,215 @@
+"""Measured values of the rows of a file: which design each belongs to, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from invdesign.core import Array
+from invdesign.core.value_usage import ValueUsage, row_ranges
+from invdesign.io.cells import plain_cell
+from invdesign.io.measured_values import Column, MeasuredValue, read_column
+from invdesign.io.repeats import find_contradictions, merge_values
+
+
+class _Row(Protocol):
+    """What is read of a row."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def separator(self) -> str: ...
+    @property
+    def cells(self) -> Mapping[str, object]: ...
+    @property
+    def units(self) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class MergedMeasurements:
+    """Measured values of designs, by property."""
+
+    properties: Mapping[str, Array]
+    """Mean of the values of each design, NaN where unknown."""
+    errors: Mapping[str, Array]
+    """Standard error of each mean, NaN where not known."""
+    bounds: Mapping[str, Array]
+    """1 where the true value is above the one given, -1 where it is below, 0 for a plain value."""
+    usage: tuple[ValueUsage, ...]
+    """Account of each property."""
+
+
+@dataclass(eq=False)
+class Measurements:
+    """Measured values of rows, and the design of each row; made by `Measurements.read`."""
+
+    rows: Sequence[_Row]
+    """Rows of the file."""
+    columns: Mapping[str, Column]
+    """Values by property, one for each row."""
+    headings: Mapping[str, str]
+    """Column of each property, for messages."""
+    designs: dict[int, int] = field(default_factory=dict)
+    """Design of each row."""
+    dropped: dict[int, str] = field(default_factory=dict)
+    """Why a row has no design."""
+
+    @classmethod
+    def read(cls, rows: Iterable[_Row], properties: Mapping[str, str]) -> Measurements:
+        """Read the values of all rows.
+
+        Args:
+            rows: Rows of the file.
+            properties: Measured properties: name -> column.
+        """
+        given = list(rows)
+        return cls(given, {name: _read_property(given, column) for name, column in properties.items()}, properties)
+
+    def problems(self, i: int) -> list[str]:
+        """Return what is wrong with the values of a row."""
+        return [
+            f"column {self.headings[name]!r} has {column.problems[i]}"
+            for name, column in self.columns.items()
+            if column.problems[i]
+        ]
+
+    def assign(self, i: int, design: int) -> bool:
+        """Record the design of a row, and return whether the row has a value."""
+        self.designs[i] = design
+        return any(column.values[i] is not None for column in self.columns.values())
+
+    def drop(self, i: int, reason: str) -> None:
+        """Record why a row has no design."""
+        self.dropped[i] = reason
+
+    def stop_after(self, i: int, reason: str) -> None:
+        """Record that the rows after one are not used."""
+        for later in range(i + 1, len(self.rows)):
+            self.dropped[later] = reason
+
+    def merge(self, n: int, names: Sequence[str]) -> MergedMeasurements:
+        """Return the values of `n` designs.
+
+        Args:
+            n: Number of designs.
+            names: Name of each design, for messages; empty where unknown.
+        """
+        properties, errors, bounds, usage = {}, {}, {}, []
+        for name, column in self.columns.items():
+            groups: dict[int, list[int]] = {}
+            for i, design in self.designs.items():
+                if column.values[i] is not None:
+                    groups.setdefault(design, []).append(i)
+            y, error, bound = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
+            for design, rows in groups.items():
+                merged = merge_values(_known(column, rows))
+                y[design], error[design], bound[design] = merged.value, merged.error, merged.bound
+            properties[name], errors[name], bounds[name] = y, error, bound
+            usage.append(self._account(name, column, groups, bound, names))
+        return MergedMeasurements(properties, errors, bounds, tuple(usage))
+
+    def _account(
+        self, name: str, column: Column, groups: Mapping[int, Sequence[int]], bound: Array, names: Sequence[str]
+    ) -> ValueUsage:
+        """Return what became of the values of a property."""
+        unused: dict[str, list[int]] = {}
+        missing = []
+        for i in range(len(self.rows)):
+            if column.problems[i]:
+                unused.setdefault(column.problems[i], []).append(i)
+            elif column.values[i] is None:
+                missing.append(i)
+            elif i not in self.designs:
+                unused.setdefault(self.dropped.get(i, "not read"), []).append(i)
+        n_used = sum(map(len, groups.values()))
+        contradictory = find_contradictions({design: _known(column, rows) for design, rows in groups.items()})
+        return ValueUsage(
+            name,
+            n_values=n_used + sum(map(len, unused.values())),
+            n_used=n_used,
+            n_designs=len(groups),
+            unit=column.unit,
+            unused={reason: self._rows_text(rows) for reason, rows in unused.items()},
+            missing=self._rows_text(missing),
+            n_missing=len(missing),
+            notes=(*column.notes, *_notes(column, groups, bound)),
+            contradictions=tuple(self._contradiction(column, groups[k], names[k]) for k in contradictory),
+        )
+
+    def _contradiction(self, column: Column, rows: Sequence[int], name: str) -> str:
+        """Return the smallest and the largest of contradictory values with their rows."""
+        ordered = sorted(rows, key=lambda i: _value(column, i).value)
+        low, high = ordered[0], ordered[-1]
+        design = f"{name}: " if name else ""
+        counts = "the mean" if not any(_value(column, i).bound for i in rows) else "the plain value"
+        return (
+            f"{design}{_text(_value(column, low))} (row {self._rows_text([low])}) contradicts "
+            f"{_text(_value(column, high))} (row {self._rows_text([high])}); {counts} of {len(rows)} values counts"
+        )
+
+    def _rows_text(self, rows: Sequence[int]) -> str:
+        several = len({row.file for row in self.rows}) > 1
+        return row_ranges([(self.rows[i].file if several else "", self.rows[i].number) for i in rows])
+
+
+def _read_property(rows: Sequence[_Row], column: str) -> Column:
+    """Return the values of a column; the cells of each file are read together."""
+    values: list[MeasuredValue | None] = [None] * len(rows)
+    problems = [""] * len(rows)
+    units: list[str] = []
+    notes: list[str] = []
+    files: dict[tuple[str, str, str], list[int]] = {}
+    for i, row in enumerate(rows):
+        files.setdefault((row.file, row.separator, row.units.get(column, "")), []).append(i)
+    for (_, separator, unit), own in files.items():
+        cells = [plain_cell(str(rows[i].cells.get(column, "")).strip()) for i in own]
+        part = read_column(cells, heading_unit=unit, separator=separator)
+        for k, i in enumerate(own):
+            values[i], problems[i] = part.values[k], part.problems[k]
+        units.append(part.unit)
+        notes += part.notes
+    return Column(
+        tuple(values), tuple(problems), next((unit for unit in units if unit), ""), tuple(dict.fromkeys(notes))
+    )
+
+
+def _value(column: Column, i: int) -> MeasuredValue:
+    value = column.values[i]
+    assert value is not None
+    return value
+
+
+def _known(column: Column, rows: Sequence[int]) -> list[MeasuredValue]:
+    return [_value(column, i) for i in rows]
+
+
+def _text(value: MeasuredValue) -> str:
+    return f"{({1: '>', -1: '<'}).get(value.bound, '')}{value.value:g}"
+
+
+def _notes(column: Column, groups: Mapping[int, Sequence[int]], bound: Array) -> list[str]:
+    """Return what was merged, and which values are not plain."""
+    notes = []
+    repeated = [rows for rows in groups.values() if len(rows) > 1]
+    if repeated:
+        spreads = [np.var([_value(column, i).value for i in rows], ddof=1) for rows in repeated]
+        sd = float(np.sqrt(np.average(spreads, weights=[len(rows) - 1 for rows in repeated])))
+        notes.append(
+            f"{sum(map(len, repeated)):,} values of {len(repeated):,} repeated design{'s' if len(repeated) > 1 else ''}"
+            f" merged into their means (standard deviation of the repeats {sd:.3g})"
+        )
+    n_bounds = int(np.count_nonzero(bound))
+    if n_bounds:
+        notes.append(
+            f"{n_bounds:,} design{'s' if n_bounds > 1 else ''} with a bound alone (> or <), which is used as the value"
+        )
+    used = [i for rows in groups.values() for i in rows]
+    n_approximate = sum(_value(column, i).is_approximate for i in used)
+    if n_approximate:
+        notes.append(f"{n_approximate:,} approximate value{'s' if n_approximate > 1 else ''} (~) used as plain")
+    return notes

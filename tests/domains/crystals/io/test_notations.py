@@ -1,0 +1,153 @@
+"""Notations in which crystals are sent, what a file states of itself, and limits before anything is allocated."""
+
+import json
+
+import pytest
+from crystal_texts import FM3M, ORIGIN_1, ORIGIN_2, POSCAR, cif, diamond, operators, structure_dictionary
+
+from invdesign.core import InvdesignError
+from invdesign.domains.crystals.io import records
+from invdesign.domains.crystals.io.files import read
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["POSCAR_1", "CONTCAR.relax", "mgo.CONTCAR", "mgo.vasp", "MgO_POSCAR", "contcar", "1.POSCAR.vasp", "mgo.VASP"],
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        POSCAR,
+        POSCAR.replace("Direct", "Selective dynamics\nDirect").replace(".5\n", ".5 T T F\n"),
+        POSCAR.replace("\n1.0\n", "\n-74.72\n"),
+        POSCAR.replace("Direct", "Cartesian").replace(".5", "2.106"),
+        POSCAR.replace("Mg O", "Mg_pv O"),
+    ],
+)
+def test_names_and_layouts_of_poscars(tmp_path, name, text):
+    (crystal,) = read(write(tmp_path / name, text)).designs
+    assert (crystal.formula, crystal.space_group) == ("MgO", 225)
+
+
+@pytest.mark.parametrize("name", ["NaCl.CIF", "salt.mcif", "salt.Cif"])
+def test_suffixes_in_any_case(tmp_path, name):
+    assert read(write(tmp_path / name, cif())).designs[0].formula == "ClNa"
+
+
+def test_a_magnetic_cif_is_read_without_time_reversal(tmp_path):
+    magnetic = (
+        "loop_\n_space_group_symop_magn_operation.xyz\nx,y,z,+1\n-x,-y,-z,+1\n"
+        "loop_\n_space_group_symop_magn_centering.xyz\nx,y,z,+1\nx+1/2,y+1/2,z,+1\nx+1/2,y,z+1/2,-1\nx,y+1/2,z+1/2,-1"
+    )
+    text = cif("Mn1 Mn 0 0 0\nO1 O .5 .5 .5", magnetic, a="4.44")
+    (crystal,) = read(write(tmp_path / "x.mcif", text)).designs
+    assert (crystal.formula, crystal.space_group, crystal.n_atoms) == ("MnO", 225, 8)
+
+
+def test_a_folder_of_runs_accounts_for_every_file(tmp_path):
+    folder = tmp_path / "runs"
+    for name in ("a/POSCAR", "a/CONTCAR", "b/POSCAR_1"):
+        write(folder / name, POSCAR)
+    for name in ("a/INCAR", "a/vasprun.xml", "notes.txt", "b/CONTCAR"):
+        write(folder / name, "")
+    write(folder / "b/c/salt.cif", cif())
+    write(folder / "broken.json", "{")
+    corpus = read(folder)
+    assert [crystal.formula for crystal in corpus.designs] == ["MgO", "ClNa"]
+    told = {rejection.text: rejection.reason for rejection in corpus.rejected}
+    assert told["b/CONTCAR: CONTCAR"].startswith("an empty file")
+    assert told["runs/a: INCAR"] == told["runs: notes.txt"] == "not read: no format of crystals"
+    assert "CONTCAR" in told["runs/a: POSCAR"] and "CONTCAR" in told["runs/a: vasprun.xml"]
+    assert any("same crystal" in reason for reason in told.values())
+    assert any("no JSON" in reason for reason in told.values())
+    with pytest.raises(InvdesignError, match="Give the CONTCAR of the run"):
+        read(folder / "a/vasprun.xml")
+
+
+def test_structures_in_json_files_and_columns(tmp_path):
+    given = structure_dictionary()
+    assert read(write(tmp_path / "x.json", json.dumps(given))).designs[0].formula == "ClNa"
+    assert len(read(write(tmp_path / "y.json", json.dumps([given, given]))).rejected) == 1
+    cells = [json.dumps(given).replace('"', '""'), POSCAR, "../x.json", "no.cif", "some words"]
+    table = "id,structure,gap\n" + "".join(f'{i},"{cell}",{i}\n' for i, cell in enumerate(cells))
+    corpus = read(write(tmp_path / "t" / "x.csv", table), properties={"gap": "gap"})
+    assert [crystal.formula for crystal in corpus.designs] == ["ClNa", "MgO"]
+    reasons = [rejection.reason for rejection in corpus.rejected]
+    assert reasons[0] == "the same crystal as row 2" and "'no.cif'" in reasons[1] and "some words" in reasons[2]
+    with pytest.raises(InvdesignError, match="partial occupancies"):
+        read(write(tmp_path / "z.json", json.dumps(structure_dictionary(0.5))))
+
+
+def test_the_option_for_a_column_of_another_name_is_named_with_the_column(tmp_path):
+    table = write(tmp_path / "x.csv", f'id,mine,gap\n1,"{cif()}",2\n')
+    with pytest.raises(InvdesignError, match=r"--column NAME, or structure_column in a campaign \(mine\)"):
+        read(table)
+    assert len(read(table, structure_column="mine")) == 1
+
+
+@pytest.mark.parametrize(
+    ("stated", "x", "n_atoms"),
+    [
+        (ORIGIN_1, "0", 8),
+        (ORIGIN_2, ".125", 8),
+        (f"{ORIGIN_2}\n_cell_formula_units_Z 8\n_chemical_formula_sum C1", "0", 8),
+        (f"{ORIGIN_1}\n_exptl_crystal_density_diffrn 3.51", ".125", 8),
+    ],
+)
+def test_the_other_origin_is_taken_where_the_file_states_what_only_it_gives(tmp_path, stated, x, n_atoms):
+    corpus = read(write(tmp_path / "x.cif", diamond(stated, x)))
+    assert (corpus.designs[0].space_group, corpus.designs[0].n_atoms) == (227, n_atoms)
+    assert all(rejection.reason.startswith("repaired: the atoms fit F d -3 m") for rejection in corpus.rejected)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (diamond(f"{ORIGIN_1}\n_exptl_crystal_density_diffrn 7.03", "0"), r"3\.516 g/cm3, the file states 7\.03"),
+        (
+            diamond(f"{ORIGIN_1}\n_cell_formula_units_Z 16\n_chemical_formula_sum C", "0"),
+            "8 atoms in the cell, .* Z = 16",
+        ),
+        (cif(stated=f"{FM3M}\n_cell_volume 100"), r"179\.4 A\^3, the file states 100"),
+        (cif("Na1 Cl 0 0 0\nCl1 Na .5 .5 .5"), "'Na1' has the type Cl"),
+        (cif(b="6.5"), "contradict the symmetry operators"),
+        (cif(stated=operators("x,y,z", "x,y,y")), "'x,y,y' is no symmetry operator"),
+        (cif(stated=operators("x,y,z", "2x,y,z")), "is no symmetry operator"),
+        (cif(stated=operators("x,y,z", "y,z,x")), "are no group"),
+        (cif(stated=operators(*["x,y,z"] * 100_000)), "100,000 symmetry operators"),
+        (cif(a="564"), "cell lengths 564, 564, 564 A"),
+        (cif(a="56.4"), "A.3 each, allowed"),
+        (cif(a="-5.64"), "cell lengths -5.64"),
+        (cif(a="5" * 5000), "_cell_length_a is '5555"),
+        (cif(a="1e400"), "1e400"),
+        (cif("O1 O .5 .5 .5\nH1 H .5 .58 .5\nH2 H .5 .48 .578", "", a="12"), r"a molecule in a box \(H2O"),
+        (cif("\n".join(f"Na{i} Na {i / 2e5} 0 0" for i in range(200_000)), ""), "200,000 sites"),
+    ],
+)
+def test_a_file_that_contradicts_itself_or_a_limit_is_refused(tmp_path, text, reason):
+    with pytest.raises(InvdesignError, match=reason):
+        read(write(tmp_path / "x.cif", text))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"lattice":' * 50_000, '{"lattice": %s}' % ("9" * 5000), "[1, null]"])
+def test_json_that_is_no_structure_is_refused(tmp_path, text):
+    with pytest.raises(InvdesignError, match=r"x\.json"):
+        read(write(tmp_path / "x.json", text))
+
+
+def test_positions_with_four_digits_move_onto_special_positions(tmp_path):
+    text = cif("Zn1 Zn .3333 .6667 0\nS1 S .3333 .6667 .375", "_symmetry_space_group_name_H-M 'P 63 m c'", a="3.82")
+    text = text.replace("_length_c 3.82", "_length_c 6.26").replace("_gamma 90", "_gamma 120")
+    corpus = read(write(tmp_path / "x.cif", text))
+    assert (corpus.designs[0].space_group, corpus.designs[0].n_atoms, corpus.rejected) == (186, 4, ())
+
+
+def test_values_of_cells_are_read_only_where_they_are_wanted(tmp_path):
+    path = write(tmp_path / "x.cif", cif(stated=f"{FM3M}\n_gap 5.0"))
+    assert records.rows(path)[0].cells == {} and records.rows(path, wanted=["_gap"])[0].cells == {"_gap": "5.0"}
