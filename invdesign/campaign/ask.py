@@ -238,11 +238,11 @@ class _Nearby(Generic[D]):
     def of(cls, engine: Engine[D, B], state: State[D], policy: MutationPolicy, index: int) -> _Nearby[D] | None:
         """Return the region's own best designs, the best of the other regions, and of all; None without any."""
         n = policy.n_parents
-        groups = [members(state, i) for i in range(len(state.regions))]
+        groups = [[c for c in members(state, i) if c.is_placed] for i in range(len(state.regions))]
         shares = [
             (n - n // 4, groups[index : index + 1]),
             (max(1, n // (4 * max(1, len(groups)))), groups),
-            (n, [list(state.history)]),
+            (n, [[c for c in state.history if c.is_placed]]),
         ]
         ranked: list[Candidate[D]] = []
         for share, part in shares:
@@ -331,7 +331,7 @@ def _candidates(
 
 def _parents(engine: Engine[D, B], state: State[D], proposals: Tensor) -> list[tuple[str, ...]]:
     """Return the key of the measured design nearest to each proposal."""
-    measured = [c for c in state.history if c.status == "measured"]
+    measured = [c for c in state.history if c.status == "measured" and c.is_placed]
     if not measured or not len(proposals):
         return [()] * len(proposals)
     distances = engine.latent_space.geometry.distance(proposals, torch.stack([c.z for c in measured]))

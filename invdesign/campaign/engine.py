@@ -14,8 +14,12 @@ from torch import Tensor
 from invdesign.campaign.definition import Campaign
 from invdesign.core import B, Candidate, Corpus, D, Encoding
 from invdesign.core.capabilities import features
+from invdesign.core.protocols import Features
 from invdesign.latent.space import LatentSpace
 from invdesign.latent.training_keys import TrainingKeys
+
+FAR = 1e3
+"""Distance [sd of the corpus] of designs without a latent: some thirty lengthscales."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +70,45 @@ class Engine(Generic[D, B]):
 
     def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""
-        Z = torch.stack([c.z for c in candidates])
+        Z = separate_unplaced(torch.stack([c.z for c in candidates]))
         if not self.campaign.surrogates.use_features:
             return Z
         return torch.cat([Z, self.features.of(candidates)], dim=1)
 
+    def informative(self, candidates: Sequence[Candidate[D]]) -> list[Candidate[D]]:
+        """Return the candidates that a surrogate can read: without features those with a latent."""
+        if self.campaign.surrogates.use_features and isinstance(self.features.encoding, Features):
+            return list(candidates)
+        return [c for c in candidates if c.is_placed]
+
     def with_latent_space(self, latent_space: LatentSpace[D, B]) -> Engine[D, B]:
         """Return the engine with another latent space, e.g. a fine-tuned one; features stay valid."""
         return replace(self, latent_space=latent_space)
+
+
+def separate_unplaced(Z: Tensor) -> Tensor:
+    """Return latents where those of designs without a place (NaN) are far from all others and from each other.
+
+    A stationary kernel on the latents then relates them to nothing, so that only their features count.
+
+    Args:
+        Z: `n x d` latents.
+
+    Example:
+        >>> separate_unplaced(torch.tensor([[0.5, 0.1], [torch.nan, torch.nan]]))
+        tensor([[5.0000e-01, 1.0000e-01],
+                [1.0000e+03, 0.0000e+00]])
+    """
+    rows = (~Z.isfinite().all(1)).nonzero()[:, 0]
+    if not len(rows):
+        return Z
+    separated, d = Z.clone(), Z.shape[1]
+    separated[rows] = 0.0
+    # Every axis in both directions, then farther out: squared distances stay small enough for float64.
+    numbers = torch.arange(len(rows))
+    signs = torch.where(numbers // d % 2 == 0, 1.0, -1.0).to(Z.dtype)
+    separated[rows, numbers % d] = signs * FAR * (1 + numbers // (2 * d)).to(Z.dtype)
+    return separated
 
 
 def make_engine(

@@ -14,6 +14,7 @@ import numpy as np
 
 from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.placement import describe_errors, place
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
 from invdesign.core import (
@@ -74,26 +75,28 @@ def initialize(
         source = _adapt_source(campaign, campaign.domain, source)
     start = _measured_rows(campaign, source) if is_given else _drawn_rows(campaign, source)
     designs = [source.designs[i] for i in start.rows]
-    Z = latent_space.encode(designs)
-    log_density = latent_space.log_density(Z)
-    percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
+    placement = place(latent_space, designs)
     candidates = tuple(
         Candidate(
             design,
             campaign.domain.key(design),
-            Z[row],
+            placement.Z[row],
             origin="given" if is_given else "seed",
             y=start.values[row],
             name=source.names[start.rows[row]] if source.names else "",
             error=start.errors[row],
             bound=start.bounds[row],
             status="measured" if is_given else "pending",
-            log_density=float(log_density[row]),
-            percentile=float(percentile[row]),
+            log_density=float(placement.log_density[row]),
+            percentile=float(placement.percentile[row]),
         )
         for row, design in enumerate(designs)
     )
-    return BatchSelected(candidates, RoundRecord(0, notes=start.notes))
+    problems = describe_errors(placement.errors)
+    is_read = len(engine.informative(candidates)) == len(candidates)
+    use = "the surrogate reads their features alone" if is_read else "the surrogate does not read them"
+    notes = (*start.notes, f"{problems}: {use}, and no trust region starts from them") if problems else start.notes
+    return BatchSelected(candidates, RoundRecord(0, notes=notes))
 
 
 def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: bool) -> None:

@@ -203,7 +203,7 @@ def _predict(
     The surrogate is fitted on the properties themselves: the utility of a target value does not say on which side of it
     a design lies.
     """
-    measured = [c for c in history if c.status == "measured"]
+    measured = engine.informative([c for c in history if c.status == "measured"])
     if not measured:
         return candidates, ()
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)

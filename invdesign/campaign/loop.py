@@ -168,8 +168,9 @@ def finetune_latent_space(
     """Fine-tune the VAE on the history, and encode the history again."""
     campaign = engine.campaign
     assert campaign.finetuning.finetune is not None
-    designs = [c.design for c in state.history]
-    U = campaign.utilities(state.history)
+    history = [c for c in state.history if c.is_placed]
+    designs = [c.design for c in history]
+    U = campaign.utilities(history)
     merit = U[:, 0]
     if U.shape[1] > 1:
         merit = np.full(len(designs), np.nan)
@@ -181,7 +182,7 @@ def finetune_latent_space(
     log_density = latent_space.log_density(Z)
     percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
     latents: dict[str, tuple[Tensor, float, float]] = {
-        c.key: (Z[i], float(log_density[i]), float(percentile[i])) for i, c in enumerate(state.history)
+        c.key: (Z[i], float(log_density[i]), float(percentile[i])) for i, c in enumerate(history)
     }
     event = Retrained(latents)
     if recorder:

@@ -24,8 +24,11 @@ def members(state: State[D], index: int) -> list[Candidate[D]]:
 
 
 def choose_root(engine: Engine[D, B], state: State[D], roots: Sequence[str]) -> str | None:
-    """Return the key of the elite design farthest from given ones: the best design where none is given."""
-    history = state.history
+    """Return the key of the elite design farthest from given ones: the best design where none is given.
+
+    A design that the latent space cannot write is no root: its latent is that of another design.
+    """
+    history = [c for c in state.history if c.is_placed]
     elite = rank(engine.campaign.ranking_utilities(history))
     if not elite:
         return None

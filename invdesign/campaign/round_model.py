@@ -26,10 +26,14 @@ MIN_FAILURES = 5
 
 @dataclass(frozen=True, eq=False)
 class RoundModel:
-    """Surrogates fitted on the measured designs (`n`)."""
+    """Surrogates fitted on the measured designs.
+
+    Designs without a latent are part of the fit where there are features, and not among the `n` designs from which a
+    search starts.
+    """
 
     X: Tensor
-    """`n x (d + f)` inputs."""
+    """`n x (d + f)` inputs of the designs with a latent."""
     U: Tensor
     """`n x m` transformed utilities; the surrogate's mean where an objective was not measured."""
     Y: Tensor
@@ -86,11 +90,13 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     """
     campaign, d = engine.campaign, engine.latent_space.d
     surrogates = campaign.surrogates
-    measured = [c for c in state.evaluated if c.status == "measured" and any(map(math.isfinite, c.y))]
+    found = [c for c in state.evaluated if c.status == "measured" and any(map(math.isfinite, c.y))]
+    measured = engine.informative(found)
     U, notes = _known_utilities(engine, measured)
     is_known = np.asarray(np.isfinite(U).any(axis=1))
     measured, U = [c for c, ok in zip(measured, is_known, strict=True) if ok], U[is_known]
-    if not measured or campaign.search.acquire is None:
+    is_placed = torch.tensor([c.is_placed for c in measured], dtype=torch.bool)
+    if not is_placed.any() or campaign.search.acquire is None:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
     X = engine.inputs(measured)
@@ -99,17 +105,20 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     errors = _known_errors(campaign, measured, U, transformed)
     fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors)
     latent_surrogate = surrogates.latent_surrogate if X.shape[1] > d else None
+    placed_errors = None if errors is None else errors[is_placed]
     fitted_latent = (
-        fit_robustly(latent_surrogate, X[:, :d], transformed, d=d, errors=errors) if latent_surrogate else None
+        fit_robustly(latent_surrogate, X[is_placed][:, :d], transformed[is_placed], d=d, errors=placed_errors)
+        if latent_surrogate
+        else None
     )
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
     feasibility = _fit_feasibility(engine, state)
-    waiting = state.open
+    waiting = engine.informative(state.open)
     pending = engine.inputs(waiting) if waiting else X[:0]
     return RoundModel(
-        X,
-        fill_unknown(transformed, fitted.model, X),
-        Y,
+        X[is_placed],
+        fill_unknown(transformed, fitted.model, X)[is_placed],
+        Y[is_placed],
         d,
         replace(fitted, notes=(*notes, *fitted.notes)),
         fitted_latent,
@@ -236,7 +245,7 @@ def _known_errors(
 
 def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | None:
     """Return the latent of the incumbent of a trust region; of several objectives a random member of its front."""
-    own = members(state, index)
+    own = [c for c in members(state, index) if c.is_placed]
     best = pareto_front(engine.campaign.ranking_utilities(own))
     if not best:
         return None
@@ -245,7 +254,9 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
 
 def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor], Tensor] | None:
     """Return the log-probability that a design can be measured; None while few measurements failed."""
-    finished: list[Candidate[D]] = [c for c in state.evaluated if c.status == "measured" or c.status in FAILED]
+    finished: list[Candidate[D]] = engine.informative(
+        [c for c in state.evaluated if c.status == "measured" or c.status in FAILED]
+    )
     is_feasible = torch.tensor([c.status == "measured" for c in finished])
     if (~is_feasible).sum() < MIN_FAILURES:
         return None

@@ -253,6 +253,7 @@ def check_data(arguments: argparse.Namespace) -> int:
     n_repaired = sum(row["reason"].startswith("repaired") for row in rows if row["is_kept"])
     n_lost = sum(not row["is_kept"] for row in rows)
     is_complete = not n_lost and all(usage.n_used == usage.n_values for usage in found.usage)
+    models = _describe_models(arguments, found)
     if arguments.rejected:
         from invdesign.io.tables import write_table
 
@@ -261,6 +262,7 @@ def check_data(arguments: argparse.Namespace) -> int:
     if arguments.json:
         facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
         facts["measured_values"] = to_plain(found.usage)
+        facts["models"] = models
         terminal.print_json({**facts, "rejected": rows})
         return 0 if is_complete else 1
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
@@ -269,6 +271,8 @@ def check_data(arguments: argparse.Namespace) -> int:
         print(f"  {name}: {n:,} value{'' if n == 1 else 's'}")
     for line in describe_usage(found.usage):
         print(line)
+    for line in models.values():
+        print(f"  {line}")
     for row in rows[:20]:
         print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
     if len(rows) > 20:
@@ -371,6 +375,27 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     }
 
 
+def _domain(arguments: argparse.Namespace) -> Domain[Any, Any]:
+    """Return the domain that --domain names."""
+    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
+    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
+    domain: Domain[Any, Any] = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
+    return domain
+
+
+def _describe_models(arguments: argparse.Namespace, found: Corpus[Any]) -> dict[str, str]:
+    """Return for each model that ships with a domain what it writes, and which designs of a file it cannot write."""
+    from invdesign.campaign.placement import describe_errors
+    from invdesign.core.capabilities import describe_alphabet, placement_errors
+    from invdesign.latent.prepare import shipped_encodings
+
+    lines = {}
+    for name, encoding in shipped_encodings(_domain(arguments)).items():
+        problems = describe_errors(placement_errors(encoding, found.designs)) or "all designs can be written"
+        lines[name] = f"the shipped model {name} writes {describe_alphabet(encoding)}: {problems}"
+    return lines
+
+
 def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     """Return the designs of a file; where columns are named, as `corpus=<domain>/table` reads them.
 
@@ -384,9 +409,7 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     from invdesign.io.design_files import read_designs
     from invdesign.io.design_tables import TABLES, measured_columns
 
-    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
-    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
-    domain = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
+    domain = _domain(arguments)
     path = Path(arguments.file)
     pairs = [text.partition("=") for text in arguments.property]
     properties = {name: column or name for name, _, column in pairs}

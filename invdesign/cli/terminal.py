@@ -128,6 +128,8 @@ def print_model_card(card: Mapping[str, Any]) -> None:
 
     corpus, diagnosis = card.get("corpus", {}), card.get("diagnosis", {})
     print(f"trained on {corpus.get('designs', 0):,} designs of {corpus.get('name', 'an unknown corpus')}")
+    if card.get("writes"):
+        print(f"writes {card['writes']}")
     for line in describe(diagnosis) if diagnosis else ():
         print(line if line.startswith("warning") else f"  {line}")
 

@@ -15,11 +15,13 @@ import numpy as np
 
 from invdesign.core.errors import InvdesignError
 from invdesign.core.protocols import (
+    Alphabet,
     DesignSpace,
     Encoding,
     Equivalence,
     Features,
     Oracle,
+    PlacementCheck,
     Preparable,
     Presentation,
     Sanity,
@@ -51,6 +53,18 @@ def draw(domain: DesignSpace[D], design: D) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 60" role="img">'
         f'<text x="8" y="35" font-family="monospace" font-size="13">{escape(shown)}</text></svg>'
     )
+
+
+def placement_errors(encoding: Encoding[D, B], designs: Sequence[D]) -> list[str]:
+    """Return for each design why a model cannot write it: the errors of the encoding where it does not distinguish."""
+    if isinstance(encoding, PlacementCheck):
+        return encoding.placement_errors(designs)
+    return encoding.errors(designs)
+
+
+def describe_alphabet(encoding: Encoding[D, B]) -> str:
+    """Return what a model can write, in words; an empty string where the encoding does not say."""
+    return encoding.describe_alphabet() if isinstance(encoding, Alphabet) else ""
 
 
 def is_same(domain: DesignSpace[D], first: D, second: D) -> bool:

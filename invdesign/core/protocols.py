@@ -150,6 +150,27 @@ class Features(Protocol[D_in]):
 
 
 @runtime_checkable
+class PlacementCheck(Protocol[D_in]):
+    """Optional, of an encoding: which designs a model cannot write, where `errors` also names limits of a design task.
+
+    A design that breaks a limit of the task still has a place in the latent space.
+    """
+
+    def placement_errors(self, designs: Sequence[D_in]) -> list[str]:
+        """Return for each design why a model cannot write it; an empty string where it can."""
+        ...
+
+
+@runtime_checkable
+class Alphabet(Protocol):
+    """Optional, of an encoding: what a model that was trained with it can write."""
+
+    def describe_alphabet(self) -> str:
+        """Return what a model can write, in words, e.g. elements and charges."""
+        ...
+
+
+@runtime_checkable
 class Presentation(Protocol[D_in]):
     """Optional, of a domain: designs as people see them.
 

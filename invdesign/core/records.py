@@ -64,7 +64,8 @@ class Candidate(Generic[D]):
     key: str
     """Canonical identity: two designs with one key are the same thing."""
     z: Tensor = field(repr=False)
-    """Latent mean of the design (`d`, standardized, float64); never the proposal that it was decoded from."""
+    """Latent mean of the design (`d`, standardized, float64); never the proposal that it was decoded from. NaN
+    where the latent space cannot write the design."""
     round: int = 0
     """Round that proposed it; 0 for a seed design."""
     origin: str = "seed"
@@ -98,6 +99,11 @@ class Candidate(Generic[D]):
     """Standard errors of `y`, NaN where not known; empty where none is known."""
     bound: tuple[int, ...] = ()
     """Censoring of `y`: 1 where the true value is above it, -1 below, 0 for a plain value; empty without any."""
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether the design has a place in the latent space."""
+        return bool(self.z.isfinite().all())
 
     def with_outcome(self, outcome: Outcome) -> Candidate[D]:
         """Return the candidate with its measurement."""

@@ -29,6 +29,7 @@ from invdesign.core import (
     Progress,
     silent,
 )
+from invdesign.core.capabilities import describe_alphabet
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
@@ -134,6 +135,17 @@ def prepare(
         _remove_obstacle(path, is_folder=path == folder)
     fit_model(domain, corpus, vae, folder, cache=cache, progress=progress)
     return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
+
+
+def shipped_encodings(domain: Domain[D, B]) -> dict[str, Encoding[D, B]]:
+    """Return the encodings of the models that ship with a domain, by name; no model is loaded.
+
+    Args:
+        domain: The kind of designs.
+    """
+    found = sorted((SHIPPED / domain.name / "models").glob("*/model.json"))
+    cards = {path.parent.name: json.loads(path.read_text("utf-8")) for path in found}
+    return {name: domain.restore(card["encoding"]) for name, card in cards.items()}
 
 
 def cache_problem(cache: Path) -> str:
@@ -441,6 +453,6 @@ def load_latent_space(
         sample,
         sample_sd,
         extra["reference"].double(),
-        card,
+        {**card, "writes": describe_alphabet(encodings[0])},
         training_keys=TrainingKeys(extra["training_keys"]),
     )

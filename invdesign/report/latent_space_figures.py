@@ -174,21 +174,22 @@ def _select_designs(data: ReportData[D]) -> ShownDesigns:
     The best designs, the incumbents and the shortlist are always shown; the other ones are thinned evenly.
     """
     evaluated = data.evaluated
+    placed = [i for i, c in enumerate(evaluated) if c.is_placed]
     if data.corpus_latents is not None:
         corpus = np.asarray(data.corpus_latents, dtype=np.float64)
     else:
         corpus = np.zeros((0, len(evaluated[0].z) if evaluated else 0))
     path, best = incumbents(data), pareto_optimal(data)
     marked = {c.key for c in (*path, *best, *data.shortlist)}
-    always = [i for i, c in enumerate(evaluated) if c.key in marked]
-    rows = tuple(sorted({*always, *thin(len(evaluated), MAX_HISTORY).tolist()}))
+    always = [i for i in placed if evaluated[i].key in marked]
+    rows = tuple(sorted({*always, *(placed[i] for i in thin(len(placed), MAX_HISTORY).tolist())}))
     positions = {evaluated[row].key: i for i, row in enumerate(rows)}
     return ShownDesigns(
         corpus=corpus[thin(len(corpus), MAX_CORPUS)],
         rows=rows,
         history=np.array([evaluated[row].z.numpy() for row in rows]).reshape(len(rows), corpus.shape[1]),
-        path=tuple(positions[c.key] for c in path),
-        stars=tuple(positions[c.key] for c in best),
+        path=tuple(positions[c.key] for c in path if c.key in positions),
+        stars=tuple(positions[c.key] for c in best if c.key in positions),
     )
 
 

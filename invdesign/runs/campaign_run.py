@@ -35,6 +35,7 @@ from invdesign.campaign import (
     validate_candidates,
 )
 from invdesign.campaign.loop import finetune_if_due
+from invdesign.campaign.placement import place
 from invdesign.campaign.pool import Funnel, describe_refused
 from invdesign.config.instantiate import bind, build
 from invdesign.core import (
@@ -320,18 +321,17 @@ class CampaignRun(Generic[D, B]):
         key = self.campaign.domain.key(other)
         if any(c.key == key for c in (*self.state.history, *self.state.pending)):
             raise InvdesignError(f"substitute: {key} is in this run already. Use tell() or replicate() for it")
-        Z = self.engine.latent_space.encode([other])
-        log_density = self.engine.latent_space.log_density(Z)
+        placement = place(self.engine.latent_space, [other])
         substitute: Candidate[D] = Candidate(
             other,
             key,
-            Z[0],
+            placement.Z[0],
             round=candidate.round,
             origin="substitute",
             parents=(candidate.key,),
             region=candidate.region,
-            log_density=float(log_density[0]),
-            percentile=float(self.engine.latent_space.percentile(log_density)[0]),
+            log_density=float(placement.log_density[0]),
+            percentile=float(placement.percentile[0]),
         )
         note = note or f"made instead of {candidate.key}"
         self._record(OutcomeRecorded(candidate.key, self._outcome(value), "substitute", note, substitute))

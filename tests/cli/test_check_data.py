@@ -64,3 +64,14 @@ def test_a_chain_is_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert main(["check-data", str(path), "--domain", "protein"]) == 2
     assert "hold 2 chains" in capsys.readouterr().err
     assert main(["check-data", str(path), "--domain", "protein", "--chain", "2"]) == 0
+
+
+def test_designs_that_the_shipped_model_cannot_write_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "metals.csv"
+    path.write_text("smiles\nCCO\nN->[Pt](<-N)(Cl)Cl\nOB(O)c1ccccc1\n")
+    assert main(["check-data", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "zinc250k writes the elements Br, C, Cl, F, I, N, O, P, S; charged atoms" in out
+    assert "2 of 3 designs cannot be written" in out and "the corpus had no" in out

@@ -253,6 +253,13 @@ class CrystalEncoding:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
         return [self.vocabulary.encoding_error(design) for design in designs]
 
+    def describe_alphabet(self) -> str:
+        """Return the elements and the number of space groups that a model can write."""
+        elements, groups = self.vocabulary.elements, self.vocabulary.groups
+        return (
+            f"the elements {', '.join(elements)}; {len(groups)} space groups, at most {self.vocabulary.n_orbits} orbits"
+        )
+
     def features(self, designs: Sequence[Crystal]) -> Array:
         """Return composition and structure features."""
         return features.features(designs)

@@ -93,7 +93,8 @@ def table(
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
     on_invalid: files.OnInvalid = "skip",
-    salts: files.Salts = "keep",
+    salts: files.Salts | None = None,
+    standard: bool | None = None,
     max_designs: int | None = None,
     cache: str | Path | None = None,
     progress: Progress = silent,
@@ -106,7 +107,10 @@ def table(
         properties: Measured properties: name -> column (or SD tag).
         weight_column: Column of non-negative training weights.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first.
-        salts: Treatment of a molecule with several fragments: `"keep"` all, take the `"largest"`, or `"reject"` it.
+        salts: Treatment of a molecule with several fragments: `"keep"` all; leave out listed counter-ions and solvents
+            (`"parent"`); of what remains then take the `"largest"`; or `"reject"` it.
+        standard: Whether salts, charge states and tautomers of a compound are one design, written in its neutral form;
+            by default where measured values are read.
         max_designs: Largest number of molecules to read.
         cache: Folder for the parsed corpus, keyed by the content of the file and these options. Parsing 250,000
             molecules takes about 100 s, loading them from the cache about 1 s.
@@ -122,6 +126,7 @@ def table(
         "weight_column": weight_column,
         "on_invalid": on_invalid,
         "salts": salts,
+        "standard": standard,
         "max_designs": max_designs,
     }
     cached: Path | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rdkit import Chem
@@ -29,9 +30,12 @@ from invdesign.domains.molecules.smiles import (
     ring_number,
     tokenize_smiles,
 )
+from invdesign.domains.molecules.standardize import identity_key, neutralize
 from invdesign.vae.grammar import TokenGrammar, token_grammar
-from invdesign.vae.tokens import Vocabulary, learn_vocabulary
+from invdesign.vae.tokens import UNKNOWN, Vocabulary, learn_vocabulary
 
+_ATOM = re.compile(r"^(?:\[[=#/\\]?\d*)?(Br|Cl|[A-Z][a-z]?|[bcnops]|se|as)(?![a-z])")
+"""Start of a symbol of SMILES or SELFIES that is an atom, with its element."""
 N_RING_SAMPLE = 2000
 """Molecules of a corpus whose rings are counted."""
 
@@ -62,6 +66,10 @@ class Molecules:
     """Largest number of tokens in a row, end token included."""
     allow_radicals: bool = False
     """Whether a decoded molecule may have unpaired electrons; otherwise hydrogens fill the open valences."""
+    identity: Literal["exact", "compound"] = "exact"
+    """What is one design: `"exact"`, a structure as it is written, or `"compound"`: salts, charge states and tautomers
+    have one key, and decoded molecules are neutral. A key of a compound takes about 2 ms, so a corpus of 250,000 takes
+    minutes. Measured data are read by compounds in any case (see `files.read`)."""
     radius: int = 3
     """Radius of the Morgan count fingerprints that are the features [bonds]."""
     n_bits: int = 2048
@@ -72,6 +80,8 @@ class Molecules:
             raise InvdesignError(
                 f"molecules: representation must be 'selfies' or 'smiles', got {self.representation!r}"
             )
+        if self.identity not in ("exact", "compound"):
+            raise InvdesignError(f"molecules: identity must be 'exact' or 'compound', got {self.identity!r}")
         for field in ("max_length", "n_bits"):
             if getattr(self, field) < 2:
                 raise InvdesignError(f"molecules: {field} must be at least 2, got {getattr(self, field)!r}")
@@ -105,8 +115,12 @@ class Molecules:
         writing.write(designs, path, columns=columns)
 
     def key(self, design: str) -> str:
-        """Return the design itself: it is canonical SMILES."""
-        return design
+        """Return the design itself, which is canonical SMILES, or the key of its compound (see `identity`)."""
+        return identity_key(design) if self.identity == "compound" else design
+
+    def is_same(self, first: str, second: str) -> bool:
+        """Return whether two designs are one compound: salts, charge states and tautomers are."""
+        return first == second or identity_key(first) == identity_key(second)
 
     def label(self, design: str) -> str:
         """Return the design itself."""
@@ -117,7 +131,7 @@ class Molecules:
         return design
 
     def from_text(self, text: str) -> str:
-        """Return the design that any SMILES describes.
+        """Return the design that any SMILES or CXSMILES describes.
 
         Raises:
             InvdesignError: The text is no molecule.
@@ -217,7 +231,16 @@ class Molecules:
         return encode_selfies(design)
 
     def from_symbols(self, symbols: Sequence[str]) -> str | None:
-        """Return the canonical SMILES of symbols; None where they are no molecule."""
+        """Return the canonical SMILES of symbols; None where they are no molecule.
+
+        Compounds are neutral, see `identity`.
+        """
+        decoded = self.read_symbols(symbols)
+        mol = None if decoded is None or self.identity == "exact" else molecule(decoded)
+        return decoded if mol is None else Chem.MolToSmiles(neutralize(mol))
+
+    def read_symbols(self, symbols: Sequence[str]) -> str | None:
+        """Return the canonical SMILES of symbols with its charges; None where they are no molecule."""
         text = "".join(symbols)
         if len(text) > 4 * MAX_TEXT_LENGTH:
             return None
@@ -282,6 +305,14 @@ class MoleculeEncoding:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
         return [self._error(design) for design in designs]
 
+    def describe_alphabet(self) -> str:
+        """Return the elements and the charged atoms that a model can write."""
+        symbols = self.vocabulary.symbols[UNKNOWN + 1 :]
+        atoms = [match for match in map(_ATOM.search, symbols) if match]
+        elements = sorted({match[1].capitalize() for match in atoms})
+        charged = sorted({match.string for match in atoms if re.search(r"[+-]\d?\]", match.string)})
+        return f"the elements {', '.join(elements)}; charged atoms {' '.join(charged) or 'none'}"
+
     def features(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints."""
         return self.domain.fingerprints(designs)
@@ -306,6 +337,6 @@ class MoleculeEncoding:
         n_tokens = len(self.vocabulary.tokenize([symbols])[0]) + 1
         if n_tokens > self.length:
             return f"{n_tokens} tokens, more than the {self.length} of a row"
-        if self.domain.from_symbols(symbols) != design:
+        if self.domain.read_symbols(symbols) != design:
             return "encoded and decoded again it is another molecule"
         return ""

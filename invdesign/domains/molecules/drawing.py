@@ -82,7 +82,8 @@ def conformer(design: str, *, seed: int = 0, tries: int = 3) -> Chem.Mol:
     """Return the molecule with hydrogens and one 3-D conformer: ETKDGv3, then the MMFF94 force field.
 
     The property `conformer` of the molecule names the method: "ETKDGv3+MMFF94", "ETKDGv3" (MMFF94 has no parameters),
-    or "2D" (no embedding is found; the molecule then has no explicit hydrogens).
+    or "2D" for a flat drawing without explicit hydrogens: where no embedding is found, and where stereocentres are
+    open, because coordinates would make one stereoisomer of them.
 
     Args:
         design: SMILES.
@@ -99,23 +100,57 @@ def conformer(design: str, *, seed: int = 0, tries: int = 3) -> Chem.Mol:
     flat, reason = parse(design)
     if flat is None:
         raise InvdesignError(f"no conformer for {design[:80]!r}: {reason}. Give a SMILES string")
+    embedded = None if has_open_stereo(flat) else _embed(flat, seed=seed, tries=tries)
+    if embedded is None:
+        return flat_drawing(design)
+    with quiet():
+        has_parameters = rdForceFieldHelpers.MMFFHasAllMoleculeParams(embedded)
+        if has_parameters:
+            rdForceFieldHelpers.MMFFOptimizeMolecule(embedded, maxIters=500)
+    embedded.SetProp("conformer", "ETKDGv3+MMFF94" if has_parameters else "ETKDGv3")
+    return embedded
+
+
+def flat_drawing(design: str) -> Chem.Mol:
+    """Return the molecule with 2-D coordinates, its open double bonds marked as such.
+
+    Raises:
+        InvdesignError: The design is not a molecule.
+    """
+    flat, reason = parse(design)
+    if flat is None:
+        raise InvdesignError(f"no drawing for {design[:80]!r}: {reason}. Give a SMILES string")
+    with quiet():
+        rdDepictor.Compute2DCoords(flat)
+        for element in Chem.FindPotentialStereo(flat):
+            is_bond = element.type == Chem.StereoType.Bond_Double
+            if is_bond and element.specified != Chem.StereoSpecified.Specified:
+                flat.GetBondWithIdx(element.centeredOn).SetStereo(Chem.BondStereo.STEREOANY)
+    flat.SetProp("conformer", "2D")
+    return flat
+
+
+def has_open_stereo(mol: Chem.Mol) -> bool:
+    """Return whether a stereocentre or a double bond has no stated configuration.
+
+    Example:
+        >>> has_open_stereo(parse("CC(N)c1ccccc1")[0]), has_open_stereo(parse("CCO")[0])
+        (True, False)
+    """
+    with quiet():
+        elements = Chem.FindPotentialStereo(mol)
+    return any(element.specified != Chem.StereoSpecified.Specified for element in elements)
+
+
+def _embed(flat: Chem.Mol, *, seed: int, tries: int) -> Chem.Mol | None:
+    """Return a molecule with hydrogens and a conformer; None where none is found."""
     mol = Chem.AddHs(flat)
     parameters = rdDistGeom.ETKDGv3()
     parameters.randomSeed = seed
     parameters.maxIterations = 20 * tries
     parameters.timeout = 20
     with quiet():
-        is_embedded = rdDistGeom.EmbedMolecule(mol, parameters) == 0
-        if not is_embedded:
-            parameters.useRandomCoords = True
-            is_embedded = rdDistGeom.EmbedMolecule(mol, parameters) == 0
-        if not is_embedded:
-            rdDepictor.Compute2DCoords(flat)
-            flat.SetProp("conformer", "2D")
-            return flat
-        if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
-            rdForceFieldHelpers.MMFFOptimizeMolecule(mol, maxIters=500)
-            mol.SetProp("conformer", "ETKDGv3+MMFF94")
-        else:
-            mol.SetProp("conformer", "ETKDGv3")
-    return mol
+        if rdDistGeom.EmbedMolecule(mol, parameters) == 0:
+            return mol
+        parameters.useRandomCoords = True
+        return mol if rdDistGeom.EmbedMolecule(mol, parameters) == 0 else None

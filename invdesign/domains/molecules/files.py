@@ -11,7 +11,8 @@ from typing import Literal
 from rdkit import Chem, rdBase
 
 from invdesign.core import Corpus, InvdesignError, Progress, silent
-from invdesign.domains.molecules.smiles import parse
+from invdesign.domains.molecules.smiles import canonical, parse
+from invdesign.domains.molecules.standardize import identity_key, standardize
 from invdesign.io.cells import plain_cell
 from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import (
@@ -28,7 +29,7 @@ from invdesign.io.design_tables import (
 from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import decode_text, read_bytes
 
-Salts = Literal["keep", "largest", "reject"]
+Salts = Literal["keep", "parent", "largest", "reject"]
 
 LINES = (".smi", ".smiles", ".ism", ".txt")
 READ = (*LINES, ".csv", ".tsv", ".xlsx", ".sdf")
@@ -47,7 +48,8 @@ def read(
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
     on_invalid: OnInvalid = "skip",
-    salts: Salts = "keep",
+    salts: Salts | None = None,
+    standard: bool | None = None,
     max_designs: int | None = None,
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
@@ -61,14 +63,18 @@ def read(
         weight_column: Column of non-negative training weights.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first. A repeated molecule
             is reported, and never an error.
-        salts: Treatment of a molecule with several fragments: `"keep"` all, take the `"largest"`, or `"reject"` it.
+        salts: Treatment of a molecule with several fragments: `"keep"` all; leave out listed counter-ions and solvents
+            (`"parent"`); of what remains then take the `"largest"`; or `"reject"` it. By default `"parent"` where
+            `standard` holds, otherwise `"keep"`.
+        standard: Whether salts, charge states and tautomers of a compound are one design, written in its neutral form
+            (see `standardize`). By default where measured values are read: a value belongs to the compound.
         max_designs: Largest number of molecules to read.
         max_bytes: Largest size of the unpacked file [bytes].
         progress: Called with ("reading", rows done, lines of the file).
 
     Returns:
         Distinct canonical designs in the order of the file, each with the mean of its measured values; see
-        `io.repeats`.
+        `io.repeats`. What was left out of a salt is reported, with a reason that begins with "repaired".
 
     Raises:
         InvdesignError: The file is missing, has an unknown format, lacks a column or contains no molecule, or a row is
@@ -87,7 +93,9 @@ def read(
         report_every=REPORT_EVERY,
     )
     rows = _read_rows(path, text, smiles_column, options.columns)
-    return read_designs(rows, partial(_parse_row, salts=salts), source=source, options=options, progress=progress)
+    is_standard = bool(options.properties) if standard is None else standard
+    parse_row = partial(_parse_row, salts=salts or ("parent" if is_standard else "keep"), standard=is_standard)
+    return read_designs(rows, parse_row, source=source, options=options, progress=progress)
 
 
 def _read_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
@@ -108,7 +116,11 @@ def _line_rows(text: str) -> Iterator[Row]:
         words = line.split(None, 1)
         if not words or words[0].startswith("#") or (number == 1 and words[0].lower() in SMILES_NAMES):
             continue
-        yield Row(number, plain_cell(words[0]), name=plain_cell(words[1].strip()) if len(words) > 1 else "")
+        rest = words[1] if len(words) > 1 else ""
+        extension = re.match(r"\|[^|]*\|(?=\s|$)", rest)
+        content = f"{plain_cell(words[0])} {extension.group()}" if extension else plain_cell(words[0])
+        name = rest[extension.end() :] if extension else rest
+        yield Row(number, content, name=plain_cell(name.strip()))
 
 
 def _table_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
@@ -145,22 +157,34 @@ def _sdf_row(number: int, block: str) -> Row:
             if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
                 atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
     tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
-    return Row(number, Chem.MolToSmiles(mol), cells=tags, name=title)
+    # Enhanced stereo (V3000) says that a record is a racemate; SMILES alone would make it one enantiomer.
+    enhanced = Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO)
+    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=title)
 
 
-def _parse_row(row: Row, *, salts: Salts) -> Parsed[str]:
+def _parse_row(row: Row, *, salts: Salts, standard: bool) -> Parsed[str]:
     if row.problem:
         return Parsed(reason=row.problem, remedy="fix the row")
     mol, problem = parse(row.content)
     if mol is None:
-        is_perhaps_table = "," in row.content
+        is_perhaps_table = "," in row.content and row.form != "smiles"
         remedy = "save the file as .csv if it is a table" if is_perhaps_table else "draw the molecule and export SMILES"
         return Parsed(reason=problem, remedy=remedy)
-    design = Chem.MolToSmiles(mol)
+    design: str = Chem.MolToSmiles(mol)
+    is_opened = "|" in row.content and design != canonical(row.content.split()[0])
+    changes = ["a racemate or unknown enantiomer: its stereocentres stay open"] if is_opened else []
     if "." in design and salts == "reject":
         n_fragments = design.count(".") + 1
-        return Parsed(reason=f"{n_fragments} fragments (a salt or a mixture)", remedy="pass salts='largest' or 'keep'")
-    if "." in design and salts != "keep":
-        fragments = Chem.GetMolFrags(mol, asMols=True)
-        design = Chem.MolToSmiles(max(fragments, key=lambda fragment: fragment.GetNumAtoms()))
-    return Parsed(design, design)
+        return Parsed(reason=f"{n_fragments} fragments (a salt or a mixture)", remedy="pass salts='parent' or 'keep'")
+    if standard or ("." in design and salts != "keep"):
+        standardized = standardize(mol, keep_salts=salts == "keep", keep_charges=not standard)
+        design = standardized.design
+        changes += [standardized.changes] if standardized.changes else []
+    if "." in design and salts == "largest":
+        fragments = Chem.GetMolFrags(Chem.MolFromSmiles(design), asMols=True)
+        design = Chem.MolToSmiles(max(fragments, key=lambda fragment: fragment.GetNumHeavyAtoms()))
+        changes.append("the largest fragment taken")
+    key = identity_key(design) if standard else design
+    return Parsed(
+        design, key, f"repaired: {'; '.join(changes)}" if changes else "", "kept; nothing to do" * bool(changes)
+    )

@@ -16,19 +16,29 @@ MAX_TEXT_LENGTH = 2_000
 MAX_ATOMS = 500
 MAX_CHARGE = 4
 """Largest absolute formal charge of one atom."""
+MAX_UNPAIRED = 2
+"""Most unpaired electrons of one atom of a nonmetal: those of a carbene."""
+MAX_EXTENSION_LENGTH = 20_000
+NONMETALS = frozenset([1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 33, 34, 35, 36, 52, 53, 54])
+"""Atomic numbers of the elements that are no metals."""
+
+_EXTENDED = re.compile(r"(\S+)\s+(\|[^|]*\|)")
+_VARIABLE = re.compile(r"(?:^\||,)(?:Sg:n|Sg:any|m:|LN:)")
+"""Extensions of polymers, variable attachment and repeats: several molecules in one text."""
 
 _TOKEN = re.compile(r"\[[^\[\]]+\]|Br|Cl|%\(\d+\)|%\d\d|[A-Za-z]|\d|[-=#$:/\\.()~*@+?>]")
 
 
 def parse(text: str) -> tuple[Chem.Mol | None, str]:
-    """Parse one SMILES of an untrusted source.
+    """Parse one SMILES or CXSMILES of an untrusted source.
 
     Long text is rejected before parsing, because RDKit needs minutes for some of it. Text that RDKit accepts but that
     is not a design (no atoms, a wildcard atom, an implausible charge) is rejected afterwards. Atom map numbers are
-    removed: they are labels of a drawing and do not belong to the molecule.
+    removed: they are labels of a drawing and do not belong to the molecule. The stereocentres of a racemate or an
+    unknown enantiomer (enhanced stereo) are left open.
 
     Args:
-        text: SMILES.
+        text: SMILES, or CXSMILES such as `C[C@H](O)F |&1:1|`.
 
     Returns:
         The sanitized molecule and an empty string, or None and the reason.
@@ -40,23 +50,55 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     if not isinstance(text, str):
         return None, f"expected a SMILES string, got {type(text).__name__}"
     text = text.strip()
-    problem = _check_text(text)
+    extended = _EXTENDED.fullmatch(text) if text.endswith("|") else None
+    smiles, extension = extended.groups() if extended else (text, "")
+    problem = _check_text(smiles) or _check_extension(extension)
     if problem:
         return None, problem
-    mol, problem = _parse_text(text)
+    mol, problem = _parse_text(smiles, extension)
     # Molecules are mutable, so every caller gets its own.
     return None if mol is None else Chem.Mol(mol), problem
 
 
 # A design is parsed when it is decoded, screened, encoded and described; a copy costs a quarter of that.
 @lru_cache(maxsize=4096)
-def _parse_text(text: str) -> tuple[Chem.Mol | None, str]:
+def _parse_text(text: str, extension: str = "") -> tuple[Chem.Mol | None, str]:
     with rdBase.BlockLogs():
-        mol = Chem.MolFromSmiles(text)
+        mol = _parse_extended(text, extension) if extension else Chem.MolFromSmiles(text)
         if mol is None:
             return None, _describe_problem(text)
-    problem = _check_atoms(mol, has_brackets="[" in text or "*" in text)
+    open_mixtures(mol)
+    problem = _check_atoms(mol, has_brackets=bool(extension) or "[" in text or "*" in text)
     return (None, problem) if problem else (mol, "")
+
+
+def _parse_extended(text: str, extension: str) -> Chem.Mol | None:
+    parameters = Chem.SmilesParserParams()
+    parameters.strictCXSMILES = False
+    parameters.parseName = False
+    mol = Chem.MolFromSmiles(f"{text} {extension}", parameters)
+    if mol is not None:
+        mol.RemoveAllConformers()
+    return mol
+
+
+def open_mixtures(mol: Chem.Mol) -> None:
+    """Open the stereocentres of racemates and unknown enantiomers (`&1`, `o1` of enhanced stereo) in place.
+
+    A design is one compound, or a mixture of stereoisomers with open centres: a racemate must not become one of its
+    enantiomers.
+    """
+    groups = mol.GetStereoGroups()
+    if not groups:
+        return
+    for group in groups:
+        if group.GetGroupType() == Chem.StereoGroupType.STEREO_ABSOLUTE:
+            continue
+        for atom in group.GetAtoms():
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+        for bond in group.GetBonds():
+            bond.SetStereo(Chem.BondStereo.STEREONONE)
+    Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
 
 
 def canonical(text: str) -> str | None:
@@ -162,6 +204,13 @@ def _check_text(text: str) -> str:
     return ""
 
 
+def _check_extension(extension: str) -> str:
+    """Return why a CXSMILES extension is rejected, or an empty string."""
+    if len(extension) > MAX_EXTENSION_LENGTH or not extension.isascii():
+        return f"an extension of more than {MAX_EXTENSION_LENGTH:,} characters, or not of ASCII"
+    return "a polymer or a variable structure, not one molecule" if _VARIABLE.search(extension) else ""
+
+
 def _check_atoms(mol: Chem.Mol, *, has_brackets: bool) -> str:
     """Return why a parsed molecule is rejected, or an empty string; atom map numbers are removed in place."""
     if mol.GetNumAtoms() == 0:
@@ -175,6 +224,11 @@ def _check_atoms(mol: Chem.Mol, *, has_brackets: bool) -> str:
             return "a wildcard atom (*): a query or an R-group, not a molecule"
         if abs(atom.GetFormalCharge()) > MAX_CHARGE:
             return f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}"
+        if atom.GetNumRadicalElectrons() > MAX_UNPAIRED and atom.GetAtomicNum() in NONMETALS:
+            return f"{atom.GetNumRadicalElectrons()} unpaired electrons on one {atom.GetSymbol()}"
+        isotope = atom.GetIsotope()
+        if isotope and not Chem.GetPeriodicTable().GetMassForIsotope(atom.GetAtomicNum(), isotope):
+            return f"an isotope that does not exist: {isotope}{atom.GetSymbol()}"
         if atom.GetAtomMapNum():
             atom.SetAtomMapNum(0)
     return ""

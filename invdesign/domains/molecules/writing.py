@@ -21,6 +21,8 @@ WRITTEN = (".smi", ".csv", ".sdf", ".svg", ".png")
 def write(designs: Sequence[str], path: Path | str, *, columns: Mapping[str, Sequence[Any]] | None = None) -> None:
     """Write designs as .smi, .csv, .sdf (3-D conformers), or as a picture grid (.svg, .png).
 
+    A record of an .sdf file is the same compound as its SMILES: where stereocentres are open it has no conformer.
+
     Args:
         designs: Canonical SMILES.
         path: Path of the file; its suffix selects the format. The file is written atomically.
@@ -58,13 +60,34 @@ def _smi(designs: Sequence[str], titles: Sequence[str] | None) -> str:
 def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: Sequence[str] | None) -> str:
     records = []
     for i, design in enumerate(designs):
-        mol = drawing.conformer(design)
+        mol, block = _record(design)
         mol.SetProp("_Name", _one_line(titles[i]) if titles else f"design {i + 1}")
         tags = {"smiles": design, "conformer": mol.GetProp("conformer")}
         tags |= {name: _one_line(cell_text(cells[i])) for name, cells in columns.items()}
         lines = "".join(f">  <{re.sub(r'[<>]', '_', _one_line(name))}>\n{value}\n\n" for name, value in tags.items())
-        records.append(f"{Chem.MolToMolBlock(mol)}{lines}$$$$\n")
+        title = mol.GetProp("_Name")
+        records.append(f"{title}\n{block.split(chr(10), 1)[1]}{lines}$$$$\n")
     return "".join(records)
+
+
+def _record(design: str) -> tuple[Chem.Mol, str]:
+    """Return a molecule with coordinates and its record, which reads as the design.
+
+    Coordinates can state more than a SMILES: those of an amine a configuration of its nitrogen, for example. Then the
+    record is a drawing in two dimensions.
+    """
+    mol = drawing.conformer(design)
+    block = Chem.MolToMolBlock(mol)
+    if mol.GetProp("conformer") != "2D" and not _reads_as(block, design):
+        mol = drawing.flat_drawing(design)
+        block = Chem.MolToMolBlock(mol)
+    return mol, block
+
+
+def _reads_as(block: str, design: str) -> bool:
+    with drawing.quiet():
+        found, own = Chem.MolFromMolBlock(block), Chem.MolFromSmiles(design)
+        return found is not None and Chem.MolToInchiKey(found) == Chem.MolToInchiKey(own)
 
 
 def _one_line(text: str) -> str:

@@ -364,6 +364,18 @@ class SequenceEncoding:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
         return [self._error(design) for design in designs]
 
+    def placement_errors(self, designs: Sequence[str]) -> list[str]:
+        """Return why a model cannot write a design: its letters or its length, whatever the design task allows."""
+        return [self._placement_error(design) for design in designs]
+
+    def describe_alphabet(self) -> str:
+        """Return the letters and the lengths that a model can write."""
+        domain = self.domain
+        lengths = (
+            f"{domain.length}" if isinstance(domain.length, int) else f"{domain.min_length} to {domain.max_length}"
+        )
+        return f"the letters {domain.letters}, {lengths} of them"
+
     def features(self, designs: Sequence[str]) -> Array:
         """Return one-hot letters, `n x (max_length * n_letters)`, position by position; all zero behind the end."""
         domain = self.domain
@@ -384,11 +396,22 @@ class SequenceEncoding:
         return None if self._bounds.violation(design) else design
 
     def _error(self, design: str) -> str:
+        return self._strange_letters(design) or self._bounds.violation(design) or self._placement_error(design)
+
+    def _strange_letters(self, design: str) -> str:
         strange = sorted(set(design) - set(self.domain.letters))
+        return f"letters {', '.join(map(repr, strange[:5]))}" if strange else ""
+
+    def _placement_error(self, design: str) -> str:
+        domain = self.domain
+        strange = self._strange_letters(design)
         if strange:
-            return f"letters {', '.join(map(repr, strange[:5]))}"
-        violation = self._bounds.violation(design)
-        if violation or self._lists is None:
-            return violation
+            return strange
+        if isinstance(domain.length, int) and len(design) != domain.length:
+            return f"{len(design)} letters, not {domain.length}"
+        if len(design) > domain.max_length and not isinstance(domain.length, int):
+            return f"{len(design)} letters, more than {domain.max_length}"
+        if self._lists is None:
+            return ""
         n = len(self._lists.changes(design))
         return f"{n} mutations, more than the {self.n_mutations} of a row" if n > self.n_mutations else ""

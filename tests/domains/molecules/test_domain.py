@@ -140,3 +140,9 @@ def test_rings_that_are_rare_in_the_corpus_are_penalized_when_decoded_designs_ar
     rings = Molecules().fit(["C1CCCCCCCC1"] * 3)
     assert rings.penalties(["C1CCCCCCCC1"]) == [0]
     assert Molecules().restore(encoding.state()) == encoding
+
+
+def test_the_alphabet_of_a_model_names_its_elements_and_charges():
+    encoding = Molecules().fit(["CC(=O)Nc1ccc(Br)cc1", "C[NH3+]", "c1ccsc1", "[O-]Cl"])
+    assert encoding.describe_alphabet() == "the elements Br, C, Cl, N, O, S; charged atoms [NH3+] [O-]"
+    assert "elements C, O" in Molecules(representation="selfies").fit(["CCO"]).describe_alphabet()

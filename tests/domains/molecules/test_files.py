@@ -10,6 +10,7 @@ from rdkit import Chem
 from invdesign.core import InvdesignError
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.files import read
+from invdesign.domains.molecules.smiles import parse
 from invdesign.domains.molecules.writing import write
 from invdesign.io.cells import plain_cell, safe_cell
 
@@ -178,3 +179,76 @@ def test_a_column_of_another_length_and_an_unknown_suffix_are_errors(tmp_path):
         write(("CCO",), tmp_path / "x.csv", columns={"id": [1, 2]})
     with pytest.raises(InvdesignError, match=r"\.xyz"):
         write(("CCO",), tmp_path / "x.xyz")
+
+
+def test_measured_salts_are_read_as_their_parent_which_is_named(tmp_path):
+    path = tmp_path / "salts.csv"
+    path.write_text(
+        "smiles,y\nNCCO.Cc1ccc(S(=O)(=O)O)cc1,1\n[Na+].CC(=O)[O-],2\nCC[NH3+].[Cl-],3\nCC(=O)O.CC(=O)O.C1CNCCN1,4\n"
+        "CN1CCC[C@H]1c1cccnc1.OC(=O)C=CC(=O)O.O,5\n[Fe+2].c1cc[cH-]c1.c1cc[cH-]c1,6\n"
+    )
+    corpus = read(path, properties={"y": "y"})
+    expected = ("NCCO", "CC(=O)O", "CCN", "C1CNCCN1", "CN1CCC[C@H]1c1cccnc1", "[Fe+2].c1cc[cH-]c1.c1cc[cH-]c1")
+    assert corpus.designs == expected
+    reasons = {rejection.row: rejection.reason for rejection in corpus.rejected}
+    assert reasons[2] == "repaired: tosylate left out (salt or solvate)"
+    assert reasons[3] == "repaired: sodium left out (salt or solvate); neutral form taken"
+    assert "water" in reasons[6] and "maleate or fumarate" in reasons[6] and 7 not in reasons
+    assert read(path, properties={"y": "y"}, standard=False).designs[0] == "Cc1ccc(S(=O)(=O)O)cc1.NCCO"
+    assert read(path, salts="parent").designs[1:3] == ("CC(=O)[O-]", "CC[NH3+]")
+
+
+def test_measured_tautomers_and_charge_states_are_one_design(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("smiles,y\nOc1ccccn1,1\nO=c1cccc[nH]1,1\nNCC(=O)O,2\n[NH3+]CC(=O)[O-],2\nC[C@H](F)C(C)=O,3\n")
+    corpus = read(path, properties={"y": "y"})
+    assert corpus.designs == ("Oc1ccccn1", "NCC(=O)O", "CC(=O)[C@H](C)F")
+    assert len(read(path)) == 5
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.smi"])
+def test_racemates_and_unknown_enantiomers_stay_open(tmp_path, name):
+    path = tmp_path / name
+    rows = ["C[C@H](O)c1ccccc1 |&1:1|", '"CC(O)CN |$;;;;Me$|"', "C[C@@H](F)Cl |o1:1|", "C[C@H](N)O |a:1|"]
+    if name == "x.smi":
+        rows = [row.strip('"') + "\tname" for row in rows]
+    path.write_text("\n".join((["smiles"] if name == "x.csv" else []) + rows) + "\n")
+    corpus = read(path)
+    assert corpus.designs == ("CC(O)c1ccccc1", "CC(O)CN", "CC(F)Cl", "C[C@H](N)O")
+    assert [r.reason for r in corpus.rejected] == [
+        "repaired: a racemate or unknown enantiomer: its stereocentres stay open"
+    ] * 2
+
+
+def test_a_racemate_in_a_v3000_record_stays_open(tmp_path):
+    parameters = Chem.SmilesParserParams()
+    blocks = []
+    for text in ("C[C@H](O)c1ccccc1 |&1:1|", "C[C@H](O)c1ccccc1"):
+        mol = Chem.MolFromSmiles(text, parameters)
+        Chem.rdDepictor.Compute2DCoords(mol)
+        blocks.append(f"{Chem.MolToV3KMolBlock(mol)}$$$$\n")
+    (tmp_path / "x.sdf").write_text("".join(blocks))
+    assert read(tmp_path / "x.sdf").designs == ("CC(O)c1ccccc1", "C[C@H](O)c1ccccc1")
+
+
+@pytest.mark.parametrize("text", ["[40CH4]", "[99CH4]", "[C]", "C[C]", "[N]", "CCO |Sg:n:1:1:ht|"])
+def test_impossible_isotopes_radicals_and_polymers_are_refused(text):
+    mol, reason = parse(text)
+    assert mol is None and reason
+    assert parse("[13CH4]")[0] is not None and parse("[CH2]")[0] is not None
+
+
+STEREO = (
+    "CC(N)c1ccccc1", "CC1CCCCN1C(=O)C1CC1", "CC=CC(=O)O", "C/C=C/C", "C[S@](=O)c1ccccc1", "CN1CC1C", "CC=NO", "C/C=N/O",
+    "C[C@H](O)[C@@H](N)C", "[NH3+]CC(=O)[O-]", "CC=C=CC",
+)  # fmt: skip
+
+
+def test_the_record_of_an_sd_file_is_the_compound_of_its_tags(tmp_path):
+    designs = [Chem.CanonSmiles(text) for text in STEREO]
+    domain = Molecules()
+    domain.write(designs, tmp_path / "x.sdf", columns=domain.describe(designs))
+    records = list(Chem.SDMolSupplier(str(tmp_path / "x.sdf")))
+    assert [record.GetProp("inchikey") for record in records] == [Chem.MolToInchiKey(record) for record in records]
+    assert domain.read(tmp_path / "x.sdf").designs == tuple(designs)
+    assert records[3].GetProp("conformer") == "ETKDGv3+MMFF94" and records[0].GetProp("conformer") == "2D"

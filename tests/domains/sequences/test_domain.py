@@ -197,3 +197,12 @@ def test_a_strand_and_its_reverse_complement_are_one_design_of_double_dna() -> N
     assert Sequences(kind="dna", length=8).key("TGATACCT") == "TGATACCT"
     with pytest.raises(InvdesignError, match="both_strands needs kind='dna', got 'protein'"):
         Sequences(kind="protein", both_strands=True)
+
+
+def test_a_design_outside_the_task_has_a_place_and_one_of_other_letters_or_length_has_none():
+    encoding = Sequences(length="fixed", wild_type=WILD_TYPE, designable={6: ""}).fit([WILD_TYPE.sequence])
+    other = "W" + WILD_TYPE.sequence[1:]
+    assert encoding.errors([other]) != [""] and encoding.placement_errors([other]) == [""]
+    reasons = encoding.placement_errors([WILD_TYPE.sequence[1:], "X" + WILD_TYPE.sequence[1:]])
+    assert reasons[0].startswith("7 letters, not 8") and reasons[1] == "letters 'X'"
+    assert "the letters ACDEFGHIKLMNPQRSTVWY" in encoding.describe_alphabet()
