@@ -146,7 +146,7 @@ def _accuracy_columns(candidates: Sequence[Candidate[D]], objectives: Sequence[O
         if any(error == error and error is not None for error in errors):
             columns[f"standard error of measured {objective.name}{unit}"] = errors
         if any(marks):
-            columns[f"measured {objective.name} is a bound"] = marks
+            columns[f"censoring of {objective.name}"] = marks
     return columns
 
 

@@ -18,6 +18,7 @@ UNKNOWN_VALUES = frozenset(
     (
         "", "nan", "na", "n/a", "n.a.", "n.a", "#n/a", "#na", "none", "null", "nil", "-", "--", "---", ".", "..", "?",
         "nd", "n.d.", "n.d", "n/d", "nt", "n.t.", "n.t", "n/t", "n.m.", "tbd", "unknown", "missing", "no data", "<na>",
+        "n.b.", "n.b", "nb", "k.a.", "k. a.", "n.v.", "nicht bestimmt",
         "not determined", "not tested", "not measured", "not available", "not applicable", "n. d.", "n. a.", "\\n",
     )
 )  # fmt: skip
