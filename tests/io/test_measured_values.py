@@ -149,7 +149,9 @@ def test_values_are_converted_to_one_unit_or_refused():
     assert one.values[1].unit == "nM" and one.notes == ("1 cell without a unit is taken as nM, the unit of the others",)
 
 
-@pytest.mark.parametrize("cell", ["1" * 100_000, "1" * 100_000 + "x", "1," * 90 + "1;x;", "1 000 " * 30 + ";", "1-" * 99])
+@pytest.mark.parametrize(
+    "cell", ["1" * 100_000, "1" * 100_000 + "x", "1," * 90 + "1;x;", "1 000 " * 30 + ";", "1-" * 99]
+)
 def test_a_cell_of_many_digits_or_marks_is_refused_at_once(cell):
     started = time.process_time()
     assert read_column([cell]).values == (None,)
