@@ -122,7 +122,7 @@ def _measure(
     for group in outcome_groups(evaluate(engine.campaign.task.oracle, [c.design for c in waiting])):
         held += [OutcomeRecorded(waiting[index].key, outcome) for index, outcome in group]
         n_done += len(group)
-        has_answer = has_answer or any(event.outcome.status in answers for event in held)
+        has_answer = has_answer or any(outcome.status in answers for _, outcome in group)
         if has_answer:
             state, held = _record(state, held, recorder), []
         progress(line.text(state, n_done), n_done, engine.campaign.limits.budget)
@@ -305,8 +305,7 @@ class _ProgressLine:
         best, shown = self.before
         if math.isnan(now) or now <= best:
             return "" if math.isnan(shown) else f"best {shown:.4g}"
-        gain = f" (+{now - best:.3g})" if now > best else ""
-        return f"best {value:.4g}{gain}"
+        return f"best {value:.4g}" if math.isnan(best) else f"best {value:.4g} (+{now - best:.3g})"
 
 
 def _best(engine: Engine[Any, Any], candidates: Sequence[Candidate[Any]]) -> tuple[float, float]:

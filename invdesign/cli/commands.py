@@ -147,7 +147,10 @@ def sample(arguments: argparse.Namespace) -> int:
         _print_facts(arguments, facts)
         return 0
     texts = [latent_space.domain.to_text(design) for design in designs]
-    terminal.print_json(texts) if arguments.json else print("\n".join(texts))
+    if arguments.json:
+        terminal.print_json(texts)
+    else:
+        print("\n".join(texts))
     return 0
 
 

@@ -48,10 +48,12 @@ def out_of_range(parameter: Parameter, given: Any) -> str:
         return next(filter(None, (out_of_range(parameter, item) for item in given)), "")
     if not isinstance(given, int | float) or isinstance(given, bool):
         return ""
+    if isinstance(given, int) and abs(given) > MAX_INTEGER:
+        return "expected a number up to 2**53, got a larger one"
+    if math.isnan(given):
+        return f"expected a number, got {given}"
     if math.isinf(given) and parameter.default not in ("inf", "-inf", "math.inf", "-math.inf", "None"):
         return f"expected a finite number, got {given}"
-    if isinstance(given, int) and abs(given) > MAX_INTEGER:
-        return f"expected a number up to 2**53, got one of {len(str(abs(given)))} digits"
     if parameter.name in POSITIVE and given <= 0:
         return f"expected a number above 0, got {given}"
     low, high = RANGES.get(parameter.name, (-math.inf, math.inf))

@@ -43,7 +43,7 @@ def validate_answer(
     each = seconds / max(n, 1)
     try:
         Y = np.asarray(answer, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # RuntimeError: a tensor with a gradient
         return [
             _no_answer(n_outputs, f"oracle: expected a list of {n} numbers or rows, got {_show(answer)}: {error}", each)
         ] * n

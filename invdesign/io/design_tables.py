@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Literal
 
@@ -20,7 +20,7 @@ from invdesign.core import Corpus, D, InvdesignError, Progress, Rejection, silen
 from invdesign.io.cells import plain_cell
 from invdesign.io.corpora import make_corpus
 from invdesign.io.measured_values import is_unknown, read_column
-from invdesign.io.measurements import Measurements
+from invdesign.io.measurements import Measurements, read_property
 from invdesign.io.spreadsheets import SPREADSHEETS, sheet_text
 from invdesign.io.text_files import MAX_BYTES, decode_text, read_bytes
 from invdesign.io.units import split_heading
@@ -167,8 +167,7 @@ def read_designs(
         (('AC',), [(2, 'no letters'), (3, 'the same word as row 1')])
     """
     if options.columns:
-        rows = list(rows)
-        _check_columns(rows, options, source)
+        rows = _find_cells(list(rows), options, source)
     measured = Measurements.read(rows if options.columns else (), options.properties)
     weights = _read_weights(rows, options.weight_column) if options.weight_column else None
     found: _Found[D] = _Found(source, options, measured)
@@ -190,7 +189,7 @@ def read_designs(
         rejected=tuple(found.rejected),
         errors=values.errors,
         bounds=values.bounds,
-        names=tuple(found.names),
+        names=found.names,
         usage=values.usage,
         name=source.name,
         to_text=to_text,
@@ -204,10 +203,15 @@ class _Found(Generic[D]):
         self.source, self.options, self.measured = source, options, measured
         self.n_read = 0
         self.designs: list[D] = []
-        self.names: list[str] = []
+        self._names: list[dict[str, None]] = []
         self.weights: list[float] = []
         self.rejected: list[Rejection] = []
         self._first_rows: dict[str, tuple[int, Row]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the designs, those of repeated rows joined."""
+        return tuple("; ".join(names) for names in self._names)
 
     def add(self, i: int, row: Row, parsed: Parsed[D], weight: tuple[float, str] | None) -> None:
         """Add a row: a new design, further values of one that was read before, or a rejection."""
@@ -232,7 +236,7 @@ class _Found(Generic[D]):
         self._first_rows[parsed.key] = (len(self.designs), row)
         self.measured.assign(i, len(self.designs))
         self.designs.append(parsed.design)
-        self.names.append(row.name)
+        self._names.append({row.name: None} if row.name else {})
         self.weights.append(1.0 if weight is None else weight[0])
 
     def _add_repeat(self, i: int, row: Row, key: str, problems: Sequence[str]) -> None:
@@ -243,9 +247,8 @@ class _Found(Generic[D]):
         has_values = self.measured.assign(i, position)
         remedy = "kept: the mean of their values counts" if has_values else f"keep one row per {self.source.noun}"
         self._reject(row, "; ".join([reason, *problems]), remedy, is_kept=has_values, is_error=bool(problems))
-        known = self.names[position].split("; ")
-        if row.name and row.name not in known:
-            self.names[position] = "; ".join(name for name in (*known, row.name) if name)
+        if row.name:
+            self._names[position][row.name] = None
 
     def _reject(self, row: Row, reason: str, remedy: str, *, is_kept: bool, is_error: bool | None = None) -> None:
         """Record a row, or stop at it where it is an error and errors are not skipped."""
@@ -341,7 +344,12 @@ def measured_columns(path: Path) -> tuple[list[str], list[str]]:
         InvdesignError: The file cannot be read, or two columns have one name.
     """
     text = table_text(path)
-    records = [cells for _, cells, problem in _csv_records(text, MAX_CELL_LENGTH) if any(cells) and not problem]
+    separator = detect_delimiter(text)
+    records = [
+        cells
+        for _, cells, problem in _csv_records(text, MAX_CELL_LENGTH)
+        if not problem and any(cell.strip() for cell in cells)
+    ]
     if not records:
         return [], []
     header = [plain_cell(cell.strip()) for cell in records[0]]
@@ -349,7 +357,7 @@ def measured_columns(path: Path) -> tuple[list[str], list[str]]:
     found = []
     for j, heading in enumerate(header):
         cells = [record[j] for record in records[1:] if j < len(record)]
-        column = read_column(cells, separator=detect_delimiter(text))
+        column = read_column(cells, separator=separator)
         n_values = sum(value is not None for value in column.values)
         is_name = not heading or heading.lower() in NAME_COLUMNS or heading.lower().startswith("unnamed")
         if not is_name and n_values and n_values >= sum(map(bool, column.problems)):
@@ -481,27 +489,39 @@ def _parse_rows(
 
 def _read_weights(rows: Iterable[Row], column: str) -> list[tuple[float, str]]:
     """Return the weight of each row, and what is wrong with it."""
-    cells = [plain_cell(str(row.cells.get(column, "")).strip()) for row in rows]
-    values = read_column(cells).values
+    given = list(rows)
+    values = read_property(given, column).values
     return [
         (value.value, "")
         if value is not None and value.value >= 0 and not value.bound
-        else (1.0, f"weight {cell!r} in {column!r}, expected 0 or more")
-        for cell, value in zip(cells, values, strict=True)
+        else (1.0, f"weight {plain_cell(str(row.cells.get(column, '')).strip())!r} in {column!r}, expected 0 or more")
+        for row, value in zip(given, values, strict=True)
     ]
 
 
-def _check_columns(rows: Sequence[Row], options: ReadOptions, source: DesignSource) -> None:
-    """Check that some row has each column; in a table every row has them all.
+def _find_cells(rows: list[Row], options: ReadOptions, source: DesignSource) -> list[Row]:
+    """Return rows with their cells under the columns that were asked for, with the units that the headings state.
+
+    In a table every row has them. The tags of an SD file are found here as the headings of a table are.
 
     Raises:
         InvdesignError: No row has a column.
     """
     names = list(dict.fromkeys(name for row in rows for name in row.cells))
-    if rows and any(not row.problem for row in rows):
-        for column in options.columns:
-            if column not in names:
-                find_column(Path(source.path), names, column)
+    if all(row.problem for row in rows):
+        return rows
+    headings = {column: names[find_column(Path(source.path), names, column)] for column in options.columns}
+    units = {column: split_heading(heading)[1] for column, heading in headings.items()}
+    renamed = {column: heading for column, heading in headings.items() if column != heading}
+    if not renamed and not any(units.values()):
+        return rows
+    return [_with_columns(row, renamed, units) for row in rows]
+
+
+def _with_columns(row: Row, headings: Mapping[str, str], units: Mapping[str, str]) -> Row:
+    """Return a row with cells under other names as well, and with units where it has none."""
+    found = {column: row.cells[heading] for column, heading in headings.items() if heading in row.cells}
+    return replace(row, cells={**row.cells, **found}, units={**units, **row.units})
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

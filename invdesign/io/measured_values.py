@@ -26,6 +26,7 @@ UNKNOWN_VALUES = frozenset(
 MAX_MAGNITUDE = 1e300
 MAX_SHOWN = 40
 MAX_LENGTH = 200
+"""Characters of a cell above which it is no measured value."""
 
 _REPLACEMENTS = str.maketrans(
     {
@@ -145,10 +146,10 @@ def _clean(cell: str) -> str:
 
 
 def _parse_cell(text: str, marks: _Marks) -> MeasuredValue:
-    if _PLAIN.fullmatch(text) and marks.point == "decimal":
-        return MeasuredValue(_check_magnitude(float(text)))
     if len(text) > MAX_LENGTH:
         raise _UnreadableError("expected a number")
+    if _PLAIN.fullmatch(text) and marks.point == "decimal":
+        return MeasuredValue(_check_magnitude(float(text)))
     if re.fullmatch(r"[<>~=+-]*\s*inf(inity)?", text, re.IGNORECASE):
         raise _UnreadableError("infinite, expected a number")
     found = _CELL.fullmatch(text)
@@ -186,7 +187,8 @@ def _describe_unreadable(text: str) -> str:
         return "expected a number; write a bound, e.g. >100, or leave the cell empty"
     if _RANGE.fullmatch(text.lower()):
         return "a range, expected one number; write its middle with the half-width, e.g. 7.5 ± 2.5"
-    if re.fullmatch(rf"{_NUMBER}(?:\s*[;/|,]\s*{_NUMBER})+", text):
+    parts = re.split(r"\s*[;/|]\s*|,\s+|\s+,", text)
+    if len(parts) > 1 and all(re.fullmatch(_NUMBER, part) for part in parts):
         return "several numbers, expected one; write each into a row of its own"
     return "expected a number"
 
@@ -263,6 +265,8 @@ def _find_marks(texts: Sequence[str], separator: str) -> _Marks:
     """Return the meaning of commas and points in a column, by the cells where only one meaning is possible."""
     seen: Counter[str] = Counter()
     for text in texts:
+        if len(text) > MAX_LENGTH:
+            continue
         for token in re.findall(r"[0-9.,']*[.,][0-9.,']*", text):
             seen.update(_evidence(token.strip("'")))
     if not seen["comma"]:

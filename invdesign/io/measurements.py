@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from invdesign.core.value_usage import ValueUsage, row_ranges
 from invdesign.io.cells import plain_cell
 from invdesign.io.measured_values import Column, MeasuredValue, read_column
 from invdesign.io.repeats import find_contradictions, merge_values
+from invdesign.io.units import conversion_factor
 
 
 class _Row(Protocol):
@@ -68,7 +70,7 @@ class Measurements:
             properties: Measured properties: name -> column.
         """
         given = list(rows)
-        return cls(given, {name: _read_property(given, column) for name, column in properties.items()}, properties)
+        return cls(given, {name: read_property(given, column) for name, column in properties.items()}, properties)
 
     def problems(self, i: int) -> list[str]:
         """Return what is wrong with the values of a row."""
@@ -153,15 +155,24 @@ class Measurements:
         )
 
     def _rows_text(self, rows: Sequence[int]) -> str:
-        several = len({row.file for row in self.rows}) > 1
-        return row_ranges([(self.rows[i].file if several else "", self.rows[i].number) for i in rows])
+        return row_ranges([(self.rows[i].file if self._has_files else "", self.rows[i].number) for i in rows])
+
+    @cached_property
+    def _has_files(self) -> bool:
+        """Whether the rows are of several files."""
+        return len({row.file for row in self.rows}) > 1
 
 
-def _read_property(rows: Sequence[_Row], column: str) -> Column:
-    """Return the values of a column; the cells of each file are read together."""
+def read_property(rows: Sequence[_Row], column: str) -> Column:
+    """Return the values of a column; the cells of each file are read together.
+
+    Args:
+        rows: Rows of the file or files.
+        column: Name of the column in `cells`.
+    """
     values: list[MeasuredValue | None] = [None] * len(rows)
     problems = [""] * len(rows)
-    units: list[str] = []
+    target = ""
     notes: list[str] = []
     files: dict[tuple[str, str, str], list[int]] = {}
     for i, row in enumerate(rows):
@@ -169,13 +180,32 @@ def _read_property(rows: Sequence[_Row], column: str) -> Column:
     for (_, separator, unit), own in files.items():
         cells = [plain_cell(str(rows[i].cells.get(column, "")).strip()) for i in own]
         part = read_column(cells, heading_unit=unit, separator=separator)
+        target = target or part.unit
+        part = _convert(part, target)
         for k, i in enumerate(own):
             values[i], problems[i] = part.values[k], part.problems[k]
-        units.append(part.unit)
         notes += part.notes
-    return Column(
-        tuple(values), tuple(problems), next((unit for unit in units if unit), ""), tuple(dict.fromkeys(notes))
+    return Column(tuple(values), tuple(problems), target, tuple(dict.fromkeys(notes)))
+
+
+def _convert(column: Column, unit: str) -> Column:
+    """Return the values of a file in the unit of the files before it; refused where it is no matter of a prefix."""
+    if not column.unit or column.unit == unit:
+        return column
+    factor = conversion_factor(column.unit, unit)
+    if factor is None:
+        reason = f"a value in {column.unit}, expected the unit {unit} of the other files"
+        problems = [
+            problem or (reason if value is not None else "")
+            for value, problem in zip(column.values, column.problems, strict=True)
+        ]
+        return Column((None,) * len(problems), tuple(problems), unit, column.notes)
+    values = tuple(
+        None if value is None else replace(value, value=value.value * factor, error=value.error * factor, unit=unit)
+        for value in column.values
     )
+    note = f"values of a file in {column.unit} converted to {unit}"
+    return Column(values, column.problems, unit, column.notes if factor == 1.0 else (*column.notes, note))
 
 
 def _value(column: Column, i: int) -> MeasuredValue:

@@ -362,9 +362,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_on
             with defer_signals():
                 connection.executescript(
                     f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; "
-                    f"PRAGMA user_version = {VERSION}; INSERT INTO head VALUES (0, '', ''); COMMIT;"
+                    f"PRAGMA user_version = {VERSION}; INSERT INTO head VALUES (0, '', '');"
                 )
                 _set_meta(connection, "domain", domain)
+                connection.execute("COMMIT")
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION or version != VERSION:
             raise InvdesignError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -186,7 +187,7 @@ def _condition_with_errors(part: ConditionedGP, X: Tensor, errors: Tensor) -> Co
     """Return a process of one objective conditioned with the errors of its rows; of equal rows the mean square."""
     variances: dict[bytes, list[float]] = {}
     for row, error in zip((X + 0.0).cpu().numpy(), errors.tolist(), strict=True):
-        if error == error:
+        if not math.isnan(error):
             variances.setdefault(row.tobytes(), []).append(error**2)
     rows = [variances.get(row.tobytes(), [0.0]) for row in (part.X + 0.0).cpu().numpy()]
     known = part.U.new_tensor([sum(values) / len(values) for values in rows])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 
 import pytest
 
 from invdesign.config import compose, instantiate
+from invdesign.config.ranges import out_of_range
+from invdesign.config.signatures import Parameter
 from invdesign.core import InvdesignError
 
 
@@ -43,6 +46,12 @@ def test_a_setting_out_of_its_range_is_refused_with_its_key(override: str) -> No
     assert len(str(error.value)) < 400
 
 
+@pytest.mark.parametrize("given", [10**400, -(10**400), math.nan, math.inf])
+def test_a_number_that_float64_cannot_hold_is_refused(given: float) -> None:
+    for name in ("budget", "a_setting_without_a_range"):
+        assert out_of_range(Parameter(name, "float", "1"), given).startswith("expected a")
+
+
 def write(folder: Path, text: str, name: str = "mine") -> str:
     path = folder / f"{name}.yaml"
     path.write_text("defaults:\n  - base: molecules\n" + text)
@@ -67,10 +76,10 @@ def test_circles_expansions_and_surprising_numbers_are_one_message_within_a_seco
     tmp_path: Path, text: str, message: str
 ) -> None:
     write(tmp_path, "  - mine\n", "other")
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(InvdesignError, match=message):
         checked(campaign=write(tmp_path, text))
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_ordinary_references_and_quoted_numbers_are_read(tmp_path: Path) -> None:

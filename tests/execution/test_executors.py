@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
 import pytest
+import torch
 
 from invdesign.core import InvdesignError, Outcome
 from invdesign.execution.executors import describe_wait, in_process, on_executor, process_pool
@@ -119,6 +120,12 @@ def test_an_answer_of_the_wrong_shape_is_invalid_and_says_what_was_due(answer):
     outcomes = validate_answer(answer, 2, 1)
     assert [o.status for o in outcomes] == ["failed", "failed"]
     assert "2" in outcomes[0].reason and math.isnan(outcomes[0].y[0])
+
+
+@pytest.mark.parametrize("answer", [[10**400], torch.ones(1, requires_grad=True)])
+def test_numbers_that_float64_cannot_hold_and_tensors_with_gradients_are_failures(answer):
+    (outcome,) = validate_answer(answer, 1, 1)
+    assert outcome.status == "failed" and "expected a list of 1 numbers" in outcome.reason
 
 
 def test_the_width_of_an_answer_must_be_the_number_of_objectives():

@@ -147,3 +147,31 @@ def test_a_missing_column_is_an_error_that_names_the_nearest():
 
 def test_a_corpus_is_named_after_its_file():
     assert [corpus_name(Path(name)) for name in ("x/a.csv", "a.b.csv.gz", "POSCAR")] == ["a", "a.b", "POSCAR"]
+
+
+@pytest.mark.parametrize("column", ["IC50 (nM)", "ic50 (nm)", "IC50"])
+def test_tags_are_found_as_the_headings_of_a_table_are(column):
+    rows = [Row(1, "A", cells={"IC50 (nM)": "5", "other": "x"}), Row(2, "B", cells={"IC50 (nM)": "0.5 uM"})]
+    corpus = read_designs(rows, parse, source=source(), options=ReadOptions({"y": column}))
+    assert corpus.properties["y"].tolist() == [5, 500] and corpus.usage[0].unit == "nM"
+
+
+def test_a_column_that_no_record_has_is_an_error():
+    with pytest.raises(InvdesignError, match="no column 'Ki', got the columns 'IC50'"):
+        read_designs([Row(1, "A", cells={"IC50": "5"})], parse, source=source(), options=ReadOptions({"y": "Ki"}))
+
+
+def test_values_of_several_files_are_in_one_unit():
+    def row(number, word, cell, unit):
+        return Row(number, word, cells={"y": cell}, file=f"{unit}.csv".replace("%", "share"), units={"y": unit})
+
+    rows = [row(1, "A", "5", "nM"), row(1, "B", "0.5", "uM"), row(1, "C", "50", "%")]
+    corpus = read_designs(rows, parse, source=source(), options=ReadOptions({"value": "y"}))
+    np.testing.assert_array_equal(corpus.properties["value"], [5, 500, math.nan])
+    assert corpus.usage[0].unit == "nM" and "values of a file in uM converted to nM" in corpus.usage[0].notes
+    assert "expected the unit nM of the other files" in next(iter(corpus.usage[0].unused))
+
+
+def test_names_of_repeats_are_joined_each_once():
+    rows = [Row(i, "A", name=name) for i, name in enumerate(["x; y", "z", "x; y", "", "z"])]
+    assert read_designs(rows, parse, source=source(), options=ReadOptions()).names == ("x; y; z",)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import time
 
 import pytest
 
@@ -146,3 +147,12 @@ def test_values_are_converted_to_one_unit_or_refused():
     assert "without a unit" in mixed.problems[2]
     one = read_column(["5 nM", "7"])
     assert one.values[1].unit == "nM" and one.notes == ("1 cell without a unit is taken as nM, the unit of the others",)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1" * 100_000, "1" * 100_000 + "x", "1," * 90 + "1;x;", "1 000 " * 30 + ";", "1-" * 99]
+)
+def test_a_cell_of_many_digits_or_marks_is_refused_at_once(cell):
+    started = time.process_time()
+    assert read_column([cell]).values == (None,)
+    assert time.process_time() - started < 1

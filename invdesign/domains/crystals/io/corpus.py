@@ -10,9 +10,9 @@ from typing import Any
 from invdesign.core import Corpus, Progress, silent
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.io import files
+from invdesign.domains.crystals.io import files, records
 from invdesign.domains.crystals.io.refusals import MAX_SITES
-from invdesign.io.corpus_cache import cache_path, cached_corpus, content_sha256
+from invdesign.io.corpus_cache import cache_path, cached_corpus
 from invdesign.io.datasets import DataFile, DatasetSpec, load_dataset
 from invdesign.io.text_files import list_paths
 
@@ -240,7 +240,7 @@ def table(
     }
     cached: Path | None = None
     if cache is not None:
-        contents = [[each.name, content_sha256(each)] for each in list_paths(path)]
+        contents = [[each.name, records.checksums(each, column=structure_column)] for each in list_paths(path)]
         versions = {"gemmi": version("gemmi"), "moyopy": version("moyopy"), "format": CACHE_FORMAT}
         cached = cache_path(cache, "crystals", {"contents": contents, **versions, **options})
     return cached_corpus(

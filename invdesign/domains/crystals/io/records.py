@@ -21,6 +21,7 @@ from invdesign.domains.crystals.io.poscar import is_poscar, read_poscar
 from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError, check_symbol, size_error
 from invdesign.domains.crystals.io.structure_json import parse_json, read_json_atoms
 from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
+from invdesign.io.corpus_cache import content_sha256
 from invdesign.io.design_tables import (
     TABLES,
     Row,
@@ -69,7 +70,7 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
     files = list(_walk(path, MAX_DEPTH))
     if len(files) > MAX_FILES:
         raise InvdesignError(f"{path}: more than {MAX_FILES:,} files. Give a smaller folder")
-    skipped = {file: _reason_to_skip(file, files) for file in files}
+    skipped = _skipped_files(files)
     if not any(not reason for reason in skipped.values()):
         raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)}, got a folder without one")
     found: list[Row] = []
@@ -82,6 +83,38 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
         except InvdesignError as error:
             found.append(Row(1, label=name, problem=str(error), file=name))
     return [*found, *_skipped_rows(path, skipped)]
+
+
+def checksums(path: Path, *, column: str | None = None) -> list[tuple[str, str]]:
+    """Return name and checksum of every file that is read for a path, and the names of the others.
+
+    These are the files of a folder and its folders, and the files that a table names.
+
+    Args:
+        path: The file or folder.
+        column: Column of a table that contains structures or names of files.
+
+    Raises:
+        InvdesignError: A file cannot be read.
+    """
+    base = path if path.is_dir() else path.parent
+    skipped = _skipped_files(list(_walk(path, MAX_DEPTH))) if path.is_dir() else {path: ""}
+    found = []
+    for file, reason in skipped.items():
+        found.append((file.relative_to(base).as_posix(), "" if reason else content_sha256(file)))
+        if not reason and _suffix(file) in TABLES:
+            found += [(name, content_sha256(file.parent / name)) for name in _named_files(file, column)]
+    return found
+
+
+def _named_files(path: Path, column: str | None) -> list[str]:
+    """Return the names of files in a column of a table; none where the table cannot be read."""
+    try:
+        given = list(_table_rows(path, table_text(path), column, ()))
+    except InvdesignError:
+        return []
+    names = {row.content for row in given if not row.problem and _is_file_name(row.content)}
+    return sorted(name for name in names if (path.parent / name).is_file())
 
 
 def atoms(row: Row, *, max_sites: int = MAX_SITES) -> tuple[PeriodicAtoms, str]:
@@ -118,7 +151,11 @@ def _named_rows(path: Path, name: str, column: str | None, wanted: Sequence[str]
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
     """Yield the files of a folder and its folders by name, without hidden files and links to folders."""
-    for inside in sorted(folder.iterdir()):
+    try:
+        content = sorted(folder.iterdir())
+    except OSError as error:
+        raise InvdesignError(f"{folder}: cannot read the folder ({error.strerror}). Check its permissions") from error
+    for inside in content:
         if inside.name.startswith("."):
             continue
         if inside.is_file():
@@ -127,16 +164,17 @@ def _walk(folder: Path, depth: int) -> Iterator[Path]:
             yield from _walk(inside, depth - 1)
 
 
-def _reason_to_skip(file: Path, files: Sequence[Path]) -> str:
-    """Return why a file of a folder is not read, or an empty string."""
+def _skipped_files(files: Sequence[Path]) -> dict[Path, str]:
+    """Return why each file of a folder is not read; an empty string for one that is read."""
+    finished = {file.parent for file in files if file.name.lower() in ("contcar", "contcar.gz")}
+    return {file: _reason_to_skip(file, is_relaxed=file.parent in finished) for file in files}
+
+
+def _reason_to_skip(file: Path, *, is_relaxed: bool) -> str:
     name = file.name.lower().removesuffix(".gz")
     if not _suffix(file):
         return f"no structure is read from it; {INSTEAD[name]}" if name in INSTEAD else "no format of crystals"
-    if name == "poscar":
-        relaxed = [each for each in files if each.parent == file.parent and each.name.lower().startswith("contcar")]
-        if any(each.name.lower() in ("contcar", "contcar.gz") for each in relaxed):
-            return "the start of a run whose CONTCAR is there"
-    return ""
+    return "the start of a run whose CONTCAR is there" if name == "poscar" and is_relaxed else ""
 
 
 def _skipped_rows(path: Path, skipped: Mapping[Path, str]) -> list[Row]:
@@ -164,7 +202,8 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
     if suffix == ".db":
         found = list(_database_rows(path))
     elif suffix in TABLES:
-        return list(_table_rows(path, table_text(path, max_bytes=max_bytes), column, wanted))
+        given = _table_rows(path, table_text(path, max_bytes=max_bytes), column, wanted)
+        return [row if row.problem else _resolve_file(row, path.parent) for row in given]
     else:
         found = _structure_rows(path, suffix, min(max_bytes, MAX_STRUCTURE_BYTES), has_values=bool(wanted))
     names = {name for row in found for name in row.cells}
@@ -231,8 +270,7 @@ def _table_rows(path: Path, text: str, column: str | None, wanted: Sequence[str]
             remedy += f" ({' or '.join(hint)})" if hint else ""
         return find_design_column(path, header, column, STRUCTURE_NAMES, remedy=remedy, allow_single=False), "cell"
 
-    for row in table_rows(path, text, find_design=find_design, columns=wanted, label=_table_label):
-        yield row if row.problem else _resolve_file(row, path.parent)
+    return table_rows(path, text, find_design=find_design, columns=wanted, label=_table_label)
 
 
 def _columns_of_structures(text: str, header: Sequence[str]) -> list[str]:

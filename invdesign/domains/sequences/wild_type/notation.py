@@ -37,7 +37,7 @@ def _edit_pattern(number: str) -> re.Pattern[str]:
     start = rf"(?P<old>{_RESIDUE})?(?P<start>{number})"
     end = rf"(?:[_-](?P<end_old>{_RESIDUE})?(?P<end>{number}))?"
     edits = (
-        rf"{start}{end}(?P<what>delins|del|ins|dup)(?P<letters>(?:{_LETTER}|[0-9])*?)",
+        rf"{start}{end}(?P<what>delins|del|ins|dup)(?P<letters>[A-Z0-9*-]*?)",
         rf"(?:del|\u0394|\u2206){start}{end}".replace("<", "<d_"),
         rf"(?P<s_old>{_LETTER})(?P<s_start>{number})(?P<s_new>{_LETTER}|=)",
         r"(?P<t_old>\d)(?P<t_start>\d+)(?P<t_new>\d)",  # alphabets of digits

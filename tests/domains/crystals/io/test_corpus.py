@@ -91,6 +91,18 @@ def test_a_damaged_cache_is_replaced_and_a_changed_file_is_read_again(tmp_path, 
     assert len(list(cache.glob("*.json.gz"))) == 2
 
 
+def test_a_cache_follows_files_in_nested_folders_and_files_that_a_table_names(tmp_path, crystals):
+    structure, named, cache = tmp_path / "runs" / "a" / "x.cif", tmp_path / "mine.csv", tmp_path / "cache"
+    structure.parent.mkdir(parents=True)
+    named.write_text("id,file\n1,runs/a/x.cif\n")
+    for crystal in crystals[:2]:
+        write([crystal], structure)
+        for path in (tmp_path / "runs", named):
+            assert [design.formula for design in table(path, cache=cache).designs] == [crystal.formula]
+    (structure.parent / "notes.txt").write_text("x")
+    assert len(table(tmp_path / "runs", cache=cache).rejected) == 1
+
+
 def test_a_cached_corpus_is_not_parsed_again(tmp_path, crystals, monkeypatch):
     write(crystals, tmp_path / "mine.cif")
     first = table(tmp_path / "mine.cif", cache=tmp_path)

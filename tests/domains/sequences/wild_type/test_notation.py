@@ -1,5 +1,7 @@
 """Notations of variants."""
 
+import time
+
 import pytest
 
 from invdesign.core import InvdesignError
@@ -39,6 +41,14 @@ def test_substitutions_are_read_in_every_notation(text, start, old, new):
 def test_what_is_no_mutation_is_an_error(text):
     with pytest.raises(InvdesignError, match=r"cannot read|empty list"):
         parse_variant(text)
+
+
+@pytest.mark.parametrize("text", ["108ins" + "ALA" * 60 + "!", "del" * 60 + "!", "A1" * 200 + "!"])
+def test_a_long_word_is_refused_at_once(text):
+    started = time.process_time()
+    with pytest.raises(InvdesignError, match="cannot read"):
+        parse_variant(text)
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize("text", ["WT", "wild type", "Wild-Type", "wild_type", "_wt", "p.=", "p.(=)", "none"])
