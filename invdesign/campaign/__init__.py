@@ -12,7 +12,7 @@ from invdesign.campaign.definition import (
     Task,
 )
 from invdesign.campaign.engine import Engine, make_engine
-from invdesign.campaign.initialize import check_properties, initialize, is_measured
+from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
 from invdesign.campaign.interpolation import Interpolation, Step, interpolate
 from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
@@ -54,6 +54,7 @@ __all__ = [
     "Task",
     "apply",
     "ask",
+    "check_named_units",
     "check_properties",
     "close_round",
     "count_failures",

@@ -28,6 +28,7 @@ from invdesign.core import (
     describe_usage,
     round_seed,
 )
+from invdesign.core.capabilities import ask_for_unit, possible_units
 from invdesign.io.measured_values import MeasuredValue
 from invdesign.io.repeats import merge_values
 from invdesign.io.units import conversion_factor
@@ -122,20 +123,45 @@ def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: b
         )
 
 
-def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
-    """Check that values are not in another metric prefix than their objective.
+def check_named_units(campaign: Campaign[D, B], sources: Sequence[Corpus[D]]) -> None:
+    """Check that objectives whose values mean nothing without a unit have one, or that a table states it.
+
+    Args:
+        campaign: The campaign.
+        sources: Its corpus and its seed designs, where it has them.
 
     Raises:
-        InvdesignError: They are.
+        InvdesignError: One has none.
+    """
+    stated = {usage.name for source in sources for usage in source.usage if usage.unit}
+    for objective in campaign.objectives:
+        units = possible_units(campaign.domain, objective.name)
+        if units and not objective.unit and objective.name not in stated:
+            raise InvdesignError(ask_for_unit(objective.name, units))
+
+
+def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
+    """Check that values are not in another unit than their objective, as far as the difference is certain.
+
+    Raises:
+        InvdesignError: They are in one with another metric prefix, or an energy is that of a cell and not of an atom.
     """
     units = {usage.name: usage.unit for usage in source.usage if usage.unit}
     for objective in campaign.objectives:
         unit = units.get(objective.name, "")
-        if unit and objective.unit and conversion_factor(unit, objective.unit) not in (None, 1.0):
-            raise InvdesignError(
-                f"{source.name}: expected {objective.name!r} in {objective.unit} (the unit of the objective), got "
-                f"{unit}. Set the unit of the objective to {unit}, or write the values in {objective.unit}"
-            )
+        if not unit or not objective.unit:
+            continue
+        factor = conversion_factor(unit, objective.unit)
+        if factor == 1 or (factor is None and not possible_units(campaign.domain, objective.name)):
+            continue
+        is_total = factor is None and conversion_factor(f"{unit}/atom", objective.unit) == 1
+        total = (
+            f", or divide totals of the cell by its number of atoms: per_atom=[{objective.name}]" if is_total else ""
+        )
+        raise InvdesignError(
+            f"{source.name}: expected {objective.name!r} in {objective.unit} (the unit of the objective), got "
+            f"{unit}. Set the unit of the objective to {unit}, or write the values in {objective.unit}{total}"
+        )
 
 
 def _plain(name: str) -> str:

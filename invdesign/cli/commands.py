@@ -255,6 +255,7 @@ def check_data(arguments: argparse.Namespace) -> int:
     rows = [vars(rejection) for rejection in found.rejected]
     n_repaired = sum(row["reason"].startswith("repaired") for row in rows if row["is_kept"])
     n_lost = sum(not row["is_kept"] for row in rows)
+    questions = _open_units(arguments, found)
     is_complete = not n_lost and all(usage.n_used == usage.n_values for usage in found.usage)
     models = _describe_models(arguments, found)
     if arguments.rejected:
@@ -264,8 +265,7 @@ def check_data(arguments: argparse.Namespace) -> int:
         write_table({name: [row[name] for row in rows] for name in names}, Path(arguments.rejected))
     if arguments.json:
         facts = {"file": arguments.file, "designs": len(found), "properties": n_values, "sha256": found.sha256}
-        facts["measured_values"] = to_plain(found.usage)
-        facts["models"] = models
+        facts |= {"measured_values": to_plain(found.usage), "models": models, "questions": questions}
         terminal.print_json({**facts, "rejected": rows})
         return 0 if is_complete else 1
     repaired = f"; {n_repaired:,} were repaired" if n_repaired else ""
@@ -276,6 +276,8 @@ def check_data(arguments: argparse.Namespace) -> int:
         print(line)
     for line in models.values():
         print(f"  {line}")
+    for question in questions:
+        print(f"warning: {question}")
     for row in rows[:20]:
         print(f"  row {row['row']}: {row['reason']}: {row['text'][:60]}  ({row['remedy']})")
     if len(rows) > 20:
@@ -425,6 +427,23 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     if reader is None or not (properties or any(getattr(arguments, option) for option in options)):
         return read_designs(domain, path)
     return _read_columns(arguments, reader, domain, properties)
+
+
+def _open_units(arguments: argparse.Namespace, corpus: Corpus[Any]) -> list[str]:
+    """Return questions for the units of properties that mean nothing without one."""
+    from invdesign.core.capabilities import ask_for_unit, possible_units
+
+    domain = _domain(arguments)
+    units = {usage.name: possible_units(domain, usage.name) for usage in corpus.usage if not usage.unit}
+    return [ask_for_unit(name, possible) for name, possible in units.items() if possible]
+
+
+def _domain(arguments: argparse.Namespace) -> Domain[Any, Any]:
+    """Return the domain that a command names."""
+    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
+    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
+    domain: Domain[Any, Any] = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
+    return domain
 
 
 def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from invdesign.config import targets, validation
+from invdesign.config.measured_objectives import check_names
 from invdesign.config.parts import name_parts
 from invdesign.config.signatures import Parameter, Signature, signature
 from invdesign.core.errors import InvdesignError
@@ -73,7 +74,7 @@ def check(
                 f"{where((key,))}: a campaign has no setting {key!r}{validation.nearest(key, root.parameters)}"
             )
     if "oracle" in named:
-        named["oracle"] = _combine(named.get("oracle"), where)
+        named["oracle"] = _combine(named.get("oracle"), named.get("objectives"), where)
     validation.check_ranges(root, named, where, ())
     for key, value in named.items():
         if value is None and root.parameters[key].plain_type in PLAIN:
@@ -226,11 +227,11 @@ def bind(function: Any, options: Mapping[str, Any]) -> Any:
     return partial(function, **{key: value for key, value in options.items() if key in known})
 
 
-def _combine(oracle: Any, where: validation.Where) -> Any:
+def _combine(oracle: Any, objectives: Any, where: validation.Where) -> Any:
     """Return one oracle as it is; several by name as one that returns their columns in the order given.
 
     Raises:
-        InvdesignError: There is none, or one that names no function.
+        InvdesignError: There is none, one names no function, or their names are not those of the objectives.
     """
     if not isinstance(oracle, dict) or "_target_" in oracle:
         return oracle
@@ -246,6 +247,7 @@ def _combine(oracle: Any, where: validation.Where) -> Any:
                 f"{where(('oracle', key))}: oracle.{key} names no function. Choose one with oracle=<domain>/{key}, or "
                 "add function: module:name"
             )
+    check_names(named, objectives, where)
     whole = [validation.complete(node, where, ("oracle", key)) for key, node in named.items()]
     return whole[0] if len(whole) == 1 else {"_target_": COMBINE_ORACLES, "_partial_": True, "oracles": whole}
 

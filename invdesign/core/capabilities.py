@@ -20,6 +20,7 @@ from invdesign.core.protocols import (
     Encoding,
     Equivalence,
     Features,
+    NamedUnits,
     Oracle,
     PlacementCheck,
     Preparable,
@@ -72,6 +73,25 @@ def is_same(domain: DesignSpace[D], first: D, second: D) -> bool:
     if isinstance(domain, Equivalence):
         return domain.is_same(first, second)
     return domain.key(first) == domain.key(second)
+
+
+def possible_units(domain: DesignSpace[D], name: str) -> tuple[str, ...]:
+    """Return the units among which a property of this name leaves open; none where the domain does not say."""
+    return domain.possible_units(name) if isinstance(domain, NamedUnits) else ()
+
+
+def ask_for_unit(name: str, units: Sequence[str]) -> str:
+    """Return the question for the unit of a property, with what answers it.
+
+    Args:
+        name: Name of the property.
+        units: Units that it may be in, the usual one first.
+    """
+    usual, *others = units
+    return (
+        f"{name}: expected a unit, got none: is it in {' or in '.join(units)}? Set objectives.{name}.unit={usual} (or "
+        f"{', '.join(others)}), or write the unit into the heading of its column"
+    )
 
 
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:

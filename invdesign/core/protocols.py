@@ -230,6 +230,15 @@ class Constrained(Protocol[D]):
 
 
 @runtime_checkable
+class NamedUnits(Protocol):
+    """Optional, of a domain: properties whose values mean nothing without their unit."""
+
+    def possible_units(self, name: str) -> tuple[str, ...]:
+        """Return the units that a property of this name may be in; empty where its name leaves nothing open."""
+        ...
+
+
+@runtime_checkable
 class Sanity(Protocol[D_in]):
     """Optional, of a domain: measures that tell designs from nonsense."""
 

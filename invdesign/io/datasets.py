@@ -81,7 +81,9 @@ def load_dataset(
         paths = locate_files(spec, path)
         if is_pinned:
             check_files(spec, paths)
-    return replace(read(paths), name=spec.name)
+    corpus = read(paths)
+    usage = tuple(replace(each, unit=each.unit or spec.units.get(each.name, "")) for each in corpus.usage)
+    return replace(corpus, name=spec.name, usage=usage)
 
 
 def locate_files(spec: DatasetSpec, path: Paths | None) -> list[Path]:

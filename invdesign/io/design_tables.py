@@ -86,6 +86,8 @@ class Parsed(Generic[D]):
     """Why the row is rejected, or what was repaired."""
     remedy: str = ""
     """What would help."""
+    n_atoms: int = 1
+    """Atoms in the row as it is written: of a crystal, in its cell."""
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,18 @@ class ReadOptions:
     """`"skip"` reports an invalid row as a rejection, `"error"` stops at the first."""
     max_designs: int | None = None
     """Largest number of designs to read."""
+    per_atom: Sequence[str] = ()
+    """Properties whose values are totals of a row: they are divided by its number of atoms."""
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("skip", "error"):
             raise InvdesignError(f"on_invalid must be 'skip' or 'error', got {self.on_invalid!r}")
+        unknown = [name for name in self.per_atom if name not in self.properties]
+        if unknown:
+            known = ", ".join(map(repr, self.properties)) or "none"
+            raise InvdesignError(
+                f"per_atom: expected properties that are read ({known}), got {unknown[0]!r}. Correct it"
+            )
 
     @property
     def columns(self) -> list[str]:
@@ -181,7 +191,7 @@ def read_designs(
     progress("reading", source.n_rows, source.n_rows)
     if not found.designs:
         raise _no_design_error(source, found.n_read, found.rejected)
-    values = measured.merge(len(found.designs), found.names)
+    values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom)
     return make_corpus(
         tuple(found.designs),
         properties=values.properties,
@@ -223,6 +233,7 @@ class _Found(Generic[D]):
             self._reject(row, reason, remedy, is_kept=False)
             self.measured.drop(i, reason)
             return
+        self.measured.n_atoms[i] = parsed.n_atoms
         problems = self.measured.problems(i)
         if parsed.key in self._first_rows:
             self._add_repeat(i, row, parsed.key, problems)

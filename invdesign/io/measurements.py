@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from invdesign.core import Array
+from invdesign.core import Array, InvdesignError
 from invdesign.core.value_usage import ValueUsage, row_ranges
 from invdesign.io.cells import plain_cell
 from invdesign.io.measured_values import Column, MeasuredValue, read_column
@@ -60,6 +60,8 @@ class Measurements:
     """Design of each row."""
     dropped: dict[int, str] = field(default_factory=dict)
     """Why a row has no design."""
+    n_atoms: dict[int, int] = field(default_factory=dict)
+    """Atoms in each row that has a design."""
 
     @classmethod
     def read(cls, rows: Iterable[_Row], properties: Mapping[str, str]) -> Measurements:
@@ -94,15 +96,20 @@ class Measurements:
         for later in range(i + 1, len(self.rows)):
             self.dropped[later] = reason
 
-    def merge(self, n: int, names: Sequence[str]) -> MergedMeasurements:
+    def merge(self, n: int, names: Sequence[str], *, per_atom: Sequence[str] = ()) -> MergedMeasurements:
         """Return the values of `n` designs.
 
         Args:
             n: Number of designs.
             names: Name of each design, for messages; empty where unknown.
+            per_atom: Properties whose values are divided by the number of atoms of their row.
+
+        Raises:
+            InvdesignError: A property of `per_atom` has a unit for each atom already.
         """
         properties, errors, bounds, usage = {}, {}, {}, []
-        for name, column in self.columns.items():
+        for name, read in self.columns.items():
+            column = self._divide(name, read) if name in per_atom else read
             groups: dict[int, list[int]] = {}
             for i, design in self.designs.items():
                 if column.values[i] is not None:
@@ -114,6 +121,20 @@ class Measurements:
             properties[name], errors[name], bounds[name] = y, error, bound
             usage.append(self._account(name, column, groups, bound, names))
         return MergedMeasurements(properties, errors, bounds, tuple(usage))
+
+    def _divide(self, name: str, column: Column) -> Column:
+        """Return a column whose totals are divided by the number of atoms of their row."""
+        if column.unit.endswith("/atom"):
+            raise InvdesignError(
+                f"per_atom: expected totals in {name!r}, got values in {column.unit}. Leave {name} out of per_atom"
+            )
+        divided = [
+            None if value is None else replace(value, value=value.value / n, error=value.error / n)
+            for value, n in zip(column.values, (self.n_atoms.get(i, 1) for i in range(len(self.rows))), strict=True)
+        ]
+        note = "totals divided by the number of atoms of the cell as written"
+        unit = f"{column.unit}/atom" if column.unit else ""
+        return replace(column, values=tuple(divided), unit=unit, notes=(*column.notes, note))
 
     def _account(
         self, name: str, column: Column, groups: Mapping[int, Sequence[int]], bound: Array, names: Sequence[str]

@@ -24,6 +24,7 @@ from invdesign.campaign import (
     State,
     apply,
     ask,
+    check_named_units,
     check_properties,
     close_round,
     count_failures,
@@ -178,6 +179,8 @@ class CampaignRun(Generic[D, B]):
                 remove_unfinished(folder)
                 opened.changes = ledger.agree(opened._identity(), accept_changes=accept_changes)
                 opened._accept_changes = accept_changes
+                if not opened.state.records:
+                    check_named_units(campaign, [each for each in (opened.corpus, opened.seeds) if each is not None])
                 opened._note_usage()
             except BaseException:
                 ledger.close()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import toy
 
-from invdesign.campaign import OutcomeRecorded, apply, ask, initialize, start
+from invdesign.campaign import OutcomeRecorded, apply, ask, check_named_units, initialize, start
 from invdesign.campaign.round_model import fit_surrogates
 from invdesign.core import Corpus, InvdesignError, Objective, Outcome, ValueUsage
 from invdesign.ledger.events import candidate_from_json, candidate_to_json
@@ -103,6 +103,34 @@ def test_values_in_another_metric_prefix_than_their_objective_are_refused():
     source = replace(seeds(), usage=(ValueUsage("a", 49, 49, 49, unit="µM"),))
     with pytest.raises(InvdesignError, match=r"expected 'a' in nM .*, got µM"):
         started(parts, replace(source, properties={"a": source.properties["a"]}))
+
+
+@dataclass(frozen=True)
+class Heights(toy.Grid):
+    """A grid on which a height means nothing without its unit."""
+
+    def possible_units(self, name):
+        return ("m", "ft") if name == "a" else ()
+
+
+@pytest.mark.parametrize(("unit", "stated"), [("", ""), ("m", ""), ("", "m")])
+def test_an_objective_that_means_nothing_without_its_unit_is_asked_for_it(unit, stated):
+    parts = toy.campaign(domain=Heights(), objectives=[Objective("a", unit=unit), Objective("b")], oracle=planes)
+    source = replace(seeds(), usage=(ValueUsage("a", 49, 49, 49, unit=stated),))
+    if unit or stated:
+        check_named_units(parts, [source])
+        return
+    with pytest.raises(InvdesignError, match=r"a: expected a unit.* in m or in ft\? Set objectives.a.unit=m \(or ft\)"):
+        check_named_units(parts, [source])
+
+
+def test_totals_of_a_cell_are_not_taken_for_values_of_an_atom():
+    parts = toy.campaign(
+        domain=Heights(), objectives=[Objective("a", unit="eV/atom")], oracle=lambda d: planes(d)[:, :1]
+    )
+    source = replace(seeds(), usage=(ValueUsage("a", 49, 49, 49, unit="eV"),))
+    with pytest.raises(InvdesignError, match=r"expected 'a' in eV/atom .*, got eV.*per_atom=\[a\]"):
+        started(parts, source)
 
 
 def test_a_known_error_is_the_noise_of_its_row():

@@ -75,3 +75,23 @@ def test_designs_that_the_shipped_model_cannot_write_are_counted(
     out = capsys.readouterr().out
     assert "zinc250k writes the elements Br, C, Cl, F, I, N, O, P, S; charged atoms" in out
     assert "2 of 3 designs cannot be written" in out and "the corpus had no" in out
+
+
+def test_an_energy_of_crystals_without_a_unit_is_a_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cif = "data_x\n" + "".join(f"_cell_length_{axis} 4\n" for axis in "abc")
+    cif += "".join(f"_cell_angle_{angle} 90\n" for angle in ("alpha", "beta", "gamma"))
+    cif += (
+        "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nCs 0 0 0\nCl .5 .5 .5\n"
+    )
+    path = tmp_path / "mine.csv"
+    path.write_text(f'cif,e_form,hardness\n"{cif}",-2.1,3\n')
+    assert main(["check-data", str(path), "--domain", "crystals"]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "warning: e_form: expected a unit, got none: is it in eV/atom or in eV? Set objectives.e_form.unit=eV/atom"
+        in out
+    )
+    assert "hardness: expected" not in out
+    path.write_text(path.read_text().replace("e_form", "e_form (eV/atom)"))
+    assert main(["check-data", str(path), "--domain", "crystals", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["questions"] == []

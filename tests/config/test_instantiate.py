@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from invdesign.config import compose, instantiate, targets
+from invdesign.config.measured_objectives import check_names
 from invdesign.core import InvdesignError
 
 
@@ -24,3 +25,36 @@ def test_a_null_that_a_campaign_states_is_passed_on_where_the_campaign_takes_non
     made = instantiate.build(composed.values, composed.where, name="ehrlich").campaign
     assert made.surrogates.latent_surrogate is None and made.search.trust_region is None
     assert made.surrogates.outcome_transform is not None and made.surrogates.feasibility is not None
+
+
+def where(keys: tuple[str, ...]) -> str:
+    return ".".join(keys)
+
+
+SHIPPED_ORACLES = {name: {"_target_": f"invdesign.domains.molecules.oracles.{name}"} for name in ("qed", "sa")}
+OWN_ORACLE = {"mine": {"_target_": "my_module.score"}}
+
+
+@pytest.mark.parametrize(
+    ("oracles", "objectives", "message"),
+    [
+        (SHIPPED_ORACLES, ["qed", "sa"], ""),
+        (SHIPPED_ORACLES, ["sa", "qed"], "in the order of the oracles"),
+        (SHIPPED_ORACLES, ["qed", "logp"], "oracle.sa measures no objective; the objectives are qed, logp"),
+        (SHIPPED_ORACLES, ["qed", "sa", "logp"], "no oracle measures the objective 'logp'"),
+        ({"qed": SHIPPED_ORACLES["qed"]}, ["qed", "logp"], "no oracle measures the objective 'logp'"),
+        ({"qed": SHIPPED_ORACLES["qed"]}, ["drug_likeness"], ""),
+        (OWN_ORACLE, ["potency", "solubility"], ""),
+        ({**SHIPPED_ORACLES, **OWN_ORACLE}, ["qed", "sa", "potency", "solubility"], ""),
+        ({**SHIPPED_ORACLES, **OWN_ORACLE}, ["qed", "sa"], "oracle.mine measures no objective"),
+    ],
+)
+def test_oracles_are_matched_with_the_objectives_by_name(
+    oracles: dict[str, dict[str, str]], objectives: list[str], message: str
+) -> None:
+    settings: dict[str, object] = {name: {"goal": "maximize"} for name in objectives}
+    if not message:
+        check_names(oracles, settings, where)
+        return
+    with pytest.raises(InvdesignError, match=message):
+        check_names(oracles, {**settings, "left_out": None}, where)

@@ -16,6 +16,7 @@ from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.energies import UNITS, is_open_energy
 from invdesign.domains.crystals.io import cif, files, writing
 from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.encoding import Vocabulary
@@ -176,6 +177,10 @@ class Crystals:
             raise InvdesignError(
                 f"crystals: the state is that of another domain or version ({type(error).__name__}: {error})"
             ) from error
+
+    def possible_units(self, name: str) -> tuple[str, ...]:
+        """Return eV/atom and eV for an energy whose name leaves open whether it is that of an atom or of the cell."""
+        return UNITS if is_open_energy(name) else ()
 
     def describe(self, designs: Sequence[Crystal]) -> dict[str, list[Any]]:
         """Return formula, prototype, space group, number of atoms, mass density and volume per atom."""

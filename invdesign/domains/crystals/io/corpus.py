@@ -209,6 +209,7 @@ def table(
     max_designs: int | None = None,
     max_sites: int = MAX_SITES,
     symprec: float = 0.1,
+    per_atom: Sequence[str] = (),
     workers: int = 1,
     cache: str | Path | None = None,
     progress: Progress = silent,
@@ -223,6 +224,8 @@ def table(
         max_designs: Largest number of crystals to read.
         max_sites: Largest number of sites in a cell.
         symprec: Tolerance of the symmetry search [angstrom].
+        per_atom: Properties that are totals of the cell as written, such as an energy in eV; they are divided by its
+            number of atoms.
         workers: Number of processes that search for symmetry.
         cache: Folder for the parsed corpus, keyed by the content of the files and these options.
         progress: Called with ("reading", rows done, rows).
@@ -237,6 +240,7 @@ def table(
         "max_designs": max_designs,
         "max_sites": max_sites,
         "symprec": symprec,
+        **({"per_atom": tuple(per_atom)} if per_atom else {}),
     }
     cached: Path | None = None
     if cache is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
@@ -37,6 +37,7 @@ def read(
     max_designs: int | None = None,
     max_sites: int = MAX_SITES,
     symprec: float = 0.1,
+    per_atom: Sequence[str] = (),
     workers: int = 1,
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
@@ -56,6 +57,7 @@ def read(
         max_designs: Largest number of crystals to read.
         max_sites: Largest number of sites in a cell.
         symprec: Tolerance of the symmetry search [angstrom].
+        per_atom: Properties that are totals of the cell as written; they are divided by its number of atoms.
         workers: Number of processes that search for symmetry. More than one needs a main module that can be imported
             again.
         max_bytes: Largest size of an unpacked file [bytes].
@@ -71,7 +73,7 @@ def read(
     paths = list_paths(path)
     if not paths:
         raise InvdesignError("crystals: expected at least one file, got none. Pass its path")
-    options = ReadOptions(dict(properties or {}), None, on_invalid, max_designs)
+    options = ReadOptions(dict(properties or {}), None, on_invalid, max_designs, tuple(per_atom))
     rows = [
         row
         for each in paths
@@ -115,7 +117,9 @@ def _parse_row(row: Row, *, max_sites: int, symprec: float) -> Parsed[Crystal]:
             raise RefusedError(row.problem, "fix the row")
         atoms, repair = records.atoms(row, max_sites=max_sites)
         design = canonical.crystal_of(atoms, symprec=symprec)
-        return Parsed(design, canonical.key(design), repair, "kept; nothing to do" if repair else "")
+        return Parsed(
+            design, canonical.key(design), repair, "kept; nothing to do" if repair else "", n_atoms=len(atoms)
+        )
     except RefusedError as refusal:
         return Parsed(reason=refusal.reason, remedy=refusal.remedy)
     except InvdesignError as error:

@@ -55,6 +55,26 @@ def reject_reason(tmp_path, text, name="x.cif"):
     return rejection.reason
 
 
+def test_totals_of_a_cell_are_divided_by_its_atoms_where_that_is_said(tmp_path):
+    cell = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    large = cell.copy()
+    large.make_supercell([2, 1, 1])
+    rows = [(cell.get_primitive_structure(), "-6.8 ± 0.2"), (cell, "-27.2"), (large, "-54.4")]
+    text = "cif,energy (eV)\n" + "".join(f'"{structure.to(fmt="cif")}",{value}\n' for structure, value in rows)
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    corpus = read(path, properties={"energy": "energy"}, per_atom=["energy"])
+    np.testing.assert_allclose(corpus.properties["energy"], [-3.4])
+    (usage,) = corpus.usage
+    assert usage.unit == "eV/atom" and not usage.contradictions and "divided by the number of atoms" in usage.notes[0]
+    assert read(path, properties={"energy": "energy"}).usage[0].contradictions
+    with pytest.raises(InvdesignError, match="per_atom: expected properties that are read"):
+        read(path, properties={"energy": "energy"}, per_atom=["e"])
+    path.write_text(text.replace("(eV)", "(eV/atom)"))
+    with pytest.raises(InvdesignError, match=r"got values in eV/atom. Leave energy out of per_atom"):
+        read(path, properties={"energy": "energy"}, per_atom=["energy"])
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
