@@ -12,7 +12,7 @@ from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
-from invdesign.core import Array, B, Candidate, Corpus, D, InvdesignError, round_seed
+from invdesign.core import GIVEN, Array, B, Candidate, Corpus, D, InvdesignError, round_seed
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def initialize(
             design,
             campaign.domain.key(design),
             Z[row],
-            origin="given" if is_given else "seed",
+            origin=GIVEN if is_given else "seed",
             y=start.values[row],
             status="measured" if is_given else "pending",
             log_density=float(log_density[row]),

@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol
 from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
-from invdesign.core import Candidate, D, InvdesignError, Outcome
+from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
 from invdesign.latent.space import LatentSpace
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import SurrogateReport
@@ -109,7 +109,7 @@ class State(Generic[D]):
     @property
     def n_calls(self) -> int:
         """Oracle calls spent: designs measured or pending, failures too; values that were given are free."""
-        return sum(c.origin != "given" for c in (*self.history, *self.pending))
+        return sum(c.origin != GIVEN for c in (*self.history, *self.pending))
 
     @property
     def open(self) -> tuple[Candidate[D], ...]:

@@ -343,6 +343,7 @@ def _carry_out(arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, 
 def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     """Write lists and report; a report that fails is a warning. Return the summary as JSON."""
     from invdesign.campaign import count_failures
+    from invdesign.core.value_source import describe_predicted
 
     opened.note_corpus_designs()
     written = opened.export()
@@ -361,6 +362,8 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "rounds": status.round,
         "calls": status.n_calls,
         "baseline_calls": opened.n_baseline_calls(),
+        "values": [source.kind for source in opened.sources()],
+        "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
         "shortlist": opened.shortlist().rows(),
