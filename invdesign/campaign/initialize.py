@@ -18,6 +18,7 @@ from invdesign.campaign.placement import describe_errors, place
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
 from invdesign.core import (
+    GIVEN,
     Array,
     B,
     Candidate,
@@ -82,7 +83,7 @@ def initialize(
             design,
             campaign.domain.key(design),
             placement.Z[row],
-            origin="given" if is_given else "seed",
+            origin=GIVEN if is_given else "seed",
             y=start.values[row],
             name=source.names[start.rows[row]] if source.names else "",
             error=start.errors[row],

@@ -30,6 +30,7 @@ from invdesign.campaign.state import (
 from invdesign.campaign.tell import outcome_groups
 from invdesign.core import (
     FAILED,
+    GIVEN,
     B,
     Candidate,
     D,
@@ -212,7 +213,7 @@ def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:
 
 
 def _has_measured_call(state: State[Any]) -> bool:
-    return any(c.status == "measured" and c.origin != "given" for c in (*state.history, *state.pending))
+    return any(c.status == "measured" and c.origin != GIVEN for c in (*state.history, *state.pending))
 
 
 def _trailing_errors(state: State[Any]) -> int:
@@ -258,7 +259,7 @@ def _warn_of_screens(state: State[Any]) -> None:
 
 def _stop_on_failures(engine: Engine[Any, Any], state: State[Any]) -> None:
     failed = [c for c in state.history if c.status in FAILED]
-    n_calls = sum(c.origin != "given" for c in state.history)
+    n_calls = sum(c.origin != GIVEN for c in state.history)
     limit = engine.campaign.limits.max_failure_rate
     if n_calls >= MIN_CALLS_TO_STOP and len(failed) > limit * n_calls:
         raise InvdesignError(

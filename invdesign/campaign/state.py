@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol
 from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
-from invdesign.core import Candidate, D, InvdesignError, Outcome
+from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
 from invdesign.io.measured_values import MeasuredValue
 from invdesign.io.repeats import merge_values
 from invdesign.latent.space import LatentSpace
@@ -111,7 +111,7 @@ class State(Generic[D]):
     @property
     def n_calls(self) -> int:
         """Oracle calls spent: designs measured or pending, failures too; values that were given are free."""
-        return sum(c.origin != "given" for c in (*self.history, *self.pending))
+        return sum(c.origin != GIVEN for c in (*self.history, *self.pending))
 
     @property
     def evaluated(self) -> tuple[Candidate[D], ...]:

@@ -352,6 +352,7 @@ def _carry_out(arguments: argparse.Namespace, opened: CampaignRun[Any, Any], *, 
 def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     """Write lists and report; a report that fails is a warning. Return the summary as JSON."""
     from invdesign.campaign import count_failures
+    from invdesign.core.value_source import describe_predicted
 
     opened.note_corpus_designs()
     written = opened.export()
@@ -370,6 +371,8 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "rounds": status.round,
         "calls": status.n_calls,
         "baseline_calls": opened.n_baseline_calls(),
+        "values": [source.kind for source in opened.sources()],
+        "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
         "shortlist": opened.shortlist().rows(),
@@ -436,14 +439,6 @@ def _open_units(arguments: argparse.Namespace, corpus: Corpus[Any]) -> list[str]
     domain = _domain(arguments)
     units = {usage.name: possible_units(domain, usage.name) for usage in corpus.usage if not usage.unit}
     return [ask_for_unit(name, possible) for name, possible in units.items() if possible]
-
-
-def _domain(arguments: argparse.Namespace) -> Domain[Any, Any]:
-    """Return the domain that a command names."""
-    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
-    values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
-    domain: Domain[Any, Any] = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
-    return domain
 
 
 def _wild_type(arguments: argparse.Namespace, domain: Domain[Any, Any]) -> dict[str, Any] | None:

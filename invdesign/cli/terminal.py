@@ -161,12 +161,16 @@ def print_summary(summary: Mapping[str, Any], *, max_rows: int = 10) -> None:
     console = Console()
     candidates = summary["shortlist"]
     if candidates:
-        table(f"best {min(max_rows, len(candidates))} of {len(candidates)} candidates", candidates[:max_rows])
+        kinds = [kind for kind in dict.fromkeys(summary["values"]) if kind != "measured"]
+        what = f" ({' and '.join(kinds)} values)" if kinds else ""
+        table(f"best {min(max_rows, len(candidates))} of {len(candidates)} candidates{what}", candidates[:max_rows])
     else:
         console.print(f"no candidates: {summary['no_candidates']}", markup=False)
     if summary["failed_checks"]:
         counts = ", ".join(f"{name} {n}" for name, n in summary["failed_checks"].items())
-        console.print(f"measured designs that failed checks (one may fail several): {counts}", markup=False)
+        console.print(f"evaluated designs that failed checks (one may fail several): {counts}", markup=False)
+    for note in summary["notes"]:
+        console.print(note, markup=False)
     for warning in summary["warnings"]:
         console.print(f"warning: {warning}", markup=False)
     baseline = f", and {summary['baseline_calls']:,} of the random search" if summary["baseline_calls"] else ""
@@ -180,14 +184,23 @@ def print_interpolation(facts: Mapping[str, Any], objectives: Sequence[Objective
     headings = ["step", "label", "plausibility percentile [%]", "distance to proposal", "all checks passed"]
     for objective in objectives:
         unit = f" [{objective.unit}]" if objective.unit else ""
-        headings[2:2] = [f"measured {objective.name}{unit}", f"predicted {objective.name}{unit}"]
+        name = f"{objective.name}{unit}"
+        known = [
+            heading for heading in facts["steps"][0] if heading.endswith(name) and not heading.startswith("sd of ")
+        ]
+        headings[2:2] = known
     # A design that an earlier step found is not printed again; the table on disk has every step.
     distinct = [row for row in facts["steps"] if row.get("repeated") != "yes"]
     rows = [{heading: row[heading] for heading in headings} | _failed_checks(row) for row in distinct]
     shown = [heading for heading in headings if any(row[heading] is not None for row in rows)]
     title = f"{sum(row['label'] is not None for row in rows)} designs on {len(facts['steps'])} steps"
     rows = [row if row["label"] is not None else row | {"label": "nothing decoded"} for row in rows]
-    names = {"label": "design"}
+    names = {
+        "label": "design",
+        "plausibility percentile [%]": "plausible %",
+        "distance to proposal": "distance",
+        "all checks passed": "checks",
+    }
     table(title, [{names.get(heading, heading): row[heading] for heading in shown} for row in rows])
     if facts["met"] is not None:
         print(f"the target was reached at step {facts['met']}")

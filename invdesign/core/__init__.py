@@ -40,14 +40,17 @@ from invdesign.core.records import (
     Corpus,
     D,
     Landscape,
+    Neighbor,
     Outcome,
     Rejection,
     Status,
 )
+from invdesign.core.value_source import GIVEN, ValueKind, ValueSource
 from invdesign.core.value_usage import ValueUsage, describe_usage
 
 __all__ = [
     "FAILED",
+    "GIVEN",
     "Acquire",
     "Array",
     "B",
@@ -75,6 +78,7 @@ __all__ = [
     "Illustrate",
     "InvdesignError",
     "Landscape",
+    "Neighbor",
     "Objective",
     "Oracle",
     "Outcome",
@@ -86,6 +90,8 @@ __all__ = [
     "Sanity",
     "Status",
     "Validator",
+    "ValueKind",
+    "ValueSource",
     "ValueUsage",
     "capabilities",
     "describe_usage",

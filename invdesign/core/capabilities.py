@@ -26,9 +26,11 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Sourced,
     Typicality,
 )
 from invdesign.core.records import Array, B, D
+from invdesign.core.value_source import ValueSource, as_source
 
 logger = logging.getLogger(__name__)
 OracleFunction = TypeVar("OracleFunction", bound=Callable[..., Any])
@@ -125,11 +127,9 @@ def prepare_oracle(oracle: Oracle) -> None:
     Raises:
         InvdesignError: What it needs is missing.
     """
-    function, settings = (oracle.func, oracle.keywords) if isinstance(oracle, partial) else (oracle, {})
+    function, settings = _bound_settings(oracle)
     if isinstance(function, Preparable):
-        load: Callable[..., object] = function.prepare
-        known = inspect.signature(load).parameters
-        load(**{name: value for name, value in settings.items() if name in known})
+        _call_with_settings(function.prepare, settings)
         return
     try:
         with redirect_stdout(sys.stderr):
@@ -159,3 +159,63 @@ def prepare_with(load: Callable[..., object]) -> Callable[[OracleFunction], Orac
         return function
 
     return decorate
+
+
+def value_sources(oracle: Oracle, n_outputs: int) -> tuple[ValueSource, ...]:
+    """Return what the values of an oracle are, for each of its properties.
+
+    An oracle states it with the attribute `source`: a kind, a `ValueSource`, one for each property, or a function of
+    those settings that it has parameters for, called once the oracle is prepared. Of those that do not state it, an
+    oracle of this package computes, and one of the user's is a measurement.
+
+    Args:
+        oracle: The oracle, or a `functools.partial` of one.
+        n_outputs: `m`, the number of properties.
+
+    Raises:
+        InvdesignError: What is stated is no source, or of another number of properties.
+
+    Example:
+        >>> def docking(designs):
+        ...     return [0.0 for _ in designs]
+        >>> docking.source = "computed"
+        >>> value_sources(docking, 1)[0].kind
+        'computed'
+    """
+    function, settings = _bound_settings(oracle)
+    if not isinstance(function, Sourced):
+        module = getattr(function, "__module__", None) or type(function).__module__
+        return (ValueSource("computed" if module.split(".")[0] == "invdesign" else "measured"),) * n_outputs
+    stated: Any = function.source
+    if callable(stated):
+        stated = _call_with_settings(stated, settings)
+    sources = tuple(map(as_source, stated)) if isinstance(stated, list | tuple) else (as_source(stated),)
+    if len(sources) == 1:
+        return sources * n_outputs
+    if len(sources) != n_outputs:
+        raise InvdesignError(
+            f"oracle: expected the sources of {n_outputs} properties, got {len(sources)}. Correct its attribute "
+            "`source`"
+        )
+    return sources
+
+
+def stating(source: Any) -> Callable[[OracleFunction], OracleFunction]:
+    """Return a decorator that states what the values of an oracle function are; see `value_sources`."""
+
+    def decorate(function: OracleFunction) -> OracleFunction:
+        vars(function)["source"] = source
+        return function
+
+    return decorate
+
+
+def _bound_settings(oracle: Oracle) -> tuple[Any, dict[str, Any]]:
+    """Return the function of an oracle and the settings that are bound to it."""
+    return (oracle.func, oracle.keywords) if isinstance(oracle, partial) else (oracle, {})
+
+
+def _call_with_settings(function: Callable[..., Any], settings: dict[str, Any]) -> Any:
+    """Call a function with those settings that it has parameters for."""
+    known = inspect.signature(function).parameters
+    return function(**{name: value for name, value in settings.items() if name in known})

@@ -76,6 +76,15 @@ class Objective:
             return -distance
         return -abs(y - goal)
 
+    def is_inside(self, value: float) -> bool:
+        """Return whether a value lies in the window that is the goal; True for another goal.
+
+        Example:
+            >>> Objective("gap", goal=(1.3, 1.5)).is_inside(1.5)
+            True
+        """
+        return not isinstance(self.goal, tuple) or self.goal[0] <= value <= self.goal[1]
+
     def desirability(self, y: Values) -> Values:
         """Return the utility scaled to 0 at `worst` and 1 at `best`, clipped.
 

@@ -264,6 +264,20 @@ class Typicality(Protocol[D_in]):
 
 
 @runtime_checkable
+class Resemblance(Protocol[D_in]):
+    """Optional, of a domain: similarity of designs, for people who judge what is new."""
+
+    @property
+    def resemblance(self) -> str:
+        """Name of the similarity, e.g. `"Tanimoto similarity"`."""
+        ...
+
+    def resemblances(self, designs: Sequence[D_in], others: Sequence[D_in]) -> Array:
+        """Return the similarity of `n` designs to `k` others, `n x k`, from 0 to 1 for the same."""
+        ...
+
+
+@runtime_checkable
 class Preparable(Protocol):
     """Optional, of an oracle: loading of what it needs, before a VAE is trained.
 
@@ -277,6 +291,18 @@ class Preparable(Protocol):
             InvdesignError: It is missing.
         """
         ...
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """Optional, of an oracle: what its values are.
+
+    `core.capabilities.stating` gives this attribute to an oracle that is a function.
+    """
+
+    source: Any
+    """`"measured"`, `"computed"` or `"predicted"`, a `ValueSource`, a list with one for each property, or a function
+    that returns one of these."""
 
 
 Oracle = Callable[[Sequence[Any]], "Array | Sequence[float] | Sequence[Sequence[float]]"]

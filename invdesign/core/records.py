@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from invdesign.core.value_source import GIVEN, ValueKind, ValueSource
 from invdesign.core.value_usage import ValueUsage
 
 if TYPE_CHECKING:
@@ -39,6 +40,18 @@ class Check:
     """Whether the design passed."""
     detail: str = ""
     """Reason or value, for people."""
+
+
+@dataclass(frozen=True)
+class Neighbor:
+    """The known design that is nearest to another one."""
+
+    label: str
+    """What people call it."""
+    similarity: str
+    """How near it is, with the name of the measure, e.g. `"Tanimoto similarity 0.62"`."""
+    group: str = ""
+    """Which of the known designs it belongs to, e.g. `"corpus"`."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,10 @@ class Candidate(Generic[D]):
     """Standard errors of `y`, NaN where not known; empty where none is known."""
     bound: tuple[int, ...] = ()
     """Censoring of `y`: 1 where the true value is above it, -1 below, 0 for a plain value; empty without any."""
+    sources: tuple[ValueSource, ...] = ()
+    """What the oracle's values are, for each property; empty where `y` was measured."""
+    nearest: Neighbor | None = None
+    """The known design nearest to it; None where it was not looked for."""
 
     @property
     def is_placed(self) -> bool:
@@ -108,6 +125,16 @@ class Candidate(Generic[D]):
     def with_outcome(self, outcome: Outcome) -> Candidate[D]:
         """Return the candidate with its measurement."""
         return replace(self, y=outcome.y, status=outcome.status, reason=outcome.reason, error=(), bound=())
+
+    def value_kind(self, j: int) -> ValueKind:
+        """Return how the `j`-th property was obtained; values that came with the design were measured."""
+        return "measured" if self.origin == GIVEN or j >= len(self.sources) else self.sources[j].kind
+
+    def value_error(self, j: int) -> float:
+        """Return the standard error of the `j`-th property: its own, or that of the oracle; NaN where not known."""
+        if self.origin != GIVEN and j < len(self.sources):
+            return self.sources[j].error
+        return self.error[j] if j < len(self.error) else math.nan
 
     @property
     def is_valid(self) -> bool:

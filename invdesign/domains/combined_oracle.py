@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from invdesign.core import Array, InvdesignError, Oracle
-from invdesign.core.capabilities import prepare_oracle, prepare_with
+from invdesign.core import Array, InvdesignError, Oracle, ValueSource
+from invdesign.core.capabilities import prepare_oracle, prepare_with, stating, value_sources
 
 
 def _prepare(*, oracles: Sequence[Oracle]) -> None:
@@ -16,6 +16,12 @@ def _prepare(*, oracles: Sequence[Oracle]) -> None:
         prepare_oracle(oracle)
 
 
+def _sources(*, oracles: Sequence[Oracle]) -> tuple[ValueSource, ...]:
+    """Return the source of each oracle's values; every oracle has one property here, as each has its objective."""
+    return tuple(source for oracle in oracles for source in value_sources(oracle, 1))
+
+
+@stating(_sources)
 @prepare_with(_prepare)
 def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Array:
     """Measure designs with each oracle in turn and concatenate the columns.

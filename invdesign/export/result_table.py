@@ -5,17 +5,20 @@ Both tables use the same headings for the same columns. Headings contain the uni
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from invdesign.campaign import Step
-from invdesign.core import Candidate, D, DesignSpace, Objective
+from invdesign.core import Candidate, D, DesignSpace, Objective, Presentation, ValueKind
 from invdesign.core.capabilities import describe, label
+from invdesign.core.value_source import KINDS
 
 Columns = dict[str, list[Any]]
 """Cells by heading; every column has one cell per row."""
 
-VALUE_KINDS = ("measured", "predicted", "sd of predicted")
+MAX_DIGITS = {"predicted": 6, "surrogate": 5, "sd": 3, "density": 5, "acquisition": 4}
+"""Significant digits of what is calculated; measured values are written as they are."""
 
 
 def candidate_table(
@@ -36,28 +39,35 @@ def candidate_table(
         is_described: Whether the domain identifies the designs, which takes longer than all the rest.
 
     Returns:
-        Cells by heading: `id`, `name` (where the user gave designs names), `design`, the domain's identity columns,
-        values, status, density, origin and checks.
+        Cells by heading: `id`, `name` (where the user gave designs names), the design, values with standard errors and
+        censoring, whether all checks passed, the domain's identity columns, status, density, origin and checks. A
+        design whose text people do not read has its label beside the `id`.
     """
     width = len(str(max(len(candidates), 100)))
     columns: Columns = {"id": [f"{name}-{i + 1:0{width}d}" for i in range(len(candidates))]}
     if any(c.name for c in candidates):
         columns["name"] = [c.name for c in candidates]
-    columns |= {"design": design_texts(candidates, domain)}
+    texts = {"design": design_texts(candidates, domain)}
+    if isinstance(domain, Presentation) and texts["design"]:
+        labels = [label(domain, c.design) for c in candidates]
+        is_short = sum(map(len, labels)) < sum(len(text or "") for text in texts["design"])
+        columns |= {"label": labels} if is_short else texts
+    else:
+        columns |= texts
+    columns |= value_columns(candidates, objectives) | _accuracy_columns(candidates, objectives)
+    columns |= neighbor_columns(candidates) | texts
     if is_described:
         columns |= _without(identity_columns(candidates, domain), columns)
-    columns |= value_columns(candidates, objectives)
-    columns |= _accuracy_columns(candidates, objectives)
     columns |= {
-        "status": [c.status for c in candidates],
+        "status": [_status(c) for c in candidates],
         "reason": [c.reason for c in candidates],
-        "plausibility percentile [%]": [c.percentile for c in candidates],
-        "log density": [c.log_density for c in candidates],
+        "plausibility percentile [%]": [round(c.percentile, 1) for c in candidates],
+        "log density": [_round(c.log_density, "density") for c in candidates],
         "round": [c.round for c in candidates],
         "origin": [c.origin for c in candidates],
         "region": [c.region for c in candidates],
         "parents": ["; ".join(c.parents) for c in candidates],
-        "acquisition": [c.acquisition for c in candidates],
+        "acquisition": [_round(c.acquisition, "acquisition") for c in candidates],
     }
     return columns | check_columns(candidates)
 
@@ -83,12 +93,12 @@ def interpolation_table(steps: Sequence[Step[D]], domain: DesignSpace[D], object
         "key": _cells(found, lambda c: c.key),
         "repeated": ["yes" if step.is_repeated else "no" for step in steps],
         "distance to proposal": [step.distance for step in steps],
-        "log density": _cells(found, lambda c: c.log_density),
-        "plausibility percentile [%]": _cells(found, lambda c: c.percentile),
-        "log density of proposal": [step.log_density for step in steps],
-        "plausibility percentile of proposal [%]": [step.percentile for step in steps],
+        "log density": _cells(found, lambda c: _round(c.log_density, "density")),
+        "plausibility percentile [%]": _cells(found, lambda c: round(c.percentile, 1)),
+        "log density of proposal": [_round(step.log_density, "density") for step in steps],
+        "plausibility percentile of proposal [%]": [round(step.percentile, 1) for step in steps],
     }
-    columns |= value_columns(found, objectives, kinds=("predicted", "sd of predicted", "measured"))
+    columns |= value_columns(found, objectives)
     columns["status"] = ["nothing decoded" if c is None else _status(c) for c in found]
     columns["reason"] = _cells(found, lambda c: c.reason)
     columns |= check_columns(found)
@@ -115,24 +125,31 @@ def identity_columns(candidates: Sequence[Candidate[D] | None], domain: DesignSp
     return columns
 
 
-def value_columns(
-    candidates: Sequence[Candidate[D] | None],
-    objectives: Sequence[Objective],
-    *,
-    kinds: Sequence[str] = VALUE_KINDS,
-) -> Columns:
-    """Return measured and predicted values of every objective, e.g. `measured hardness [GPa]`.
+def value_columns(candidates: Sequence[Candidate[D] | None], objectives: Sequence[Objective]) -> Columns:
+    """Return the values of every objective, named by what they are, e.g. `measured hardness [GPa]`.
+
+    Values are `measured`, `computed` or `predicted` by the oracle. Those of the surrogate, made before the oracle was
+    called, are `predicted` too where the oracle itself does not predict, and `surrogate` where it does. The standard
+    deviation of an oracle's prediction is its error on values that it was not fitted to.
 
     Args:
         candidates: One row each; None where there is no design.
-        objectives: `m` objectives with their units.
-        kinds: Columns of each objective in their order: `"measured"`, `"predicted"`, `"sd of predicted"`.
+        objectives: `m` objectives with their units. One with a window has a column that says who lies inside.
     """
     columns: Columns = {}
     for j, objective in enumerate(objectives):
-        unit = f" [{objective.unit}]" if objective.unit else ""
-        for kind in kinds:
-            columns[f"{kind} {objective.name}{unit}"] = [_value(c, kind, j) for c in candidates]
+        name = f"{objective.name} [{objective.unit}]" if objective.unit else objective.name
+        kinds = {c.value_kind(j) for c in candidates if c is not None and j < len(c.y)}
+        for kind in (k for k in KINDS if k in kinds or (k == "measured" and not kinds)):
+            columns[_heading(kind, name)] = [_own_value(c, j, kind) for c in candidates]
+        surrogate = "predicted"
+        if "predicted" in kinds:
+            surrogate = "surrogate"
+            columns[f"sd of {_heading('predicted', name)}"] = [_error(c, j) for c in candidates]
+        if isinstance(objective.goal, tuple):
+            columns[f"{objective.name} in window"] = [_in_window(c, j, objective) for c in candidates]
+        columns[f"{surrogate} {name}"] = [_surrogate_value(c, "mean", j) for c in candidates]
+        columns[f"sd of {surrogate} {name}"] = [_surrogate_value(c, "sd", j) for c in candidates]
     return columns
 
 
@@ -148,6 +165,17 @@ def _accuracy_columns(candidates: Sequence[Candidate[D]], objectives: Sequence[O
         if any(marks):
             columns[f"censoring of {objective.name}"] = marks
     return columns
+
+
+def neighbor_columns(candidates: Sequence[Candidate[D]]) -> Columns:
+    """Return the nearest known design of each candidate, and how near it is; none where it was not looked for."""
+    if not any(c.nearest for c in candidates):
+        return {}
+    return {
+        "nearest known design": [c.nearest.label if c.nearest else None for c in candidates],
+        "similarity": [c.nearest.similarity if c.nearest else None for c in candidates],
+        "nearest is in": [c.nearest.group if c.nearest else None for c in candidates],
+    }
 
 
 def check_columns(candidates: Sequence[Candidate[D] | None]) -> Columns:
@@ -178,12 +206,36 @@ def _cells(candidates: Sequence[Candidate[D] | None], value: Callable[[Candidate
     return [None if c is None else value(c) for c in candidates]
 
 
-def _value(candidate: Candidate[Any] | None, kind: str, j: int) -> float | None:
-    """Return a value of the `j`-th property; None where there is none."""
-    if candidate is None:
+def _own_value(candidate: Candidate[Any] | None, j: int, kind: ValueKind) -> float | None:
+    """Return the `j`-th property; None where it is of another kind or there is none."""
+    if candidate is None or j >= len(candidate.y) or candidate.value_kind(j) != kind:
         return None
-    values = {"measured": candidate.y, "predicted": candidate.mean, "sd of predicted": candidate.sd}[kind]
-    return float(values[j]) if j < len(values) else None
+    value = float(candidate.y[j])
+    return value if kind == "measured" else _round(value, "predicted")
+
+
+def _error(candidate: Candidate[Any] | None, j: int) -> float | None:
+    """Return the error of the `j`-th property where the oracle predicted it."""
+    if candidate is None or j >= len(candidate.y) or candidate.value_kind(j) != "predicted":
+        return None
+    return _round(candidate.value_error(j), "sd")
+
+
+def _surrogate_value(candidate: Candidate[Any] | None, field: Literal["mean", "sd"], j: int) -> float | None:
+    """Return the surrogate's prediction of the `j`-th property or its standard deviation; None where there is none."""
+    values: tuple[float, ...] = () if candidate is None else getattr(candidate, field)
+    return _round(float(values[j]), "surrogate" if field == "mean" else "sd") if j < len(values) else None
+
+
+def _in_window(candidate: Candidate[Any] | None, j: int, objective: Objective) -> str | None:
+    if candidate is None or j >= len(candidate.y) or not math.isfinite(candidate.y[j]):
+        return None
+    return "yes" if objective.is_inside(candidate.y[j]) else "no"
+
+
+def _round(value: float, kind: str) -> float:
+    """Return a value with the significant digits of its kind."""
+    return float(f"{value:.{MAX_DIGITS[kind]}g}")
 
 
 def _check_cells(candidate: Candidate[Any] | None, name: str) -> tuple[str | None, str | None]:
@@ -196,6 +248,17 @@ def _check_cells(candidate: Candidate[Any] | None, name: str) -> tuple[str | Non
     return "passed" if check.passed else "failed", check.detail
 
 
+def _heading(kind: ValueKind, name: str) -> str:
+    """Return the heading of an oracle's values; a property that is named by what its values are keeps its name."""
+    return name if name.startswith((f"{kind}_", f"{kind} ")) else f"{kind} {name}"
+
+
 def _status(candidate: Candidate[Any]) -> str:
-    """Return the status of a design on a path: an interpolation without an oracle leaves designs unmeasured."""
+    """Return the status of a design; a value that no laboratory measured is not called measured.
+
+    An interpolation without an oracle leaves designs unmeasured.
+    """
+    if candidate.status == "measured":
+        kinds = {candidate.value_kind(j) for j in range(len(candidate.y))}
+        return next((kind for kind in reversed(KINDS) if kind in kinds), "measured")
     return "not measured" if candidate.status == "pending" else candidate.status

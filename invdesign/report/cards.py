@@ -7,7 +7,7 @@ import logging
 import math
 from dataclasses import dataclass
 
-from invdesign.core import Candidate, Check, D
+from invdesign.core import Candidate, Check, D, Neighbor, ValueKind
 from invdesign.report.data import ReportData
 from invdesign.report.svg import format_number
 
@@ -23,9 +23,13 @@ class PropertyText:
     unit: str
     """Unit; empty for a plain number."""
     measured: str
-    """Measured value, or a dash."""
+    """Value, or a dash; with its error where the oracle predicted it."""
     predicted: str
-    """Prediction and standard deviation; empty where there is none."""
+    """Prediction of the surrogate and its standard deviation; empty where there is none."""
+    kind: ValueKind = "measured"
+    """What the value is."""
+    is_inside: bool | None = None
+    """Whether the value lies in the window that is the goal; None for another goal."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Card:
     """Checks that the design passed."""
     failed: tuple[Check, ...]
     """Checks that the design failed."""
+    nearest: Neighbor | None = None
+    """The nearest known design; None where it was not looked for."""
 
 
 def make_card(data: ReportData[D], candidate: Candidate[D], rank: int, *, has_picture: bool = True) -> Card:
@@ -72,6 +78,7 @@ def make_card(data: ReportData[D], candidate: Candidate[D], rank: int, *, has_pi
         origin=candidate.origin.replace("_", " "),
         passed=tuple(check for check in checks if check.passed),
         failed=tuple(check for check in checks if not check.passed),
+        nearest=candidate.nearest,
     )
 
 
@@ -90,11 +97,24 @@ def _draw_picture(data: ReportData[D], candidate: Candidate[D]) -> str:
 
 def _property_text(data: ReportData[D], candidate: Candidate[D], j: int) -> PropertyText:
     objective = data.objectives[j]
+    is_window = isinstance(objective.goal, tuple)
     mean = candidate.mean[j] if j < len(candidate.mean) else math.nan
     sd = candidate.sd[j] if j < len(candidate.sd) else math.nan
     return PropertyText(
         name=objective.name,
         unit=objective.unit,
-        measured=format_number(candidate.y[j], 4) if j < len(candidate.y) else "–",
+        measured=_own_value(candidate, j),
         predicted=f"{format_number(mean, 3)} ± {format_number(sd, 2)}" if math.isfinite(mean) else "",
+        kind=candidate.value_kind(j),
+        is_inside=objective.is_inside(candidate.y[j]) if is_window and j < len(candidate.y) else None,
     )
+
+
+def _own_value(candidate: Candidate[D], j: int) -> str:
+    """Return the value of a property; a predicted one has the digits that its error leaves, and the error."""
+    if j >= len(candidate.y):
+        return "–"
+    error = candidate.value_error(j)
+    if candidate.value_kind(j) != "predicted" or not math.isfinite(error):
+        return format_number(candidate.y[j], 4)
+    return f"{format_number(candidate.y[j], 3)} ± {format_number(error, 2)}"

@@ -12,6 +12,7 @@ from scipy.stats.qmc import Sobol
 
 from invdesign.campaign import Funnel, State
 from invdesign.core import (
+    GIVEN,
     Array,
     Candidate,
     Combine,
@@ -19,14 +20,14 @@ from invdesign.core import (
     DesignSpace,
     Illustrate,
     Objective,
+    ValueKind,
+    ValueSource,
     capabilities,
     pareto_front,
     utilities,
 )
 
 N_SOBOL_LOG2 = 15
-GIVEN = "given"
-"""Origin of designs that came measured: they cost no oracle call."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,8 @@ class ReportData(Generic[D]):
     """`m` objectives with units and goals."""
     state: State[D]
     """State of the campaign."""
+    sources: Sequence[ValueSource] = ()
+    """What the oracle's values are, for each objective; empty where they were measured."""
     shortlist: Sequence[Candidate[D]] = ()
     """Candidates with their checks, best first."""
     n_valid: int | None = None
@@ -86,19 +89,27 @@ class ReportData(Generic[D]):
 
     @property
     def has_baseline(self) -> bool:
-        """Whether a random search was run for comparison."""
-        return len(self.baseline) > 0
+        """Whether a random search was run for comparison: it made at least one oracle call of its own."""
+        return any(c.round > 0 for c in self.baseline)
 
     @property
     def baseline_calls(self) -> list[Candidate[D]]:
-        """Designs on which the random search spent an oracle call, in its order."""
-        return [c for c in self.baseline if c.origin != GIVEN]
+        """Designs on which the random search spent an oracle call, in its order, those of the seed designs included.
+
+        It starts from the seed designs of the campaign, which were measured once for both.
+        """
+        return [c for c in self.baseline if c.origin != GIVEN] if self.has_baseline else []
 
     @property
-    def baseline_at_budget(self) -> list[Candidate[D]]:
-        """Designs of the random search after at most as many oracle calls as the campaign made."""
-        given = [c for c in self.baseline if c.origin == GIVEN]
-        return [*given, *self.baseline_calls[: self.state.n_calls]]
+    def baseline_draws(self) -> list[Candidate[D]]:
+        """Designs that the random search drew itself, after at most as many oracle calls as the campaign made."""
+        return [c for c in self.baseline_calls[: self.state.n_calls] if c.round > 0]
+
+    @property
+    def value_kind(self) -> ValueKind:
+        """What the oracle's values are; of several objectives the least certain kind."""
+        kinds: set[ValueKind] = {source.kind for source in self.sources}
+        return "predicted" if "predicted" in kinds else "computed" if "computed" in kinds else "measured"
 
     @property
     def best_reference_name(self) -> str:
@@ -228,7 +239,7 @@ def funnel_stages(data: ReportData[D]) -> list[FunnelStage]:
         FunnelStage("novel", total.novel, "neither measured, pending nor in the corpus"),
         FunnelStage("screened", total.screened, "passed every screen and the density limit"),
         FunnelStage("selected", total.selected, "selected for measurement"),
-        FunnelStage("measured", n_measured, "measured by the oracle"),
+        FunnelStage(data.value_kind, n_measured, f"{data.value_kind} by the oracle"),
     ]
     if data.n_valid is not None:
         stages.append(FunnelStage("valid", data.n_valid, "passed every validator"))

@@ -9,8 +9,8 @@ from itertools import combinations
 
 import numpy as np
 
-from invdesign.core import Array, Candidate, D, Objective, pareto_front
-from invdesign.report.data import GIVEN, ReportData, best_score, best_so_far, funnel_stages, n_digits, score
+from invdesign.core import GIVEN, Array, Candidate, D, Objective, pareto_front
+from invdesign.report.data import ReportData, best_score, best_so_far, funnel_stages, n_digits, score
 from invdesign.report.svg import Canvas, Plot, Scale, draw_text, format_number, make_plot
 
 MAX_TOOLTIPS = 400
@@ -57,7 +57,7 @@ def plot_best_so_far(data: ReportData[D]) -> str:
     given = [c for c in data.evaluated if c.origin == GIVEN]
     spent = [c for c in data.evaluated if c.origin != GIVEN]
     campaign = best_so_far(data, data.properties([*given, *spent]))[len(given) :]
-    random = best_so_far(data, data.properties([*given, *data.baseline_calls]))[len(given) :]
+    random = best_so_far(data, data.properties([*given, *data.baseline_calls[: len(spent)]]))[len(given) :]
     reference = best_score(data, data.reference_properties)
     axis = score(data)
     label = axis.label + (f" ({axis.unit})" if axis.unit else "")
@@ -182,10 +182,10 @@ def plot_predictions(data: ReportData[D], j: int) -> str:
     pairs = [c for c in data.evaluated if c.status == "measured" and _is_predicted(c, j)]
     if not pairs:
         raise ValueError("no predicted design is measured yet")
-    x_label = f"predicted {name_with_unit(objective)}"
+    x_label = f"{'surrogate' if data.value_kind == 'predicted' else 'predicted'} {name_with_unit(objective)}"
     mean, y = [c.mean[j] for c in pairs], [c.y[j] for c in pairs]
     canvas = Canvas(430, 280, right=16)
-    frame = make_plot(mean, y, canvas, x_label=x_label, y_label="measured", is_square=True)
+    frame = make_plot(mean, y, canvas, x_label=x_label, y_label=data.value_kind, is_square=True)
     low, high = frame.x.low, frame.x.high
     parts = [frame.draw_axes(n_x=5), frame.draw_line([low, high], [low, high], "diagonal")]
     for c in pairs[-MAX_WHISKERS:]:

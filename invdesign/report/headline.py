@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from invdesign.core import D
+from invdesign.core.value_source import describe_predicted
 from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.report.data import ReportData, best_score, gain, n_digits, pareto_optimal, score
 from invdesign.report.svg import format_number
@@ -47,6 +50,8 @@ def headline(data: ReportData[D]) -> list[str]:
     """Return the main sentences: the best result, and its comparison with reference designs and a random search."""
     if not data.evaluated:
         return ["Nothing was measured yet."]
+    if not np.isfinite(data.properties(data.evaluated)).any():
+        return ["No oracle call has returned a value yet.", *warn_of_reconstruction(data.model_card)]
     axis = score(data)
     value = _campaign_score(data)
     unit = f" {axis.unit}" if axis.unit else ""
@@ -56,28 +61,54 @@ def headline(data: ReportData[D]) -> list[str]:
         n_new = sum(c.round > 0 for c in front)
         sentences = [
             f"{n_new} of the {len(front)} designs on the Pareto front are new.",
-            f"The measured designs dominate {text} of the hypervolume that all measurements span.",
+            f"The {data.value_kind} designs dominate {text} of the hypervolume that all measurements span.",
         ]
     else:
-        best = "best valid candidate" if data.shortlist else "best measured design (no candidate passed every check)"
+        best = "best valid candidate" if data.shortlist else "best design (no new candidate passed every check)"
         objective = data.objectives[0]
+        is_plain = data.value_kind == "measured" or axis.label.startswith(data.value_kind)
+        kind = "" if is_plain else f"a {data.value_kind} "
         if len(data.objectives) > 1 or isinstance(objective.goal, str):
-            sentences = [f"The {best} has {axis.label} {text}{unit}."]
+            sentences = [f"The {best} has {kind}{axis.label} {_of(kind)}{text}{unit}."]
+        elif value == 0:
+            sentences = [_count_inside(data)]
         else:
-            sentences = [f"The {best} is {text}{unit} away from the goal of {objective.name}."]
+            sentences = [f"The {best} is {text}{unit} away from the goal of {objective.name} ({data.value_kind})."]
+    sentences += describe_predicted(data.objectives, data.sources)
     for other in _comparisons(data):
-        better = gain(data, value, other.value)
-        if not math.isfinite(better):
-            continue
-        result = f"({format_number(other.value, n_digits(data))}{unit})"
-        if _is_equal(better, other.value):
-            sentences.append(f"That is about as good as {other.phrase} {result}.")
-        else:
-            how = "better than" if better > 0 else "worse than"
-            sentences.append(f"That is {format_number(abs(better), 3)}{unit} {how} {other.phrase} {result}.")
+        sentences += _compare_with(data, value, other)
     if not data.has_baseline:
-        sentences.append("No random-search baseline was measured.")
+        sentences.append("No random search was run for comparison.")
     return sentences + warn_of_reconstruction(data.model_card)
+
+
+def _compare_with(data: ReportData[D], value: float, other: Comparison) -> list[str]:
+    """Return a sentence that compares the campaign's score with another one; none where there is nothing to compare."""
+    unit = f" {score(data).unit}" if score(data).unit else ""
+    better = gain(data, value, other.value)
+    if not math.isfinite(better) or not (data.shortlist or data.is_pareto):
+        return []
+    if better == 0 and value == 0:
+        return [f"The goal is reached by {other.phrase} too."]
+    result = f"({format_number(other.value, n_digits(data))}{unit})"
+    if _is_equal(better, other.value):
+        return [f"That is about as good as {other.phrase} {result}."]
+    how = "better than" if better > 0 else "worse than"
+    return [f"That is {format_number(abs(better), 3)}{unit} {how} {other.phrase} {result}."]
+
+
+def _of(kind: str) -> str:
+    return "of " if kind else ""
+
+
+def _count_inside(data: ReportData[D]) -> str:
+    """Return how many candidates reach the target or lie in the window of the only objective."""
+    utilities = data.utilities(data.properties(data.shortlist or data.evaluated))[:, 0]
+    n = int((utilities == 0).sum())
+    group = "candidates on the shortlist" if data.shortlist else "evaluated designs"
+    objective = data.objectives[0]
+    where = "in the window" if isinstance(objective.goal, tuple) else "at the target"
+    return f"{n:,} of {len(utilities):,} {group} are {where} of {objective.name} ({data.value_kind})."
 
 
 def tiles(data: ReportData[D]) -> list[Tile]:
@@ -90,7 +121,7 @@ def tiles(data: ReportData[D]) -> list[Tile]:
             text = format_number(other.value, n_digits(data))
             result.append(Tile(other.tile_name, text, axis.unit, _compare(data, value, other.value)))
     if not data.has_baseline:
-        result.append(Tile("Random search", "–", remark="not measured"))
+        result.append(Tile("Random search", "–", remark="not run"))
     result.append(_calls_tile(data))
     if data.n_valid is not None:
         result.append(_valid_tile(data, data.n_valid))
@@ -108,7 +139,7 @@ def _calls_tile(data: ReportData[D]) -> Tile:
 
 def _valid_tile(data: ReportData[D], n_valid: int) -> Tile:
     n_measured = sum(c.status == "measured" and c.round > 0 for c in data.evaluated)
-    remark = f"of {format_number(n_measured)} measured"
+    remark = f"of {format_number(n_measured)} {data.value_kind}"
     if data.failure_counts:
         counts = list(data.failure_counts.items())[:MAX_CHECKS]
         remark += "; failed checks: " + ", ".join(f"{name} {n}" for name, n in counts)
@@ -119,15 +150,14 @@ def _comparisons(data: ReportData[D]) -> list[Comparison]:
     """Return the scores of the reference designs and of the random search at the campaign's number of calls."""
     reference = best_score(data, data.reference_properties)
     name = data.best_reference_name
-    calls = "as many oracle calls"
-    n_calls = len(data.baseline_calls)
-    if n_calls < data.state.n_calls:
-        calls = f"only {format_number(n_calls)} oracle calls"
-    random = best_score(data, data.properties(data.baseline_at_budget))
-    return [
-        Comparison(name[0].upper() + name[1:], f"the {name}", reference),
-        Comparison("Random search", f"a random search with {calls}", random),
-    ]
+    result = [Comparison(name[0].upper() + name[1:], f"the {name}", reference)]
+    if data.has_baseline:
+        draws = data.baseline_draws
+        calls = f"{len(draws):,} oracle call{'' if len(draws) == 1 else 's'}"
+        phrase = f"a random search of {calls} after the same seed designs"
+        candidates = [*(c for c in data.evaluated if c.round == 0), *draws] if data.is_pareto else draws
+        result.append(Comparison("Random search", phrase, best_score(data, data.properties(candidates))))
+    return result
 
 
 def _campaign_score(data: ReportData[D]) -> float:

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from invdesign.atlas import ProjectionMethod
+from invdesign.campaign import Funnel
+from invdesign.campaign.pool import describe_refused
 from invdesign.core import D
 from invdesign.io.atomic import write_atomically
 from invdesign.latent.diagnosis import describe
@@ -139,6 +141,7 @@ def _illustrations(data: ReportData[D], parts: Parts) -> dict[str, Any]:
         if drawn is None:
             drawn = {name: Markup('<p class="missing">not drawn: {}</p>').format(parts.problems[name])}
         pictures += [(title, Markup(html)) for title, html in drawn.items()]
+    pictures.sort(key=lambda picture: 'class="missing"' in picture[1])  # what was not drawn comes last
     policy = illustrations.content_security_policy([picture for _, picture in pictures])
     return {"illustrations": pictures, "policy": Markup(policy)}
 
@@ -173,6 +176,7 @@ def _search(data: ReportData[D], parts: Parts) -> dict[str, Any]:
         "surrogate_quality": parts.figure("surrogate quality", partial(figures.plot_surrogate_quality, data)),
         "predictions": predictions,
         "funnel": parts.figure("funnel", partial(figures.plot_funnel, data)),
+        "refused": describe_refused(sum((record.funnel for record in data.state.records), Funnel())),
         "regions": parts.figure("trust regions", partial(figures.plot_region_lengths, data)),
         "seconds": parts.figure("times", partial(figures.plot_seconds_by_stage, data)),
         "failures": parts.items("failures", partial(group_failures, data)),

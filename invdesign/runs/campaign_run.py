@@ -41,6 +41,7 @@ from invdesign.campaign.pool import Funnel, describe_refused
 from invdesign.config.instantiate import bind, build
 from invdesign.core import (
     FAILED,
+    GIVEN,
     B,
     Candidate,
     Corpus,
@@ -49,11 +50,13 @@ from invdesign.core import (
     InvdesignError,
     Outcome,
     Progress,
+    ValueSource,
     rank,
     round_seed,
     silent,
 )
-from invdesign.core.capabilities import label, prepare_oracle
+from invdesign.core.capabilities import label, prepare_oracle, value_sources
+from invdesign.core.value_source import sources_from_json, sources_to_json
 from invdesign.execution.executors import in_process
 from invdesign.execution.pace import Pace
 from invdesign.export import Exported, export, provenance
@@ -66,7 +69,9 @@ from invdesign.report import ReportData, report
 from invdesign.runs import folders, latent_spaces
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.measurements import log_usage
+from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
+from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
 REPORT = "report.html"
@@ -376,6 +381,8 @@ class CampaignRun(Generic[D, B]):
             )
         if not self.status().is_finished:
             prepare_oracle(self.campaign.task.oracle)
+            sources = value_sources(self.campaign.task.oracle, len(self.campaign.objectives))
+            self._ledger.note("sources", sources_to_json(sources))
         self._started()
         place = evaluate or self.resources.evaluate
         options = {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress}
@@ -422,7 +429,7 @@ class CampaignRun(Generic[D, B]):
         if len(self.shortlist()):
             return ""
         state = self.state
-        calls = [c for c in state.history if c.origin != "given"]
+        calls = [c for c in state.history if c.origin != GIVEN]
         failed = [c for c in calls if c.status in FAILED]
         proposed = [c for c in state.history if c.round > 0]
         if calls and len(failed) == len(calls):
@@ -442,6 +449,10 @@ class CampaignRun(Generic[D, B]):
             return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
         return "no measured design passed every validator"
 
+    def sources(self) -> tuple[ValueSource, ...]:
+        """Return what the values of the oracle are, for each objective; empty where no oracle was run."""
+        return sources_from_json(self._ledger.meta("sources") or [])
+
     def n_baseline_calls(self) -> int:
         """Return the oracle calls of the random search; those of the seed designs are the campaign's."""
         return sum(c.round > 0 for c in self._baseline_history())
@@ -450,7 +461,9 @@ class CampaignRun(Generic[D, B]):
         """Return the measured designs that the campaign proposed, with the results of all validators."""
         state = self.state
         if self._validated is None or self._validated[0] is not state:
-            self._validated = (state, validate_candidates(self.campaign, state, excluded=self._in_corpus()))
+            checked = validate_candidates(self.campaign, state, excluded=self._in_corpus())
+            stated = with_neighbors(with_sources(checked, self.sources()), self._ledger.meta("neighbors") or {})
+            self._validated = (state, stated)
         return list(self._validated[1])
 
     def export(self, out: str | Path | None = None) -> Exported:
@@ -470,6 +483,7 @@ class CampaignRun(Generic[D, B]):
             "settings": self.config.settings,
             "seed": self.campaign.seed,
             "measured_values": self._ledger.meta("measured_values") or {},
+            "values": self._ledger.meta("sources") or [],
             **(self._ledger.meta("settings") or {}),
         }
         return export(
@@ -477,7 +491,9 @@ class CampaignRun(Generic[D, B]):
             self.campaign.domain,
             self.campaign.objectives,
             Path(out) if out else self.folder,
-            history=[checked.get(c.key, c) for c in self.state.history if c.status != "pending"],
+            history=[
+                checked.get(c.key, c) for c in with_sources(self.state.history, self.sources()) if c.status != "pending"
+            ],
             run=about,
             deliverables=self.campaign.output.deliverables,
         )
@@ -498,6 +514,7 @@ class CampaignRun(Generic[D, B]):
             domain=self.campaign.domain,
             objectives=self.campaign.objectives,
             state=self.state,
+            sources=self.sources(),
             shortlist=rank_shortlist(self.campaign, validated),
             n_valid=sum(c.is_valid for c in validated),
             failure_counts=count_failures(validated),
@@ -519,6 +536,14 @@ class CampaignRun(Generic[D, B]):
     def note_corpus_designs(self) -> None:
         """Record which designs of the run existed before it, so that later exports need not load the corpus."""
         if "engine" in self.__dict__:
+            neighbors = find_neighbors(
+                rank_shortlist(self.campaign, self.validated()),
+                self.campaign.domain,
+                self.corpus,
+                [c for c in self.state.history if c.round == 0],
+            )
+            self._ledger.note("neighbors", neighbors_to_json(neighbors))
+            self._validated = None
             self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
 
     def latent_space_warnings(self) -> list[str]:

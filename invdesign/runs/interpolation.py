@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from invdesign.campaign import (
     start,
 )
 from invdesign.config.instantiate import bind
-from invdesign.core import Candidate, Domain, InvdesignError
-from invdesign.core.capabilities import label
+from invdesign.core import B, Candidate, D, Domain, InvdesignError
+from invdesign.core.capabilities import label, value_sources
 from invdesign.export import interpolation_table, provenance
 from invdesign.io.atomic import write_atomically
 from invdesign.io.design_files import formats, read_designs, write_designs
@@ -111,6 +111,7 @@ def write_interpolation(
         InvdesignError: The folder cannot be written.
     """
     domain, objectives = engine.campaign.domain, engine.campaign.objectives
+    interpolation = _with_sources(interpolation, engine)
     columns = interpolation_table(interpolation.steps, domain, objectives)
     distinct = [step.number for step in interpolation.steps if step.found is not None and not step.is_repeated]
     own = {h: [cells[i] for i in distinct] for h, cells in columns.items() if h not in IDENTITY_HEADINGS}
@@ -143,6 +144,17 @@ def write_interpolation(
         "notes": [*interpolation.notes, *notes],
         "files": [str(path) for path in files],
     }
+
+
+def _with_sources(interpolation: Interpolation[D], engine: Engine[D, B]) -> Interpolation[D]:
+    """Return a path whose values state what they are; an oracle that was not called is not asked."""
+    found = [step.found for step in interpolation.steps]
+    if not any(c is not None and c.status == "measured" for c in found):
+        return interpolation
+    sources = value_sources(engine.campaign.task.oracle, len(engine.campaign.objectives))
+    stated = [None if c is None else replace(c, sources=sources) for c in found]
+    steps = [replace(step, found=c) for step, c in zip(interpolation.steps, stated, strict=True)]
+    return replace(interpolation, steps=tuple(steps))
 
 
 def _is_file(text: str) -> bool:

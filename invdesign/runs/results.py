@@ -94,7 +94,7 @@ class Status:
             ("round", str(self.round)),
             ("oracle calls", f"{self.n_calls:,} of {self.budget:,}"),
             ("open suggestions", f"{self.n_open:,}"),
-            ("measured", f"{self.n_measured:,}"),
+            ("with values", f"{self.n_measured:,}"),
             ("failed", f"{self.n_failed:,}"),
             ("best", f"{best}: {self.best_design}" if best else "none yet"),
         ]

@@ -96,7 +96,7 @@ def test_a_path_in_the_latent_space_of_a_campaign_and_in_that_of_a_run(tmp_path:
     found = invdesign(*words, "--until", "5", "--out", "path", *SMALL, *cache, cwd=tmp_path)
     assert [row["step"] for row in found["steps"]] == [0, 1, 2, 3] and found["met"] is None
     assert "no step of the path reaches qed 5" in found["notes"]
-    assert found["steps"][0]["measured qed"] > 0 and found["steps"][0]["predicted qed"] is None
+    assert found["steps"][0]["computed qed"] > 0 and found["steps"][0]["predicted qed"] is None
     assert found["files"] == ["path/path.csv", "path/designs.smi", "path/path.html"]
     with (tmp_path / "path" / "path.csv").open(newline="") as file:
         assert [row["t"] for row in csv.DictReader(file)] == ["0.0", "0.333333", "0.666667", "1.0"]
@@ -106,5 +106,5 @@ def test_a_path_in_the_latent_space_of_a_campaign_and_in_that_of_a_run(tmp_path:
     run = invdesign("run", *SMALL, *cache, cwd=tmp_path)["run"]
     again = invdesign(*words, "--run", run, "--no-measure", "--path", "straight", *cache, cwd=tmp_path)
     assert all(isinstance(row["predicted qed"], float) for row in again["steps"] if row["design"])
-    assert {row["status"] for row in again["steps"]} <= {"not measured", "measured", "nothing decoded"}
+    assert {row["status"] for row in again["steps"]} <= {"not measured", "computed", "nothing decoded"}
     assert all(Path(file).parent.parent == Path(run) for file in again["files"])

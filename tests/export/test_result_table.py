@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from invdesign.campaign import Step
-from invdesign.core import Candidate
+from invdesign.core import Candidate, Objective, ValueSource
 from invdesign.export import candidate_table, interpolation_table
 
 
@@ -29,11 +30,11 @@ def test_the_columns_of_a_candidate_table_have_a_fixed_order(candidates, domain,
     assert list(candidate_table(candidates, domain, objectives[:1])) == [
         "id",
         "design",
-        "letters",
-        "initial",
         "measured hardness [GPa]",
         "predicted hardness [GPa]",
         "sd of predicted hardness [GPa]",
+        "letters",
+        "initial",
         "status",
         "reason",
         "plausibility percentile [%]",
@@ -98,3 +99,27 @@ def test_both_tables_use_the_same_headings_for_the_same_columns(candidates, doma
     own = {"id", "round", "origin", "region", "parents", "acquisition"}
     of_candidates = set(candidate_table(candidates, domain, objectives)) - own
     assert of_candidates <= set(interpolation_table(steps(candidates), domain, objectives))
+
+
+def test_predicted_values_are_named_so_with_the_error_of_their_oracle(candidates, domain, objectives) -> None:
+    sources = (ValueSource("predicted", error=0.8), ValueSource("computed"))
+    given = replace(candidates[1], origin="given", sources=sources)
+    columns = candidate_table([replace(candidates[0], sources=sources), given], domain, objectives)
+    assert columns["predicted hardness [GPa]"] == [-1.5, None]
+    assert columns["sd of predicted hardness [GPa]"] == [0.8, None]
+    assert columns["measured hardness [GPa]"] == [None, 2.0]
+    assert columns["surrogate hardness [GPa]"] == [-1.25, None]
+    assert "computed cost" in columns and columns["predicted cost"] == [2.0, None]
+
+
+def test_a_window_has_a_column_that_says_who_lies_inside(candidates, domain) -> None:
+    columns = candidate_table(candidates, domain, [Objective("hardness", "GPa", (-2.0, 0.0)), Objective("cost")])
+    assert columns["hardness in window"] == ["yes", "no"] and "cost in window" not in columns
+
+
+def test_calculated_numbers_have_the_digits_that_they_are_worth(candidates, domain, objectives) -> None:
+    candidate = replace(candidates[0], y=(1.23456789, 2.0), mean=(1 / 3, 1.0), sd=(2 / 3, 1.0), percentile=200 / 3)
+    columns = candidate_table([candidate], domain, objectives)
+    assert columns["measured hardness [GPa]"] == [1.23456789]
+    assert columns["predicted hardness [GPa]"] == [0.33333] and columns["sd of predicted hardness [GPa]"] == [0.667]
+    assert columns["plausibility percentile [%]"] == [66.7]

@@ -87,7 +87,7 @@ def build_data(m: int = 1, **changes: Any) -> ReportData[str]:
         state=State((*measured, failed), (), (), 1, (RoundRecord(0), record)),
         shortlist=(measured[6], measured[4]),
         n_valid=2,
-        baseline=[build_candidate(100 + i, (v, -v)[:m]) for i, v in enumerate(random)],
+        baseline=[build_candidate(100 + i, (v, -v)[:m], round=int(i >= 4)) for i, v in enumerate(random)],
         corpus_latents=rng.normal(size=(60, 3)),
         corpus_log_density=rng.normal(size=60),
         settings={"batch": 4, "search": {"shares": [0.5, 0.5], "note": HOSTILE}},

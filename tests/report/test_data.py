@@ -54,13 +54,19 @@ def test_failures_are_grouped_by_reason(make_data) -> None:
 
 def test_the_random_search_is_compared_after_as_many_oracle_calls_as_the_campaign_made(make_data) -> None:
     data = make_data()
-    assert len(data.baseline) == 9 and len(data.baseline_at_budget) == data.state.n_calls == 8
-    assert best_score(data, data.properties(data.baseline_at_budget)) == 3.5
+    assert len(data.baseline) == 9 and len(data.baseline_calls) == 9
+    # Its four seed designs are the campaign's, and the ninth call is one more than the campaign made.
+    assert data.state.n_calls == 8 and len(data.baseline_draws) == 4
+    assert best_score(data, data.properties(data.baseline_draws)) == 3.5
 
 
 def test_designs_that_came_measured_do_not_count_as_calls_of_the_random_search(make_data, make_candidate) -> None:
     given = [make_candidate(200 + i, (0.5,), origin="given") for i in range(5)]
     data = make_data()
     data = replace(data, baseline=[*given, *data.baseline])
-    assert len(data.baseline_calls) == 9 and len(data.baseline_at_budget) == 5 + 8
-    assert best_score(data, data.properties(data.baseline_at_budget)) == 3.5
+    assert len(data.baseline_calls) == 9 and len(data.baseline_draws) == 4
+
+
+def test_a_random_search_that_made_no_call_is_none(make_data, make_candidate) -> None:
+    data = replace(make_data(), baseline=[make_candidate(200 + i, (0.5,), origin="given") for i in range(5)])
+    assert not data.has_baseline and not data.baseline_calls and not data.baseline_draws

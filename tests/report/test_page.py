@@ -48,11 +48,11 @@ def test_the_page_states_whether_a_random_search_was_measured(tmp_path, make_dat
         return re.sub(r"\s+", " ", path.read_text())
 
     with_baseline, without = words(), words(baseline=())
-    assert "The random search decodes random draws" in with_baseline
-    assert "No random-search baseline was measured" not in with_baseline
-    assert "No random-search baseline was measured; the dashed line shows the best of the seed designs." in without
+    assert "The random search starts from the same seed designs, then decodes random draws" in with_baseline
+    assert "No random search was run" not in with_baseline
+    assert "No random search was run; the dashed line shows the best of the seed designs." in without
     without_reference = words(baseline=(), state=State(), shortlist=())
-    assert "No random-search baseline was measured." in without_reference and "dashed line" not in without_reference
+    assert "No random search was run." in without_reference and "dashed line" not in without_reference
 
 
 def test_a_figure_that_fails_is_replaced_by_its_reason_and_logged_once(

@@ -203,6 +203,27 @@ class Crystals:
         """
         return measure_sanity([self.complete(design) for design in designs])
 
+    @property
+    def resemblance(self) -> str:
+        """Name of the similarity that `resemblances` returns."""
+        return "similarity of elements and space group"
+
+    def resemblances(self, designs: Sequence[Crystal], others: Sequence[Crystal]) -> Array:
+        """Return half the shared share of atoms by element, and half for the same space group, `n x k`."""
+        elements = sorted({element for design in (*designs, *others) for element in design.counts})
+        shares = [
+            np.array([[d.counts.get(e, 0) / sum(d.counts.values()) for e in elements] for d in group])
+            for group in (designs, others)
+        ]
+        rows = [
+            [
+                0.5 * np.minimum(x, y).sum() + 0.5 * (a.space_group == b.space_group)
+                for y, b in zip(shares[1], others, strict=True)
+            ]
+            for x, a in zip(shares[0], designs, strict=True)
+        ]
+        return np.array(rows, dtype=np.float64).reshape(len(designs), len(others))
+
     def draw(self, design: Crystal) -> str:
         """Return the unit cell as SVG."""
         return drawing.svg(self.complete(design))

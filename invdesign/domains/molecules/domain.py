@@ -16,7 +16,7 @@ from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
-from invdesign.domains.molecules import drawing, files, writing
+from invdesign.domains.molecules import drawing, files, similarity, writing
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
     MAX_TEXT_LENGTH,
@@ -203,6 +203,15 @@ class Molecules:
     def draw(self, design: str) -> str:
         """Return the structural formula as SVG."""
         return drawing.svg(design)
+
+    @property
+    def resemblance(self) -> str:
+        """Name of the similarity that `resemblances` returns."""
+        return "Tanimoto similarity"
+
+    def resemblances(self, designs: Sequence[str], others: Sequence[str]) -> Array:
+        """Return Tanimoto similarities of ECFP4 counts, `n x k`; designs without a structure have 0."""
+        return similarity.tanimoto(designs, others)
 
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.

@@ -15,6 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import QED, Crippen, Descriptors, RDConfig, rdMolDescriptors
 
 from invdesign.core import Array, InvdesignError
+from invdesign.core.capabilities import stating
 from invdesign.domains.molecules import files
 from invdesign.domains.molecules.similarity import Kind, pattern, similarity_to
 from invdesign.domains.molecules.smiles import canonical, molecule
@@ -135,6 +136,7 @@ def penalized_logp(designs: Sequence[str]) -> Array:
     return score_molecules(designs, score)
 
 
+@stating("measured")
 def measured_table(
     designs: Sequence[str], *, path: str | Path, columns: str | Sequence[str], smiles_column: str | None = None
 ) -> Array:

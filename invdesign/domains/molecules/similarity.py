@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Literal, get_args
 
+import numpy as np
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.Chem.Pharm2D import Generate, Gobbi_Pharm2D
 
-from invdesign.core import InvdesignError
-from invdesign.domains.molecules.smiles import parse
+from invdesign.core import Array, InvdesignError
+from invdesign.domains.molecules.smiles import molecule, parse
 
 Kind = Literal["ECFP4", "ECFP6", "FCFP4", "AP", "PHCO"]
 """Kind of a fingerprint."""
@@ -49,6 +50,20 @@ def fingerprinter(kind: Kind) -> Callable[[Chem.Mol], Any]:
         )
     fingerprint: Callable[[Chem.Mol], Any] = generator.GetSparseCountFingerprint
     return fingerprint
+
+
+def tanimoto(designs: Sequence[str], others: Sequence[str]) -> Array:
+    """Return Tanimoto similarities of ECFP4 counts between `n` and `k` SMILES, `n x k`.
+
+    Example:
+        >>> tanimoto(["CCO"], ["CCO", "CCN"]).round(2).tolist()
+        [[1.0, 0.33]]
+    """
+    compute = fingerprinter("ECFP4")
+    first = [compute(molecule(smiles) or Chem.Mol()) for smiles in designs]
+    second = [compute(molecule(smiles) or Chem.Mol()) for smiles in others]
+    rows = [DataStructs.BulkTanimotoSimilarity(fingerprint, second) for fingerprint in first]
+    return np.array(rows, dtype=np.float64).reshape(len(designs), len(others))
 
 
 def similarity_to(reference: str, kind: Kind) -> Callable[[Chem.Mol], float]:

@@ -22,7 +22,7 @@ from invdesign.domains.sequences.sanity import measure_sanity
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.notation import is_wild_type
 from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
-from invdesign.domains.sequences.wild_type.wild_type import WildType
+from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
 FITTED = ("kind", "length", "max_length", "gaps", "representation")
@@ -283,6 +283,17 @@ class Sequences:
         Nonsense is a long run or a composition of few letters; see `sanity.measure_sanity`.
         """
         return measure_sanity(designs, kind=self.kind, wild_type=self.wild_type)
+
+    @property
+    def resemblance(self) -> str:
+        """Name of the similarity that `resemblances` returns."""
+        return "identity"
+
+    def resemblances(self, designs: Sequence[str], others: Sequence[str]) -> Array:
+        """Return 1 minus the number of edits over the length of the longer sequence, `n x k`, without gaps."""
+        first, second = ([design.replace(GAP, "") for design in group] for group in (designs, others))
+        rows = [[1 - distance(a, b) / max(len(a), len(b), 1) for b in second] for a in first]
+        return np.array(rows, dtype=np.float64).reshape(len(designs), len(others))
 
     def draw(self, design: str) -> str:
         """Return the sequence as SVG, its mutations marked."""

@@ -20,8 +20,8 @@ from pymatgen.core.composition import Composition
 from pymatgen.core.periodic_table import Element
 from pymatgen.core.structure import Structure
 
-from invdesign.core import Array, InvdesignError, Oracle
-from invdesign.core.capabilities import prepare_oracle, prepare_with
+from invdesign.core import Array, InvdesignError, Oracle, ValueSource
+from invdesign.core.capabilities import prepare_oracle, prepare_with, stating, value_sources
 from invdesign.domains.crystals.chemistry import (
     build_structure,
     oxidation_states,
@@ -169,6 +169,7 @@ def tau_factor(designs: Sequence[Crystal]) -> Array:
     return evaluate_structures(designs, lambda crystal, structure: _evaluate_radii(crystal, evaluate))
 
 
+@stating("measured")
 def measured_table(
     designs: Sequence[Crystal],
     *,
@@ -219,6 +220,12 @@ def _prepare_energies(*, energy: Oracle, references: str | Path | None = None) -
     prepare_oracle(energy)
 
 
+def _source_of_energy(*, energy: Oracle) -> ValueSource:
+    """Return the source of the energy, which that of the difference to the references follows."""
+    return value_sources(energy, 1)[0]
+
+
+@stating(_source_of_energy)
 @prepare_with(_prepare_energies)
 def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: str | Path | None = None) -> Array:
     """Compute the formation energy E - sum_e x_e mu_e from the elements.
@@ -243,6 +250,7 @@ def formation_energy(designs: Sequence[Crystal], *, energy: Oracle, references: 
     return E - np.array(base, dtype=np.float64)
 
 
+@stating(_source_of_energy)
 @prepare_with(_prepare_energies)
 def energy_above_hull(designs: Sequence[Crystal], *, references: str | Path, energy: Oracle) -> Array:
     """Compute the energy above the convex hull of given phases; it is negative for a new stable phase.

@@ -172,7 +172,9 @@ def _round(values: Iterable[float], digits: int) -> list[float | None]:
 
 def _is_value(name: str) -> bool:
     """Return whether a column of a candidate list is a prediction, a measurement or a standard deviation."""
-    return name.startswith(("measured ", "predicted ", "sd of predicted "))
+    return name.startswith(
+        ("measured ", "computed ", "predicted ", "sd of predicted ", "surrogate ", "sd of surrogate ")
+    )
 
 
 def _header_word(text: str) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from invdesign.core import Array, InvdesignError
+from invdesign.core.capabilities import stating
 from invdesign.domains.sequences.alphabet import reverse_complement
 from invdesign.io.design_tables import find_column, table_rows, table_text
 from invdesign.io.measurements import Measurements
 
 
+@stating("measured")
 def sequence_table(
     designs: Sequence[str],
     *,

@@ -1,7 +1,8 @@
 """Regression oracle: a model of measured variants, trained once, with its held-out error.
 
 Two models are compared: additive (ridge on one-hot) and a small ensemble of networks. The one with the smaller error on
-a random tenth of the variants is trained again on all of them. The result is cached by the content of the table.
+held-out variants is trained again on all of them. Where neither ranks the held-out variants, designs are ranked by few
+mutations of the consensus instead. The result is cached by the content of the table.
 """
 
 from __future__ import annotations
@@ -20,8 +21,17 @@ import platformdirs
 import torch
 from scipy.stats import spearmanr
 
-from invdesign.core import Array, InvdesignError, Progress, ValueUsage, describe_usage
-from invdesign.core.capabilities import prepare_with
+from invdesign.core import (
+    Array,
+    Goal,
+    InvdesignError,
+    Objective,
+    Progress,
+    ValueSource,
+    ValueUsage,
+    describe_usage,
+)
+from invdesign.core.capabilities import prepare_with, stating
 from invdesign.domains.sequences.io import files
 from invdesign.domains.sequences.oracles.regressors import (
     Encoder,
@@ -29,19 +39,29 @@ from invdesign.domains.sequences.oracles.regressors import (
     NetworkRecipe,
     Networks,
     Ridge,
+    fit_consensus,
     fit_networks,
     fit_ridge,
 )
 from invdesign.io.atomic import write_bytes
 from invdesign.io.json_values import from_plain, to_plain
 from invdesign.vae.store import read_tensors, write_tensors
-from invdesign.vae.training import split
+from invdesign.vae.training import Rows, split
 
 log = logging.getLogger(__name__)
 
 FORMAT = 2
 MIN_VARIANTS = 30
-ModelName = Literal["ridge", "networks"]
+MAX_CROSS_VALIDATED = 2000
+"""Variants up to which every one is held out once; of more, a random tenth is."""
+FOLDS = 5
+QUICK_STEPS = 200
+"""Steps of a training that is not logged: it takes a second."""
+MIN_RANK_CORRELATION = 0.2
+"""Rank correlation on held-out variants below which no regression is used: designs that it ranked first were worse than
+a few random mutations of the consensus."""
+ModelName = Literal["ridge", "networks", "consensus"]
+MODEL_NAMES = {"ridge": "additive", "networks": "ensemble of networks", "consensus": "few mutations of the consensus"}
 
 
 @dataclass(frozen=True)
@@ -60,20 +80,51 @@ class HeldOutScore:
 
 @dataclass(frozen=True)
 class RegressionReport:
-    """Held-out accuracy of both models, each trained on nine tenths of the variants."""
+    """Held-out accuracy of both models, each trained on the variants that are not held out."""
 
     variants: int
     """Number of measured variants in the table."""
     held_out: int
-    """Number of held-out variants, a random tenth."""
+    """Number of held-out variants: all of up to 2,000, each held out once, or a random tenth."""
     spread: float
     """Standard deviation of the measured values."""
+    mean: float
+    """Mean of the measured values."""
+    lowest: float
+    """Smallest measured value."""
+    highest: float
+    """Largest measured value."""
     ridge: HeldOutScore
     """Accuracy of the additive model."""
     networks: HeldOutScore
     """Accuracy of the ensemble of networks."""
     chosen: ModelName
-    """Model with the smaller error, which is then trained on all variants."""
+    """Model with the smaller error, which is then trained on all variants; the consensus where its rank correlation is
+    below 0.2."""
+
+    @property
+    def best(self) -> HeldOutScore:
+        """Accuracy of the regression with the smaller error, whether it is used or not."""
+        return min(self.ridge, self.networks, key=lambda score: score.rmse)
+
+    @property
+    def error(self) -> float:
+        """Root mean square error of a prediction: that on held-out variants, or their spread without a regression."""
+        return max(self.best.rmse, self.spread) if self.chosen == "consensus" else self.best.rmse
+
+    def describe(self) -> str:
+        """Return what is used and how accurate it is, as a sentence."""
+        best = self.best
+        accuracy = (
+            f"held-out error {best.rmse:.2g} (the spread of the values is {self.spread:.2g}), rank correlation "
+            f"{best.spearman:.2f} on {best.n:,} of {self.variants:,} variants"
+        )
+        if self.chosen != "consensus":
+            return f"regression ({MODEL_NAMES[self.chosen]}): {accuracy}"
+        return (
+            f"regression: {accuracy}, below {MIN_RANK_CORRELATION}: it predicts nothing and is not used. Designs are "
+            "ranked by few mutations of the consensus with frequent letters instead. Measure more variants"
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +182,49 @@ def train_or_load(
     return _train_or_load(file.resolve(), file.stat().st_mtime_ns, *options, folder, progress or _log_progress)
 
 
-@prepare_with(train_or_load)
+def _source(
+    *,
+    path: str | Path,
+    column: str,
+    sequence_column: str | None = None,
+    kind: str = "protein",
+    max_length: int = files.MAX_LENGTH,
+    cache: str | Path | None = None,
+) -> ValueSource:
+    """Return the held-out accuracy of a regression; it is trained or loaded for it."""
+    report = train_or_load(
+        path, column=column, sequence_column=sequence_column, kind=kind, max_length=max_length, cache=cache
+    ).report
+    return ValueSource(
+        "predicted",
+        f"{'regression' if report.chosen != 'consensus' else 'no regression'} ({MODEL_NAMES[report.chosen]}) "
+        f"of {Path(path).name}",
+        error=report.error,
+        rank_correlation=report.best.spearman,
+        n_held_out=report.best.n,
+        highest=report.highest,
+        lowest=report.lowest,
+    )
+
+
+def _prepare(
+    *,
+    path: str | Path,
+    column: str,
+    sequence_column: str | None = None,
+    kind: str = "protein",
+    max_length: int = files.MAX_LENGTH,
+    cache: str | Path | None = None,
+) -> None:
+    """Train or load the regression, and log its accuracy at a level that is visible by default."""
+    fitted = train_or_load(
+        path, column=column, sequence_column=sequence_column, kind=kind, max_length=max_length, cache=cache
+    )
+    log.warning("%s", fitted.report.describe())
+
+
+@stating(_source)
+@prepare_with(_prepare)
 def regression(
     designs: Sequence[str],
     *,
@@ -140,12 +233,14 @@ def regression(
     sequence_column: str | None = None,
     kind: str = "protein",
     max_length: int = files.MAX_LENGTH,
+    goal: Goal = "maximize",
     cache: str | Path | None = None,
 ) -> Array:
     """Return the predictions of a regression of measured variants, in the unit of the table (`n`).
 
     The value is NaN for a letter that no measured variant has at its position. `prepare`, or the first call, trains the
-    regression or loads it from the cache.
+    regression or loads it from the cache. Below a rank correlation of 0.2 on held-out variants the values are the mean
+    of the table, a little nearer to the goal for fewer mutations of the consensus and for frequent letters.
 
     Args:
         designs: `n` sequences.
@@ -154,6 +249,7 @@ def regression(
         sequence_column: Column of the sequences.
         kind: Kind of the sequences.
         max_length: Maximum number of letters.
+        goal: Goal of the objective, which decides the direction in which the consensus is preferred.
         cache: Folder of trained regressions.
 
     Raises:
@@ -162,7 +258,18 @@ def regression(
     fitted = train_or_load(
         path, column=column, sequence_column=sequence_column, kind=kind, max_length=max_length, cache=cache
     )
-    return fitted.predict(designs)
+    values = fitted.predict(designs)
+    report = fitted.report
+    if report.chosen == "consensus" and _is_downwards(goal, report.mean):
+        return 2 * report.mean - values
+    return values
+
+
+def _is_downwards(goal: Goal, mean: float) -> bool:
+    """Return whether values below the mean are nearer to a goal than values above it."""
+    objective, step = Objective("value", goal=goal), max(abs(mean), 1.0) * 1e-6
+    up, down = objective.utility(np.array([mean + step, mean - step]))
+    return bool(down > up)
 
 
 def predict(encoder: Encoder, model: Ridge | Ensemble, designs: Sequence[str]) -> Array:
@@ -236,17 +343,42 @@ def _train_or_load(
 
 
 def _fit(designs: Sequence[str], y: Array, recipe: NetworkRecipe, progress: Progress) -> Regression:
-    """Choose a model on a held-out tenth of the variants, and train it on all."""
-    training, held_out = split(len(y), held_out=len(y), seed=recipe.seed)
-    test_designs = [designs[i] for i in held_out]
+    """Choose a model on held-out variants, and train it on all."""
+    folds = _split_folds(len(y), recipe.seed)
+    held_out = np.concatenate([test for _, test in folds])
     scores: dict[str, HeldOutScore] = {}
     for name in ("ridge", "networks"):
-        encoder, model = _fit_model(name, [designs[i] for i in training], y[training], recipe, progress)
-        scores[name] = score_predictions(predict(encoder, model, test_designs), y[held_out])
+        predictions = [
+            predict(
+                *_fit_model(name, [designs[i] for i in rows], y[rows], recipe, progress), [designs[i] for i in test]
+            )
+            for rows, test in folds
+        ]
+        scores[name] = score_predictions(np.concatenate(predictions), y[held_out])
     chosen: ModelName = "ridge" if scores["ridge"].rmse <= scores["networks"].rmse else "networks"
+    if scores[chosen].spearman < MIN_RANK_CORRELATION:
+        chosen = "consensus"
     encoder, model = _fit_model(chosen, designs, y, recipe, progress)
-    report = RegressionReport(len(y), len(held_out), float(y.std()), scores["ridge"], scores["networks"], chosen)
+    report = RegressionReport(
+        variants=len(y),
+        held_out=len(held_out),
+        spread=float(y.std()),
+        mean=float(y.mean()),
+        lowest=float(y.min()),
+        highest=float(y.max()),
+        ridge=scores["ridge"],
+        networks=scores["networks"],
+        chosen=chosen,
+    )
     return Regression(encoder, model, report)
+
+
+def _split_folds(n: int, seed: int) -> list[tuple[Rows, Rows]]:
+    """Return rows to train on and rows held out: five times for few variants, as a tenth of them says little."""
+    if n > MAX_CROSS_VALIDATED:
+        return [split(n, held_out=n, seed=seed)]
+    order = np.random.default_rng([seed, n]).permutation(n)
+    return [(np.sort(np.delete(order, np.s_[k::FOLDS])), np.sort(order[k::FOLDS])) for k in range(FOLDS)]
 
 
 def _fit_model(
@@ -257,6 +389,8 @@ def _fit_model(
     n_pairs = len(encoder.pairs)
     if name == "ridge":
         return encoder, fit_ridge(numbers, y, n_pairs)
+    if name == "consensus":
+        return encoder, fit_consensus(numbers, y, n_pairs)
     return encoder, fit_networks(numbers, y, n_pairs, recipe, progress=progress)
 
 
@@ -302,7 +436,7 @@ def _log_usage(fitted: Regression, path: Path) -> None:
 
 def _log_progress(stage: str, done: int, total: int) -> None:
     """Log the start and the end of a training, at a level that is visible by default."""
-    if done == 0:
+    if done == 0 and total > QUICK_STEPS:
         log.warning("%s: %s steps, once; the result is cached", stage, f"{total:,}")
-    elif done == total:
+    elif done == total > QUICK_STEPS:
         log.warning("%s: done", stage)

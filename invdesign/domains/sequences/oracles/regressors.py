@@ -17,6 +17,8 @@ from invdesign.core import Array, InvdesignError, Progress, silent
 
 Numbers = npt.NDArray[np.int64]
 BEYOND_END = " "
+CONSENSUS_SHARE = 0.05
+"""Spread of the scores of the variants without a regression, as a share of the spread of their measured values."""
 ALPHAS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
 
 
@@ -112,12 +114,32 @@ def fit_ridge(numbers: Numbers, y: Array, n_pairs: int, *, alpha: float | None =
         errors = np.zeros(len(ALPHAS))
         for k in range(folds):
             is_training, is_held_out = fold != k, fold == k
-            moments = _moments(X[is_training], y[is_training])
-            for i, candidate in enumerate(ALPHAS):
-                model = _solve_ridge(*moments, candidate)
+            models = _solve_ridges(X[is_training], y[is_training], ALPHAS)
+            for i, model in enumerate(models):
                 errors[i] += ((model.predict(numbers[is_held_out]) - y[is_held_out]) ** 2).sum()
         alpha = ALPHAS[int(errors.argmin())]
-    return _solve_ridge(*_moments(X, y), alpha)
+    return _solve_ridges(X, y, (alpha,))[0]
+
+
+def fit_consensus(numbers: Numbers, y: Array, n_pairs: int) -> Ridge:
+    """Fit no effect at all: prefer few mutations of the consensus, natural letters first.
+
+    The effect of a pair is the logarithm of the frequency of its letter among the variants, relative to the most common
+    letter's, in a unit that gives the variants a twentieth of the spread of their measured values. It ranks designs
+    where nothing was learnt from the values, which are used for their mean and spread alone.
+
+    Args:
+        numbers: `n x k` numbers of pairs.
+        y: `n` values.
+        n_pairs: Number of pairs of the encoder.
+    """
+    counts = np.bincount(numbers[numbers > 0].ravel(), minlength=n_pairs + 1)[1:]
+    # Half a count more of each, so that a letter that is nearly always there has a finite effect.
+    log_odds = np.log((counts + 0.5) / (len(y) - counts + 0.5)).clip(max=0.0)
+    effects: Array = np.concatenate([[0.0], log_odds])
+    scores = effects[numbers].sum(axis=1)
+    scale = CONSENSUS_SHARE * float(y.std()) / max(float(scores.std()), 1e-9)
+    return Ridge(float(y.mean() - scale * scores.mean()), scale * log_odds)
 
 
 @dataclass(frozen=True)
@@ -234,6 +256,23 @@ def _one_hot(numbers: Numbers, n_pairs: int) -> sparse.csr_array:
     return sparse.csr_array(
         (np.ones(len(rows)), (rows, numbers[rows, columns] - 1)), shape=(len(numbers), n_pairs), dtype=np.float64
     )
+
+
+def _solve_ridges(X: sparse.csr_array, y: Array, alphas: Sequence[float]) -> list[Ridge]:
+    """Return the ridge regression of each penalty, in the space of the smaller of variants and pairs."""
+    n, p = X.shape
+    if n >= p:
+        moments = _moments(X, y)
+        return [_solve_ridge(*moments, alpha) for alpha in alphas]
+    means, mean = np.asarray(X.mean(axis=0)).ravel(), float(y.mean())
+    centered = X.toarray() - means
+    values, vectors = linalg.eigh(centered @ centered.T)
+    projected = vectors.T @ (y - mean)
+    ridges = []
+    for alpha in alphas:
+        effects: Array = centered.T @ (vectors @ (projected / (values + alpha)))
+        ridges.append(Ridge(mean - float(means @ effects), effects))
+    return ridges
 
 
 def _moments(X: sparse.csr_array, y: Array) -> tuple[Array, Array, Array, float]:

@@ -21,6 +21,7 @@ from Bio.SeqFeature import SeqFeature, SimpleLocation
 from Bio.SeqRecord import SeqRecord
 
 from invdesign.core import Candidate, InvdesignError
+from invdesign.core.value_source import KINDS
 from invdesign.domains.sequences.alphabet import GAP
 from invdesign.domains.sequences.dna import dna_validators
 from invdesign.domains.sequences.dna.codons import Gene, GeneSettings, reverse_translate
@@ -64,6 +65,8 @@ def fasta(
 ) -> list[Path]:
     """Write `designs.fasta`, without gaps: `>id mutations=A108D;V11L predicted=.. sd=.. measured=..`.
 
+    A value that an oracle computed is `computed=..`; one that it predicted is `predicted=..`, with its held-out error.
+
     Args:
         candidates: Candidates, best first.
         folder: Existing folder.
@@ -105,7 +108,11 @@ def mutations(
         "n_mutations": [distance(wild_type.sequence, design) for design in designs],
         "wild_type": [wild_type.name] * len(designs),
         "residues": [wild_type.residues] * len(designs),
-        **{key: [row[key] for row in values] for key in ("predicted", "sd", "measured")},
+        **{
+            key: [row[key] for row in values]
+            for key in ("predicted", "sd", "computed", "measured")
+            if key != "computed" or any(row[key] for row in values)
+        },
     }
     return [_write_table(columns, Path(folder) / "mutations.csv")]
 
@@ -278,8 +285,17 @@ def _short_labels(candidates: Sequence[Candidate[str]]) -> list[str]:
 
 
 def _format_values(candidate: Candidate[str]) -> dict[str, str]:
-    """Return predicted and measured values, objectives separated by `;`; empty where no value is finite."""
-    values = {"predicted": candidate.mean, "sd": candidate.sd, "measured": candidate.y}
+    """Return the values of a candidate by what they are, objectives separated by `;`; empty where none is finite.
+
+    The value of an oracle that predicts is the prediction, with the error of the oracle as its sd; one that a surrogate
+    made of it is left out.
+    """
+    kinds = [candidate.value_kind(j) for j in range(len(candidate.y))]
+    own = {kind: [y if of == kind else math.nan for y, of in zip(candidate.y, kinds, strict=True)] for kind in KINDS}
+    predicted, sd = list(candidate.mean), list(candidate.sd)
+    if "predicted" in kinds:
+        predicted, sd = own["predicted"], [candidate.value_error(j) for j in range(len(kinds))]
+    values = {"predicted": predicted, "sd": sd, "computed": own["computed"], "measured": own["measured"]}
     return {
         key: ";".join(f"{value:.4g}" for value in cells) if any(map(math.isfinite, cells)) else ""
         for key, cells in values.items()

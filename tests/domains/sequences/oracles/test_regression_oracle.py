@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from invdesign.core import InvdesignError
-from invdesign.core.capabilities import prepare_oracle
+from invdesign.core.capabilities import prepare_oracle, value_sources
 from invdesign.domains.sequences.oracles.regression_oracle import (
     predict,
     regression,
@@ -86,7 +86,7 @@ def test_scores_by_hand():
 def test_a_regression_is_trained_once_and_stored_with_its_accuracy(table, tmp_path):
     given = {"column": "y", "recipe": QUICK, "cache": tmp_path / "cache"}
     first = train_or_load(table, progress=lambda *_: None, **given)
-    assert first.report.chosen == "networks" and first.report.held_out == first.report.variants // 10
+    assert first.report.chosen == "networks" and first.report.held_out == first.report.variants
     assert first.report.networks.rmse < first.report.ridge.rmse
     again = train_or_load(table, progress=fail_if_training, **given)
     designs = [*variants(seed=2)[0][:40], "AAAAAV"]
@@ -109,7 +109,7 @@ def test_the_oracle_returns_the_predictions_of_the_regression(tmp_path, caplog):
         return regression(designs, path=path, column="y", cache=tmp_path / "cache")
 
     prepare_oracle(partial(regression, path=path, column="y", cache=tmp_path / "cache"))
-    assert "training a regression" in caplog.text and "the result is cached" in caplog.text
+    assert "held-out error" in caplog.text and "rank correlation" in caplog.text
     assert oracle([]).shape == (0,)
     check_oracle(oracle, [*designs[:5], "AAAAAV", "A" * 7, "", "aaaaaa"], m=1)
     assert train_or_load(path, column="y", cache=tmp_path / "cache").report.chosen == "ridge"
@@ -126,3 +126,27 @@ def test_unsuitable_tables_are_rejected(table, tmp_path):
         train_or_load(tmp_path / "none.csv", column="y", cache=tmp_path)
     with pytest.raises(InvdesignError, match="no column 'z'"):
         train_or_load(table, column="z", cache=tmp_path)
+
+
+def test_a_table_that_predicts_nothing_falls_back_to_few_mutations_of_the_consensus(tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    designs = sorted({"".join(row) for row in rng.choice(list("ACDE"), size=(120, 6), p=[0.7, 0.15, 0.1, 0.05])})
+    path = tmp_path / "noise.csv"
+    path.write_text("sequence,y\n" + "".join(f"{d},{rng.normal():.4f}\n" for d in designs))
+    oracle = partial(regression, path=path, column="y", cache=tmp_path / "cache")
+    prepare_oracle(oracle)
+    assert "below 0.2: it predicts nothing and is not used" in caplog.text
+    (source,) = value_sources(oracle, 1)
+    assert source.kind == "predicted" and source.rank_correlation < 0.2 and source.error > 0.8
+    values = oracle(["AAAAAA", "CAAAAA", "EAAAAA", "ECAAAA", "ECDECA"])
+    assert (np.diff(values) < 0).all() and not any(map(source.is_beyond, values))
+    # Fewer mutations are nearer to any goal.
+    lower = oracle(["AAAAAA", "CAAAAA", "ECDECA"], goal="minimize")
+    assert (np.diff(lower) > 0).all()
+
+
+def test_the_source_of_a_regression_states_its_held_out_error_and_its_range(table, tmp_path):
+    fitted = train_or_load(table, column="y", cache=tmp_path / "cache", progress=lambda *_: None)
+    (source,) = value_sources(partial(regression, path=table, column="y", cache=tmp_path / "cache"), 1)
+    assert source.error == fitted.report.best.rmse and source.rank_correlation == fitted.report.best.spearman
+    assert (source.lowest, source.highest) == (0.0, 5.0) and source.is_beyond(5.5)
