@@ -14,7 +14,7 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
+from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Validator
 from invdesign.domains.molecules import drawing, files, writing
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -29,6 +29,7 @@ from invdesign.domains.molecules.smiles import (
     ring_number,
     tokenize_smiles,
 )
+from invdesign.domains.molecules.validators import DRUGLIKE
 from invdesign.vae.grammar import TokenGrammar, token_grammar
 from invdesign.vae.tokens import Vocabulary, learn_vocabulary
 
@@ -189,6 +190,10 @@ class Molecules:
     def draw(self, design: str) -> str:
         """Return the structural formula as SVG."""
         return drawing.svg(design)
+
+    def default_screens(self) -> tuple[Validator, ...]:
+        """Return the screens of the preset `molecules/druglike`."""
+        return DRUGLIKE
 
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.
