@@ -129,7 +129,15 @@ def value_columns(
         unit = f" [{objective.unit}]" if objective.unit else ""
         for kind in kinds:
             columns[f"{kind} {objective.name}{unit}"] = [_value(c, kind, j) for c in candidates]
+        if isinstance(objective.goal, tuple) and "measured" in kinds:
+            columns[f"{objective.name} in window"] = [_in_window(c, objective, j) for c in candidates]
     return columns
+
+
+def _in_window(candidate: Candidate[Any] | None, objective: Objective, j: int) -> str | None:
+    value = _value(candidate, "measured", j)
+    is_met = None if value is None else objective.is_met(value)
+    return None if is_met is None else "yes" if is_met else "no"
 
 
 def check_columns(candidates: Sequence[Candidate[D] | None]) -> Columns:

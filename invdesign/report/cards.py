@@ -92,9 +92,11 @@ def _property_text(data: ReportData[D], candidate: Candidate[D], j: int) -> Prop
     objective = data.objectives[j]
     mean = candidate.mean[j] if j < len(candidate.mean) else math.nan
     sd = candidate.sd[j] if j < len(candidate.sd) else math.nan
+    is_met = objective.is_met(candidate.y[j]) if j < len(candidate.y) else None
+    mark = "" if is_met is None else " (in the window)" if is_met else " (outside the window)"
     return PropertyText(
         name=objective.name,
         unit=objective.unit,
-        measured=format_number(candidate.y[j], 4) if j < len(candidate.y) else "–",
+        measured=f"{format_number(candidate.y[j], 4)}{mark}" if j < len(candidate.y) else "–",
         predicted=f"{format_number(mean, 3)} ± {format_number(sd, 2)}" if math.isfinite(mean) else "",
     )

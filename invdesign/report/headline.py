@@ -65,6 +65,9 @@ def headline(data: ReportData[D]) -> list[str]:
             sentences = [f"The {best} has {axis.label} {text}{unit}."]
         else:
             sentences = [f"The {best} is {text}{unit} away from the goal of {objective.name}."]
+            n_inside = sum(objective.is_met(c.y[0]) is True for c in data.shortlist)
+            if isinstance(objective.goal, tuple) and data.shortlist:
+                sentences.append(f"{n_inside} of {len(data.shortlist)} candidates lie in the window.")
     for other in _comparisons(data):
         better = gain(data, value, other.value)
         if not math.isfinite(better):
