@@ -195,7 +195,7 @@ class _Region(Generic[D, B]):
                 latent_space,
                 proposals,
                 is_excluded=is_excluded,
-                screens=campaign.filters.screens,
+                screens=campaign.screens,
                 min_plausibility=campaign.filters.min_plausibility,
                 use_features=campaign.surrogates.use_features and self.landscape is not None,
                 mutated=mutated,

@@ -29,6 +29,7 @@ from invdesign.core import (
     Validator,
     utilities,
 )
+from invdesign.core.capabilities import default_screens
 from invdesign.latent.density import mixture
 from invdesign.latent.prepare import Pretrained
 from invdesign.latent.space import LatentSpace
@@ -67,9 +68,9 @@ class Seeding(Generic[D]):
     without any, `n_seeds` are drawn at random and measured."""
     n_seeds: int = 100
     """Number of designs drawn from the corpus."""
-    screen_seeds: bool = False
-    """Whether designs drawn from the corpus must pass the screens. The surrogate learns from designs that fail them
-    too, but where the best of them fail, the trust region starts where nothing can be proposed."""
+    screen_seeds: bool = True
+    """Whether designs drawn from the corpus must pass the screens: no oracle call is spent on a design that cannot be a
+    candidate, and the trust region starts where designs can be proposed. The surrogate learns from the others too."""
 
     def __post_init__(self) -> None:
         check_at_least_one(self, "n_seeds")
@@ -96,8 +97,9 @@ class Surrogates:
 class Filters:
     """Conditions on designs before they are measured, and before they are shortlisted."""
 
-    screens: Sequence[Validator] = ()
-    """Cheap checks before the oracle; a design that fails one is never measured."""
+    screens: Sequence[Validator] | None = None
+    """Cheap checks before the oracle; a design that fails one is never measured. None for those of the domain
+    (`default_screens`), an empty list for no screens."""
     validators: Sequence[Validator] = ()
     """Checks before export; a design that fails one is never shortlisted."""
     min_plausibility: float = 0.0
@@ -204,6 +206,12 @@ class Campaign(Generic[D, B]):
     def objectives(self) -> tuple[Objective, ...]:
         """The `m` objectives of the task."""
         return tuple(self.task.objectives)
+
+    @property
+    def screens(self) -> tuple[Validator, ...]:
+        """Checks before the oracle: those of the filters, else those of the domain."""
+        stated = self.filters.screens
+        return default_screens(self.domain) if stated is None else tuple(stated)
 
     def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
         """Return `n x m` utilities (`n x 1` when combined) of candidates; NaN where not measured."""

@@ -267,7 +267,7 @@ def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
     n = min(seeding.n_seeds, campaign.limits.budget, len(source))
     batch = generator.choice(len(source), size=n, replace=False)
     rest = generator.permutation(np.setdiff1d(np.arange(len(source)), batch))
-    screens = campaign.filters.screens if seeding.screen_seeds and not seeding.seeds else ()
+    screens = campaign.screens if seeding.screen_seeds and not seeding.seeds else ()
     chosen: dict[str, int] = {}
     while len(batch) and len(chosen) < n:
         for row, _ in apply_screens(screens, [source.designs[j] for j in batch]):
@@ -287,6 +287,6 @@ def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
 
 def _screened_out(campaign: Campaign[Any, Any], source: Corpus[Any], n: int = 100) -> str:
     """Return how many of the first designs fail each screen."""
-    results = run_checks(campaign.filters.screens, source.designs[:n])
+    results = run_checks(campaign.screens, source.designs[:n])
     counts = Counter(check.name for checks in results for check in checks if not check.passed)
     return ", ".join(f"{count} of {len(results)} fail {name}" for name, count in counts.most_common())

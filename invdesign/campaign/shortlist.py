@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Container, Sequence
 from dataclasses import replace
@@ -40,9 +41,16 @@ def validate_candidates(
 
 
 def rank_shortlist(campaign: Campaign[D, B], validated: Sequence[Candidate[D]]) -> list[Candidate[D]]:
-    """Return the shortlist among validated candidates, best first."""
-    valid = [c for c in validated if c.is_valid]
+    """Return the shortlist among validated candidates, best first; of equal ones the more plausible first.
+
+    Designs within a window are equal.
+    """
+    valid = sorted((c for c in validated if c.is_valid), key=_implausibility)
     return [valid[i] for i in rank(campaign.utilities(valid))[: campaign.output.n_shortlist]] if valid else []
+
+
+def _implausibility(candidate: Candidate[D]) -> float:
+    return math.inf if math.isnan(candidate.percentile) else -candidate.percentile
 
 
 def count_failures(validated: Sequence[Candidate[D]]) -> dict[str, int]:

@@ -80,6 +80,9 @@ def check(
         if value is None and root.parameters[key].plain_type in PLAIN:
             part(value, where, (key,), root.parameters[key])
     chosen = {key: value for key, value in named.items() if _is_chosen(root.parameters[key], value)}
+    if chosen.get("screens") is None:
+        # The presets state the screens of their domain: a configuration without any has none.
+        chosen["screens"] = []
     for key in ("domain", "vae", "oracle", "objectives"):
         if key == "oracle" and key not in chosen:
             raise InvdesignError(

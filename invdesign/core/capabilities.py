@@ -26,8 +26,10 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Screened,
     Sourced,
     Typicality,
+    Validator,
 )
 from invdesign.core.records import Array, B, D
 from invdesign.core.value_source import ValueSource, as_source
@@ -99,6 +101,11 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def default_screens(domain: DesignSpace[D]) -> tuple[Validator, ...]:
+    """Return the screens of a campaign that states none; no screens where the domain has none."""
+    return domain.default_screens() if isinstance(domain, Screened) else ()
 
 
 def penalties(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:

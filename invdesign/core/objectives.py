@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = npt.NDArray[np.float64]
-Goal = Literal["maximize", "minimize"] | float | tuple[float, float]
+Goal = Literal["maximize", "minimize"] | float | tuple[float | None, float | None]
 Combine = Literal["pareto", "weighted", "geometric"]
 Values = TypeVar("Values", "Array", "Tensor")
 
@@ -30,7 +30,7 @@ class Objective:
     unit: str = ""
     """Unit of the property, shown wherever its values are; empty for a plain number."""
     goal: Goal = "maximize"
-    """`"maximize"`, `"minimize"`, a target value, or a window `(low, high)` to stay in."""
+    """`"maximize"`, `"minimize"`, a target value, or a window `(low, high)` to stay in; None for an open side."""
     weight: float = 1.0
     """Weight in a weighted or geometric combination."""
     worst: float | None = None
@@ -47,11 +47,9 @@ class Objective:
                 raise InvdesignError(
                     f"{where}: goal must be 'maximize', 'minimize', a number or a window [low, high], got {goal!r}"
                 )
-        elif isinstance(goal, Sequence):
-            if len(goal) != 2 or not float(goal[0]) < float(goal[1]):
-                raise InvdesignError(f"{where}: a window must be [low, high] with low < high, got {goal!r}")
-            object.__setattr__(self, "goal", (float(goal[0]), float(goal[1])))
-        elif not math.isfinite(goal):
+        elif isinstance(goal, list | tuple):
+            object.__setattr__(self, "goal", _read_window(goal, where))
+        elif goal is None or not math.isfinite(goal):
             raise InvdesignError(f"{where}: the target must be finite, got {goal!r}")
         if not self.weight > 0:
             raise InvdesignError(f"{where}: weight must be positive, got {self.weight!r}")
@@ -71,7 +69,7 @@ class Objective:
         if goal == "minimize":
             return -y
         if isinstance(goal, tuple):
-            low, high = goal
+            low, high = _bounds(goal)
             distance: Values = (low - y).clip(0) + (y - high).clip(0)
             return -distance
         return -abs(y - goal)
@@ -80,10 +78,13 @@ class Objective:
         """Return whether a value lies in the window that is the goal; True for another goal.
 
         Example:
-            >>> Objective("gap", goal=(1.3, 1.5)).is_inside(1.5)
-            True
+            >>> Objective("gap", goal=(1.3, 1.5)).is_inside(1.5), Objective("logp", goal=(None, 3)).is_inside(4.0)
+            (True, False)
         """
-        return not isinstance(self.goal, tuple) or self.goal[0] <= value <= self.goal[1]
+        if not isinstance(self.goal, tuple):
+            return True
+        low, high = _bounds(self.goal)
+        return low <= value <= high
 
     def desirability(self, y: Values) -> Values:
         """Return the utility scaled to 0 at `worst` and 1 at `best`, clipped.
@@ -110,6 +111,25 @@ class Objective:
                 "0; set it"
             )
         return (1 + self.utility(y) / self.worst).clip(0, 1)
+
+
+def _read_window(goal: Sequence[float | None], where: str) -> tuple[float | None, float | None]:
+    """Return a window with an infinite side as None; check that it is one."""
+    problem = f"{where}: expected a window [low, high] with low < high, null for an open side, got {list(goal)!r}"
+    if len(goal) != 2:
+        raise InvdesignError(f"{problem}. Write two numbers")
+    sides = [None if side is None or math.isinf(float(side)) else float(side) for side in goal]
+    if sides == [None, None]:
+        raise InvdesignError(f"{problem}. State a number on one side")
+    low, high = _bounds((sides[0], sides[1]))
+    if not low < high:
+        raise InvdesignError(f"{problem}. Correct the numbers")
+    return sides[0], sides[1]
+
+
+def _bounds(window: tuple[float | None, float | None]) -> tuple[float, float]:
+    low, high = window
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def utilities(objectives: Sequence[Objective], Y: Array, *, combine: Combine = "pareto") -> Array:

@@ -251,6 +251,15 @@ class Sanity(Protocol[D_in]):
 
 
 @runtime_checkable
+class Screened(Protocol):
+    """Optional, of a domain: checks that a design must pass where a campaign in Python states none of its own."""
+
+    def default_screens(self) -> tuple[Validator, ...]:
+        """Return cheap checks before the oracle."""
+        ...
+
+
+@runtime_checkable
 class Typicality(Protocol[D_in]):
     """Optional, of an encoding: what is rarer in the corpus than among decoded designs."""
 

@@ -39,6 +39,9 @@ def describe_goal(objective: Objective) -> str:
         return f"{objective.goal} {objective.name}"
     if isinstance(objective.goal, tuple):
         low, high = objective.goal
+        if low is None or high is None:
+            side, bound = ("at most", high) if low is None else ("at least", low)
+            return f"keep {objective.name} {side} {format_number(bound or 0.0)}{unit}"
         return f"keep {objective.name} between {format_number(low)} and {format_number(high)}{unit}"
     return f"bring {objective.name} to {format_number(objective.goal)}{unit}"
 

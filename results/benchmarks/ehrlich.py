@@ -91,7 +91,7 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
             n_parents=40,
             min_distance=0,
         ),
-        filters=Filters(allow_corpus_designs=True),
+        filters=Filters(screens=(), allow_corpus_designs=True),
         limits=Limits(budget=budget, batch=50, max_failure_rate=1.0),
         seed=seed,
         name=name,

@@ -62,7 +62,7 @@ def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         surrogates=Surrogates(partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)), outcome_transform=log),
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
         mutations=MutationPolicy(partial(mutate, domain=domain), distance, fraction=0.75, max_radius=4, n_parents=100),
-        filters=Filters(allow_corpus_designs=True),
+        filters=Filters(screens=(), allow_corpus_designs=True),
         limits=Limits(budget=480, batch=96, max_failure_rate=1.0),
         seed=seed,
         name="gb1",

@@ -82,7 +82,7 @@ def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int
         task=Task([Objective(task)], partial(guacamol, task=task)),
         vae=Pretrained("zinc250k"),
         corpus=lambda: corpus,
-        filters=Filters(allow_corpus_designs=True),
+        filters=Filters(screens=(), allow_corpus_designs=True),
         limits=Limits(budget=budget, batch=batch),
         seed=seed,
         name=task,

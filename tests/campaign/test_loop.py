@@ -278,12 +278,12 @@ def seeds_of(campaign: Any, corpus: Corpus[Any] | None = None, space: Any = SPAC
     return initialize(dataclasses.replace(toy.engine(campaign), latent_space=space), corpus)
 
 
-def test_seeds_that_fail_a_screen_are_replaced_where_that_is_asked_for() -> None:
-    batch = seeds_of(toy.campaign(screens=[right_half], screen_seeds=True), toy.corpus())
+def test_seeds_that_fail_a_screen_are_replaced_unless_that_is_switched_off() -> None:
+    batch = seeds_of(toy.campaign(screens=[right_half]), toy.corpus())
     assert len(batch.candidates) == 10 and all(c.design[0] > 0 for c in batch.candidates)
-    free = seeds_of(toy.campaign(screens=[right_half]), toy.corpus())
+    free = seeds_of(toy.campaign(screens=[right_half], screen_seeds=False), toy.corpus())
     assert len(free.candidates) == 10 and not all(c.design[0] > 0 for c in free.candidates)
-    given = seeds_of(toy.campaign(screens=[right_half], seeds=toy.corpus, screen_seeds=True))
+    given = seeds_of(toy.campaign(screens=[right_half], seeds=toy.corpus))
     assert [c.design for c in given.candidates] == [c.design for c in free.candidates]
 
 
@@ -395,7 +395,9 @@ def test_failures_are_recorded_where_that_is_asked_for_and_single_ones_until_the
 
 
 def test_a_screen_that_refuses_everything_is_named_after_the_first_round(caplog: pytest.LogCaptureFixture) -> None:
-    campaign = toy.campaign(screens=[lambda designs: [Check("never", False) for _ in designs]], max_empty_rounds=2)
+    campaign = toy.campaign(
+        screens=[lambda designs: [Check("never", False) for _ in designs]], max_empty_rounds=2, screen_seeds=False
+    )
     state = finished(campaign)
     assert "of the first round passed; refused by never" in caplog.text
     assert state.records[1].funnel.refused[0][0] == "never" and "(never " in state.records[1].notes[-1]

@@ -63,3 +63,27 @@ def test_a_desirability_without_its_scale_is_refused(objective: Objective) -> No
 def test_an_invalid_objective_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InvdesignError, match=message):
         Objective("y", **settings)
+
+
+@pytest.mark.parametrize(
+    ("goal", "inside", "outside", "distance"), [((None, 3), 2.0, 4.0, -1.0), ((1, None), 5.0, 0.5, -0.5)]
+)
+def test_a_window_may_be_open_on_one_side(goal, inside, outside, distance):
+    objective = Objective("logp", goal=goal)
+    assert objective.utility(np.array([inside, outside])).tolist() == [0.0, distance]
+    assert objective.is_met(inside) and objective.is_met(outside) is False
+    assert objective.is_met(float("nan")) is None
+
+
+def test_an_infinite_side_is_open():
+    assert Objective("logp", goal=(float("-inf"), 3)).goal == (None, 3.0)
+
+
+@pytest.mark.parametrize("goal", [(None, None), (3, 1), (2, 2), (1, 2, 3)])
+def test_a_window_that_is_none_is_refused(goal):
+    with pytest.raises(InvdesignError, match="window"):
+        Objective("logp", goal=goal)
+
+
+def test_only_a_window_is_met_or_not():
+    assert Objective("logp").is_met(1.0) is None

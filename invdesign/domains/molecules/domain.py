@@ -15,7 +15,7 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError
+from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Validator
 from invdesign.domains.molecules import drawing, files, similarity, writing
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -31,6 +31,7 @@ from invdesign.domains.molecules.smiles import (
     tokenize_smiles,
 )
 from invdesign.domains.molecules.standardize import identity_key, neutralize
+from invdesign.domains.molecules.validators import DRUGLIKE
 from invdesign.vae.grammar import TokenGrammar, token_grammar
 from invdesign.vae.tokens import UNKNOWN, Vocabulary, learn_vocabulary
 
@@ -203,6 +204,10 @@ class Molecules:
     def draw(self, design: str) -> str:
         """Return the structural formula as SVG."""
         return drawing.svg(design)
+
+    def default_screens(self) -> tuple[Validator, ...]:
+        """Return the screens of the preset `molecules/druglike`."""
+        return DRUGLIKE
 
     @property
     def resemblance(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Literal, get_args
 
 from rdkit import Chem
 from rdkit.Chem import Crippen, Descriptors, FilterCatalog, rdMolDescriptors
 
-from invdesign.core import Check, InvdesignError
+from invdesign.core import Check, InvdesignError, Validator
 from invdesign.domains.molecules.motifs import find_motifs
 from invdesign.domains.molecules.oracles import synthetic_accessibility
 from invdesign.domains.molecules.similarity import pattern
@@ -302,3 +302,20 @@ def _load_catalog(catalog: Catalog) -> FilterCatalog.FilterCatalog:
     parameters = FilterCatalog.FilterCatalogParams()
     parameters.AddCatalog(getattr(FilterCatalog.FilterCatalogParams.FilterCatalogs, catalog))
     return FilterCatalog.FilterCatalog(parameters)
+
+
+DRUGLIKE: tuple[Validator, ...] = (
+    sanitizes,
+    text_length,
+    heavy_atoms,
+    elements,
+    net_charge,
+    one_piece,
+    ring_sizes,
+    motifs,
+    lipinski,
+    veber,
+    partial(alerts, catalog="BRENK"),
+    accessibility,
+)
+"""Screens of drug-like molecules: those of the preset `base=molecules`."""

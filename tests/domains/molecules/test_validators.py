@@ -3,9 +3,13 @@
 import pytest
 from rdkit import Chem
 
+from invdesign import Campaign, Filters, Objective, Pretrained, Task
+from invdesign.config import compose
+from invdesign.config.instantiate import build
 from invdesign.core import InvdesignError
-from invdesign.domains.molecules import validators
+from invdesign.domains.molecules import Molecules, validators
 from invdesign.domains.molecules.motifs import MOTIFS, find_motifs
+from invdesign.domains.molecules.oracles import qed
 
 DRUGS = {
     "aspirin": "CC(=O)Oc1ccccc1C(=O)O",
@@ -104,3 +108,31 @@ def test_an_alert_can_be_allowed_by_its_description():
 def test_a_rule_may_be_violated_as_often_as_allowed():
     assert validators.lipinski(["C" * 20])[0].passed
     assert not validators.lipinski(["C" * 20], violations=0)[0].passed
+
+
+def preset(*overrides: str):
+    composed = compose.compose(None, ["base=molecules", *overrides])
+    return build(composed.values, composed.where, name="preset").campaign
+
+
+def described(screens):
+    return [(getattr(screen, "func", screen).__name__, getattr(screen, "keywords", {})) for screen in screens]
+
+
+def test_a_campaign_in_python_screens_as_the_preset_does():
+    campaign = Campaign(Molecules(), Task([Objective("qed")], qed), Pretrained("zinc250k"))
+    own, shipped = described(campaign.screens), described(preset().screens)
+    assert [name for name, _ in own] == [name for name, _ in shipped]
+    assert ("alerts", {"catalog": "BRENK"}) in own
+
+
+def test_screens_can_be_left_out():
+    campaign = Campaign(Molecules(), Task([Objective("qed")], qed), Pretrained("zinc250k"), filters=Filters(screens=()))
+    assert campaign.screens == ()
+    assert preset("screens=null", "validators=null").screens == ()
+
+
+def test_cheap_validators_screen_and_follow_their_settings():
+    screens = described(preset("validators.brenk=null", "validators.accessibility.max=6").screens)
+    assert "alerts" not in dict(screens)
+    assert dict(screens)["accessibility"]["max"] == 6
