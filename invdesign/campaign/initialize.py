@@ -30,7 +30,7 @@ from invdesign.core import (
 )
 from invdesign.io.measured_values import MeasuredValue
 from invdesign.io.repeats import merge_values
-from invdesign.io.units import conversion_factor
+from invdesign.io.units import conversion_factor, parse_unit
 
 ADAPTED_PER_SEED = 20
 """Designs of the corpus that are tried for each seed design where the domain has constraints."""
@@ -106,7 +106,7 @@ def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: b
 
     Raises:
         InvdesignError: No objective has the name of a property (the message names the nearest), or its unit has
-            another metric prefix.
+            another metric prefix or is another one.
     """
     names = [objective.name for objective in campaign.objectives]
     _check_units(campaign, source)
@@ -123,15 +123,16 @@ def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: b
 
 
 def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
-    """Check that values are not in another metric prefix than their objective.
+    """Check that values are in the unit of their objective, where both state one that is known.
 
     Raises:
-        InvdesignError: They are.
+        InvdesignError: They have another metric prefix, or another unit (eV, and not eV/atom).
     """
     units = {usage.name: usage.unit for usage in source.usage if usage.unit}
     for objective in campaign.objectives:
         unit = units.get(objective.name, "")
-        if unit and objective.unit and conversion_factor(unit, objective.unit) not in (None, 1.0):
+        is_known = parse_unit(unit) is not None and parse_unit(objective.unit) is not None
+        if is_known and conversion_factor(unit, objective.unit) != 1.0:
             raise InvdesignError(
                 f"{source.name}: expected {objective.name!r} in {objective.unit} (the unit of the objective), got "
                 f"{unit}. Set the unit of the objective to {unit}, or write the values in {objective.unit}"
