@@ -32,7 +32,7 @@ from invdesign.core import (
 from invdesign.core.capabilities import ask_for_unit, possible_units
 from invdesign.io.measured_values import MeasuredValue
 from invdesign.io.repeats import merge_values
-from invdesign.io.units import conversion_factor
+from invdesign.io.units import conversion_factor, parse_unit
 
 ADAPTED_PER_SEED = 20
 """Designs of the corpus that are tried for each seed design where the domain has constraints."""
@@ -108,7 +108,7 @@ def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: b
 
     Raises:
         InvdesignError: No objective has the name of a property (the message names the nearest), or its unit has
-            another metric prefix.
+            another metric prefix or is another one.
     """
     names = [objective.name for objective in campaign.objectives]
     _check_units(campaign, source)
@@ -142,10 +142,10 @@ def check_named_units(campaign: Campaign[D, B], sources: Sequence[Corpus[D]]) ->
 
 
 def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
-    """Check that values are not in another unit than their objective, as far as the difference is certain.
+    """Check that values are in the unit of their objective, where both state one that is known.
 
     Raises:
-        InvdesignError: They are in one with another metric prefix, or an energy is that of a cell and not of an atom.
+        InvdesignError: They have another metric prefix or another unit, or an energy is that of a cell and not of an atom.
     """
     units = {usage.name: usage.unit for usage in source.usage if usage.unit}
     for objective in campaign.objectives:
@@ -153,7 +153,8 @@ def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
         if not unit or not objective.unit:
             continue
         factor = conversion_factor(unit, objective.unit)
-        if factor == 1 or (factor is None and not possible_units(campaign.domain, objective.name)):
+        is_known = parse_unit(unit) is not None and parse_unit(objective.unit) is not None
+        if factor == 1 or not (is_known or possible_units(campaign.domain, objective.name)):
             continue
         is_total = factor is None and conversion_factor(f"{unit}/atom", objective.unit) == 1
         total = (

@@ -52,8 +52,8 @@ def describe_errors(errors: Sequence[str], *, n_reasons: int = 3) -> str:
 def place(latent_space: LatentSpace[D, Any], designs: Sequence[D]) -> Placement:
     """Return the latents of designs that are used whatever they are: seed designs, and what a laboratory made.
 
-    A design with letters, elements or a length that the model does not know is encoded as another one. Its latent says
-    nothing of it, so it has none: a surrogate may use its features, and no search starts from it.
+    A design with letters, elements or a length that the model cannot write is encoded as another one. The latent would
+    be that of the other design, so it has none: a surrogate may use its features, and no search starts from it.
 
     Args:
         latent_space: The latent space.

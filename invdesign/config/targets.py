@@ -140,7 +140,7 @@ def resolve(target: str) -> Any:
             f"_target_ {target!r}: cannot import {module!r} ({error}). Put it into the campaign's folder or into "
             "the current one, or install it"
         ) from error
-    except (Exception, SystemExit) as error:  # a module of the user may do anything
+    except (Exception, SystemExit) as error:  # A module of the user may raise any error.
         if module.startswith(f"{OURS}."):
             raise
         raise InvdesignError(

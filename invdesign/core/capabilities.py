@@ -68,7 +68,7 @@ def placement_errors(encoding: Encoding[D, B], designs: Sequence[D]) -> list[str
 
 
 def describe_alphabet(encoding: Encoding[D, B]) -> str:
-    """Return what a model can write, in words; an empty string where the encoding does not say."""
+    """Return what a model can write, in words; an empty string where the encoding has no description."""
     return encoding.describe_alphabet() if isinstance(encoding, Alphabet) else ""
 
 
@@ -109,7 +109,7 @@ def default_screens(domain: DesignSpace[D]) -> tuple[Validator, ...]:
 
 
 def penalties(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
-    """Return the nats by which decoded designs are less likely than their decoder says; 0 where it does not say."""
+    """Return the nats by which decoded designs are less likely than for their decoder; 0 without `Typicality`."""
     if isinstance(encoding, Typicality):
         return np.asarray(encoding.penalties(designs), dtype=np.float64)
     return np.zeros(len(designs))

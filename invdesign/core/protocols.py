@@ -264,7 +264,7 @@ class Typicality(Protocol[D_in]):
     """Optional, of an encoding: what is rarer in the corpus than among decoded designs."""
 
     def penalties(self, designs: Sequence[D_in]) -> Array:
-        """Return the nats (0 or more) by which decoded designs are less likely than their decoder says, `n`.
+        """Return the nats (0 or more) by which decoded designs are less likely than for their decoder, `n`.
 
         Where a decoder offers several designs for a latent, the one with the largest log-likelihood less its penalty
         is taken.

@@ -37,6 +37,8 @@ NAME_COLUMNS = (
 """Usual headings (in lower case) of the names of designs."""
 MAX_CELL_LENGTH = 50_000_000
 MAX_REJECTION_TEXT = 200
+MAX_LISTED = 40
+"""Columns that a message names."""
 DELIMITERS = ",;\t"
 SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\n")
 """First line of a .csv file by which a spreadsheet program states the separator."""
@@ -572,4 +574,5 @@ def _no_design_error(source: DesignSource, n_read: int, rejected: Sequence[Rejec
 
 
 def _list_columns(header: Sequence[str]) -> str:
-    return f"the columns {', '.join(map(repr, header))}" if header else "an empty header"
+    more = f" and {len(header) - MAX_LISTED:,} more" if len(header) > MAX_LISTED else ""
+    return f"the columns {', '.join(map(repr, header[:MAX_LISTED]))}{more}" if header else "no column"

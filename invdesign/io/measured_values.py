@@ -164,7 +164,7 @@ def _parse_cell(text: str, marks: _Marks) -> MeasuredValue:
             raise _UnreadableError(
                 "ambiguous: digits in brackets may be an error or a number of repeats; write 5.0 ± 0.3"
             )
-        error = int(found["digits"]) * 10.0 ** -len(decimals[1])
+        error = float(f"{found['digits']}e-{len(decimals[1])}")
     if found["error"] is not None:
         error = _parse_number(found["error"], marks)
         error_unit = (found["error_unit"] or "").strip()
@@ -329,8 +329,14 @@ def _unify_units(
         notes.append(f"{cells_without} taken as {target}, the unit of the others")
     for i, value in enumerate(values):
         factor = 1.0 if value is None or not value.unit else factors[value.unit]
-        if value is not None and factor is not None:
-            values[i] = replace(value, value=value.value * factor, error=value.error * factor, unit=target)
+        if value is None or factor is None:
+            continue
+        values[i] = replace(value, value=value.value * factor, error=value.error * factor, unit=target)
+        if not abs(value.value * factor) <= MAX_MAGNITUDE:
+            values[i] = None
+            problems[i] = (
+                f"{cells[i].strip()[:MAX_SHOWN]!r}, beyond {MAX_MAGNITUDE:g} {target}, expected a smaller number"
+            )
     return Column(tuple(values), tuple(problems), target, tuple(notes))
 
 

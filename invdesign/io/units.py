@@ -20,6 +20,10 @@ FIXED = (
     "RLU", "RFU", "AU", "a.u.", "rpm", "wt%", "vol%", "mol%",
 )  # fmt: skip
 """Units without a prefix."""
+COMPOSED = {
+    "M": {"mol": 1, "l": -1}, "Da": {"g": 1, "mol": -1}, "day": {"d": 1}, "days": {"d": 1}, "deg": {"°": 1},
+}  # fmt: skip
+"""Units that are products of others, or other names of them."""
 SPELLINGS = {
     "\u00b5": "u", "\u03bc": "u", "\u212b": "\u00c5", "\u2103": "°C", "\u2126": "Ohm", "\u03a9": "Ohm",
     "micromolar": "uM", "nanomolar": "nM", "millimolar": "mM", "picomolar": "pM", "molar": "M", "Angstrom": "\u00c5",
@@ -56,7 +60,8 @@ def parse_unit(text: str) -> Unit | None:
         power = sign * int(found["power"] or 1)
         prefix, base = known
         exponent += power * prefix
-        bases[base] += power
+        for part_base, part_power in COMPOSED.get(base, {base: 1}).items():
+            bases[part_base] += part_power * power
     named = tuple(sorted((base, power) for base, power in bases.items() if power))
     return Unit(exponent, named) if bases else None
 

@@ -19,7 +19,7 @@ from invdesign.vae.priors import StandardNormal, kl_divergence
 
 MIN_VARIANCE_OF_ACTIVE_UNIT = 0.01
 MIN_RECONSTRUCTION = 0.1
-"""Fraction of exactly decoded held-out designs below which a latent space knows no design."""
+"""Fraction of exactly decoded held-out designs below which a latent space is useless."""
 MAX_GAP = 15.0
 """Nats of -ELBO above the information content from which a space is reported to have holes."""
 BATCH = 500

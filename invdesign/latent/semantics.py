@@ -58,7 +58,7 @@ def neighbour_correlation(
     k = min(n_near, len(Z) - 1)
     order = np.argsort(distances + np.diag(np.full(len(Z), np.inf)), axis=1)[:, :k]
     near = [(latent[i, row], distances[i, row]) for i, row in enumerate(order)]
-    # A design whose near ones are all equally far says nothing.
+    # Where all near designs are equally far, no correlation is defined.
     correlations = [spearmanr(*pair).statistic for pair in near if all(np.ptp(values) > 0 for values in pair)]
     return float(np.mean(correlations)) if correlations else 0.0
 

@@ -98,11 +98,22 @@ def test_a_property_that_no_objective_has_is_refused_with_the_nearest_name():
     assert initialize(engine, auxiliary).candidates[0].status == "pending"
 
 
-def test_values_in_another_metric_prefix_than_their_objective_are_refused():
-    parts = toy.campaign(objectives=[Objective("a", unit="nM")], oracle=lambda d: planes(d)[:, :1])
-    source = replace(seeds(), usage=(ValueUsage("a", 49, 49, 49, unit="µM"),))
-    with pytest.raises(InvdesignError, match=r"expected 'a' in nM .*, got µM"):
-        started(parts, replace(source, properties={"a": source.properties["a"]}))
+def start_with_units(stated, unit):
+    """Start a campaign whose objective has a unit, with seed designs whose table states another."""
+    parts = toy.campaign(objectives=[Objective("a", unit=unit)], oracle=lambda d: planes(d)[:, :1])
+    source = replace(seeds(), usage=(ValueUsage("a", 49, 49, 49, unit=stated),))
+    return started(parts, replace(source, properties={"a": source.properties["a"]}))
+
+
+@pytest.mark.parametrize(("stated", "unit"), [("µM", "nM"), ("eV", "eV/atom"), ("kcal/mol", "kJ/mol")])
+def test_values_in_another_unit_than_their_objective_are_refused(stated, unit):
+    with pytest.raises(InvdesignError, match=rf"expected 'a' in {unit} .*, got {stated}"):
+        start_with_units(stated, unit)
+
+
+@pytest.mark.parametrize(("stated", "unit"), [("umol/L", "µM"), ("Da", "g/mol"), ("", "nM"), ("nM", "score")])
+def test_equal_and_unknown_units_are_accepted(stated, unit):
+    assert start_with_units(stated, unit)[1].history
 
 
 @dataclass(frozen=True)

@@ -137,6 +137,15 @@ def test_the_column_decides_what_a_comma_means(cells, separator, numbers):
     assert [value and value.value for value in column.values] == numbers
 
 
+def test_a_value_that_is_too_large_in_the_unit_of_the_heading_is_refused():
+    column = read_column(["1e299 TW", "1 kW"], heading_unit="W")
+    assert column.values[0] is None and "beyond 1e+300 W" in column.problems[0] and column.values[1].value == 1000
+
+
+def test_the_digits_in_brackets_are_exact():
+    assert read_column(["5.0(3)"]).values[0].error == 0.3
+
+
 def test_values_are_converted_to_one_unit_or_refused():
     column = read_column(["5", "0.5 uM", "3 %"], heading_unit="nM")
     assert [value and value.value for value in column.values] == [5, 500, None]

@@ -157,7 +157,7 @@ def _sdf_row(number: int, block: str) -> Row:
             if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
                 atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
     tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
-    # Enhanced stereo (V3000) says that a record is a racemate; SMILES alone would make it one enantiomer.
+    # Enhanced stereo (V3000) marks a record as a racemate; SMILES alone would make it one enantiomer.
     enhanced = Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO)
     return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=title)
 

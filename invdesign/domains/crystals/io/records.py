@@ -144,7 +144,7 @@ def _named_rows(path: Path, name: str, column: str | None, wanted: Sequence[str]
     found = _file_rows(path, column, wanted, max_bytes)
     labels = [row.name or _name(path, row, is_single=len(found) == 1) for row in found]
     return [
-        replace(row, file=name, cells=_clean_cells(row.cells, wanted), name=label)
+        replace(row, file=name, cells=_clean_cells(row.cells) if wanted else {}, name=label)
         for row, label in zip(found, labels, strict=True)
     ]
 
@@ -200,19 +200,11 @@ def _file_rows(path: Path, column: str | None, wanted: Sequence[str], max_bytes:
             f"{instead[0].upper()}{instead[1:]}"
         )
     if suffix == ".db":
-        found = list(_database_rows(path))
-    elif suffix in TABLES:
+        return list(_database_rows(path))
+    if suffix in TABLES:
         given = _table_rows(path, table_text(path, max_bytes=max_bytes), column, wanted)
         return [row if row.problem else _resolve_file(row, path.parent) for row in given]
-    else:
-        found = _structure_rows(path, suffix, min(max_bytes, MAX_STRUCTURE_BYTES), has_values=bool(wanted))
-    names = {name for row in found for name in row.cells}
-    for name in wanted:
-        if found and name not in names:
-            raise InvdesignError(
-                f"{path}: expected a value {name!r}, got {sorted(names)[:40]}. Check the name of the property"
-            )
-    return found
+    return _structure_rows(path, suffix, min(max_bytes, MAX_STRUCTURE_BYTES), has_values=bool(wanted))
 
 
 def _name(path: Path, row: Row, *, is_single: bool) -> str:
@@ -256,9 +248,9 @@ def _suffix(path: Path) -> str:
     return ".poscar" if POSCAR_NAME.fullmatch(name) else ""
 
 
-def _clean_cells(cells: Mapping[str, Any], wanted: Sequence[str]) -> dict[str, str]:
-    """Return the wanted values as texts, without a leading apostrophe; the unknown marks of CIF become empty."""
-    texts = {name: str(cells[name]).strip().removeprefix("'") for name in wanted if name in cells}
+def _clean_cells(cells: Mapping[str, Any]) -> dict[str, str]:
+    """Return values as texts, without a leading apostrophe; the unknown marks of CIF become empty."""
+    texts = {name: str(value).strip().removeprefix("'") for name, value in cells.items()}
     return {name: "" if text in UNKNOWN_IN_CIF else text for name, text in texts.items()}
 
 

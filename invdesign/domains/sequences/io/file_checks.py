@@ -1,4 +1,4 @@
-"""Checks of a whole file of sequences before a row of it is believed."""
+"""Checks of a whole file of sequences before a row of it is used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Chain = Literal["split"] | int | None
 NUCLEOTIDES = frozenset("ACGTUN")
 MIN_NUCLEOTIDE_SHARE = 0.95
 MIN_NUCLEOTIDE_LENGTH = 20
-"""Letters from which one row can be recognized as DNA; a file of shorter rows is judged by its letters together."""
+"""Letters from which one row can be recognized as DNA; a file of shorter rows is checked by its letters together."""
 MIN_NAMES = 3
 MIN_NAME_SHARE = 0.25
 MAX_NAME_LENGTH = 40

@@ -198,7 +198,7 @@ def read(
     Lower case (except in alignments) becomes capital, and the stop at the end of a protein is left out. A repaired
     sequence is kept and also reported as a rejection, with a reason that begins with "repaired".
 
-    A file is judged as a whole first: DNA that is read as protein, a column of names, lists of mutations that fit
+    A file is checked as a whole first: DNA that is read as protein, a column of names, lists of mutations that fit
     another numbering, an alignment without a treatment of its gaps, and chains of a complex of which none is chosen are
     errors, whatever single rows would fit.
 
@@ -248,7 +248,7 @@ def read(
         )
     )
     given = divide_chains(path, given, chain, has_values=bool(options.properties))
-    _judge_file(path, given, kind=kind, gaps=gaps, wild_type=wild_type)
+    _check_file(path, given, kind=kind, gaps=gaps, wild_type=wild_type)
     source = DesignSource(
         path=str(path),
         name=corpus_name(path),
@@ -261,7 +261,7 @@ def read(
     return read_designs(given, parse, source=source, options=options, progress=progress)
 
 
-def _judge_file(path: Path, given: Sequence[Row], *, kind: str, gaps: Gaps, wild_type: WildType | None) -> None:
+def _check_file(path: Path, given: Sequence[Row], *, kind: str, gaps: Gaps, wild_type: WildType | None) -> None:
     """Raise an error where a file as a whole is not what it is read as."""
     sequences = [row for row in given if row.form != "mutations"]
     if Path(path.name.lower().removesuffix(".gz")).suffix in (*TABLES, *LINES):

@@ -70,6 +70,16 @@ def test_a_folder_of_runs_accounts_for_every_file(tmp_path):
         read(folder / "a/vasprun.xml")
 
 
+def test_a_structure_of_a_folder_without_a_value_is_kept(tmp_path):
+    write(tmp_path / "a.cif", cif() + "_my_gap 1.5\n")
+    write(tmp_path / "b.vasp", POSCAR)
+    corpus = read(tmp_path, properties={"gap": "_My_gap"})
+    assert [crystal.formula for crystal in corpus.designs] == ["ClNa", "MgO"] and not corpus.rejected
+    assert corpus.properties["gap"].tolist()[0] == 1.5 and corpus.usage[0].n_missing == 1
+    with pytest.raises(InvdesignError, match="no column 'density'"):
+        read(tmp_path, properties={"gap": "density"})
+
+
 def test_structures_in_json_files_and_columns(tmp_path):
     given = structure_dictionary()
     assert read(write(tmp_path / "x.json", json.dumps(given))).designs[0].formula == "ClNa"
@@ -150,4 +160,4 @@ def test_positions_with_four_digits_move_onto_special_positions(tmp_path):
 
 def test_values_of_cells_are_read_only_where_they_are_wanted(tmp_path):
     path = write(tmp_path / "x.cif", cif(stated=f"{FM3M}\n_gap 5.0"))
-    assert records.rows(path)[0].cells == {} and records.rows(path, wanted=["_gap"])[0].cells == {"_gap": "5.0"}
+    assert records.rows(path)[0].cells == {} and records.rows(path, wanted=["_gap"])[0].cells["_gap"] == "5.0"
