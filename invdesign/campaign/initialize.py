@@ -145,7 +145,7 @@ def _check_units(campaign: Campaign[D, B], source: Corpus[D]) -> None:
     """Check that values are in the unit of their objective, where both state one that is known.
 
     Raises:
-        InvdesignError: They have another metric prefix or another unit, or an energy is that of a cell and not of an atom.
+        InvdesignError: They have another metric prefix or unit, or an energy is that of a cell and not of an atom.
     """
     units = {usage.name: usage.unit for usage in source.usage if usage.unit}
     for objective in campaign.objectives:
