@@ -161,8 +161,9 @@ def _plot_property(
 
 def _target_levels(objective: Objective, until: float | None) -> list[tuple[str, float]]:
     """Return name and value of the levels to draw: target or window of the objective, and the value to stop at."""
-    goals = [] if isinstance(objective.goal, str) else np.atleast_1d(objective.goal).tolist()
-    levels = [("goal", float(goal)) for goal in goals if goal is not None]
+    goal = objective.goal
+    sides = () if isinstance(goal, str) else goal if isinstance(goal, tuple) else (goal,)
+    levels = [("goal", side) for side in sides if side is not None]
     if until is not None:
         levels.append(("target", until))
     return levels
