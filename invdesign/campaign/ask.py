@@ -147,7 +147,7 @@ class _Region(Generic[D, B]):
         self.engine, self.state, self.search, self.index, self.n, self.timer = engine, state, search, index, n, timer
         self.landscape = _landscape(engine, state, model, index)
         policy = engine.campaign.mutations
-        self.nearby = _Nearby.of(engine, state, policy, index) if policy and self.landscape is not None else None
+        self.nearby = _Nearby.of(engine, state, policy, index) if policy else None
 
     def select(self, is_excluded: Callable[[str], bool]) -> _Selection[D]:
         """Grow a pool over several generations, and select this region's share of the batch."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +113,7 @@ class Objective:
         return (1 + self.utility(y) / self.worst).clip(0, 1)
 
 
-def _read_window(goal: Sequence[float | None], where: str) -> tuple[float | None, float | None]:
+def _read_window(goal: Sequence[Any], where: str) -> tuple[float | None, float | None]:
     """Return a window with an infinite side as None; check that it is one."""
     problem = f"{where}: expected a window [low, high] with low < high, null for an open side, got {list(goal)!r}"
     if len(goal) != 2:
