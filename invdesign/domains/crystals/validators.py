@@ -6,6 +6,7 @@ import contextlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import spglib
 from pymatgen.core.periodic_table import Element
 from pymatgen.core.structure import Structure
 
-from invdesign.core import Check, InvdesignError, Oracle
+from invdesign.core import Check, Corpus, InvdesignError, Oracle
 from invdesign.domains.crystals.chemistry import (
     ELECTRONEGATIVITY,
     STRETCH,
@@ -29,6 +30,7 @@ from invdesign.domains.crystals.chemistry import dimensionality as bond_dimensio
 from invdesign.domains.crystals.constraints import element_lists
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.domain import Crystals
+from invdesign.domains.crystals.model.atom_volumes import cell_volume, composition_volume, fit_atom_volumes
 from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.crystals.oracles.computed import energy_above_hull
 from invdesign.domains.crystals.sanity import MIN_CLOSENESS, nearest_contact
@@ -91,6 +93,36 @@ def volume_per_atom(designs: Sequence[Crystal], *, min: float = 4.0, max: float 
         return min <= value <= max, f"{value:.3g} Å³ per atom, allowed {min:g} to {max:g}"
 
     return _check_each(designs, "volume_per_atom", check_one)
+
+
+def typical_volume(
+    designs: Sequence[Crystal], *, corpus: Callable[[], Corpus[Crystal]] | None, max_deviation: float = 0.5
+) -> list[Check]:
+    """Check that the volume of a cell is near that of its composition in a corpus.
+
+    The volume of a composition is the sum of typical volumes of its elements, fitted to the corpus (see
+    `model.atom_volumes`). A crystal with an element that the corpus lacks passes; so does any without a corpus.
+
+    Args:
+        designs: `n` crystals.
+        corpus: Loads the corpus, e.g. `${corpus}`; it is loaded once.
+        max_deviation: Largest deviation that passes, as a share of the volume of the composition.
+
+    Raises:
+        InvdesignError: `max_deviation` is not positive.
+    """
+    if not max_deviation > 0:
+        raise InvdesignError(f"typical_volume: expected max_deviation above 0, got {max_deviation:g}. Use e.g. 0.5")
+    volumes = _typical_volumes(corpus) if corpus is not None else {}
+    checks = []
+    for design in designs:
+        usual = composition_volume(design, volumes)
+        deviation = cell_volume(design.cell) / usual - 1
+        detail = "not checked: an element that the corpus lacks"
+        if math.isfinite(usual):
+            detail = f"volume {deviation:+.0%} from {usual:.4g} Å³ of its composition, allowed {max_deviation:.0%}"
+        checks.append(Check("typical_volume", not abs(deviation) > max_deviation, detail))
+    return checks
 
 
 def density(designs: Sequence[Crystal], *, min: float = 0.3, max: float = 25.0) -> list[Check]:
@@ -396,6 +428,14 @@ def near_hull(designs: Sequence[Crystal], *, references: str | Path, energy: Ora
         Check("near_hull", bool(value <= max), f"{value:.3f} eV/atom above the hull, allowed at most {max:g}")
         for value in values
     ]
+
+
+@lru_cache(maxsize=4)
+def _typical_volumes(corpus: Callable[[], Corpus[Crystal]]) -> dict[str, float]:
+    """Return the typical volume of each element of a corpus [angstrom^3]."""
+    designs = corpus().designs
+    elements = sorted({element for design in designs for element in design.counts})
+    return dict(zip(elements, fit_atom_volumes(designs, elements).tolist(), strict=True))
 
 
 def _check_each(designs: Sequence[Crystal], name: str, check_one: CheckOne) -> list[Check]:

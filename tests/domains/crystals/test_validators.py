@@ -1,13 +1,14 @@
 """Validators of crystals: which designs pass, which fail, and the details."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
 from known_crystals import KNOWN, crystal, structure
 from pymatgen.core import Lattice, Structure
 
-from invdesign.core import InvdesignError
+from invdesign.core import Corpus, InvdesignError
 from invdesign.domains.crystals import validators
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
 
@@ -123,3 +124,20 @@ def test_real_crystals_pass_the_screens(name):
         (found,) = check([crystal(name)])
         assert found.passed, found
     assert structure(name).is_ordered
+
+
+def test_a_volume_far_from_that_of_the_composition_in_the_corpus_is_refused():
+    known = Corpus(tuple(crystal(name) for name in ("NaCl", "MgO", "Cu")), name="known")
+
+    def load():
+        return known
+
+    larger = scale_cell("NaCl", 1.4)
+    passed = validators.typical_volume([crystal("NaCl"), larger, crystal("CsCl")], corpus=load)
+    assert [check.passed for check in passed] == [True, False, True]
+    assert re.search(r"volume \+\d\d\d% from .* of its composition, allowed 50%", passed[1].detail)
+    assert passed[2].detail == "not checked: an element that the corpus lacks"
+    assert validators.typical_volume([larger], corpus=load, max_deviation=3.0)[0].passed
+    assert validators.typical_volume([larger], corpus=None)[0].passed
+    with pytest.raises(InvdesignError, match="expected max_deviation above 0"):
+        validators.typical_volume([larger], corpus=load, max_deviation=0)

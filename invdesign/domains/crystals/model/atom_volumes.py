@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -46,6 +47,16 @@ def fit_atom_volumes(crystals: Sequence[Crystal], elements: Sequence[str]) -> Ar
     relative = np.linalg.solve(shares.T @ shares + pull, shares.sum(0) + RIDGE)
     fitted: Array = np.maximum(MIN_VOLUME, relative * mean)
     return fitted
+
+
+def composition_volume(crystal: Crystal, volumes: Mapping[str, float]) -> float:
+    """Return the sum of the typical volumes of the atoms of a cell [angstrom^3]; NaN where one is not known.
+
+    Args:
+        crystal: The crystal.
+        volumes: Typical volume of each element [angstrom^3].
+    """
+    return sum(n * volumes.get(element, math.nan) for element, n in crystal.counts.items())
 
 
 def cell_volume(cell: Cell | Sequence[float]) -> float:
