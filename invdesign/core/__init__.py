@@ -43,6 +43,7 @@ from invdesign.core.records import (
     Outcome,
     Rejection,
     Status,
+    mean_outcome,
 )
 from invdesign.core.value_usage import ValueUsage, describe_usage
 
@@ -90,6 +91,7 @@ __all__ = [
     "capabilities",
     "describe_usage",
     "first_occurrences",
+    "mean_outcome",
     "pareto_front",
     "rank",
     "round_seed",
