@@ -16,6 +16,7 @@ from invdesign.campaign.initialize import check_named_units, check_properties, i
 from invdesign.campaign.interpolation import Interpolation, Step, interpolate
 from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
+from invdesign.campaign.scoring import score
 from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
 from invdesign.campaign.state import (
     BatchSelected,
@@ -65,6 +66,7 @@ __all__ = [
     "make_engine",
     "rank_shortlist",
     "run",
+    "score",
     "shortlist",
     "start",
     "tell",

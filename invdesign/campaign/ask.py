@@ -64,7 +64,7 @@ def ask(
         torch.manual_seed(round_seed(campaign.seed, number))
         with timer("fit"):
             model = fit_surrogates(engine, state)
-        search, gate_notes = _gate(campaign.search, model)
+        search, gate_notes = gate_search(campaign.search, model)
         excluded = {c.key for c in (*state.history, *state.pending)}
 
         def is_excluded(key: str) -> bool:
@@ -93,7 +93,7 @@ def ask(
     return BatchSelected(tuple(candidates), record)
 
 
-def _gate(search: Search, model: RoundModel) -> tuple[Search, tuple[str, ...]]:
+def gate_search(search: Search, model: RoundModel) -> tuple[Search, tuple[str, ...]]:
     """Return the search of this round: where the surrogate ranks no better than its limit, the density decides."""
     correlations = model.report.rank_correlation if model.report else ()
     limit = search.min_rank_correlation
@@ -145,7 +145,7 @@ class _Region(Generic[D, B]):
         timer: _Timer,
     ) -> None:
         self.engine, self.state, self.search, self.index, self.n, self.timer = engine, state, search, index, n, timer
-        self.landscape = _landscape(engine, state, model, index)
+        self.landscape = region_landscape(engine, state, model, index)
         policy = engine.campaign.mutations
         self.nearby = _Nearby.of(engine, state, policy, index) if policy else None
 
@@ -272,7 +272,7 @@ class _Nearby(Generic[D]):
         return lambda Z, designs: project(latent_space, Z, designs, self.parents[0], self.radius)
 
 
-def _landscape(engine: Engine[D, B], state: State[D], model: RoundModel, index: int) -> Landscape | None:
+def region_landscape(engine: Engine[D, B], state: State[D], model: RoundModel, index: int) -> Landscape | None:
     """Return the landscape of a trust region; of the whole history where there are no regions."""
     log_density = engine.latent_space.log_density
     center = incumbent(engine, state, index) if state.regions else None

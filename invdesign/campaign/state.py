@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, Protocol
 from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
-from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
+from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome, mean_outcome
 from invdesign.io.measured_values import MeasuredValue
 from invdesign.io.repeats import merge_values
 from invdesign.latent.space import LatentSpace
@@ -254,20 +254,6 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
             index[new.key] = index.pop(event.key)
     changed = tuple(history) if is_of_history else state.history
     return replace(state, pending=tuple(pending), history=changed, outcomes=repeated)
-
-
-def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the mean of the measured values of repeats, each objective over its known values; else the last outcome.
-
-    Example:
-        >>> mean_outcome([Outcome((1.0,)), Outcome((2.0,)), Outcome((math.nan,), "failed", "no signal")]).y
-        (1.5,)
-    """
-    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
-    if len(outcomes) == 1 or not measured:
-        return outcomes[-1]
-    columns = [[v for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
-    return Outcome(tuple(sum(values) / len(values) if values else math.nan for values in columns))
 
 
 def repeat_errors(outcomes: Sequence[Outcome]) -> tuple[float, ...]:

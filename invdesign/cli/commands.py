@@ -165,7 +165,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
 
     with terminal.progress() as progress:
         if arguments.run:
-            opened = _open_run(arguments, progress)
+            opened = open_run(arguments, progress)
             resources, home, settings = opened.resources, opened.folder, opened.config.config
             surroundings = paths.of_run(opened)
         else:
@@ -197,7 +197,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """Write the lists of a run."""
-    with _open_run(arguments) as opened:
+    with open_run(arguments) as opened:
         written = opened.export(arguments.out)
         n_candidates = len(opened.shortlist())
         folder = str(opened.folder)
@@ -211,7 +211,7 @@ def export(arguments: argparse.Namespace) -> int:
 
 def report(arguments: argparse.Namespace) -> int:
     """Write the report of a run."""
-    with _open_run(arguments) as opened:
+    with open_run(arguments) as opened:
         path = opened.report(arguments.out)
     _print_facts(arguments, {"file": str(path)})
     return 0
@@ -289,19 +289,46 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
     """Run or resume one campaign and print its summary; with --show-config print the configuration instead."""
     if arguments.resume and arguments.campaign is None and not overrides:
         with terminal.progress() as progress:
-            opened = _open_run(arguments, progress, folder=arguments.resume, read_only=False)
+            opened = open_run(arguments, progress, folder=arguments.resume, read_only=False)
             return _carry_out(arguments, opened, is_resumed=True)
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
-    name = folders.check_name(composed.values.get("name") or composed.name)
-    user_folders = _user_folders(arguments.campaign)
-    checked = instantiate.check(composed.values, composed.where, allowed=arguments.allow, folders=user_folders)
-    settings = explain.explain(checked, composed)
+    checked = _check(arguments, composed)
     if arguments.show_config:
+        settings = explain.explain(checked, composed)
         if arguments.json:
             terminal.print_json(explain.settings_json(settings))
         else:
             print(explain.settings_text(settings))
         return None
+    if instantiate.is_laboratory(checked):
+        from invdesign.execution.unavailable import refuse_to_run
+
+        refuse_to_run()
+    with terminal.progress() as progress:
+        opened, is_resumed = _open_composed(arguments, composed, checked, progress)
+        return _carry_out(arguments, opened, is_resumed=is_resumed)
+
+
+def open_campaign(arguments: argparse.Namespace, progress: Any) -> CampaignRun[Any, Any]:
+    """Return the newest unfinished run of the campaign of a command, or a new one."""
+    composed = compose.compose(arguments.campaign, arguments.overrides, config_dirs=arguments.config_dir)
+    return _open_composed(arguments, composed, _check(arguments, composed), progress)[0]
+
+
+def _check(arguments: argparse.Namespace, composed: compose.Composed) -> dict[str, Any]:
+    """Return a configuration with every target and default part written out."""
+    folders.check_name(composed.values.get("name") or composed.name)
+    user_folders = _user_folders(arguments.campaign)
+    return instantiate.check(composed.values, composed.where, allowed=arguments.allow, folders=user_folders)
+
+
+def _open_composed(
+    arguments: argparse.Namespace, composed: compose.Composed, checked: Mapping[str, Any], progress: Any
+) -> tuple[CampaignRun[Any, Any], bool]:
+    """Return the run of a composed campaign, and whether it existed before."""
+    from invdesign.runs import CampaignRun
+
+    name = str(composed.values.get("name") or composed.name)
     folder = _run_folder(arguments, name, composed.values)
     config = folders.RunConfig(
         name,
@@ -309,20 +336,18 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
         _command_line(),
         _campaign_path(arguments.campaign),
         tuple(arguments.allow),
-        explain.settings_json(settings),
+        explain.settings_json(explain.explain(dict(checked), composed)),
     )
-    from invdesign.runs import CampaignRun
-
+    user_folders = _user_folders(arguments.campaign)
     parts = instantiate.build(composed.values, composed.where, name=name, allowed=arguments.allow, folders=user_folders)
-    with terminal.progress() as progress:
-        opened = CampaignRun.open(
-            folder.path,
-            parts.campaign,
-            config=config,
-            resources=_resources(arguments, parts.evaluate, progress),
-            accept_changes=arguments.accept_changes,
-        )
-        return _carry_out(arguments, opened, is_resumed=folder.is_resumed)
+    opened = CampaignRun.open(
+        folder.path,
+        parts.campaign,
+        config=config,
+        resources=_resources(arguments, parts.evaluate, progress),
+        accept_changes=arguments.accept_changes,
+    )
+    return opened, folder.is_resumed
 
 
 def _run_folder(arguments: argparse.Namespace, name: str, values: Mapping[str, Any]) -> folders.RunFolder:
@@ -513,7 +538,7 @@ def _corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] |
     return corpus
 
 
-def _open_run(
+def open_run(
     arguments: argparse.Namespace, progress: Any = None, *, folder: str | None = None, read_only: bool = True
 ) -> CampaignRun[Any, Any]:
     """Open the run of a command with its stored configuration."""

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 EXAMPLES = """\
@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _add_campaign_commands(commands)
     _add_interpolate(commands)
     _add_run_folder_commands(commands)
+    _add_loop_commands(commands)
     _add_options(commands)
     _add_check_data(commands)
     complete = commands.add_parser("completion", help="print tab completion for a shell", description="Tab completion.")
@@ -142,6 +143,59 @@ def _add_run_folder_commands(commands: Any) -> None:
     report = commands.add_parser("report", help="write the report of a run", description="Write the report of a run.")
     _run_arguments(report)
     report.add_argument("--out", metavar="FILE", help="default: report.html in the run's folder")
+
+
+def _add_loop_commands(commands: Any) -> None:
+    begin = _campaign_command(commands, "begin", "start a campaign that a laboratory measures: no design is selected")
+    begin.add_argument("--resume", metavar="RUN", help="continue this run folder with the given settings")
+    begin.add_argument("--accept-changes", action="store_true", help="continue with other settings; this is recorded")
+    begin.add_argument("--fresh", action="store_true", help="start a new run even if one is unfinished")
+
+    suggest = _loop_command(commands, "suggest", "select a batch and write it as files, or the open batch again")
+    suggest.add_argument("-n", type=int, metavar="N", help="designs of a new batch (default: the campaign's batch)")
+    suggest.add_argument("--more", type=int, metavar="N", help="select N more designs beside the open ones")
+
+    tell = _loop_command(commands, "tell", "record a table of results (.csv, .tsv, .xlsx)")
+    tell.add_argument("file", metavar="RESULTS", help="rows by id or by design; the same file twice changes nothing")
+    tell.add_argument("--dry-run", action="store_true", help="print what would be recorded")
+    tell.add_argument(
+        "--replicates", action="store_true", help="other values of measured designs are repeated measurements"
+    )
+
+    _loop_command(commands, "status", "print the state of a run")
+    _loop_command(commands, "pareto", "print the measured designs that no other one surpasses")
+    score = _loop_command(commands, "score", "predict the designs of a file")
+    score.add_argument("file", metavar="FILE", help="designs in a format of the domain")
+    score.add_argument("--out", metavar="FILE", help="table to write (.csv)")
+
+    reject = _design_command(commands, "reject", "replace an open design that will not be made")
+    reject.add_argument("--reason", required=True, help="why it will not be made")
+    abandon = _design_command(commands, "abandon", "give up an open design: it counts as failed")
+    abandon.add_argument("--reason", default="abandoned", help="why (default: abandoned)")
+    for name, about in (("correct", "replace a recorded value"), ("replicate", "record a repeated measurement")):
+        command = _design_command(commands, name, about)
+        command.add_argument("values", nargs="+", metavar="NAME=VALUE", help="an objective and its value")
+        command.add_argument("--note", default="", help="a remark")
+    made = _design_command(commands, "substitute", "record that another design was made in the place of an open one")
+    made.add_argument("design", metavar="DESIGN", help="the design that was made, as text")
+    made.add_argument("values", nargs="*", metavar="NAME=VALUE", help="its values, where they are measured already")
+    made.add_argument("--note", default="", help="a remark")
+
+
+def _loop_command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
+    """Return the parser of a command on a run folder."""
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=about, description=f"{about[0].upper()}{about[1:]}."
+    )
+    _run_arguments(command)
+    return command
+
+
+def _design_command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
+    """Return the parser of a command on a design of a run."""
+    command = _loop_command(commands, name, about)
+    command.add_argument("id", metavar="ID", help="its identifier, e.g. D0012, or the design itself")
+    return command
 
 
 def _add_options(commands: Any) -> None:
@@ -259,14 +313,24 @@ def _dispatch(arguments: argparse.Namespace) -> int:
 
         print(script(arguments.shell, parser()))
         return 0
-    from invdesign.cli.commands import COMMANDS
-
+    command = _command(arguments.command)
     if getattr(arguments, "json", False):
         from invdesign.cli.terminal import json_alone
 
         with json_alone():
-            return COMMANDS[arguments.command](arguments)
-    return COMMANDS[arguments.command](arguments)
+            return command(arguments)
+    return command(arguments)
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """Return a command; those of the loop do not import the configuration before they need it."""
+    from invdesign.cli.loop_commands import LOOP_COMMANDS
+
+    if name in LOOP_COMMANDS:
+        return LOOP_COMMANDS[name]
+    from invdesign.cli.commands import COMMANDS
+
+    return COMMANDS[name]
 
 
 def _limit_threads() -> None:

@@ -19,6 +19,7 @@ from invdesign.core.errors import InvdesignError
 CAMPAIGN = "invdesign.campaign.definition.Campaign"
 RECORDS = ("task", "seeding", "surrogates", "filters", "limits", "finetuning", "output")
 """Records of a campaign whose fields are keys of the configuration's top level."""
+LABORATORY = "invdesign.execution.unavailable.laboratory"
 COMBINE_ORACLES = "invdesign.domains.combined_oracle.combine_oracles"
 PLAIN = ("int", "float", "str", "bool")
 """Types of settings of the top level that are no parts; null is none of their values."""
@@ -83,16 +84,27 @@ def check(
     if chosen.get("screens") is None:
         # The presets state the screens of their domain: a configuration without any has none.
         chosen["screens"] = []
+    if is_laboratory(named) and "objectives" not in chosen:
+        raise InvdesignError(
+            f"{where(('oracle',))}: expected the objectives that the laboratory measures, got none. Name them, e.g. "
+            "objectives.affinity.goal=maximize objectives.affinity.unit=nM"
+        )
     for key in ("domain", "vae", "oracle", "objectives"):
         if key == "oracle" and key not in chosen:
             raise InvdesignError(
                 "campaign: expected an oracle, which measures designs, got none. Choose one (oracle=..., see invdesign "
                 "options oracle), or your own with oracle.NAME.function=module:function --allow module. Where a "
-                "laboratory measures, work in Python with CampaignRun.suggest() and CampaignRun.tell() (see the README)"
+                "laboratory measures, choose oracle=laboratory and start with: invdesign begin CAMPAIGN"
             )
         if key not in chosen:
             raise InvdesignError(f"campaign: expected {key}, got none. Choose one, e.g. {key}=... or base=molecules")
     return {key: part(value, where, (key,), root.parameters[key]) for key, value in chosen.items()}
+
+
+def is_laboratory(checked: Mapping[str, Any]) -> bool:
+    """Return whether a laboratory measures the designs of a checked configuration."""
+    oracle = checked.get("oracle")
+    return isinstance(oracle, Mapping) and oracle.get("_target_") == LABORATORY
 
 
 def refuse(values: Mapping[str, Any], where: validation.Where, *, allowed: Sequence[str] = ()) -> dict[str, Any]:
@@ -252,6 +264,12 @@ def _combine(oracle: Any, objectives: Any, where: validation.Where) -> Any:
             )
     check_names(named, objectives, where)
     whole = [validation.complete(node, where, ("oracle", key)) for key, node in named.items()]
+    others = [key for key, node in zip(named, whole, strict=True) if node["_target_"] != LABORATORY]
+    if 0 < len(others) < len(whole):
+        raise InvdesignError(
+            f"{where(('oracle',))}: expected the laboratory alone, got it beside {', '.join(others)}. Leave the "
+            "others out, and tell their values with those of the laboratory"
+        )
     return whole[0] if len(whole) == 1 else {"_target_": COMBINE_ORACLES, "_partial_": True, "oracles": whole}
 
 

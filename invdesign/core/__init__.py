@@ -44,6 +44,7 @@ from invdesign.core.records import (
     Outcome,
     Rejection,
     Status,
+    mean_outcome,
 )
 from invdesign.core.value_source import GIVEN, ValueKind, ValueSource
 from invdesign.core.value_usage import ValueUsage, describe_usage
@@ -96,6 +97,7 @@ __all__ = [
     "capabilities",
     "describe_usage",
     "first_occurrences",
+    "mean_outcome",
     "pareto_front",
     "rank",
     "round_seed",

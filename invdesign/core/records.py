@@ -7,7 +7,7 @@ Shapes: `n` designs, `q` proposals, `d` latent dimensions, `f` features, `m` obj
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -66,6 +66,20 @@ class Outcome:
     """Why it failed."""
     seconds: float = 0.0
     """Duration of the oracle call [s]."""
+
+
+def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the mean of the measured values of repeats, each objective over its known values; else the last outcome.
+
+    Example:
+        >>> mean_outcome([Outcome((1.0,)), Outcome((2.0,)), Outcome((math.nan,), "failed", "no signal")]).y
+        (1.5,)
+    """
+    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
+    if len(outcomes) == 1 or not measured:
+        return outcomes[-1]
+    columns = [[v for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
+    return Outcome(tuple(sum(values) / len(values) if values else math.nan for values in columns))
 
 
 @dataclass(frozen=True, eq=False)

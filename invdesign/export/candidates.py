@@ -85,7 +85,7 @@ def export(
     earlier = _read_delivered(folder)
     columns = candidate_table(candidates, domain, objectives, name=name)
     files = [write_table(columns, folder / f"{name}.csv")]
-    more, warnings = _write_formats(candidates, domain, columns, folder / name)
+    more, warnings = write_formats(candidates, domain, columns, folder / name)
     files += more
     if history:
         evaluated = candidate_table(history, domain, objectives, is_described=False)
@@ -107,7 +107,7 @@ def export(
     return Exported(tuple(files), tuple(warnings), tuple(delivered), tuple(failures))
 
 
-def _write_formats(
+def write_formats(
     candidates: Sequence[Candidate[D]], domain: DesignSpace[D], columns: Columns, stem: Path
 ) -> tuple[list[Path], list[str]]:
     """Write the candidates in the domain's own formats.

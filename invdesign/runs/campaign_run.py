@@ -32,6 +32,7 @@ from invdesign.campaign import (
     make_engine,
     rank_shortlist,
     run,
+    score,
     start,
     validate_candidates,
 )
@@ -51,6 +52,7 @@ from invdesign.core import (
     Outcome,
     Progress,
     ValueSource,
+    pareto_front,
     rank,
     round_seed,
     silent,
@@ -59,6 +61,7 @@ from invdesign.core.capabilities import label, prepare_oracle, value_sources
 from invdesign.core.value_source import sources_from_json, sources_to_json
 from invdesign.execution.executors import in_process
 from invdesign.execution.pace import Pace
+from invdesign.execution.unavailable import WITHOUT_ORACLE
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.json_values import to_plain
@@ -67,21 +70,20 @@ from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger
 from invdesign.report import ReportData, report
 from invdesign.runs import folders, latent_spaces
+from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
+from invdesign.runs.results_file import Designs, Results, read_results
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
 REPORT = "report.html"
 REJECTED = "rejected.csv"
 REJECTED_SEEDS = "rejected_seeds.csv"
-WITHOUT_ORACLE = (
-    "Without an oracle, measure the designs of CampaignRun.suggest() yourself and record their values with "
-    "CampaignRun.tell() (see the README)"
-)
-"""How to work where a laboratory measures."""
+NOT_MEASURED = Outcome((), "pending")
+"""Outcome of a design that waits for its measurement."""
 Value = float | Sequence[float] | Outcome | None
 
 logger = logging.getLogger(__name__)
@@ -245,18 +247,33 @@ class CampaignRun(Generic[D, B]):
 
     # The closed loop.
 
+    def begin(self) -> Status:
+        """Train or load the latent space, and record the measurements that the campaign starts from.
+
+        Seed designs that must be measured are selected by the first `suggest`.
+
+        Raises:
+            InvdesignError: There is nothing to start from.
+        """
+        if not self.state.records:
+            batch = self._seed_batch()
+            if all(c.origin == "given" for c in batch.candidates):
+                start(self.engine, batch, self._ledger)
+        return self.status()
+
     def suggest(self, n: int | None = None) -> list[Candidate[D]]:
         """Return designs to measure: open suggestions first, then new ones.
 
         Calling it again returns the same designs until their outcomes are recorded.
 
         Args:
-            n: Number of designs; by default the open ones, or a batch where none is open.
+            n: Number of designs; by default the open ones, or a batch where none is open. In a new run without
+                measurements it replaces the number of seed designs.
 
         Raises:
             InvdesignError: There is nothing to start from.
         """
-        state = self._started()
+        state = self._started(n)
         if not state.open:
             state = self._continue(state)
         n_open = len(state.open)
@@ -284,11 +301,34 @@ class CampaignRun(Generic[D, B]):
         """
         pairs = list(results.items() if isinstance(results, Mapping) else results)
         state = self._started()
-        events = [self._outcome_event(state, given, value, note) for given, value in pairs]
-        self._ledger.on_outcomes([event for event in events if event is not None])
-        if not self.state.open and self.state.pending:
-            close_round(self.engine, self.state, self._ledger)
+        designs = Designs(state, self.campaign.domain)
+        events = [self._outcome_event(state, designs.find(given), value, note) for given, value in pairs]
+        self._record(*(event for event in events if event is not None))
         return self.status()
+
+    def tell_file(self, path: str | Path, *, dry_run: bool = False, allow_repeats: bool = False) -> Results[D]:
+        """Record the results in a file; see `runs.results_file.read_results`. The same file twice changes nothing.
+
+        Args:
+            path: A table (.csv, .tsv or .xlsx) with the identifiers or the designs of a batch.
+            dry_run: Read the file and record nothing.
+            allow_repeats: Record other values of measured designs as repeated measurements; else they are refused.
+
+        Raises:
+            InvdesignError: A heading, a cell, a unit or a design is not understood, or a value contradicts a recorded
+                one; nothing of the file is recorded.
+        """
+        results = read_results(
+            Path(path),
+            self.state,
+            self.campaign.domain,
+            self.campaign.objectives,
+            earlier=self._all_outcomes,
+            allow_repeats=allow_repeats,
+        )
+        if not dry_run:
+            self._record(*results.events)
+        return results
 
     def replicate(self, design: Any, value: Value, *, note: str = "") -> None:
         """Record a repeated measurement of a design; the mean of the repeats counts.
@@ -296,7 +336,7 @@ class CampaignRun(Generic[D, B]):
         Raises:
             InvdesignError: The design was not suggested, or has no measurement yet.
         """
-        candidate = self._known(self.state, design)
+        candidate = self.find(design)
         if candidate.status == "pending":
             raise InvdesignError(f"replicate: {candidate.key} has no measurement yet. Use tell()")
         self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "repeat", note))
@@ -307,22 +347,22 @@ class CampaignRun(Generic[D, B]):
         Raises:
             InvdesignError: The design was not suggested.
         """
-        candidate = self._known(self.state, design)
+        candidate = self.find(design)
         self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "correction", note))
 
-    def substitute(self, design: Any, made: Any, value: Value, *, note: str = "") -> None:
+    def substitute(self, design: Any, made: Any, value: Value = NOT_MEASURED, *, note: str = "") -> None:
         """Record that another design was made and measured in the place of a suggested one.
 
         Args:
             design: The suggested design.
             made: The design that was made, or its text.
-            value: Its value.
+            value: Its value; `NOT_MEASURED` where it is open in the place of the suggested one.
             note: Remark of the laboratory.
 
         Raises:
             InvdesignError: The suggested design is not open, or the other one is known already.
         """
-        candidate = self._known(self.state, design)
+        candidate = self.find(design)
         if candidate.status != "pending":
             raise InvdesignError(f"substitute: expected an open suggestion, got {candidate.key}, {candidate.status}")
         other = self.campaign.domain.from_text(made) if isinstance(made, str) else cast("D", made)
@@ -350,11 +390,57 @@ class CampaignRun(Generic[D, B]):
         Raises:
             InvdesignError: The design is not open.
         """
-        candidate = self._known(self.state, design)
+        candidate = self.find(design)
         if candidate.status != "pending":
             raise InvdesignError(f"abandon: expected an open suggestion, got {candidate.key}, {candidate.status}")
         outcome = Outcome((math.nan,) * len(self.campaign.objectives), "failed", reason)
         self._record(OutcomeRecorded(candidate.key, outcome, "abandoned", reason))
+
+    def reject(self, design: Any, *, reason: str) -> list[Candidate[D]]:
+        """Replace an open suggestion that will not be made: it counts as failed, and another design is selected.
+
+        Returns:
+            The replacement; nothing where the budget is spent or no other design is found.
+
+        Raises:
+            InvdesignError: The design is not open.
+        """
+        before = {c.key for c in self.state.open}
+        candidate = self.find(design)
+        if candidate.status == "pending":
+            self.suggest(len(before) + 1)
+        self.abandon(candidate.design, reason=reason)
+        return [c for c in self.state.open if c.key not in before]
+
+    def write_batch(self) -> BatchFiles:
+        """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
+        return write_batch(self.state, self.campaign.domain, self.campaign.objectives, self.folder)
+
+    def identifiers(self) -> dict[str, str]:
+        """Return the identifier of every design of the run by its key."""
+        return identifiers(self.state)
+
+    def find(self, design: Any) -> Candidate[D]:
+        """Return the candidate that an identifier, a key, a text or a design names.
+
+        Raises:
+            InvdesignError: There is none.
+        """
+        return Designs(self.state, self.campaign.domain).find(design)
+
+    def score(self, designs: Sequence[D]) -> list[Candidate[D]]:
+        """Return designs of your own with the predictions, acquisition, density and checks of the next round."""
+        return score(self.engine, self.state, designs)
+
+    def pareto(self) -> list[Candidate[D]]:
+        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective."""
+        measured = [c for c in self.state.evaluated if c.status == "measured"]
+        if not measured:
+            return []
+        Y = np.array([c.y for c in measured], dtype=np.float64)
+        U = np.column_stack([o.utility(Y[:, j]) for j, o in enumerate(self.campaign.objectives)])
+        front = pareto_front(U)
+        return [measured[i] for i in sorted(front, key=lambda i: -U[i, 0])]
 
     def run(self, evaluate: Evaluate | None = None, *, budget: int | None = None) -> Status:
         """Suggest, measure with the oracle and tell, until the budget is spent.
@@ -552,13 +638,19 @@ class CampaignRun(Generic[D, B]):
 
     # Inside.
 
-    def _started(self) -> State[D]:
+    def _started(self, n_seeds: int | None = None) -> State[D]:
         """Return the state; select the seed designs of a new run."""
         state = self.state
         if not state.records:
-            batch = initialize(self.engine, self.corpus, seeds=self.seeds)
-            state = start(self.engine, batch, self._ledger)
+            state = start(self.engine, self._seed_batch(n_seeds), self._ledger)
         return state
+
+    def _seed_batch(self, n_seeds: int | None = None) -> BatchSelected[D]:
+        engine = self.engine
+        if n_seeds is not None:
+            seeding = replace(self.campaign.seeding, n_seeds=n_seeds)
+            engine = replace(engine, campaign=replace(self.campaign, seeding=seeding))
+        return initialize(engine, self.corpus, seeds=self.seeds)
 
     def _continue(self, state: State[D]) -> State[D]:
         """End a round whose outcomes are all known, and fine-tune where that is due."""
@@ -568,14 +660,16 @@ class CampaignRun(Generic[D, B]):
         self.engine = engine
         return state
 
-    def _record(self, event: OutcomeRecorded[D]) -> None:
-        self._ledger.record(event)
+    def _record(self, *events: OutcomeRecorded[D]) -> None:
+        """Record outcomes in one write, and end the round with the last of them."""
+        self._ledger.on_outcomes(events)
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
 
-    def _outcome_event(self, state: State[D], given: Any, value: Value, note: str) -> OutcomeRecorded[D] | None:
+    def _outcome_event(
+        self, state: State[D], candidate: Candidate[D], value: Value, note: str
+    ) -> OutcomeRecorded[D] | None:
         """Return the event of an outcome; None where it is recorded already."""
-        candidate = self._known(state, given)
         outcome = self._outcome(value)
         if candidate.status == "pending":
             return OutcomeRecorded(candidate.key, outcome, "measured", note)
@@ -587,23 +681,13 @@ class CampaignRun(Generic[D, B]):
             "repeated measurement, or correct() to replace it"
         )
 
-    def _known(self, state: State[D], given: Any) -> Candidate[D]:
-        """Return the candidate that a key, a text or a design names."""
-        candidates = {c.key: c for c in (*state.history, *state.pending)}
-        if isinstance(given, str) and given in candidates:
-            return candidates[given]
-        key = ""
-        try:
-            design = self.campaign.domain.from_text(given) if isinstance(given, str) else given
-            key = self.campaign.domain.key(design)
-        except (InvdesignError, TypeError, AttributeError, ValueError):
-            key = str(given)
-        if key not in candidates:
-            raise InvdesignError(
-                f"{key!r}: expected a design that was suggested, got another. Use suggest() first, or substitute() "
-                "for a design that was made in the place of a suggested one"
-            )
-        return candidates[key]
+    def _all_outcomes(self) -> dict[str, list[Outcome]]:
+        """Return all outcomes that were ever recorded by key, also those that were corrected since."""
+        found: dict[str, list[Outcome]] = {}
+        for recorded in self._ledger.events():
+            if isinstance(recorded.event, OutcomeRecorded):
+                found.setdefault(recorded.event.key, []).append(recorded.event.outcome)
+        return found
 
     def _outcome(self, value: Value) -> Outcome:
         m = len(self.campaign.objectives)

@@ -1,0 +1,361 @@
+"""Commands of the closed loop: suggest designs, record what was measured elsewhere, and look at what is known.
+
+Every command prints one JSON object with `--json`. Its keys are stable: those that a release prints are printed by the
+next ones, which may add others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from invdesign.cli import terminal
+from invdesign.core.errors import InvdesignError
+
+if TYPE_CHECKING:
+    from invdesign.core import Candidate
+    from invdesign.runs import CampaignRun, Status
+    from invdesign.runs.results_file import Results
+
+MAX_ROWS = 20
+"""Rows that are printed; tables on disk and `--json` have all of them."""
+MAX_BATCH = 100_000
+
+
+def begin(arguments: argparse.Namespace) -> int:
+    """Make the run folder of a campaign, train or load its latent space, and select nothing."""
+    from invdesign.cli.commands import open_campaign
+
+    with terminal.progress() as progress, open_campaign(arguments, progress) as opened:
+        status = opened.begin()
+        warnings = opened.latent_space_warnings()
+    facts = {**_status_facts(status), "warnings": warnings}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    _print_status(status)
+    print(f"next: invdesign suggest {status.folder}")
+    return 0
+
+
+def suggest(arguments: argparse.Namespace) -> int:
+    """Write the open batch, or select one and write it."""
+    for option, number in (("-n", arguments.n), ("--more", arguments.more)):
+        if number is not None and not 1 <= number <= MAX_BATCH:
+            raise InvdesignError(f"suggest: {option} must be from 1 to {MAX_BATCH:,}, got {number}")
+    with _open(arguments) as opened:
+        n_open = len(opened.state.open)
+        if n_open and arguments.more:
+            opened.suggest(n_open + arguments.more)
+        elif not n_open:
+            opened.suggest(arguments.n or arguments.more)
+        files = opened.write_batch()
+        facts = {**_batch_facts(opened), "is_new": not n_open or bool(arguments.more)}
+        notes = list(opened.state.records[-1].notes) if opened.state.records else []
+    facts |= {"files": [str(path) for path in files.files], "warnings": list(files.warnings), "notes": notes}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    if not facts["designs"]:
+        print(f"no designs: {facts['why']}")
+        return 0
+    title = "new batch" if facts["is_new"] else "the open batch, suggested before"
+    _print_designs(f"{title}: {len(facts['designs'])} designs", facts["designs"])
+    for note in (*notes, *files.warnings):
+        print(f"note: {note}", file=sys.stderr)
+    for path in facts["files"]:
+        print(path)
+    print(f"next: write results into {facts['files'][0]}, then: invdesign tell {facts['run']} {facts['files'][0]}")
+    return 0
+
+
+def tell(arguments: argparse.Namespace) -> int:
+    """Record the results in a file."""
+    with _open(arguments, read_only=arguments.dry_run) as opened:
+        results = opened.tell_file(arguments.file, dry_run=arguments.dry_run, allow_repeats=arguments.replicates)
+        status = opened.status()
+    facts = {**_status_facts(status), **_told_facts(arguments, results)}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    if arguments.dry_run and results.rows:
+        names = list(status.best) or None
+        terminal.table("what would be recorded", [_row_facts(row.__dict__, names) for row in results.rows[:MAX_ROWS]])
+    print(_describe_told(arguments, facts))
+    for note in results.notes:
+        print(f"note: {note}")
+    if not arguments.dry_run:
+        _print_status(status)
+    return 0
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print the state of a run, from its files alone."""
+    from invdesign.runs.quick_status import read_status
+
+    found = read_status(arguments.run)
+    if arguments.json:
+        terminal.print_json(_status_facts(found))
+    else:
+        _print_status(found)
+    return 0
+
+
+def score(arguments: argparse.Namespace) -> int:
+    """Print what the surrogate predicts of the designs of a file."""
+    from invdesign.export.result_table import candidate_table
+    from invdesign.io.design_files import read_designs
+    from invdesign.io.tables import write_table
+
+    with _open(arguments) as opened:
+        given = read_designs(opened.campaign.domain, Path(arguments.file))
+        candidates = opened.score(given.designs)
+        rows = [_candidate_facts(opened, c) for c in candidates]
+        if arguments.out:
+            columns = candidate_table(candidates, opened.campaign.domain, opened.campaign.objectives, name="design")
+            write_table(columns, Path(arguments.out))
+        facts = {"run": str(opened.folder), "designs": rows, "rejected": [vars(r) for r in given.rejected]}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    _print_designs(f"{len(rows)} designs", rows)
+    n_lost = sum(not r.is_kept for r in given.rejected)
+    if n_lost:
+        print(f"{n_lost} rows were not read: invdesign check-data {arguments.file}")
+    if arguments.out:
+        print(arguments.out)
+    return 0
+
+
+def pareto(arguments: argparse.Namespace) -> int:
+    """Print the measured designs that no other one surpasses in all objectives."""
+    with _open(arguments, read_only=True) as opened:
+        rows = [_candidate_facts(opened, c) for c in opened.pareto()]
+        facts = {"run": str(opened.folder), "designs": rows}
+    if arguments.json:
+        terminal.print_json(facts)
+    elif rows:
+        terminal.table(
+            f"Pareto set: {len(rows)} designs",
+            [{"id": row["id"], "design": row["design"], **row["measured"]} for row in rows],
+        )
+    else:
+        print("no design is measured yet")
+    return 0
+
+
+def reject(arguments: argparse.Namespace) -> int:
+    """Give up an open suggestion, and select another design in its place."""
+    with _open(arguments) as opened:
+        replacement = opened.reject(arguments.id, reason=arguments.reason)
+        files = opened.write_batch()
+        rows = [_candidate_facts(opened, c) for c in replacement]
+        facts = {"run": str(opened.folder), "rejected": arguments.id, "designs": rows}
+    facts |= {"files": [str(path) for path in files.files], "warnings": list(files.warnings)}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    if rows:
+        _print_designs(f"in the place of {arguments.id}", rows)
+    else:
+        print(f"{arguments.id} is rejected; no other design was found, or the budget is spent")
+    for line in (*files.warnings, *facts["files"]):
+        print(line)
+    return 0
+
+
+def abandon(arguments: argparse.Namespace) -> int:
+    """Give up an open suggestion."""
+    return _change(arguments, lambda opened: opened.abandon(arguments.id, reason=arguments.reason))
+
+
+def correct(arguments: argparse.Namespace) -> int:
+    """Replace values of a design; the values of other objectives stay."""
+
+    def change(opened: CampaignRun[Any, Any]) -> None:
+        y = _values(opened, arguments.values)
+        earlier = opened.find(arguments.id).y
+        kept = [b if math.isnan(a) else a for a, b in zip(y, earlier or y, strict=True)]
+        opened.correct(arguments.id, kept, note=arguments.note)
+
+    return _change(arguments, change)
+
+
+def replicate(arguments: argparse.Namespace) -> int:
+    """Record a repeated measurement of a design."""
+    return _change(
+        arguments,
+        lambda opened: opened.replicate(arguments.id, _values(opened, arguments.values), note=arguments.note),
+    )
+
+
+def substitute(arguments: argparse.Namespace) -> int:
+    """Record that another design was made; it is open in the place of the suggested one, or has the given values."""
+
+    def change(opened: CampaignRun[Any, Any]) -> None:
+        if arguments.values:
+            y = _values(opened, arguments.values)
+            opened.substitute(arguments.id, arguments.design, y, note=arguments.note)
+        else:
+            opened.substitute(arguments.id, arguments.design, note=arguments.note)
+
+    return _change(arguments, change)
+
+
+def _change(arguments: argparse.Namespace, change: Callable[[CampaignRun[Any, Any]], object]) -> int:
+    """Change what is known of one design, and print the design and the status."""
+    with _open(arguments) as opened:
+        change(opened)
+        design = _candidate_facts(opened, opened.find(arguments.id))
+        status = opened.status()
+    facts = {**_status_facts(status), "design": design}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    values = ", ".join(f"{name} {value:.6g}" for name, value in design["measured"].items() if not math.isnan(value))
+    print(f"{design['id']}: {design['status']}{f', {values}' if values else ''}: {design['design']}")
+    _print_status(status)
+    return 0
+
+
+def _values(opened: CampaignRun[Any, Any], words: Sequence[str]) -> tuple[float, ...]:
+    from invdesign.runs.results_file import parse_values
+
+    return parse_values(words, opened.campaign.objectives)
+
+
+@contextmanager
+def _open(arguments: argparse.Namespace, *, read_only: bool = False) -> Iterator[CampaignRun[Any, Any]]:
+    """Open the run of a command, and show its progress."""
+    from invdesign.cli.commands import open_run
+
+    with terminal.progress() as progress, open_run(arguments, progress, read_only=read_only) as opened:
+        yield opened
+
+
+def _status_facts(status: Status) -> dict[str, Any]:
+    return {
+        "run": str(status.folder),
+        "campaign": status.name,
+        "round": status.round,
+        "calls": status.n_calls,
+        "budget": status.budget,
+        "open": status.n_open,
+        "measured": status.n_measured,
+        "failed": status.n_failed,
+        "best": dict(status.best),
+        "best_design": status.best_design,
+    }
+
+
+def _batch_facts(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
+    state = opened.state
+    why = ""
+    if not state.open:
+        is_spent = state.n_calls >= opened.campaign.limits.budget
+        why = (
+            f"the budget of {opened.campaign.limits.budget:,} designs is spent"
+            if is_spent
+            else "no new design was found"
+        )
+    rows = [_candidate_facts(opened, c) for c in state.open]
+    return {"run": str(opened.folder), "round": state.round, "designs": rows, "why": why}
+
+
+def _candidate_facts(opened: CampaignRun[Any, Any], candidate: Candidate[Any]) -> dict[str, Any]:
+    """Return a design as JSON; unknown numbers are NaN, which JSON shows as null."""
+    names = [objective.name for objective in opened.campaign.objectives]
+    unknown = (math.nan,) * len(names)
+
+    def by_name(values: Sequence[float]) -> dict[str, float]:
+        return dict(zip(names, values or unknown, strict=True))
+
+    return {
+        "id": opened.identifiers().get(candidate.key, ""),
+        "design": opened.campaign.domain.to_text(candidate.design),
+        "status": candidate.status,
+        "measured": by_name(candidate.y),
+        "mean": by_name(candidate.mean),
+        "sd": by_name(candidate.sd),
+        "acquisition": candidate.acquisition,
+        "percentile": candidate.percentile,
+        "origin": candidate.origin,
+        "parents": list(candidate.parents),
+        "checks": {check.name: check.passed for check in candidate.checks},
+        "reason": candidate.reason,
+    }
+
+
+def _told_facts(arguments: argparse.Namespace, results: Results[Any]) -> dict[str, Any]:
+    counts = {action: sum(row.action == action for row in results.rows) for action in ("measured", "repeat", "failed")}
+    return {
+        "file": arguments.file,
+        "is_dry_run": arguments.dry_run,
+        "recorded": counts,
+        "known": sum(row.action == "known" for row in results.rows),
+        "empty": results.n_empty,
+        "rows": [vars(row) for row in results.rows],
+        "notes": list(results.notes),
+    }
+
+
+def _describe_told(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> str:
+    counts = facts["recorded"]
+    known = f"; {facts['known']} were recorded before" if facts["known"] else ""
+    empty = f"; {facts['empty']} rows have no result yet" if facts["empty"] else ""
+    if not any(counts.values()):
+        return f"{arguments.file}: nothing new{known}{empty}. Nothing was changed"
+    new = f"{counts['measured']} measured, {counts['repeat']} repeated, {counts['failed']} failed"
+    return f"{arguments.file}: {'would record' if arguments.dry_run else 'recorded'} {new}{known}{empty}"
+
+
+def _row_facts(row: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+    """Return a row of a preview."""
+    headings = names or [f"value {j + 1}" for j in range(len(row["y"]))]
+    values = {name: None if math.isnan(y) else y for name, y in zip(headings, row["y"], strict=True)}
+    return {"row": row["row"], "id": row["id"], "design": row["design"], "as": row["action"], **values}
+
+
+def _print_designs(title: str, designs: Sequence[Mapping[str, Any]]) -> None:
+    rows = []
+    for design in designs[:MAX_ROWS]:
+        row: dict[str, Any] = {"id": design["id"], "design": design["design"]}
+        for name, value in design["mean"].items():
+            row |= {f"predicted {name}": value, "sd" if len(design["mean"]) == 1 else f"sd {name}": design["sd"][name]}
+        row |= {
+            "acquisition": design["acquisition"],
+            "percentile [%]": design["percentile"],
+            "origin": design["origin"],
+        }
+        failed = [name for name, passed in design["checks"].items() if not passed]
+        row["failed checks"] = ", ".join(failed)
+        rows.append({heading: None if cell != cell else cell for heading, cell in row.items()})
+    shown = [heading for heading in rows[0] if any(row[heading] not in (None, "") for row in rows)]
+    more = f" (the first {MAX_ROWS})" if len(designs) > MAX_ROWS else ""
+    terminal.table(f"{title}{more}", [{heading: row[heading] for heading in shown} for row in rows])
+
+
+def _print_status(status: Status) -> None:
+    print(status)
+
+
+LOOP_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "begin": begin,
+    "suggest": suggest,
+    "tell": tell,
+    "status": status,
+    "score": score,
+    "pareto": pareto,
+    "reject": reject,
+    "abandon": abandon,
+    "correct": correct,
+    "replicate": replicate,
+    "substitute": substitute,
+}

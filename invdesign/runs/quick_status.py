@@ -1,0 +1,76 @@
+"""The status of a run from its files alone, without the campaign, its libraries and its latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invdesign.core import FAILED, InvdesignError, Objective, rank, utilities
+from invdesign.ledger.summary import Entry, summarize
+from invdesign.runs import folders
+from invdesign.runs.results import Status
+
+MAX_TEXT = 200
+"""Characters of a design that a status shows; a longer one has its identifier alone."""
+
+
+def read_status(path: str | Path) -> Status:
+    """Return the status of a run, or of the newest run of a campaign's folder.
+
+    Raises:
+        InvdesignError: There is no run, or it was started in Python, so that its objectives are not stored.
+    """
+    folder = folders.existing(path).path
+    config = folders.read_config(folder)
+    if not config.config:
+        raise InvdesignError(
+            f"{folder}: this run was started in Python. Use CampaignRun.open(folder, campaign).status()"
+        )
+    objectives = _objectives(config.config)
+    summary = summarize(folder / folders.LEDGER)
+    evaluated = [entry for entry in summary.entries if entry.status != "pending"]
+    best = _best(evaluated, objectives, str(_setting(config, "combine", "pareto")))
+    text = "" if best is None else best.text.strip()
+    number = 0 if best is None else summary.entries.index(best) + 1
+    return Status(
+        config.name,
+        folder,
+        summary.round,
+        sum(entry.origin != "given" for entry in summary.entries),
+        int(_setting(config, "budget", 0)),
+        len(summary.entries) - len(evaluated),
+        sum(entry.status == "measured" for entry in evaluated),
+        sum(entry.status in FAILED for entry in evaluated),
+        {} if best is None else dict(zip((o.name for o in objectives), best.outcome.y, strict=True)),
+        "" if best is None else text if len(text) <= MAX_TEXT and "\n" not in text else f"D{number:04d}",
+    )
+
+
+def _objectives(config: Mapping[str, Any]) -> list[Objective]:
+    given = config.get("objectives") or {}
+    named = given if isinstance(given, Mapping) else {node["name"]: node for node in given}
+    fields = Objective.__dataclass_fields__
+    return [
+        Objective(**{"name": name, **{k: _tuple(v) for k, v in node.items() if k in fields and v is not None}})
+        for name, node in named.items()
+        if node is not None
+    ]
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _setting(config: folders.RunConfig, key: str, default: Any) -> Any:
+    stated = config.settings.get(key, {}).get("value", config.config.get(key))
+    return default if stated is None else stated
+
+
+def _best(entries: list[Entry], objectives: list[Objective], combine: Any) -> Entry | None:
+    missing = (float("nan"),) * len(objectives)
+    Y = np.array([e.outcome.y if e.status == "measured" else missing for e in entries]).reshape(-1, len(objectives))
+    order = rank(utilities(objectives, Y, combine=combine)) if entries else []
+    return entries[order[0]] if order else None
