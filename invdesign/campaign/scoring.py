@@ -32,9 +32,8 @@ def score(engine: Engine[D, B], state: State[D], designs: Sequence[D]) -> list[C
         surrogate. Checks are those of the screens, then of the validators.
     """
     campaign = engine.campaign
-    filters = campaign.filters
     placement = place(engine.latent_space, designs)
-    checks = run_checks([*filters.screens, *filters.validators], designs)
+    checks = run_checks([*campaign.screens, *campaign.filters.validators], designs)
     candidates: list[Candidate[D]] = [
         Candidate(
             design,
