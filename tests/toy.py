@@ -111,6 +111,14 @@ class GridSpace:
         return 100 * plausibility.exp()
 
 
+@dataclass(frozen=True)
+class RunSpace(GridSpace):
+    """The latent space of the grid, with the sample that a run writes for its report."""
+
+    sample: torch.Tensor = field(default_factory=lambda: torch.zeros(4, 2, dtype=torch.float64))
+    card: dict[str, Any] = field(default_factory=lambda: {"d": 2})
+
+
 def bump(designs: Sequence[Point]) -> Array:
     """Return a smooth hill whose top is at (13, -7); it fails right of 25."""
     P = np.array(designs, dtype=float).reshape(-1, 2)

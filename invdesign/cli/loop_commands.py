@@ -20,7 +20,7 @@ from invdesign.core.errors import InvdesignError
 if TYPE_CHECKING:
     from invdesign.core import Candidate
     from invdesign.runs import CampaignRun, Status
-    from invdesign.runs.results_file import Results
+    from invdesign.runs.results_file import Results, RowResult
 
 MAX_ROWS = 20
 """Rows that are printed; tables on disk and `--json` have all of them."""
@@ -80,14 +80,14 @@ def tell(arguments: argparse.Namespace) -> int:
     """Record the results in a file."""
     with _open(arguments, read_only=arguments.dry_run) as opened:
         results = opened.tell_file(arguments.file, dry_run=arguments.dry_run, allow_repeats=arguments.replicates)
+        names = [objective.name for objective in opened.campaign.objectives]
         status = opened.status()
     facts = {**_status_facts(status), **_told_facts(arguments, results)}
     if arguments.json:
         terminal.print_json(facts)
         return 0
     if arguments.dry_run and results.rows:
-        names = list(status.best) or None
-        terminal.table("what would be recorded", [_row_facts(row.__dict__, names) for row in results.rows[:MAX_ROWS]])
+        terminal.table("what would be recorded", [_row_facts(row, names) for row in results.rows[:MAX_ROWS]])
     print(_describe_told(arguments, facts))
     for note in results.notes:
         print(f"note: {note}")
@@ -205,6 +205,7 @@ def substitute(arguments: argparse.Namespace) -> int:
             opened.substitute(arguments.id, arguments.design, y, note=arguments.note)
         else:
             opened.substitute(arguments.id, arguments.design, note=arguments.note)
+        opened.write_batch()
 
     return _change(arguments, change)
 
@@ -316,11 +317,10 @@ def _describe_told(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> s
     return f"{arguments.file}: {'would record' if arguments.dry_run else 'recorded'} {new}{known}{empty}"
 
 
-def _row_facts(row: Mapping[str, Any], names: Sequence[str] | None) -> dict[str, Any]:
+def _row_facts(row: RowResult, names: Sequence[str]) -> dict[str, Any]:
     """Return a row of a preview."""
-    headings = names or [f"value {j + 1}" for j in range(len(row["y"]))]
-    values = {name: None if math.isnan(y) else y for name, y in zip(headings, row["y"], strict=True)}
-    return {"row": row["row"], "id": row["id"], "design": row["design"], "as": row["action"], **values}
+    values = {name: None if math.isnan(y) else y for name, y in zip(names, row.y, strict=True)}
+    return {"row": row.row, "id": row.id, "design": row.design, "as": row.action, **values}
 
 
 def _print_designs(title: str, designs: Sequence[Mapping[str, Any]]) -> None:

@@ -455,8 +455,8 @@ def _design_of(given: _Given, i: int, designs: Designs[Any]) -> Candidate[Any]:
             is_other = True
         if is_other:
             raise InvdesignError(
-                f"{name} is {designs.domain.to_text(candidate.design)[:80]}, got the design {text[:80]}. Where it was "
-                f"made instead, use: invdesign substitute RUN {name} DESIGN"
+                f"{name} is {designs.domain.to_text(candidate.design)[:80]}, got the design {text[:80]}. Correct the "
+                f"row; where that design was made instead, use: invdesign substitute RUN {name} DESIGN"
             )
     return candidate
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from invdesign.config import compose, instantiate, targets
@@ -27,7 +29,7 @@ def test_a_null_that_a_campaign_states_is_passed_on_where_the_campaign_takes_non
     assert made.surrogates.outcome_transform is not None and made.surrogates.feasibility is not None
 
 
-def where(keys: tuple[str, ...]) -> str:
+def where(keys: Sequence[str]) -> str:
     return ".".join(keys)
 
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import toy
 
 from invdesign import CampaignRun, InvdesignError, Outcome
@@ -17,17 +15,9 @@ from invdesign.core.capabilities import prepare_with
 from invdesign.runs import latent_spaces
 
 
-@dataclass(frozen=True)
-class Space(toy.GridSpace):
-    """The latent space of the grid, with the sample that a run writes for its report."""
-
-    sample: torch.Tensor = field(default_factory=lambda: torch.zeros(4, 2, dtype=torch.float64))
-    card: dict[str, Any] = field(default_factory=lambda: {"d": 2})
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CampaignRun[Any, Any]]:
-    monkeypatch.setattr(latent_spaces, "prepare_latent_space", lambda campaign, *_: Space(campaign.domain))
+    monkeypatch.setattr(latent_spaces, "prepare_latent_space", lambda campaign, *_: toy.RunSpace(campaign.domain))
     with CampaignRun.open(tmp_path / "run", toy.campaign(budget=30)) as opened:
         yield opened
 
@@ -145,9 +135,9 @@ def test_the_oracle_loads_what_it_needs_before_a_vae_is_trained_and_not_in_a_fin
 ) -> None:
     order: list[str] = []
 
-    def train(campaign: Any, *_: Any) -> Space:
+    def train(campaign: Any, *_: Any) -> toy.RunSpace:
         order.append("train")
-        return Space(campaign.domain)
+        return toy.RunSpace(campaign.domain)
 
     oracle = prepare_with(lambda: order.append("prepare"))(lambda designs: toy.bump(designs))
     monkeypatch.setattr(latent_spaces, "prepare_latent_space", train)
