@@ -435,7 +435,7 @@ def _by_design(given: _Given, designs: Designs[Any]) -> tuple[dict[str, list[_Fo
             problems.append(f"row {row.number}: {error}")
             continue
         groups.setdefault(candidate.key, []).append(found)
-    _raise_for(given.path, problems, "Nothing was recorded: correct or remove these rows")
+    _raise_for(given.path, problems, "Correct or remove these rows")
     return groups, n_empty
 
 

@@ -83,7 +83,7 @@ def test_a_dry_run_records_nothing(run: CampaignRun[Any, Any]) -> None:
     [
         (["id,heigth", "D0001,0.5"], "no column 'height', got 'heigth'. Did you mean 'height'"),
         (["id,colour", "D0001,0.5"], "expected a column of 'height', got 'id', 'colour'"),
-        (["id,height", "D0001,0.5", "D0099,1"], r"row 3: 'D0099': expected the identifier .* from D0001 to D0010"),
+        (["id,height", "D0001,0.5", "D0099,1"], r"row 3: 'D0099': expected the identifier .*from D0001 to D0010"),
         (["id,height", "D0001,high"], "row 2: column 'height' has 'high', expected a number"),
         (["id,height", "D0001,0.5,7"], "row 2: 3 cells under 2 columns"),
         (["id,height,failure", "D0001,0.5,broken"], "expected values or a failure, got both"),
