@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 DESIGNS = ["CCO", "c1ccccc1O", "CC(=O)Nc1ccc(O)cc1", "CN1CCC[C@H]1c1cccnc1", "O=C(O)c1ccccc1OC(C)=O"]
 CRYSTALS = ("NaCl", "SrTiO3", "TiO2", "Cu")
 # DNA; its letters are letters of proteins too.
+PROTEINS = ["MKTAYIAKQRQISFVKSHFS", "MKTAYIAKQRQISFVKSHFA", "LLGDFFRKSKEKIGKEFKRI", "GIGKFLHSAKKFGKAFVGEI"]
 SEQUENCES = ["ACGTACGGATCTTGCAAGTC", "ACGTACGGATCTTGCAAGTA", "TTGACAGCTAGCTCAGTCCT", "GGATCCAATGCGTAACCGTA"]
 WILD_TYPE = f"{{_target_: invdesign.domains.sequences.WildType, sequence: {SEQUENCES[0]}, first: 5}}"
 OF_DNA = tuple(f"sequences/{name}" for name in ("dna", "genes", "dna_gp", "gc_content", "melting_temperature", "six6"))
@@ -94,7 +95,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("crystals.csv").write_text("cif,y\n" + "".join(rows))
     lines = [f"{design},{i}\n" for i, design in enumerate(SEQUENCES[:-1])]
     Path("sequences.csv").write_text("sequence,y\n" + "".join(lines))
-    mutants = [f"{SEQUENCES[0][:i]}{a}{SEQUENCES[0][i + 1 :]},{i}\n" for i in range(20) for a in "DE"]
+    mutants = [f"{PROTEINS[0][:i]}{a}{PROTEINS[0][i + 1 :]},{i}\n" for i in range(20) for a in "DE"]
     Path("mutants.csv").write_text("sequence,y\n" + "".join(mutants))
     Path("variants.csv").write_text("variant,fitness\n" + "".join(lines))
     Path("strands.txt").write_text("8-mer\t8-mer\tE-score\n" + "".join(f"{d}\t{d}\t0.1\n" for d in SEQUENCES[:-1]))
@@ -129,12 +130,14 @@ def part(group: str, choice: str, *more: str) -> Any:
     return make(node[group], where, (group,), instantiate.root_signature().parameters[group])
 
 
-@pytest.mark.parametrize("choice", [c for c in choices("oracle") if c not in ("callable", "molecules/table")])
+@pytest.mark.parametrize(
+    "choice", [c for c in choices("oracle") if c not in ("callable", "laboratory", "molecules/table")]
+)
 @pytest.mark.usefixtures("files")
 def test_every_oracle_keeps_its_contract_and_names_its_objective(choice: str) -> None:
     node, where = values("oracle", choice)
     assert list(node["oracle"]) == list(node["objectives"]) == [choice.split("/")[-1]]
-    designs = designs_for(node)
+    designs = PROTEINS if choice == "sequences/regression" else designs_for(node)
     name = choice.split("/")[-1]
     testing.check_oracle(make(node["oracle"][name], where, ("oracle", name)), designs, m=1)
 
@@ -216,7 +219,7 @@ def test_every_density_keeps_its_contract(choice: str) -> None:
 @pytest.mark.parametrize("choice", choices("surrogate"))
 def test_every_surrogate_keeps_its_contract(choice: str) -> None:
     # Surrogates of letters read whole sites: 2 of 20 letters, or 10 of 4.
-    of_letters = ("sequences/protein_gp", "sequences/dna_gp", "sequences/motif_gp")
+    of_letters = ("sequences/protein_gp", "sequences/dna_gp", "sequences/rna_gp", "sequences/motif_gp")
     f = 0 if choice in ("exact_gp", "sparse_gp", "deep_kernel_gp") else 40 if choice in of_letters else 5
     testing.check_surrogate(part("surrogate", choice), f=f)
 
@@ -254,7 +257,8 @@ def test_every_feasibility_model_predicts_log_probabilities(choice: str) -> None
 def test_every_domain_keeps_its_contract(choice: str) -> None:
     node, _ = values("domain", choice)
     domain, designs = part("domain", choice), designs_for(node["domain"])
-    texts = [text.replace("T", "U") for text in SEQUENCES] if choice == "rna" else designs
+    own = {"rna": [text.replace("T", "U") for text in SEQUENCES], "protein": PROTEINS}
+    texts = own.get(choice, designs)
     is_text = designs is DESIGNS or designs is SEQUENCES
     testing.check_domain(domain, [domain.from_text(text) for text in texts] if is_text else designs)
 
@@ -289,7 +293,7 @@ def test_a_measured_set_of_sequences_keeps_its_contract_from_a_given_file(choice
 
 def test_a_file_of_sequences_keeps_the_contract_of_a_corpus(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
-    file.write_text("sequence,y\n" + "".join(f"{design},{i}\n" for i, design in enumerate(SEQUENCES)))
+    file.write_text("sequence,y\n" + "".join(f"{design},{i}\n" for i, design in enumerate(PROTEINS)))
     testing.check_corpus(
         part("corpus", "sequences/table", f"corpus.path={file}", "corpus.properties={y: y}", "corpus.theta=0.2")
     )

@@ -201,7 +201,7 @@ def _content(group: str, choice: str, config_dirs: Sequence[str]) -> dict[str, A
         if isinstance(item, dict) and group != PRESETS:
             for name, inner in item.items():
                 _merge(content, _content(f"{group}/{name}", inner, config_dirs) if inner else {})
-        elif isinstance(item, str) and item.endswith("@_here_"):
+        elif isinstance(item, str) and item.startswith("/"):
             _merge(content, _content(*_split(item.removesuffix("@_here_").strip("/"), config_dirs), config_dirs))
     for key in reversed(package(group, path).split(".") if package(group, path) else []):
         node = {key: node}

@@ -133,7 +133,7 @@ def planned_epochs(recipe: Recipe, n: int) -> float:
     """Return the passes through the training designs among `n` designs.
 
     Example:
-        >>> recipe = Recipe(build=lambda encoding: None, min_epochs=10, min_steps=400, batch=256)
+        >>> recipe = Recipe(build=lambda encoding: None, min_epochs=10.0, min_steps=400, batch=256)
         >>> planned_epochs(recipe, 100_000), planned_epochs(recipe, 400)
         (10.0, 200.0)
     """

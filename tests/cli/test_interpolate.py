@@ -75,7 +75,7 @@ def test_invalid_arguments_are_refused_before_anything_is_loaded(capsys: pytest.
     assert main(["interpolate", "CC", "CCO", "demo", "--run", "results/demo"]) == 2
     assert main(["interpolate", "CC", "nonsense"]) == 2
     message = capsys.readouterr().err
-    assert "at least 2" in message and "--run" in message and "'nonsense': expected a file" in message
+    assert "--steps must be from 2" in message and "--run" in message and "'nonsense': expected a file" in message
 
 
 def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[str]) -> None:

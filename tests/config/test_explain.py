@@ -42,7 +42,8 @@ def test_a_named_setting_can_be_overridden_by_the_key_that_is_listed() -> None:
 
 def test_the_origin_is_the_file_and_line_or_the_default() -> None:
     found = settings("demo", "search/acquire=log_ei", "oracle=molecules/qed", "budget=7")
-    assert found["screens.brenk.catalog"].origin.startswith(str(compose.shipped("campaigns") / "demo.yaml"))
+    assert found["min_plausibility"].origin.startswith(str(compose.shipped("campaigns") / "demo.yaml"))
+    assert found["screens.brenk.catalog"].origin == "default"
     assert "conf/search/acquire/log_ei.yaml:" in found["search.acquire"].origin
     assert "conf/oracle/molecules/qed.yaml:" in found["oracle.qed"].origin
     assert found["search.trust_region.length"].origin == "default"

@@ -71,8 +71,7 @@ def test_an_invalid_objective_is_refused(settings: dict[str, Any], message: str)
 def test_a_window_may_be_open_on_one_side(goal, inside, outside, distance):
     objective = Objective("logp", goal=goal)
     assert objective.utility(np.array([inside, outside])).tolist() == [0.0, distance]
-    assert objective.is_met(inside) and objective.is_met(outside) is False
-    assert objective.is_met(float("nan")) is None
+    assert objective.is_inside(inside) and not objective.is_inside(outside)
 
 
 def test_an_infinite_side_is_open():
@@ -85,5 +84,5 @@ def test_a_window_that_is_none_is_refused(goal):
         Objective("logp", goal=goal)
 
 
-def test_only_a_window_is_met_or_not():
-    assert Objective("logp").is_met(1.0) is None
+def test_every_value_lies_inside_a_goal_that_is_no_window():
+    assert Objective("logp").is_inside(1.0)
