@@ -11,7 +11,7 @@ from pathlib import Path
 
 from invdesign.core import InvdesignError
 
-N_INPUTS = int(os.environ.get("INVDESIGN_FUZZ", "300"))
+N_INPUTS = int(os.environ.get("INVDESIGN_FUZZ", "120"))
 """Number of inputs; the environment raises it for a longer search."""
 SEED = int(os.environ.get("INVDESIGN_FUZZ_SEED", "0"))
 CPU_SECONDS, MEMORY = 2, 1 << 30
