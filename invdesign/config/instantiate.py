@@ -22,7 +22,7 @@ RECORDS = ("task", "seeding", "surrogates", "filters", "limits", "finetuning", "
 LABORATORY = "invdesign.execution.unavailable.laboratory"
 COMBINE_ORACLES = "invdesign.domains.combined_oracle.combine_oracles"
 PLAIN = ("int", "float", "str", "bool")
-"""Types of settings of the top level that are no parts; null is none of their values."""
+"""Types of plain settings of the top level, in contrast to parts. Null is not a valid value of such a setting."""
 BESIDE = ("executor", "vendor")
 """Keys of the top level that are no part of a campaign: where oracles run, and what deliverables refer to."""
 

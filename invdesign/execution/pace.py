@@ -15,9 +15,9 @@ MAX_OVERHEAD = 0.2
 class Pace:
     """Durations of oracle calls by their number of designs, and the size of the next call that follows from them.
 
-    A call of `k` designs is taken to last `a + b k` seconds. The next call has so many designs that it lasts
-    `SECONDS_AT_RISK`, or more where the overhead `a` would otherwise be a large part of it. The first call has one
-    design and the second one two, which is enough for both coefficients.
+    The model is linear: a call of `k` designs lasts `a + b k` seconds. The size of the next call is chosen so that it
+    lasts about `SECONDS_AT_RISK`, or longer where the overhead `a` would otherwise be a large part of it. The first two
+    calls have one and two designs, which determines both coefficients.
 
     Example:
         >>> slow, vectorized = Pace(), Pace()

@@ -43,17 +43,18 @@ def write_checkpoint(
     write_tensors(path, tensors, meta)
 
 
-def is_whole(path: Path) -> bool:
-    """Return whether a checkpoint can be read; a damaged one is removed, so that the training starts anew."""
+def remove_if_damaged(path: Path) -> None:
+    """Remove a checkpoint that cannot be read, with a warning, so that the training starts from the beginning."""
     if not path.exists():
-        return False
+        return
     try:
         read_tensors(path)
     except (InvdesignError, ValueError) as error:
         logger.warning("%s: the checkpoint is damaged (%s); the training starts from the beginning", path, error)
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-        return False
-    return True
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def read_checkpoint(

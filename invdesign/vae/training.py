@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from invdesign.core import BuildVAE, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, to_device
 from invdesign.vae.beta import GAIN, MIN_TOTAL_GAIN, BetaControl
-from invdesign.vae.checkpoint import is_whole, read_checkpoint, write_checkpoint
+from invdesign.vae.checkpoint import read_checkpoint, remove_if_damaged, write_checkpoint
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
 
 logger = logging.getLogger(__name__)
@@ -174,8 +174,10 @@ def train(
     loop = _Loop(vae, batch, recipe, targets, weights)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
-        if checkpoint is not None and is_whole(checkpoint):
-            loop.resume(checkpoint)
+        if checkpoint is not None:
+            remove_if_damaged(checkpoint)
+            if checkpoint.exists():
+                loop.resume(checkpoint)
         loop.run(checkpoint, progress)
     if loop.best is not None:
         vae.load_state_dict(loop.best)

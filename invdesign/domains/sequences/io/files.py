@@ -156,9 +156,11 @@ class RowParser:
             meaning = f" ({meanings[letter]})" if letter in meanings else ""
             descriptions.append(f"{letter!r} at {position + 1}{meaning}")
         more = f" and {len(descriptions) - 4} more" if len(descriptions) > 4 else ""
-        count = "1 letter that is" if len(unknown) == 1 else f"{len(unknown)} letters that are"
+        count = "1 letter" if len(unknown) == 1 else f"{len(unknown)} letters"
         remedy = next((REMEDIES[letter] for _, letter in unknown if letter in REMEDIES), "replace or leave out the row")
-        raise _RejectedError(f"{count} none of {self.kind}: {', '.join(descriptions[:4])}{more}", remedy)
+        raise _RejectedError(
+            f"{count} outside the alphabet of {self.kind}: {', '.join(descriptions[:4])}{more}", remedy
+        )
 
     def _check_length(self, text: str) -> None:
         if not text:

@@ -72,7 +72,8 @@ def test_each_rejected_record_has_a_reason(file):
 def test_every_letter_outside_the_alphabet_is_counted(file):
     found = read(file("a.fasta", ">ok\nACGT\n>n\nANNRU\n"), kind="dna")
     assert (
-        reasons(found)[2] == "4 letters that are none of dna: 'N' at 2 (any base), 'R' at 4, 'U' at 5 (a base of RNA)"
+        reasons(found)[2]
+        == "4 letters outside the alphabet of dna: 'N' at 2 (any base), 'R' at 4, 'U' at 5 (a base of RNA)"
     )
     assert "kind: rna" in found.rejected[0].remedy
 
@@ -116,7 +117,7 @@ def test_insertions_of_an_alignment_are_dropped_kept_or_rejected(file):
     with pytest.raises(InvdesignError, match="2 of 3 rows have gaps"):
         read(path)
     few = file("few.a2m", ">a\nMKAV\n>b\nMKLV\n>c\nMK-V\n")
-    assert reasons(read(few))[3].startswith("1 letter that is none of protein: '-' at 3")
+    assert reasons(read(few))[3].startswith("1 letter outside the alphabet of protein: '-' at 3")
     # An A2M file with the suffix of FASTA is not mistaken for soft masking.
     assert read(file("b.fasta", ">a\nMKV\n>b\nMkk-V\n"), gaps=True).designs == ("MKV", "M-V")
     assert "as in an A2M file" in reasons(read(file("c.fasta", ">a\nMKV\n>b\nMk-VLL\n")))[2]
