@@ -1,5 +1,6 @@
 """Campaigns: definition, state, and the steps of a round."""
 
+from invdesign.campaign.added import add_designs
 from invdesign.campaign.ask import ask
 from invdesign.campaign.definition import (
     Campaign,
@@ -20,6 +21,7 @@ from invdesign.campaign.scoring import score
 from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
 from invdesign.campaign.state import (
     BatchSelected,
+    DesignsAdded,
     OutcomeRecorded,
     Recorder,
     Region,
@@ -34,6 +36,7 @@ from invdesign.campaign.tell import tell
 __all__ = [
     "BatchSelected",
     "Campaign",
+    "DesignsAdded",
     "Engine",
     "Filters",
     "Finetuning",
@@ -53,6 +56,7 @@ __all__ = [
     "Step",
     "Surrogates",
     "Task",
+    "add_designs",
     "apply",
     "ask",
     "check_named_units",

@@ -151,6 +151,14 @@ class OutcomeRecorded(Generic[D]):
     """The design that was made in the place of the one selected, where `kind` is `"substitute"`."""
 
 
+@dataclass(frozen=True, eq=False)
+class DesignsAdded(Generic[D]):
+    """Designs came with their outcomes, without having been selected."""
+
+    candidates: tuple[Candidate[D], ...]
+    """The designs; none of them is pending."""
+
+
 @dataclass(frozen=True)
 class RoundEnded:
     """All candidates of a round are measured; trust regions were updated."""
@@ -171,7 +179,7 @@ class Retrained:
     """Folder of the model, beside the ledger."""
 
 
-Event = BatchSelected[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+Event = BatchSelected[Any] | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
 
 
 class Recorder(Protocol):
@@ -208,6 +216,11 @@ def apply(state: State[D], event: Event) -> State[D]:
                 round=record.round,
                 records=(*state.records, record),
             )
+        case DesignsAdded(candidates):
+            # They follow the designs of an open round, so that the order of designs is that of their events.
+            if state.pending:
+                return replace(state, pending=(*state.pending, *candidates))
+            return replace(state, history=(*state.history, *candidates))
         case OutcomeRecorded():
             return apply_outcomes(state, [event])
         case RoundEnded(regions, record):

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -545,9 +545,9 @@ def open_run(
     from invdesign.core import silent
     from invdesign.runs import CampaignRun, Resources
 
-    resources = Resources(progress=progress or silent)
+    resources = Resources(progress=progress or silent, by=getattr(arguments, "by", ""))
     if arguments.cache:
-        resources = Resources(Path(arguments.cache), progress=progress or silent)
+        resources = replace(resources, cache=Path(arguments.cache))
     accept = getattr(arguments, "accept_changes", False)
     return CampaignRun.open(
         folder or arguments.run,

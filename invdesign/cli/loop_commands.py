@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 20
 """Rows that are printed; tables on disk and `--json` have all of them."""
+ACTIONS = ("measured", "repeat", "failed", "added")
+"""What can become of a row of a file of results, besides being known already."""
 MAX_BATCH = 100_000
 
 
@@ -79,7 +81,9 @@ def suggest(arguments: argparse.Namespace) -> int:
 def tell(arguments: argparse.Namespace) -> int:
     """Record the results in a file."""
     with _open(arguments, read_only=arguments.dry_run) as opened:
-        results = opened.tell_file(arguments.file, dry_run=arguments.dry_run, allow_repeats=arguments.replicates)
+        results = opened.tell_file(
+            arguments.file, dry_run=arguments.dry_run, allow_repeats=arguments.replicates, allow_new=arguments.add
+        )
         names = [objective.name for objective in opened.campaign.objectives]
         status = opened.status()
     facts = {**_status_facts(status), **_told_facts(arguments, results)}
@@ -295,7 +299,7 @@ def _candidate_facts(opened: CampaignRun[Any, Any], candidate: Candidate[Any]) -
 
 
 def _told_facts(arguments: argparse.Namespace, results: Results[Any]) -> dict[str, Any]:
-    counts = {action: sum(row.action == action for row in results.rows) for action in ("measured", "repeat", "failed")}
+    counts = {action: sum(row.action == action for row in results.rows) for action in ACTIONS}
     return {
         "file": arguments.file,
         "is_dry_run": arguments.dry_run,
@@ -311,9 +315,10 @@ def _describe_told(arguments: argparse.Namespace, facts: Mapping[str, Any]) -> s
     counts = facts["recorded"]
     known = f"; {facts['known']} were recorded before" if facts["known"] else ""
     empty = f"; {facts['empty']} rows have no result yet" if facts["empty"] else ""
+    added = f", {counts['added']} added" if counts["added"] else ""
     if not any(counts.values()):
         return f"{arguments.file}: nothing new{known}{empty}. Nothing was changed"
-    new = f"{counts['measured']} measured, {counts['repeat']} repeated, {counts['failed']} failed"
+    new = f"{counts['measured']} measured, {counts['repeat']} repeated, {counts['failed']} failed{added}"
     return f"{arguments.file}: {'would record' if arguments.dry_run else 'recorded'} {new}{known}{empty}"
 
 

@@ -157,6 +157,7 @@ def _add_loop_commands(commands: Any) -> None:
 
     tell = _loop_command(commands, "tell", "record a table of results (.csv, .tsv, .xlsx)")
     tell.add_argument("file", metavar="RESULTS", help="rows by id or by design; the same file twice changes nothing")
+    tell.add_argument("--add", action="store_true", help="add measured designs that were not suggested")
     tell.add_argument("--dry-run", action="store_true", help="print what would be recorded")
     tell.add_argument(
         "--replicates", action="store_true", help="other values of measured designs are repeated measurements"
@@ -188,6 +189,7 @@ def _loop_command(commands: Any, name: str, about: str) -> argparse.ArgumentPars
         name, help=about, description=f"{about[0].upper()}{about[1:]}."
     )
     _run_arguments(command)
+    command.add_argument("--by", default="", metavar="NAME", help="who records this (default: the user and the host)")
     return command
 
 

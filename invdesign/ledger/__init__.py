@@ -6,10 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invdesign.ledger.events import Recorded
-    from invdesign.ledger.ledger import Ledger
+    from invdesign.ledger.ledger import Ledger, Recorded
 
-_MODULES = {"Ledger": "ledger", "Recorded": "events"}
+_MODULES = {"Ledger": "ledger", "Recorded": "ledger"}
 
 __all__ = ["Ledger", "Recorded"]
 

@@ -1,20 +1,23 @@
 """The ledger of one campaign: an append-only list of events in one SQLite file.
 
 The state of the campaign follows from the events; nothing is written twice. The file has a rollback journal and full
-synchronization, because a write-ahead log fails on network disks.
+synchronization, because a write-ahead log fails on network disks. `ledger.tables` describes its tables.
 
-Every event has a checksum of itself and of the checksum before it; `head` holds the number of events, the last checksum
-and that of the noted facts. A row that was altered, removed or added by other means is found when the file is opened.
+Every event has a checksum of itself, of its rows in all tables and of the checksum before it; `head` holds the number
+of events, the last checksum and that of the noted facts. A row that was altered, removed or added by other means is
+found when the file is opened.
 """
 
 from __future__ import annotations
 
-import hashlib
+import getpass
 import json
+import logging
+import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -35,21 +38,39 @@ from invdesign.core import D, DesignSpace, InvdesignError
 from invdesign.io.atomic import probe
 from invdesign.io.clock import now
 from invdesign.io.json_values import differences, to_plain
-from invdesign.ledger.events import Recorded, event_from_json, event_to_json
 from invdesign.ledger.locks import defer_signals, release, take_lock
+from invdesign.ledger.migration import in_memory, keep_copy, migrate
+from invdesign.ledger.summary import EARLIER_VERSIONS
+from invdesign.ledger.tables import (
+    APPLICATION,
+    DESIGN_KINDS,
+    VERSION,
+    StoredEvent,
+    chain,
+    create,
+    from_rows,
+    insert,
+    meta_checksum,
+    read,
+    to_rows,
+)
 
+logger = logging.getLogger(__name__)
 BUSY_SECONDS = 60.0
-VERSION = 3
-APPLICATION = 0x1D5E5160
-TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, at TEXT NOT NULL);
-CREATE TABLE events (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, content TEXT NOT NULL, at TEXT NOT NULL,
-    checksum TEXT NOT NULL);
-CREATE TABLE head (events INTEGER NOT NULL, last_checksum TEXT NOT NULL, meta_checksum TEXT NOT NULL);
-"""
 
 SaveLatentSpace = Callable[[Any, Path], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded(Generic[D]):
+    """An event with the time at which it was recorded."""
+
+    event: Event
+    """The event."""
+    at: str
+    """Time in UTC."""
+    by: str = ""
+    """Who or what recorded it."""
 
 
 class Ledger(Generic[D]):
@@ -65,15 +86,22 @@ class Ledger(Generic[D]):
         connection: sqlite3.Connection,
         lock: int | None,
         save_latent_space: SaveLatentSpace | None,
+        objectives: Sequence[str],
+        by: str,
     ) -> None:
         self.path = path
         self.domain = domain
+        self.objectives = tuple(objectives)
+        self.by = by
+        """Who or what records the next events."""
         self._connection = connection
         self._lock = lock
         self._save_latent_space = save_latent_space
         self._state: State[D] = State()
         self._last_event = 0
         self._checksum = ""
+        self._ids: dict[str, str] = {}
+        self._n_designs = 0
 
     @classmethod
     def open(
@@ -83,14 +111,20 @@ class Ledger(Generic[D]):
         *,
         read_only: bool = False,
         save_latent_space: SaveLatentSpace | None = None,
+        objectives: Sequence[str] = (),
+        by: str = "",
     ) -> Ledger[D]:
-        """Open a ledger; make it where there is none.
+        """Open a ledger; make it where there is none, and convert one of an earlier version.
+
+        A copy of a ledger of an earlier version is kept beside it. Where it is only read, the file stays as it is.
 
         Args:
             path: The file; a lock file lies beside it.
             domain: Turns designs into text and back.
             read_only: Take no lock and write nothing, to look at a running campaign.
             save_latent_space: Writes a fine-tuned latent space into a folder; needed where the campaign fine-tunes.
+            objectives: Names of the properties, for the columns of values.
+            by: Who or what records events; by default the user and the host.
 
         Raises:
             InvdesignError: The folder cannot be written or is full, another process owns the run, or the file is no
@@ -106,8 +140,10 @@ class Ledger(Generic[D]):
         try:
             connection = _connect(path)
             try:
-                _prepare(connection, path, domain.name, read_only=read_only)
-                ledger = cls(path, domain, connection, lock, save_latent_space)
+                version = _prepare(connection, path, domain.name, read_only=read_only)
+                if version != VERSION:
+                    connection = _converted(connection, path, domain, objectives, version, read_only=read_only)
+                ledger = cls(path, domain, connection, lock, save_latent_space, objectives, by or _user())
                 ledger._check()
             except BaseException:
                 connection.close()
@@ -167,16 +203,19 @@ class Ledger(Generic[D]):
             return self.state()
         with defer_signals():
             state = _apply_all(self.state(), events)
+            at = now()
+            ids, n_designs = dict(self._ids), self._n_designs
             number, checksum = self._last_event, self._checksum
-            rows = []
+            stored = []
             for event in events:
                 number += 1
-                row = (number, *event_to_json(self.domain, event), now())
-                checksum = _chain(checksum, row)
-                rows.append((*row, checksum))
+                rows = to_rows(self.domain, event, ids, n_designs, self.objectives)
+                n_designs += len(rows.designs) if rows.kind in DESIGN_KINDS else 0
+                checksum = chain(checksum, number, at, self.by, rows)
+                stored.append(StoredEvent(number, at, self.by, rows, checksum))
             with self._transaction() as write:
-                write.executemany("INSERT INTO events (id, kind, content, at, checksum) VALUES (?, ?, ?, ?, ?)", rows)
-                write.execute("UPDATE head SET events = ?, last_checksum = ?", (number, checksum))
+                insert(write, stored)
+            self._ids, self._n_designs = ids, n_designs
             self._state, self._last_event, self._checksum = state, number, checksum
         return state
 
@@ -193,8 +232,8 @@ class Ledger(Generic[D]):
 
     def events(self) -> Iterator[Recorded[D]]:
         """Yield all events, oldest first."""
-        for number, kind, content, at in self._select("SELECT id, kind, content, at FROM events ORDER BY id"):
-            yield Recorded(self._event(number, kind, content), at)
+        for stored in self._read_after(0):
+            yield Recorded(self._event(stored), stored.at, stored.by)
 
     def outcomes(self, key: str) -> list[Recorded[D]]:
         """Return all outcomes of a design as they were reported, oldest first."""
@@ -226,7 +265,7 @@ class Ledger(Generic[D]):
                 raise self._damage("events", f"expected {n_events} events, got {self._last_event}")
             if last != self._checksum:
                 raise self._damage("events", "the last checksum is another than that of the table head")
-            if facts != _meta_checksum(self._connection):
+            if facts != meta_checksum(self._connection):
                 raise self._damage("meta", "a noted fact was altered, removed or added")
 
     @contextmanager
@@ -239,28 +278,45 @@ class Ledger(Generic[D]):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
+    def _read_after(self, number: int) -> list[StoredEvent]:
+        """Return the stored events after one, all of one state of the file."""
+        try:
+            if self._connection.in_transaction:
+                events, orphans = read(self._select, number)
+            else:
+                with self._reading():
+                    events, orphans = read(self._select, number)
+        except (TypeError, ValueError) as error:
+            raise self._damage("events", f"their rows cannot be read ({error})") from error
+        if orphans:
+            raise self._damage(f"table {orphans}", "it has rows of no event")
+        return events
+
     def _read_new(self) -> list[Recorded[D]]:
         """Return the events after the last one that was read, checked one by one."""
-        rows = self._select(
-            "SELECT id, kind, content, at, checksum FROM events WHERE id > ? ORDER BY id", (self._last_event,)
-        )
         found: list[Recorded[D]] = []
         number, checksum = self._last_event, self._checksum
-        for row in rows:
-            if row[0] != number + 1:
-                raise self._damage(f"row {number + 1}", f"it is missing: row {row[0]} follows row {number}")
-            number, checksum = row[0], _chain(checksum, row[:4])
-            if row[4] != checksum:
-                raise self._damage(f"row {number}", f"the content ({str(row[1])[:20]}) does not match its checksum")
-            found.append(Recorded(self._event(number, row[1], row[2]), row[3]))
+        for stored in self._read_after(number):
+            if stored.number != number + 1:
+                raise self._damage(f"row {number + 1}", f"it is missing: row {stored.number} follows row {number}")
+            number = stored.number
+            checksum = chain(checksum, number, stored.at, stored.by, stored.rows)
+            if stored.checksum != checksum:
+                shown = str(stored.rows.kind)[:20]
+                raise self._damage(f"row {number}", f"the content ({shown}) does not match its checksum")
+            found.append(Recorded(self._event(stored), stored.at, stored.by))
+            self._ids.update({row[2]: row[1] for row in stored.rows.designs})
+            self._n_designs += len(stored.rows.designs) if stored.rows.kind in DESIGN_KINDS else 0
         self._last_event, self._checksum = number, checksum
         return found
 
-    def _event(self, number: int, kind: str, content: str) -> Event:
+    def _event(self, stored: StoredEvent) -> Event:
         try:
-            return event_from_json(self.domain, kind, content)
+            return from_rows(self.domain, stored.rows)
         except (ValueError, KeyError, TypeError, AttributeError, InvdesignError) as error:
-            raise self._damage(f"row {number}", f"it cannot be read ({type(error).__name__}: {error})") from error
+            raise self._damage(
+                f"row {stored.number}", f"it cannot be read ({type(error).__name__}: {error})"
+            ) from error
 
     def _applied(self, events: Sequence[Event]) -> State[D]:
         try:
@@ -352,25 +408,28 @@ def _connect(path: Path) -> sqlite3.Connection:
         raise InvdesignError(f"{path}: not a ledger ({error}). Restore a copy, or start a new run") from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_only: bool) -> None:
-    """Set a fresh connection up, make the tables of a new file, and refuse a file that is no ledger of this kind."""
+def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_only: bool) -> int:
+    """Set a fresh connection up, make the tables of a new file, and return its version.
+
+    Raises:
+        InvdesignError: The file is no ledger of this domain and of a version that can be read.
+    """
     try:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = EXTRA")
         n_tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if n_tables == 0 and not read_only:
             with defer_signals():
-                connection.executescript(
-                    f"BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; "
-                    f"PRAGMA user_version = {VERSION}; INSERT INTO head VALUES (0, '', '');"
-                )
+                connection.execute("BEGIN IMMEDIATE")
+                create(connection)
                 _set_meta(connection, "domain", domain)
                 connection.execute("COMMIT")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION or version != VERSION:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        is_ledger = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION
+        if not is_ledger or version not in (*EARLIER_VERSIONS, VERSION):
             raise InvdesignError(
-                f"{path}: expected a ledger of version {VERSION}, got an SQLite file of version {version}. Open it "
-                "with the version of invdesign that wrote it, or choose another folder"
+                f"{path}: expected a ledger of version {EARLIER_VERSIONS[0]} to {VERSION}, got an SQLite file of "
+                f"version {version}. Open it with the version of invdesign that wrote it, or choose another folder"
             )
         (written,) = connection.execute("SELECT value FROM meta WHERE key = 'domain'").fetchone() or ("null",)
     except sqlite3.Error as error:
@@ -385,24 +444,51 @@ def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_on
         )
     if read_only:
         connection.execute("PRAGMA query_only = ON")
+    return version
+
+
+def _converted(
+    connection: sqlite3.Connection,
+    path: Path,
+    domain: DesignSpace[Any],
+    objectives: Sequence[str],
+    version: int,
+    *,
+    read_only: bool,
+) -> sqlite3.Connection:
+    """Return the connection to a ledger of an earlier version after its conversion; a copy where it is only read."""
+    if read_only:
+        copy = in_memory(connection)
+        connection.close()
+        migrate(copy, path, domain, objectives, version)
+        return copy
+    try:
+        kept = keep_copy(connection, path, version)
+        with defer_signals():
+            migrate(connection, path, domain, objectives, version)
+    except sqlite3.Error as error:
+        raise InvdesignError(
+            f"{path}: the ledger of version {version} cannot be converted ({error}). Free disk space or correct the "
+            "rights of the folder, then run the same command again"
+        ) from error
+    logger.info("%s: converted from version %d; %s is a copy of the former file", path, version, kept.name)
+    return connection
+
+
+def _user() -> str:
+    """Return the user and the host of this process."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _set_meta(write: sqlite3.Connection, key: str, value: Any) -> None:
     """Put a value under a name, in the open transaction."""
     row = (key, json.dumps(to_plain(value)), now())
     write.execute("INSERT OR REPLACE INTO meta (key, value, at) VALUES (?, ?, ?)", row)
-    write.execute("UPDATE head SET meta_checksum = ?", (_meta_checksum(write),))
-
-
-def _meta_checksum(connection: sqlite3.Connection) -> str:
-    """Return the checksum of all noted facts."""
-    rows = connection.execute("SELECT key, value, at FROM meta ORDER BY key").fetchall()
-    return hashlib.sha256(repr(rows).encode()).hexdigest()
-
-
-def _chain(before: str, row: tuple[Any, ...]) -> str:
-    """Return the checksum of an event that follows one with the checksum `before`."""
-    return hashlib.sha256(repr((before, *row)).encode()).hexdigest()
+    write.execute("UPDATE head SET meta_checksum = ?", (meta_checksum(write),))
 
 
 def _apply_all(state: State[D], events: Sequence[Event]) -> State[D]:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from invdesign.core import InvdesignError, Outcome, mean_outcome
 from invdesign.core.records import Status
+
+EARLIER_VERSIONS = (2, 3)
+"""Versions of a ledger that can be converted."""
 
 
 @dataclass(frozen=True)
 class Entry:
     """A design of a run."""
 
+    id: str
+    """Its identifier."""
     key: str
     """Its key."""
     text: str
@@ -44,7 +49,7 @@ class Summary:
     """Designs of a run in the order of their selection."""
 
     entries: tuple[Entry, ...]
-    """All designs; their numbers from 1 are their identifiers."""
+    """All designs; a substitute is in the place of the design that it was made for."""
     round: int
     """Number of the newest round."""
 
@@ -57,48 +62,50 @@ def summarize(path: Path) -> Summary:
     """
     if not path.is_file():
         raise InvdesignError(f"{path}: no such ledger. It is the file that a run writes into its folder")
-    entries: list[Entry] = []
-    rows: dict[str, int] = {}
-    newest = 0
     try:
-        for kind, content in _events(path):
-            if kind == "batch":
-                newest = content["record"]["round"]
-                for candidate in content["candidates"]:
-                    rows[candidate["key"]] = len(entries)
-                    entries.append(_entry(candidate))
-            elif kind == "outcome":
-                row = rows[content["key"]]
-                entries[row] = _with_outcome(entries[row], content)
-                rows[entries[row].key] = row
+        connection = _connect(path)
+        try:
+            return _summary(connection)
+        finally:
+            connection.close()
     except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
         raise InvdesignError(f"{path}: cannot be read ({error}). Restore a copy of the file") from error
-    return Summary(tuple(entries), newest)
 
 
-def _events(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _connect(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads a ledger; one of an earlier version is converted in memory."""
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)
-    try:
-        query = "SELECT kind, content FROM events WHERE kind IN ('batch', 'outcome') ORDER BY id"
-        for kind, text in connection.execute(query):
-            yield kind, json.loads(text)
-    finally:
-        connection.close()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version not in EARLIER_VERSIONS:
+        return connection
+    from types import SimpleNamespace
+
+    from invdesign.ledger.migration import in_memory, migrate
+
+    copy = in_memory(connection)
+    connection.close()
+    migrate(copy, path, SimpleNamespace(name="text", to_text=str, from_text=str, key=str), (), version)
+    return copy
 
 
-def _entry(candidate: dict[str, Any]) -> Entry:
-    outcomes: tuple[Outcome, ...] = ()
-    if candidate["status"] != "pending":
-        outcomes = (Outcome(tuple(map(float, candidate["y"])), candidate["status"], candidate["reason"]),)
-    return Entry(candidate["key"], candidate["design"], candidate["origin"], candidate["round"], outcomes)
+def _summary(connection: sqlite3.Connection) -> Summary:
+    values: dict[tuple[int, int], list[float]] = defaultdict(list)
+    query = "SELECT event, place, value FROM measured_values ORDER BY event, place, number"
+    for event, place, value in connection.execute(query):
+        values[event, place].append(math.nan if value is None else value)
+    entries: dict[str, Entry] = {}
+    query = "SELECT id, key, design, origin, round FROM designs ORDER BY event, place"
+    for name, key, text, origin, number in connection.execute(query):
+        entries[name] = Entry(name, key, text, origin, number)
+    query = "SELECT event, place, id, kind, status, reason FROM outcomes ORDER BY event, place"
+    for event, place, name, kind, status, reason in connection.execute(query):
+        outcome = Outcome(tuple(values[event, place]), status, reason)
+        entries[name] = _with_outcome(entries[name], outcome, is_repeat=kind == "repeat")
+    batches = connection.execute("SELECT content FROM events WHERE kind = 'batch' ORDER BY id DESC LIMIT 1").fetchall()
+    return Summary(tuple(entries.values()), json.loads(batches[0][0])["round"] if batches else 0)
 
 
-def _with_outcome(entry: Entry, content: dict[str, Any]) -> Entry:
-    given = content["outcome"]
-    outcome = Outcome(tuple(map(float, given["y"])), given["status"], given["reason"])
-    if content["substitute"]:
-        entry = _entry(content["substitute"])
-    is_repeat = content["kind"] == "repeat"
+def _with_outcome(entry: Entry, outcome: Outcome, *, is_repeat: bool) -> Entry:
     is_open = outcome.status == "pending"
     earlier = tuple(o for o in entry.outcomes if len(entry.outcomes) > 1 or o.status == "measured") if is_repeat else ()
     return replace(entry, outcomes=() if is_open else (*earlier, outcome))

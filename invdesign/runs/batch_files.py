@@ -16,6 +16,7 @@ from invdesign.export.result_table import Columns, candidate_table
 from invdesign.io.cells import plain_cell
 from invdesign.io.design_tables import detect_delimiter, table_text
 from invdesign.io.tables import write_table
+from invdesign.ledger.tables import design_id
 
 FAILURE = "failure"
 """Heading under which a laboratory writes why a measurement failed."""
@@ -40,7 +41,7 @@ def identifiers(state: State[Any]) -> dict[str, str]:
 
     A substitute has the identifier of the design that it was made for. Identifiers never change.
     """
-    return {c.key: f"D{number:04d}" for number, c in enumerate((*state.history, *state.pending), start=1)}
+    return {c.key: design_id(number) for number, c in enumerate((*state.history, *state.pending), start=1)}
 
 
 def value_heading(objective: Objective) -> str:

@@ -18,10 +18,12 @@ from invdesign import __version__
 from invdesign.campaign import (
     BatchSelected,
     Campaign,
+    DesignsAdded,
     Engine,
     OutcomeRecorded,
     RoundRecord,
     State,
+    add_designs,
     apply,
     ask,
     check_named_units,
@@ -75,7 +77,7 @@ from invdesign.runs.folders import RunConfig
 from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
-from invdesign.runs.results_file import Designs, Results, read_results
+from invdesign.runs.results_file import Added, Designs, Results, read_results
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
@@ -99,6 +101,8 @@ class Resources:
     """Where the oracle runs."""
     progress: Progress = silent
     """Called with `(stage, done, total)`."""
+    by: str = ""
+    """Who or what works on the run, for its record; by default the user and the host."""
 
 
 class CampaignRun(Generic[D, B]):
@@ -179,7 +183,14 @@ class CampaignRun(Generic[D, B]):
             probe(folder)
             folders.write_config(folder, config)
         save = None if read_only else latent_spaces.save_finetuned
-        ledger = Ledger.open(folder / folders.LEDGER, campaign.domain, read_only=read_only, save_latent_space=save)
+        ledger = Ledger.open(
+            folder / folders.LEDGER,
+            campaign.domain,
+            read_only=read_only,
+            save_latent_space=save,
+            objectives=[objective.name for objective in campaign.objectives],
+            by=resources.by,
+        )
         opened = cls(folder, campaign, ledger, config, resources)
         if not read_only:
             try:
@@ -306,13 +317,17 @@ class CampaignRun(Generic[D, B]):
         self._record(*(event for event in events if event is not None))
         return self.status()
 
-    def tell_file(self, path: str | Path, *, dry_run: bool = False, allow_repeats: bool = False) -> Results[D]:
+    def tell_file(
+        self, path: str | Path, *, dry_run: bool = False, allow_repeats: bool = False, allow_new: bool = False
+    ) -> Results[D]:
         """Record the results in a file; see `runs.results_file.read_results`. The same file twice changes nothing.
 
         Args:
             path: A table (.csv, .tsv or .xlsx) with the identifiers or the designs of a batch.
             dry_run: Read the file and record nothing.
             allow_repeats: Record other values of measured designs as repeated measurements; else they are refused.
+            allow_new: Add designs that were not suggested: the surrogate reads them, they spend no calls, and they are
+                no candidates of the campaign. Else they are refused.
 
         Raises:
             InvdesignError: A heading, a cell, a unit or a design is not understood, or a value contradicts a recorded
@@ -325,9 +340,10 @@ class CampaignRun(Generic[D, B]):
             self.campaign.objectives,
             earlier=self._all_outcomes,
             allow_repeats=allow_repeats,
+            allow_new=allow_new,
         )
         if not dry_run:
-            self._record(*results.events)
+            self._record(*results.events, *self._addition_events(results.added))
         return results
 
     def replicate(self, design: Any, value: Value, *, note: str = "") -> None:
@@ -660,9 +676,24 @@ class CampaignRun(Generic[D, B]):
         self.engine = engine
         return state
 
-    def _record(self, *events: OutcomeRecorded[D]) -> None:
+    def _addition_events(self, added: Sequence[Added[D]]) -> list[DesignsAdded[D] | OutcomeRecorded[D]]:
+        """Return the events of designs that were not suggested: the designs with their first outcome, then repeats."""
+        if not added:
+            return []
+        first = add_designs(
+            self.engine,
+            [item.design for item in added],
+            [item.outcomes[0] for item in added],
+            [item.name for item in added],
+        )
+        return [
+            first,
+            *(OutcomeRecorded(item.key, outcome, "repeat") for item in added for outcome in item.outcomes[1:]),
+        ]
+
+    def _record(self, *events: DesignsAdded[D] | OutcomeRecorded[D]) -> None:
         """Record outcomes in one write, and end the round with the last of them."""
-        self._ledger.on_outcomes(events)
+        self._ledger.record(*events)
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
 

@@ -34,7 +34,6 @@ def read_status(path: str | Path) -> Status:
     evaluated = [entry for entry in summary.entries if entry.status != "pending"]
     best = _best(evaluated, objectives, str(_setting(config, "combine", "pareto")))
     text = "" if best is None else best.text.strip()
-    number = 0 if best is None else summary.entries.index(best) + 1
     return Status(
         config.name,
         folder,
@@ -45,7 +44,7 @@ def read_status(path: str | Path) -> Status:
         sum(entry.status == "measured" for entry in evaluated),
         sum(entry.status in FAILED for entry in evaluated),
         {} if best is None else dict(zip((o.name for o in objectives), best.outcome.y, strict=True)),
-        "" if best is None else text if len(text) <= MAX_TEXT and "\n" not in text else f"D{number:04d}",
+        "" if best is None else text if len(text) <= MAX_TEXT and "\n" not in text else best.id,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from invdesign.io.units import conversion_factor, split_heading
 from invdesign.runs.batch_files import identifiers
 
 FAILURES = ("failure", "failed", "reason", "failure reason", "reason of failure")
+NAMES = ("name", "names", "compound", "sample", "label")
 NOTES = ("note", "notes", "comment", "comments", "remark", "remarks")
 FAILED_WORDS = frozenset(("yes", "y", "true", "x", "1", "failed", "fail"))
 EMPTY_WORDS = frozenset(("no", "false", "0", "ok", "none"))
@@ -40,11 +42,26 @@ class RowResult:
     design: str
     """Its design, as text."""
     action: str
-    """`"measured"`, `"repeat"`, `"failed"`, or `"known"` where it is recorded already."""
+    """`"measured"`, `"repeat"`, `"failed"`, `"added"` for a design that was not suggested, or `"known"` where it is
+    recorded already."""
     y: tuple[float, ...]
     """The `m` values, NaN where there is none."""
     reason: str = ""
     """Why the measurement failed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Added(Generic[D]):
+    """A measured design that was not suggested."""
+
+    design: D
+    """The design."""
+    key: str
+    """Its key."""
+    name: str
+    """Name that the file gives it; empty without one."""
+    outcomes: tuple[Outcome, ...]
+    """What was measured, repeats one by one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +76,24 @@ class Results(Generic[D]):
     """Rows without a result: their designs stay open."""
     notes: tuple[str, ...] = ()
     """Assumptions, conversions, and columns that were not read."""
+    added: tuple[Added[D], ...] = ()
+    """Designs that were not suggested, where these are to be added."""
 
 
 class Designs(Generic[D]):
-    """The designs of a run, found by identifier, key or text."""
+    """The designs of a run, found by identifier, key, text or the name that the user gave them."""
 
     def __init__(self, state: State[D], domain: DesignSpace[D]) -> None:
         self.domain = domain
         self.by_key: dict[str, Candidate[D]] = {c.key: c for c in (*state.history, *state.pending)}
         self.ids = identifiers(state)
-        self._keys = {name: key for key, name in self.ids.items()}
+        names = Counter(c.name for c in self.by_key.values() if c.name)
+        own = {c.name.upper(): c.key for c in self.by_key.values() if names[c.name] == 1}
+        self._keys = own | {name: key for key, name in self.ids.items()}
+
+    def is_id(self, text: str) -> bool:
+        """Return whether a text is the identifier of a design of this run, or is written like one."""
+        return bool(re.fullmatch(r"[Dd]\d{4,}", text.strip())) or text in self.by_key
 
     def find(self, given: Any) -> Candidate[D]:
         """Return the candidate that an identifier, a key, a text or a design names.
@@ -94,8 +119,8 @@ class Designs(Generic[D]):
         if key not in self.by_key:
             shown = key if len(key) <= 80 else f"{key[:80]}..."
             raise InvdesignError(
-                f"{shown!r}: expected a design that was suggested, got another. Suggest designs first, or use "
-                "substitute for a design that was made in the place of a suggested one"
+                f"{shown!r}: expected a design that was suggested, got another. Use substitute for a design that was "
+                "made in the place of a suggested one, or add designs that were measured besides"
             )
         return self.by_key[key]
 
@@ -108,6 +133,7 @@ def read_results(
     *,
     earlier: Callable[[], Mapping[str, Sequence[Outcome]]] = dict,
     allow_repeats: bool = False,
+    allow_new: bool = False,
 ) -> Results[D]:
     """Return what a file of results says that is not recorded yet.
 
@@ -121,6 +147,7 @@ def read_results(
         objectives: Their names, or names with units, are the headings of the values.
         earlier: Returns all outcomes by key that were ever recorded, also those that were corrected since.
         allow_repeats: Whether other values of a measured design are repeated measurements; else they are refused.
+        allow_new: Whether designs that were not suggested are added; else they are refused.
 
     Raises:
         InvdesignError: A heading, a cell, a unit or a design is not understood, or a value contradicts a recorded one.
@@ -136,7 +163,7 @@ def read_results(
     broken = [f"row {row.number}: {row.problem}" for row in rows if row.problem]
     _raise_for(path, broken, "Correct these rows")
     designs = Designs(state, domain)
-    roles = _with_designs(path, header, roles, rows, designs)
+    roles = _with_designs(path, header, roles, rows, designs, allow_new=allow_new)
     columns = [_read_values(path, rows, heading, objective) for heading, objective in roles.values]
     problems = [
         f"row {row.number}: column {heading!r} has {column.problems[i]}"
@@ -146,10 +173,11 @@ def read_results(
     ]
     _raise_for(path, problems, "Correct these cells, or leave them empty where nothing was measured")
     given = _Given(path, rows, roles, columns, objectives)
-    groups, n_empty = _by_design(given, designs)
+    groups, new, n_empty = _by_design(given, designs, allow_new=allow_new)
     plan = _Plan(path, state, designs, earlier, allow_repeats)
     for key, found in groups.items():
         plan.add(designs.by_key[key], found)
+    added = [plan.add_new(*item) for item in new.values()]
     _raise_for(path, plan.problems, plan.remedy)
     notes = [note for column in columns for note in column.notes]
     n_bounds = sum(value is not None and value.bound != 0 for column in columns for value in column.values)
@@ -157,7 +185,8 @@ def read_results(
         notes.append(f"{n_bounds} bound{'s' if n_bounds > 1 else ''} (> or <): the bound is used as the value")
     if roles.ignored:
         notes.append(f"columns that were not read: {', '.join(roles.ignored)}")
-    return Results(tuple(plan.events), tuple(sorted(plan.rows, key=lambda r: r.row)), n_empty, tuple(notes))
+    rows_read = tuple(sorted(plan.rows, key=lambda r: r.row))
+    return Results(tuple(plan.events), rows_read, n_empty, tuple(notes), tuple(added))
 
 
 @dataclass(frozen=True)
@@ -172,6 +201,7 @@ class _Roles:
     status: str = ""
     notes: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -274,6 +304,14 @@ class _Plan(Generic[D]):
                 continue
             self._record(candidate, added or item, is_first=is_open and item is new[0])
 
+    def add_new(self, design: D, name: str, found: Sequence[_Found]) -> Added[D]:
+        """Return a design that was not suggested, measured values first, and note its rows."""
+        ordered = sorted(found, key=lambda item: item.outcome.status != "measured")
+        for item in ordered:
+            text = self.designs.domain.to_text(design)
+            self.rows.append(RowResult(item.row, name, text, "added", item.outcome.y, item.outcome.reason))
+        return Added(design, self.designs.domain.key(design), name, tuple(item.outcome for item in ordered))
+
     def _recorded(self, candidate: Candidate[D]) -> tuple[Outcome, ...]:
         if candidate.status == "pending":
             return ()
@@ -341,6 +379,7 @@ def _find_roles(path: Path, header: Sequence[str], objectives: Sequence[Objectiv
         lower.get("status", ""),
         notes,
     )
+    roles = replace(roles, name=next((lower[name] for name in NAMES if name in lower), ""))
     used = [*(heading for heading, _ in values), *failures, *notes, roles.id, roles.design, roles.status]
     others = [heading for heading in header if heading and heading not in used]
     for objective in objectives:
@@ -362,10 +401,10 @@ def _find_roles(path: Path, header: Sequence[str], objectives: Sequence[Objectiv
 
 
 def _with_designs(
-    path: Path, header: Sequence[str], roles: _Roles, rows: Sequence[Row], designs: Designs[Any]
+    path: Path, header: Sequence[str], roles: _Roles, rows: Sequence[Row], designs: Designs[Any], *, allow_new: bool
 ) -> _Roles:
     """Return the roles with the column by which rows are matched, found by its content where no heading names it."""
-    if roles.id or roles.design:
+    if roles.design or (roles.id and not allow_new):
         return roles
     for heading in roles.ignored:
         for row in rows[:SEARCHED_ROWS]:
@@ -377,10 +416,25 @@ def _with_designs(
             except InvdesignError:
                 continue
             return replace(roles, design=heading, ignored=tuple(h for h in roles.ignored if h != heading))
+        if allow_new and heading != roles.name and _holds_designs(rows, heading, designs):
+            return replace(roles, design=heading, ignored=tuple(h for h in roles.ignored if h != heading))
+    if roles.id:
+        return roles
     raise InvdesignError(
         f"{path}: expected a column 'id' or 'design' with designs of this run, got {', '.join(map(repr, header))}. "
         "Keep the column id of the batch's table"
     )
+
+
+def _holds_designs(rows: Sequence[Row], heading: str, designs: Designs[Any]) -> bool:
+    """Return whether the first cells of a column are designs, of this run or others."""
+    texts = [text for row in rows[:SEARCHED_ROWS] if (text := _cell(row, heading))]
+    try:
+        for text in texts:
+            designs.domain.from_text(text)
+    except (InvdesignError, TypeError, ValueError):
+        return False
+    return bool(texts)
 
 
 def _read_values(path: Path, rows: Sequence[Row], heading: str, objective: Objective) -> Column:
@@ -415,13 +469,20 @@ def _read_values(path: Path, rows: Sequence[Row], heading: str, objective: Objec
     return replace(column, values=values, unit=objective.unit, notes=(*column.notes, note))
 
 
-def _by_design(given: _Given, designs: Designs[Any]) -> tuple[dict[str, list[_Found]], int]:
-    """Return the results of each design by its key, and the number of rows without a result.
+_New = tuple[Any, str, list[_Found]]
+"""A design that was not suggested, its name, and its results."""
+
+
+def _by_design(
+    given: _Given, designs: Designs[Any], *, allow_new: bool
+) -> tuple[dict[str, list[_Found]], dict[str, _New], int]:
+    """Return the results of each design by its key, those of new designs, and the number of rows without a result.
 
     Raises:
         InvdesignError: A row names no design of the run, or two.
     """
     groups: dict[str, list[_Found]] = {}
+    new: dict[str, _New] = {}
     problems: list[str] = []
     n_empty = 0
     for i, row in enumerate(given.rows):
@@ -430,13 +491,33 @@ def _by_design(given: _Given, designs: Designs[Any]) -> tuple[dict[str, list[_Fo
             n_empty += 1
             continue
         try:
+            unknown = _new_design_of(given, i, designs) if allow_new else None
+            if unknown is not None:
+                key = designs.domain.key(unknown[0])
+                new.setdefault(key, (*unknown, []))[2].append(found)
+                continue
             candidate = _design_of(given, i, designs)
         except InvdesignError as error:
             problems.append(f"row {row.number}: {error}")
             continue
         groups.setdefault(candidate.key, []).append(found)
-    _raise_for(given.path, problems, "Correct or remove these rows")
-    return groups, n_empty
+    remedy = "Correct or remove these rows"
+    _raise_for(given.path, problems, remedy if allow_new else f"{remedy}; --add adds designs that were not suggested")
+    return groups, new, n_empty
+
+
+def _new_design_of(given: _Given, i: int, designs: Designs[Any]) -> tuple[Any, str] | None:
+    """Return the design of a row that was not suggested and its name; None where the row names one of the run."""
+    text = given.cell(i, given.roles.design) if given.roles.design else ""
+    name = next((given.cell(i, heading) for heading in (given.roles.id, given.roles.name) if heading), "")
+    if not text or designs.is_id(name):
+        return None
+    try:
+        design = designs.domain.from_text(text)
+        key = designs.domain.key(design)
+    except (TypeError, ValueError) as error:
+        raise InvdesignError(f"expected a design, got {text[:80]!r} ({error})") from error
+    return None if key in designs.by_key else (design, name)
 
 
 def _design_of(given: _Given, i: int, designs: Designs[Any]) -> Candidate[Any]:

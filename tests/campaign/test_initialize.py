@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 import toy
 
-from invdesign.campaign import OutcomeRecorded, apply, ask, check_named_units, initialize, start
+from invdesign.campaign import (
+    BatchSelected,
+    OutcomeRecorded,
+    RoundRecord,
+    apply,
+    ask,
+    check_named_units,
+    initialize,
+    start,
+)
 from invdesign.campaign.round_model import fit_surrogates
 from invdesign.core import Corpus, InvdesignError, Objective, Outcome, ValueUsage
-from invdesign.ledger.events import candidate_from_json, candidate_to_json
+from invdesign.ledger.tables import from_rows, to_rows
 
 DESIGNS = tuple((i, j) for i in range(-3, 4) for j in range(-3, 4))
 
@@ -84,7 +93,8 @@ def test_designs_without_a_value_are_counted_and_names_errors_and_bounds_survive
     assert notes[0] == "mine: used 49 of 50 measured values" and notes[1] == "  a: not used: row 7 (no valid point)"
     assert "1 designs of mine without a value of an objective are not used" in notes
     domain = toy.Grid()
-    again = candidate_from_json(domain, candidate_to_json(domain, first))
+    batch = BatchSelected((first,), RoundRecord(0))
+    again = from_rows(domain, to_rows(domain, batch, {}, 0, ("a",))).candidates[0]
     assert (again.name, again.error, again.bound) == (first.name, first.error, first.bound)
 
 

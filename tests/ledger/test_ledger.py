@@ -16,70 +16,19 @@ from types import SimpleNamespace
 import paths
 import pytest
 import torch
+from ledger_events import EVENTS, REGIONS, SEEDS, STATE, WORDS, candidate
 from sameness import same
 
 from invdesign.campaign import (
-    BatchSelected,
-    Funnel,
     OutcomeRecorded,
-    Region,
     Retrained,
     RoundEnded,
     RoundRecord,
     State,
     apply,
 )
-from invdesign.core import Candidate, Check, InvdesignError, Outcome
+from invdesign.core import InvdesignError, Outcome
 from invdesign.ledger import Ledger
-from invdesign.search.trust_region import TrustRegion
-from invdesign.surrogate import SurrogateReport
-
-WORDS = SimpleNamespace(name="words", to_text=lambda design: design, from_text=lambda text: text, key=lambda d: d)
-
-
-def candidate(word: str, **known) -> Candidate[str]:
-    torch.manual_seed(len(word))
-    return Candidate(word, word.upper(), torch.randn(3, dtype=torch.float64), **known)
-
-
-def batch(*words: str) -> BatchSelected[str]:
-    """Return a round with three pending designs."""
-    pending = tuple(
-        candidate(
-            word,
-            round=1,
-            origin="sobol",
-            parents=("SEED",),
-            region=1,
-            mean=(0.1, 1 / 3),
-            sd=(math.inf, 0.2),
-            acquisition=-0.5,
-            checks=(Check("length", True, "4 <= 10"), Check("novel", False, "known")),
-        )
-        for word in words or ("alpha", "beta", "γ-end")
-    )
-    record = RoundRecord(
-        1,
-        funnel=Funnel(100, 90, 80, 70, 60, 3),
-        fallback_level="jitter",
-        surrogate=SurrogateReport("leave-one-out", 2, (0.5, math.nan), (0.1, 0.1)),
-        seconds={"fit": 0.25},
-        notes=("an outlier: SEED",),
-    )
-    return BatchSelected(pending, record)
-
-
-SEEDS: BatchSelected[str] = BatchSelected(
-    (
-        candidate("seed", y=(1.5, math.nan), status="measured", log_density=-3.25, percentile=12.5),
-        candidate("sad", y=(math.nan, math.nan), status="failed", reason="ValueError: no"),
-    ),
-    RoundRecord(0),
-)
-REGIONS = (Region(replace(TrustRegion(), length=0.4), "SEED", 0, n_failures=2), Region(TrustRegion(), "SAD", 1))
-FIRST_END = RoundEnded(REGIONS, RoundRecord(0, best=math.nan, lengths=(0.4, 0.8), is_improved=()))
-EVENTS = (SEEDS, FIRST_END, batch())
-STATE: State[str] = reduce(apply, EVENTS, State())
 
 
 def fill(ledger: Ledger[str]) -> None:
@@ -213,7 +162,7 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_was(tmp_path):
     other = tmp_path / "other.sqlite"
     with sqlite3.connect(other) as connection:
         connection.execute("CREATE TABLE stock (n INTEGER)")
-    with pytest.raises(InvdesignError, match="expected a ledger of version 3"):
+    with pytest.raises(InvdesignError, match="expected a ledger of version 2 to 4"):
         Ledger.open(other, WORDS)
 
 
@@ -336,19 +285,27 @@ def test_after_a_failed_write_the_ledger_returns_what_is_on_the_disk(tmp_path):
 
 EDITS = {
     "row 2": "DELETE FROM events WHERE id = 2",
-    "expected 4 events, got 3": "DELETE FROM events WHERE id = 4",
-    "row 1": "UPDATE events SET content = replace(content, '1.5', '1.25') WHERE id = 1",
-    "row 4": "UPDATE events SET content = replace(content, 'measured', 'failed') WHERE id = 4",
+    "table outcomes: it has rows of no event": "DELETE FROM events WHERE id = 4",
+    "expected 4 events, got 3": """DELETE FROM events WHERE id = 4; DELETE FROM outcomes WHERE event = 4;
+        DELETE FROM measured_values WHERE event = 4""",
+    "row 1": "UPDATE measured_values SET value = 1.25 WHERE value = 1.5",
+    "row 1: ": "UPDATE designs SET content = replace(content, 'region\": 0', 'region\": 1') WHERE event = 1",
+    "row 4": "UPDATE outcomes SET status = 'failed' WHERE event = 4",
+    "row 4:": "DELETE FROM measured_values WHERE event = 4 AND number = 1",
     "row 3": "UPDATE events SET content = '[1,2' WHERE id = 3",
-    "row 3: ": "UPDATE events SET content = replace(content, 'alpha', 'omega') WHERE id = 3",
+    "row 3: ": "UPDATE designs SET design = 'omega' WHERE design = 'alpha'",
+    "row 3:": "UPDATE predictions SET sd = 0.3 WHERE sd = 0.2",
     "row 4: the content": "UPDATE events SET at = '2001-01-01T00:00:00Z' WHERE id = 4",
-    "row 4: ": "UPDATE events SET content = x'ff00' WHERE id = 4",
+    "row 4: ": "UPDATE outcomes SET key = 'BETA' WHERE event = 4",
+    "file: it cannot be read": "UPDATE events SET content = CAST(x'ff00' AS TEXT) WHERE id = 4",
     "row 2: the content": "UPDATE events SET kind = 'outcome' WHERE id = 2",
+    "row 4: the": "UPDATE events SET by = 'nobody' WHERE id = 4",
     "table head": "DELETE FROM head",
     "last checksum": "UPDATE head SET last_checksum = 'x'",
     "noted fact": "UPDATE meta SET value = '\"x\"' WHERE key = 'note'",
     "noted": "DELETE FROM meta",
-    "got 5": "INSERT INTO events SELECT 5, kind, content, at, checksum FROM events WHERE id = 4",
+    "row 5": "INSERT INTO events SELECT 5, kind, content, at, by, checksum FROM events WHERE id = 4",
+    "table predictions": "INSERT INTO predictions VALUES (9, 0, 0, 'y', 1.0, 1.0)",
 }
 
 
@@ -360,12 +317,10 @@ def test_a_row_that_was_altered_removed_or_added_is_found_and_named(tmp_path, ex
         ledger.record(OutcomeRecorded("ALPHA", Outcome((1.0, 1.0))))
         ledger.note("note", "a fact")
     connection = sqlite3.connect(path)
-    connection.execute(EDITS[expected])
-    connection.commit()
+    connection.executescript(EDITS[expected])
     connection.close()
-    match = "row 5" if expected == "got 5" else expected
     for read_only in (True, False):
-        with pytest.raises(InvdesignError, match=match):
+        with pytest.raises(InvdesignError, match=expected):
             Ledger.open(path, WORDS, read_only=read_only)
 
 

@@ -73,6 +73,28 @@ def test_rows_are_matched_by_design_under_any_heading(run: CampaignRun[Any, Any]
     assert run.find(first.key).y == (0.1,) and run.find(second.key).y == (0.2,)
 
 
+def test_designs_that_were_not_suggested_are_added_where_that_is_wanted(run: CampaignRun[Any, Any]) -> None:
+    ids, before = run.identifiers(), run.status()
+    path = file_of(run, "name,design,height", 'mine,"9,9",0.75', 'mine,"9,9",0.25', 'other,"8,-9",0.1', ',"7,7",')
+    with pytest.raises(InvdesignError, match=r"row 2: .*expected a design that was suggested(.|\n)*--add"):
+        run.tell_file(path)
+    assert run.tell_file(path, dry_run=True, allow_new=True).rows and run.status() == before
+    results = run.tell_file(path, allow_new=True)
+    assert [row.action for row in results.rows] == ["added"] * 3 and results.n_empty == 1
+    added = run.find("mine")
+    assert (added.y, added.origin, added.name) == ((0.5,), "given", "mine")
+    assert {key: run.identifiers()[key] for key in ids} == ids and run.status().n_calls == before.n_calls
+    again = run.tell_file(path, allow_new=True)
+    assert not again.added and {row.action for row in again.rows} == {"known"}
+    run.tell({c.design: 0.1 for c in run.state.open})
+    assert {key: run.identifiers()[key] for key in ids} == ids and not run.state.pending
+    state = run.state
+    run.tell_file(file_of(run, "design,height", '"-9,9",0.9'), allow_new=True)
+    assert run.state.round == state.round and run.state.history[-1].y == (0.9,)
+    with CampaignRun.open(run.folder, run.campaign, read_only=True) as read:
+        assert read.state.history[-1].y == (0.9,) and read.identifiers() == run.identifiers()
+
+
 def test_a_dry_run_records_nothing(run: CampaignRun[Any, Any]) -> None:
     results = run.tell_file(file_of(run, "id,height", "D0001,0.5"), dry_run=True)
     assert len(results.events) == 1 and run.status().n_measured == 0
