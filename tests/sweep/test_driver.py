@@ -158,6 +158,6 @@ def test_a_killed_sweep_goes_on_and_ends_as_an_uninterrupted_one(tmp_path: Path)
     assert again.returncode == 0, messages
     assert [job["state"] for job in json.loads(printed)["jobs"]] == ["done", "done"]
     assert len(list((tmp_path / "cache" / "models").iterdir())) == 1, "the VAE is trained once"
-    assert invdesign("seed=1", "--folder", str(tmp_path / "whole")).wait() == 0
+    subprocess.run([*start, "seed=1", "--folder", str(tmp_path / "whole")], env=ENV, capture_output=True, check=True)
     (second,) = tmp_path.glob("killed/ehrlich/sweep-*/job-0001")
     assert (second / "evaluated.csv").read_bytes() == (tmp_path / "whole" / "evaluated.csv").read_bytes()
