@@ -120,7 +120,9 @@ def test_a_filled_batch_table_is_told_as_it_is_and_twice(lab: Lab) -> None:
         writer.writeheader()
         writer.writerows(rows)
     preview = lab("tell", str(table), "--dry-run")
-    assert preview["recorded"] == {"measured": 5, "repeat": 0, "failed": 1, "added": 0} and lab("status")["measured"] == 0
+    assert (
+        preview["recorded"] == {"measured": 5, "repeat": 0, "failed": 1, "added": 0} and lab("status")["measured"] == 0
+    )
     assert lab("tell", str(table))["measured"] == 5
     again = lab("tell", str(table))
     assert not any(again["recorded"].values()) and again["known"] == 6
