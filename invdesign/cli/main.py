@@ -191,6 +191,9 @@ def _add_loop_commands(commands: Any) -> None:
     score.add_argument("file", metavar="FILE", help="designs in a format of the domain")
     score.add_argument("--out", metavar="FILE", help="table to write (.csv)")
 
+    serve = _loop_command(commands, "serve", "serve the open batch, a form for results and the report as a web page")
+    serve.add_argument("--port", type=int, default=8765, help="port of the loopback address, 0 for any (default 8765)")
+
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")
     abandon = _design_command(commands, "abandon", "give up an open design: it counts as failed")
