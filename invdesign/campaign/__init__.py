@@ -30,6 +30,7 @@ from invdesign.campaign.state import (
     RoundRecord,
     State,
     apply,
+    recorded_outcome,
 )
 from invdesign.campaign.tell import tell
 
@@ -69,6 +70,7 @@ __all__ = [
     "is_measured",
     "make_engine",
     "rank_shortlist",
+    "recorded_outcome",
     "run",
     "score",
     "shortlist",

@@ -44,7 +44,6 @@ from invdesign.core.records import (
     Outcome,
     Rejection,
     Status,
-    mean_outcome,
 )
 from invdesign.core.value_source import GIVEN, ValueKind, ValueSource
 from invdesign.core.value_usage import ValueUsage, describe_usage
@@ -97,7 +96,6 @@ __all__ = [
     "capabilities",
     "describe_usage",
     "first_occurrences",
-    "mean_outcome",
     "pareto_front",
     "rank",
     "round_seed",
