@@ -21,7 +21,10 @@ from invdesign.campaign.scoring import score
 from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     DesignsAdded,
+    Lease,
     OutcomeRecorded,
     Recorder,
     Region,
@@ -35,6 +38,8 @@ from invdesign.campaign.tell import tell
 
 __all__ = [
     "BatchSelected",
+    "CallsLeased",
+    "CallsReleased",
     "Campaign",
     "DesignsAdded",
     "Engine",
@@ -42,6 +47,7 @@ __all__ = [
     "Finetuning",
     "Funnel",
     "Interpolation",
+    "Lease",
     "Limits",
     "OutcomeRecorded",
     "Output",

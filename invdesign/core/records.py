@@ -68,6 +68,16 @@ class Outcome:
     """Duration of the oracle call [s]."""
 
 
+@dataclass(frozen=True, eq=False)
+class Call(Generic[D]):
+    """One design to measure, as it is submitted to an executor."""
+
+    id: str
+    """Identifier of the call: another attempt at the same design has another one."""
+    design: D
+    """The design."""
+
+
 def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
     """Return the mean of the measured values of repeats, each objective over its known values; else the last outcome.
 
