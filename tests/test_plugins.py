@@ -15,8 +15,8 @@ from known_crystals import crystal, structure
 from paths import SHARED
 
 from invdesign import testing
-from invdesign.config import compose, instantiate
 from invdesign.campaign.oracle_calls import measure
+from invdesign.config import compose, instantiate
 from invdesign.core import InvdesignError, OracleSetup
 from invdesign.domains.molecules.oracles import tpsa
 

@@ -25,8 +25,8 @@ class OracleCalls(Generic[D, B]):
 
     Every call is leased before it is submitted, and an outcome is recorded when it is known, so that a process that
     ends at any moment leaves a record of what may be running. Failed calls are recorded once the oracle has returned an
-    answer for another design of the round. Without any, the oracle is at fault and not the designs: nothing is recorded,
-    and the designs stay open.
+    answer for another design of the round. Without any, the oracle is at fault and not the designs: nothing is
+    recorded, and the designs stay open.
 
     Args:
         engine: The campaign.

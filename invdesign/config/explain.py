@@ -147,8 +147,8 @@ def is_settable(parameter: Parameter, *, is_bound: bool = True) -> bool:
 
     Args:
         parameter: A parameter that the choice does not set.
-        is_bound: Whether it belongs to a function or class that is bound, not to a class that is made. A choice states what must
-            be set of a function as `???`, so a required parameter that it does not state is given at the call.
+        is_bound: Whether it belongs to a function or class that is bound, not to a class that is made. A choice states
+            what must be set of it as `???`, so a required parameter that it does not state is given at the call.
     """
     if parameter.name in CALL_ARGUMENTS:
         return False

@@ -1,4 +1,4 @@
-"""Oracle calls on any executor of the interface of `concurrent.futures`: threads, Dask, Parsl, executorlib, submitit."""
+"""Oracle calls on an executor like those of `concurrent.futures`: threads, Dask, Parsl, executorlib, submitit."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def point(designs):
 '''
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def oracles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
     folder = tmp_path_factory.mktemp("oracles")
     (folder / "strange_oracles.py").write_text(textwrap.dedent(ORACLES))
