@@ -33,6 +33,7 @@ from invdesign.campaign.state import (
     RoundRecord,
     State,
     apply,
+    recorded_outcome,
 )
 from invdesign.campaign.tell import tell
 
@@ -75,6 +76,7 @@ __all__ = [
     "is_measured",
     "make_engine",
     "rank_shortlist",
+    "recorded_outcome",
     "run",
     "score",
     "shortlist",

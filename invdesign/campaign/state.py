@@ -10,9 +10,8 @@ from typing import Any, Generic, Literal, Protocol
 from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
-from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome, mean_outcome
-from invdesign.io.measured_values import MeasuredValue
-from invdesign.io.repeats import merge_values
+from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
+from invdesign.io.repeats import merge_outcomes
 from invdesign.latent.space import LatentSpace
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import SurrogateReport
@@ -306,11 +305,12 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
         old = group[row]
         new = old if event.substitute is None else event.substitute
         outcomes: tuple[Outcome, ...] = (event.outcome,)
-        earlier = repeated.pop(event.key, (Outcome(old.y),) if old.status == "measured" else ())
+        first = (recorded_outcome(old),) if old.status == "measured" else ()
+        earlier = repeated.pop(event.key, first)
         if event.kind == "repeat":
             outcomes = (*earlier, event.outcome)
             repeated[new.key] = outcomes
-        group[row] = replace(new.with_outcome(mean_outcome(outcomes)), error=repeat_errors(outcomes))
+        group[row] = new.with_outcome(merge_outcomes(outcomes))
         if new.key != event.key:
             index = rows if group is pending else older
             index[new.key] = index.pop(event.key)
@@ -319,19 +319,10 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
     return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases)
 
 
-def repeat_errors(outcomes: Sequence[Outcome]) -> tuple[float, ...]:
-    """Return the standard errors of the means of repeats, NaN where fewer than two are known; nothing without any.
-
-    Example:
-        >>> repeat_errors([Outcome((1.0,)), Outcome((2.0,))])
-        (0.5,)
-    """
-    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
-    if len(measured) < 2:
-        return ()
-    columns = [[MeasuredValue(v) for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
-    errors = tuple(merge_values(values).error if values else math.nan for values in columns)
-    return errors if any(map(math.isfinite, errors)) else ()
+def recorded_outcome(candidate: Candidate[Any]) -> Outcome:
+    """Return the outcome of a design: the mean of its repeats."""
+    c = candidate
+    return Outcome(c.y, c.status, c.reason, error=c.error, bound=c.bound)
 
 
 def _without(leases: Mapping[str, Lease], keys: Sequence[str]) -> Mapping[str, Lease]:

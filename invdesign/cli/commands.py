@@ -44,19 +44,16 @@ class _Loaded:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one campaign, or every run of a sweep."""
-    if arguments.multirun and arguments.resume:
-        raise InvdesignError("-m and --resume exclude each other. Resume one run at a time")
-    sweep = compose.sweep(arguments.overrides) if arguments.multirun else [arguments.overrides]
-    summaries = []
-    for number, overrides in enumerate(sweep, start=1):
-        if len(sweep) > 1:
-            print(f"run {number} of {len(sweep)}: {' '.join(overrides)}", file=sys.stderr)
-        summary = _run_one(arguments, overrides)
-        if summary is not None:
-            summaries.append(summary)
-    if arguments.json and summaries:
-        terminal.print_json(summaries if arguments.multirun else summaries[0])
-    _raise_if_deliverables_failed({s["run"]: s["failures"] for s in summaries if s["failures"]})
+    if arguments.multirun or arguments.seeds is not None:
+        from invdesign.cli.sweep_commands import run_sweep
+
+        return run_sweep(arguments)
+    summary = _run_one(arguments, arguments.overrides)
+    if summary is None:
+        return 0
+    if arguments.json:
+        terminal.print_json(summary)
+    _raise_if_deliverables_failed({summary["run"]: summary["failures"]} if summary["failures"] else {})
     return 0
 
 
@@ -290,15 +287,11 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
         with terminal.progress() as progress:
             opened = open_run(arguments, progress, folder=arguments.resume, read_only=False)
             return _carry_out(arguments, opened, is_resumed=True)
+    if arguments.show_config:
+        show_config(arguments, overrides)
+        return None
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
     checked = _check(arguments, composed)
-    if arguments.show_config:
-        settings = explain.explain(checked, composed)
-        if arguments.json:
-            terminal.print_json(explain.settings_json(settings))
-        else:
-            print(explain.settings_text(settings))
-        return None
     if instantiate.is_laboratory(checked):
         from invdesign.execution.unavailable import refuse_to_run
 
@@ -306,6 +299,16 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
     with terminal.progress() as progress:
         opened, is_resumed = _open_composed(arguments, composed, checked, progress)
         return _carry_out(arguments, opened, is_resumed=is_resumed)
+
+
+def show_config(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print every setting of a campaign with its origin."""
+    composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    settings = explain.explain(_check(arguments, composed), composed)
+    if arguments.json:
+        terminal.print_json(explain.settings_json(settings))
+    else:
+        print(explain.settings_text(settings))
 
 
 def open_campaign(arguments: argparse.Namespace, progress: Any) -> CampaignRun[Any, Any]:
@@ -352,6 +355,8 @@ def _open_composed(
 def _run_folder(arguments: argparse.Namespace, name: str, values: Mapping[str, Any]) -> folders.RunFolder:
     if arguments.resume:
         return folders.existing(arguments.resume)
+    if getattr(arguments, "folder", None):
+        return folders.at(Path(arguments.folder))
     return folders.find_or_make(Path(arguments.results), name, values, fresh=arguments.fresh)
 
 

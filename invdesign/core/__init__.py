@@ -47,7 +47,6 @@ from invdesign.core.records import (
     Outcome,
     Rejection,
     Status,
-    mean_outcome,
 )
 from invdesign.core.value_source import GIVEN, ValueKind, ValueSource
 from invdesign.core.value_usage import ValueUsage, describe_usage
@@ -103,7 +102,6 @@ __all__ = [
     "capabilities",
     "describe_usage",
     "first_occurrences",
-    "mean_outcome",
     "pareto_front",
     "rank",
     "round_seed",

@@ -377,8 +377,8 @@ class Executor(Protocol):
         ...         pass
         >>> executor = Immediate(OracleSetup(lambda designs: [len(design) for design in designs]))
         >>> executor.submit([Call("C1", "CCO")])
-        >>> executor.poll(1.0)
-        [('C1', Outcome(y=(3,), status='measured', reason='', seconds=0.0))]
+        >>> [(id, outcome.y) for id, outcome in executor.poll(1.0)]
+        [('C1', (3,))]
     """
 
     @property

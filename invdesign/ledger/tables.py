@@ -180,7 +180,7 @@ def to_rows(
                 designs=made,
                 predictions=() if substitute is None else _prediction_rows(0, substitute, objectives),
                 outcomes=((0, design, key, kind, outcome.status, outcome.reason, _stored(outcome.seconds), note),),
-                measured_values=_value_rows(0, outcome.y, (), (), objectives),
+                measured_values=_value_rows(0, outcome.y, outcome.error, outcome.bound, objectives),
             )
         case RoundEnded(regions, record):
             content = {"regions": [to_plain(r) for r in regions], "record": to_plain(record)}
@@ -206,7 +206,8 @@ def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
         ((_, _, key, kind, status, reason, seconds, note),) = rows.outcomes
         if kind not in get_args(Kind):
             raise ValueError(f"expected an outcome of a known kind, got {kind!r}")
-        outcome = Outcome(tuple(_read(row[3]) for row in rows.measured_values), status, reason, _read(seconds))
+        y, error, bound = _values(rows.measured_values)
+        outcome = Outcome(y, status, reason, _read(seconds), error, bound)
         made = next(_candidates(domain, rows, ()), None)
         return OutcomeRecorded(key, outcome, kind, note, made)
     if rows.kind == "lease":
@@ -335,6 +336,7 @@ def _candidates(domain: DesignSpace[D], rows: EventRows, given: Rows) -> Iterato
     for place, _, key, design, name, number, origin, acquisition, log_density, percentile, text in rows.designs:
         content = json.loads(text)
         predicted, measured = predictions.get(place, ()), values.get(place, ())
+        y, error, bound = _values(measured)
         *_, status, reason, _, _ = outcomes.get(place, ("pending", "", 0.0, ""))
         yield Candidate(
             design=domain.from_text(design),
@@ -344,7 +346,7 @@ def _candidates(domain: DesignSpace[D], rows: EventRows, given: Rows) -> Iterato
             origin=origin,
             parents=tuple(content["parents"]),
             region=content["region"],
-            y=tuple(_read(row[3]) for row in measured),
+            y=y,
             mean=tuple(_read(row[3]) for row in predicted),
             sd=tuple(_read(row[4]) for row in predicted),
             acquisition=_read(acquisition),
@@ -354,9 +356,15 @@ def _candidates(domain: DesignSpace[D], rows: EventRows, given: Rows) -> Iterato
             reason=reason,
             checks=tuple(Check(check, passed, detail) for check, passed, detail in content["checks"]),
             name=name,
-            error=_known(row[4] for row in measured),
-            bound=tuple(row[5] for row in measured if row[5] is not None),
+            error=error,
+            bound=bound,
         )
+
+
+def _values(rows: Rows) -> tuple[tuple[float, ...], tuple[float, ...], tuple[int, ...]]:
+    """Return the values of one outcome, their errors and their censoring."""
+    y = tuple(_read(row[3]) for row in rows)
+    return y, _known(row[4] for row in rows), tuple(row[5] for row in rows if row[5] is not None)
 
 
 def _by_place(rows: Rows) -> Mapping[int, Rows]:

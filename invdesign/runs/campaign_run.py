@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from invdesign.campaign import (
     initialize,
     make_engine,
     rank_shortlist,
+    recorded_outcome,
     run,
     score,
     start,
@@ -66,6 +68,7 @@ from invdesign.execution.unavailable import WITHOUT_ORACLE
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.json_values import to_plain
+from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger
@@ -85,6 +88,8 @@ REJECTED = "rejected.csv"
 REJECTED_SEEDS = "rejected_seeds.csv"
 NOT_MEASURED = Outcome((), "pending")
 """Outcome of a design that waits for its measurement."""
+MAX_NAME = 100
+"""Characters of the name under which something is recorded."""
 Value = float | Sequence[float] | Outcome | None
 
 logger = logging.getLogger(__name__)
@@ -255,6 +260,16 @@ class CampaignRun(Generic[D, B]):
         latent_spaces.write_sample(latent_space, self.folder)
         return make_engine(self.campaign, latent_space, self.corpus)
 
+    @contextmanager
+    def recorded_by(self, name: str) -> Iterator[None]:
+        """Record inside the block under the name of a person; an empty name changes nothing."""
+        before = self._ledger.by
+        self._ledger.by = name.strip()[:MAX_NAME] or before
+        try:
+            yield
+        finally:
+            self._ledger.by = before
+
     # The closed loop.
 
     def begin(self) -> Status:
@@ -357,13 +372,20 @@ class CampaignRun(Generic[D, B]):
         self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "repeat", note))
 
     def correct(self, design: Any, value: Value, *, note: str = "") -> None:
-        """Replace the value of a design; what was recorded before stays in the ledger.
+        """Replace the values of a design; what was recorded before stays in the ledger.
+
+        Of several properties, one that is NaN in `value` keeps its value.
 
         Raises:
             InvdesignError: The design was not suggested.
         """
         candidate = self.find(design)
-        self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "correction", note))
+        new = self._outcome(value)
+        if new.status == "measured":
+            old = measured_values(recorded_outcome(candidate)) if candidate.y else [None] * len(new.y)
+            kept = [b if b is not None else a for a, b in zip(old, measured_values(new), strict=True)]
+            new = as_outcome(kept)
+        self._ledger.record(OutcomeRecorded(candidate.key, new, "correction", note))
 
     def substitute(self, design: Any, made: Any, value: Value = NOT_MEASURED, *, note: str = "") -> None:
         """Record that another design was made and measured in the place of a suggested one.
@@ -709,7 +731,7 @@ class CampaignRun(Generic[D, B]):
         outcome = self._outcome(value)
         if candidate.status == "pending":
             return OutcomeRecorded(candidate.key, outcome, "measured", note)
-        recorded = state.outcomes.get(candidate.key, (Outcome(candidate.y, candidate.status, candidate.reason),))
+        recorded = state.outcomes.get(candidate.key, (recorded_outcome(candidate),))
         if any(_is_equal(outcome, earlier) for earlier in recorded):
             return None
         raise InvdesignError(
@@ -875,4 +897,5 @@ def _stored_campaign(
 
 def _is_equal(a: Outcome, b: Outcome) -> bool:
     pairs = zip(a.y, b.y, strict=False)
-    return a.status == b.status and len(a.y) == len(b.y) and all(x == y or (x != x and y != y) for x, y in pairs)
+    is_equal = all(x == y or (x != x and y != y) for x, y in pairs)
+    return is_equal and a.status == b.status and len(a.y) == len(b.y) and a.bound == b.bound
