@@ -81,6 +81,7 @@ from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
 from invdesign.runs.results_file import Added, Designs, Results, read_results
+from invdesign.runs.shared_baselines import baseline_key, share
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
@@ -106,6 +107,8 @@ class Resources:
     """Where the oracle runs."""
     progress: Progress = silent
     """Called with `(stage, done, total)`."""
+    baselines: Path | None = None
+    """Folder of random searches that runs share; None where each run measures its own."""
     by: str = ""
     """Who or what works on the run, for its record; by default the user and the host."""
 
@@ -513,7 +516,7 @@ class CampaignRun(Generic[D, B]):
         bound = bind(place, {**options, "is_grouped": True, "pace": Pace()})
         run(self.engine, self.state, evaluate=bound, recorder=self._ledger, progress=self.resources.progress)
         if self.campaign.output.baseline:
-            self._run_baseline(bound)
+            self._share_baseline(bound)
         return self.status()
 
     # Results.
@@ -822,6 +825,15 @@ class CampaignRun(Generic[D, B]):
         if "engine" in self.__dict__:
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())
+
+    def _share_baseline(self, evaluate: Evaluate) -> None:
+        """Measure the random search, or copy that of a run that differs only in what it does not depend on."""
+        folder, key = self.resources.baselines, baseline_key(self.config.config)
+        if folder is None or not key:
+            self._run_baseline(evaluate)
+            return
+        own = self.folder / folders.BASELINE
+        share(folder, key, own, lambda: self._run_baseline(evaluate), self.resources.progress)
 
     def _run_baseline(self, evaluate: Evaluate) -> None:
         """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""
