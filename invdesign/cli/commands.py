@@ -382,6 +382,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     """Write lists and report; a report that fails is a warning. Return the summary as JSON."""
     from invdesign.campaign import count_failures
     from invdesign.core.value_source import describe_predicted
+    from invdesign.runs.shortlist_quality import shortlist_quality
 
     opened.note_corpus_designs()
     written = opened.export()
@@ -394,6 +395,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             file=sys.stderr,
         )
     status = opened.status()
+    shortlist = opened.shortlist()
     files = [*written.files, *written.folders, *([page] if page else [])]
     return {
         "run": str(opened.folder),
@@ -404,7 +406,8 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
-        "shortlist": opened.shortlist().rows(),
+        "shortlist": shortlist.rows(),
+        "quality": shortlist_quality(opened.validated(), shortlist.candidates, opened.campaign.domain),
         "failed_checks": count_failures(opened.validated()),
         "files": [str(path) for path in files],
         "warnings": [*opened.latent_space_warnings(), *written.warnings],
@@ -565,9 +568,9 @@ def open_run(
 def _resources(arguments: argparse.Namespace, executor: Any, progress: Any) -> Resources:
     from invdesign.runs import Resources
 
-    if arguments.cache:
-        return Resources(Path(arguments.cache), executor, progress)
-    return Resources(executor=executor, progress=progress)
+    shared = getattr(arguments, "baselines", None)
+    resources = Resources(executor=executor, progress=progress, baselines=Path(shared) if shared else None)
+    return replace(resources, cache=Path(arguments.cache)) if arguments.cache else resources
 
 
 def _campaign_path(campaign: str | None) -> str | None:

@@ -89,6 +89,7 @@ def _add_campaign_commands(commands: Any) -> None:
     _add_launcher(run)
     run.add_argument("--folder", metavar="FOLDER", help="run in this folder, a new one or that of a run")
     run.add_argument("--resume", metavar="RUN", help="resume this run folder (default: with its stored configuration)")
+    run.add_argument("--baselines", metavar="FOLDER", help="share the random search with other runs in this folder")
     run.add_argument("--accept-changes", action="store_true", help="resume with other settings; the change is recorded")
     run.add_argument("--fresh", action="store_true", help="start a new run even if one is unfinished")
     run.add_argument("--show-config", action="store_true", help="print every setting with its origin, and stop")
@@ -153,8 +154,10 @@ def _add_run_folder_commands(commands: Any) -> None:
 def _add_sweep(commands: Any) -> None:
     about = "print the state of a sweep, run its failed jobs again, or compare its runs"
     sweep = commands.add_parser("sweep", help=about, description=f"{about[0].upper()}{about[1:]}.")
-    sweep.add_argument("action", choices=("status", "retry"))
+    sweep.add_argument("action", choices=("status", "retry", "report"))
     sweep.add_argument("sweep", metavar="SWEEP", help="a sweep's folder, or a campaign's folder (its newest sweep)")
+    sweep.add_argument("--reference", default="", metavar="SETTING", help="compare with this one (default: the first)")
+    sweep.add_argument("--out", metavar="FOLDER", help="where report and tables are written (default: the sweep)")
     _add_launcher(sweep)
     sweep.add_argument("--json", action="store_true", help="print JSON on standard output")
 

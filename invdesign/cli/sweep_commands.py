@@ -42,10 +42,12 @@ def run_sweep(arguments: argparse.Namespace) -> int:
 
 
 def sweep(arguments: argparse.Namespace) -> int:
-    """Print the state of a sweep, or run its failed jobs again."""
+    """Print the state of a sweep, run its failed jobs again, or write its comparison."""
     from invdesign.sweep.index import open_index
 
     index = open_index(arguments.sweep)
+    if arguments.action == "report":
+        return _report(arguments, index)
     if arguments.action == "retry":
         from invdesign.config.sweep_axes import Launcher
 
@@ -70,7 +72,24 @@ def _run(arguments: argparse.Namespace, index: Index, launcher: Launcher) -> int
     with terminal.progress() as progress:
         jobs = run_jobs(index, launch, n_parallel=n_parallel, fail_fast=arguments.fail_fast, progress=progress)
     _print_state(arguments, index)
+    if any(job.state == "done" for job in jobs):
+        from invdesign.sweep.results import write_results
+
+        print(write_results(index).page, file=sys.stderr if arguments.json else sys.stdout)
     return 1 if any(job.state != "done" for job in jobs) else 0
+
+
+def _report(arguments: argparse.Namespace, index: Index) -> int:
+    from invdesign.sweep.results import write_results
+
+    out = Path(arguments.out) if arguments.out else None
+    written = write_results(index, reference=arguments.reference, out=out)
+    facts = {"file": str(written.page), "tables": list(map(str, written.tables)), "reference": written.reference}
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        print(f"{written.page}\n" + "\n".join(map(str, written.tables)))
+    return 0
 
 
 def _print_state(arguments: argparse.Namespace, index: Index) -> None:

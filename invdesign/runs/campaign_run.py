@@ -80,6 +80,7 @@ from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
 from invdesign.runs.results_file import Added, Designs, Results, read_results
+from invdesign.runs.shared_baselines import baseline_key, share
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
@@ -105,6 +106,8 @@ class Resources:
     """Opens the place where the oracle runs."""
     progress: Progress = silent
     """Called with `(stage, done, total)`."""
+    baselines: Path | None = None
+    """Folder of random searches that runs share; None where each run measures its own."""
     by: str = ""
     """Who or what works on the run, for its record; by default the user and the host."""
 
@@ -518,7 +521,7 @@ class CampaignRun(Generic[D, B]):
             progress=self.resources.progress,
         )
         if self.campaign.output.baseline:
-            self._run_baseline(place)
+            self._share_baseline(place)
         return self.status()
 
     # Results.
@@ -827,6 +830,15 @@ class CampaignRun(Generic[D, B]):
         if "engine" in self.__dict__:
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())
+
+    def _share_baseline(self, executor: MakeExecutor) -> None:
+        """Measure the random search, or copy that of a run that differs only in what it does not depend on."""
+        folder, key = self.resources.baselines, baseline_key(self.config.config)
+        if folder is None or not key:
+            self._run_baseline(executor)
+            return
+        own = self.folder / folders.BASELINE
+        share(folder, key, own, lambda: self._run_baseline(executor), self.resources.progress)
 
     def _run_baseline(self, executor: MakeExecutor) -> None:
         """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""

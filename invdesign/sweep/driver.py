@@ -23,6 +23,8 @@ from invdesign.sweep.execute import INTERRUPTED, Ended, Work, reason_of
 from invdesign.sweep.index import LOCK, Index, Job, create_index, list_sweeps, open_index
 from invdesign.sweep.plan import Plan
 
+BASELINES = "baselines"
+"""Folder of the random searches that the jobs of a sweep share."""
 Launched = Callable[[Sequence[Work]], Iterator[Ended]]
 
 
@@ -147,7 +149,7 @@ def _work(index: Index, job: Job) -> Work:
     words = [sys.executable, "-m", "invdesign", "run"]
     if source["campaign"]:
         words.append(source["campaign"])
-    words += [*job.overrides, "--folder", str(folder), "--json"]
+    words += [*job.overrides, "--folder", str(folder), "--baselines", str(folder.parent / BASELINES), "--json"]
     for option, values in (("--config-dir", source["config_dirs"]), ("--allow", source["allow"])):
         for value in values:
             words += [option, value]

@@ -98,6 +98,7 @@ def test_a_job_is_an_ordinary_run_in_its_own_folder(tmp_path: Path) -> None:
     folder = str(index.folder / "job-0000")
     expected = [
         *("-m", "invdesign", "run", "ehrlich", "budget=1", "--folder", folder),
+        *("--baselines", str(index.folder / "baselines")),
         *("--json", "--allow", "mine", "--cache", str(tmp_path / "cache")),
     ]
     assert list(work[0].command[1:]) == expected
