@@ -21,7 +21,10 @@ from invdesign.campaign.scoring import score
 from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     DesignsAdded,
+    Lease,
     OutcomeRecorded,
     Recorder,
     Region,
@@ -36,6 +39,8 @@ from invdesign.campaign.tell import tell
 
 __all__ = [
     "BatchSelected",
+    "CallsLeased",
+    "CallsReleased",
     "Campaign",
     "DesignsAdded",
     "Engine",
@@ -43,6 +48,7 @@ __all__ = [
     "Finetuning",
     "Funnel",
     "Interpolation",
+    "Lease",
     "Limits",
     "OutcomeRecorded",
     "Output",

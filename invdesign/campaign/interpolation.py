@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
@@ -11,10 +12,20 @@ import torch
 from torch import Tensor
 
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.oracle_calls import measure
 from invdesign.campaign.pool import run_checks
 from invdesign.campaign.round_model import predict
-from invdesign.campaign.tell import outcome_groups
-from invdesign.core import B, Candidate, D, Evaluate, InvdesignError, first_occurrences, round_seed
+from invdesign.core import (
+    B,
+    Candidate,
+    D,
+    Executor,
+    InvdesignError,
+    MakeExecutor,
+    OracleSetup,
+    first_occurrences,
+    round_seed,
+)
 from invdesign.search.paths import Shape, path
 from invdesign.surrogate import fit_robustly
 
@@ -74,7 +85,7 @@ def interpolate(
     shape: Shape = "density",
     n: int = 11,
     history: Sequence[Candidate[D]] = (),
-    evaluate: Evaluate | None = None,
+    executor: MakeExecutor | None = None,
     until: float | None = None,
 ) -> Interpolation[D]:
     """Return the designs on a path through latent space from one design to another.
@@ -89,7 +100,7 @@ def interpolate(
         n: Points on it, both ends included.
         history: Measured designs, with their latents in this latent space; the surrogate is fitted on them. What was
             measured of a design on the path is used and costs no call.
-        evaluate: Runs the oracle; None to measure nothing.
+        executor: Opens the place where the oracle runs; None to measure nothing.
         until: A value of the first objective: the path ends at the first step whose property reaches it or lies on the
             other side of it than the start. Designs are then measured one after another, and later ones are not.
             Without an oracle the prediction counts.
@@ -113,12 +124,17 @@ def interpolate(
     candidates, fit_notes = _predict(engine, candidates, history)
     measured = {c.key: c for c in history if c.status == "measured"}
     found = {c.key: replace(c, y=measured[c.key].y, status="measured") if c.key in measured else c for c in candidates}
-    if until is not None and evaluate is None and not any(math.isfinite(_value(c)) for c in found.values()):
+    if until is not None and executor is None and not any(math.isfinite(_value(c)) for c in found.values()):
         raise InvdesignError(
             "interpolate: expected a property along the path for the target value, got none. Measure with the oracle "
             "(--measure), or give measured designs (--run, or seeds=<domain>/table with the objectives' columns)"
         )
-    met = _measure(engine, keys, found, evaluate, until)
+    if executor is None:
+        met = _measure(keys, found, None, until)
+    else:
+        task = engine.campaign.task
+        with closing(executor(OracleSetup(task.oracle, len(task.objectives), domain))) as opened:
+            met = _measure(keys, found, opened, until)
     notes = _end_notes(engine, designs, decoded)
     if until is not None and met is None:
         notes.append(f"no step of the path reaches {engine.campaign.objectives[0].name} {until:g}")
@@ -218,11 +234,7 @@ def _predict(
 
 
 def _measure(
-    engine: Engine[D, B],
-    keys: Sequence[str],
-    found: dict[str, Candidate[D]],
-    evaluate: Evaluate | None,
-    until: float | None,
+    keys: Sequence[str], found: dict[str, Candidate[D]], executor: Executor | None, until: float | None
 ) -> int | None:
     """Write measurements into `found`; return the number of the step that reaches the target, if one does."""
     turns = [list(range(len(keys)))] if until is None else [[i] for i in range(len(keys))]
@@ -230,8 +242,8 @@ def _measure(
     for turn in turns:
         distinct = dict.fromkeys(keys[i] for i in turn)
         waiting = [found[key] for key in distinct if key and found[key].status == "pending"]
-        if evaluate is not None and waiting:
-            for group in outcome_groups(evaluate(engine.campaign.task.oracle, [c.design for c in waiting])):
+        if executor is not None and waiting:
+            for group in measure(executor, [c.design for c in waiting]):
                 for index, outcome in group:
                     found[waiting[index].key] = waiting[index].with_outcome(outcome)
         if until is None or not keys[turn[0]]:

@@ -27,6 +27,8 @@ from typing import Any, Generic
 
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     Event,
     OutcomeRecorded,
     Retrained,
@@ -170,6 +172,14 @@ class Ledger(Generic[D]):
 
     def on_batch(self, event: BatchSelected[Any]) -> None:
         """Record the selection of a batch."""
+        self.record(event)
+
+    def on_lease(self, event: CallsLeased) -> None:
+        """Record that calls are about to be submitted."""
+        self.record(event)
+
+    def on_release(self, event: CallsReleased) -> None:
+        """Record that calls were given up."""
         self.record(event)
 
     def on_outcomes(self, events: Sequence[OutcomeRecorded[Any]]) -> None:
