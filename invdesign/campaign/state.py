@@ -85,6 +85,16 @@ class RoundRecord:
     """Whether the VAE was fine-tuned after the round."""
 
 
+@dataclass(frozen=True)
+class Lease:
+    """The permission to measure one design at one place, taken before the call is submitted."""
+
+    call: str
+    """Identifier of the call."""
+    executor: str
+    """Name of the place."""
+
+
 @dataclass(frozen=True, eq=False)
 class State(Generic[D]):
     """What is known in a campaign. It follows from the events alone: see `apply`.
@@ -106,6 +116,10 @@ class State(Generic[D]):
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
     """Outcomes of the designs that were measured repeatedly, by key, since the last correction: the mean of several
     measured ones counts. That of another design is in its candidate."""
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    """Leases of open designs by key: their calls were submitted, and may be running."""
+    n_leases: int = 0
+    """Leases that were ever taken."""
 
     @property
     def n_calls(self) -> int:
@@ -150,6 +164,26 @@ class OutcomeRecorded(Generic[D]):
     """The design that was made in the place of the one selected, where `kind` is `"substitute"`."""
 
 
+@dataclass(frozen=True)
+class CallsLeased:
+    """Calls are about to be submitted to an executor."""
+
+    calls: tuple[tuple[str, str], ...]
+    """Identifier of each call, and the key of its design."""
+    executor: str
+    """Name of the executor."""
+
+
+@dataclass(frozen=True)
+class CallsReleased:
+    """Calls were given up: their designs are open, and may be leased again."""
+
+    keys: tuple[str, ...]
+    """Keys of their designs."""
+    reason: str
+    """Why."""
+
+
 @dataclass(frozen=True, eq=False)
 class DesignsAdded(Generic[D]):
     """Designs came with their outcomes, without having been selected."""
@@ -178,7 +212,9 @@ class Retrained:
     """Folder of the model, beside the ledger."""
 
 
-Event = BatchSelected[Any] | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+Event = (
+    BatchSelected[Any] | CallsLeased | CallsReleased | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+)
 
 
 class Recorder(Protocol):
@@ -186,6 +222,14 @@ class Recorder(Protocol):
 
     def on_batch(self, event: BatchSelected[Any]) -> None:
         """Record the selection of a batch."""
+        ...
+
+    def on_lease(self, event: CallsLeased) -> None:
+        """Record that calls are about to be submitted."""
+        ...
+
+    def on_release(self, event: CallsReleased) -> None:
+        """Record that calls were given up."""
         ...
 
     def on_outcomes(self, events: Sequence[OutcomeRecorded[Any]]) -> None:
@@ -220,6 +264,11 @@ def apply(state: State[D], event: Event) -> State[D]:
             if state.pending:
                 return replace(state, pending=(*state.pending, *candidates))
             return replace(state, history=(*state.history, *candidates))
+        case CallsLeased(calls, executor):
+            taken = {key: Lease(call, executor) for call, key in calls}
+            return replace(state, leases={**state.leases, **taken}, n_leases=state.n_leases + len(calls))
+        case CallsReleased(keys):
+            return replace(state, leases=_without(state.leases, keys))
         case OutcomeRecorded():
             return apply_outcomes(state, [event])
         case RoundEnded(regions, record):
@@ -266,13 +315,20 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
             index = rows if group is pending else older
             index[new.key] = index.pop(event.key)
     changed = tuple(history) if is_of_history else state.history
-    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated)
+    leases = _without(state.leases, [event.key for event in events])
+    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases)
 
 
 def recorded_outcome(candidate: Candidate[Any]) -> Outcome:
     """Return the outcome of a design: the mean of its repeats."""
     c = candidate
     return Outcome(c.y, c.status, c.reason, error=c.error, bound=c.bound)
+
+
+def _without(leases: Mapping[str, Lease], keys: Sequence[str]) -> Mapping[str, Lease]:
+    """Return leases without those of some designs."""
+    ended = leases.keys() & set(keys)
+    return {key: lease for key, lease in leases.items() if key not in ended} if ended else leases
 
 
 def _with_latent(candidate: Candidate[D], latents: Mapping[str, tuple[Tensor, float, float]]) -> Candidate[D]:

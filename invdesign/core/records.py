@@ -73,6 +73,16 @@ class Outcome:
 
 
 @dataclass(frozen=True, eq=False)
+class Call(Generic[D]):
+    """One design to measure, as it is submitted to an executor."""
+
+    id: str
+    """Identifier of the call: another attempt at the same design has another one."""
+    design: D
+    """The design."""
+
+
+@dataclass(frozen=True, eq=False)
 class Candidate(Generic[D]):
     """A design with its latent, its measurement and its checks."""
 
