@@ -19,7 +19,7 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
-SWEEP_COMMANDS = ("sweep",)
+SWEEP_COMMANDS = ("sweep", "tune")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _add_interpolate(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
+    _add_tune(commands)
     _add_loop_commands(commands)
     _add_options(commands)
     _add_check_data(commands)
@@ -160,6 +161,30 @@ def _add_sweep(commands: Any) -> None:
     sweep.add_argument("--out", metavar="FOLDER", help="where report and tables are written (default: the sweep)")
     _add_launcher(sweep)
     sweep.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def _add_tune(commands: Any) -> None:
+    tune = _campaign_command(
+        commands, "tune", "search for better settings of a campaign, and compare them with its own"
+    )
+    tune.add_argument(
+        "--space",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="a setting to search: KEY=interval(0.1,10,log), KEY=interval(1,20), KEY=a,b,c (default: its block tune:)",
+    )
+    tune.add_argument(
+        "--stage", choices=("search", "vae"), help="runs of the campaign (default), or the training of its VAE"
+    )
+    tune.add_argument(
+        "--objective", metavar="NAME,...", help="auc (default), best, candidates, validity, novelty, diversity, seconds"
+    )
+    tune.add_argument("--trials", type=int, metavar="N", help="settings to try (default 40)")
+    tune.add_argument("--seeds", type=int, metavar="N", help="seeds of each trial (default 2)")
+    tune.add_argument("--held-out", type=int, metavar="N", help="seeds of the comparison at the end (default 8)")
+    tune.add_argument("--jobs", type=int, metavar="N", help="trials at a time (default: one for each core)")
+    tune.add_argument("--no-prune", action="store_true", help="run every trial to its end")
 
 
 def _add_launcher(command: argparse.ArgumentParser) -> None:
