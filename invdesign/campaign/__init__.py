@@ -12,6 +12,7 @@ from invdesign.campaign.definition import (
     Surrogates,
     Task,
 )
+from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
 from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
 from invdesign.campaign.interpolation import Interpolation, Step, interpolate
@@ -37,6 +38,7 @@ __all__ = [
     "BatchSelected",
     "Campaign",
     "DesignsAdded",
+    "Diversity",
     "Engine",
     "Filters",
     "Finetuning",

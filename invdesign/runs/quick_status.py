@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from invdesign.core import FAILED, InvdesignError, Objective, rank, utilities
+from invdesign.core import (
+    FAILED,
+    InvdesignError,
+    Objective,
+    admissible_utilities,
+    parse_constraints,
+    rank,
+    with_constrained,
+)
 from invdesign.ledger.summary import Entry, summarize
 from invdesign.runs import folders
 from invdesign.runs.results import Status
@@ -29,10 +37,11 @@ def read_status(path: str | Path) -> Status:
         raise InvdesignError(
             f"{folder}: this run was started in Python. Use CampaignRun.open(folder, campaign).status()"
         )
-    objectives = _objectives(config.config)
+    stated = config.config.get("constraints") or {}
+    objectives = with_constrained(_objectives(config.config), [name for name in stated if stated[name] is not None])
     summary = summarize(folder / folders.LEDGER)
     evaluated = [entry for entry in summary.entries if entry.status != "pending"]
-    best = _best(evaluated, objectives, str(_setting(config, "combine", "pareto")))
+    best = _best(evaluated, objectives, stated, str(_setting(config, "combine", "pareto")))
     text = "" if best is None else best.text.strip()
     return Status(
         config.name,
@@ -68,8 +77,11 @@ def _setting(config: folders.RunConfig, key: str, default: Any) -> Any:
     return default if stated is None else stated
 
 
-def _best(entries: list[Entry], objectives: list[Objective], combine: Any) -> Entry | None:
+def _best(
+    entries: list[Entry], objectives: Sequence[Objective], constraints: Mapping[str, str], combine: Any
+) -> Entry | None:
     missing = (float("nan"),) * len(objectives)
     Y = np.array([e.outcome.y if e.status == "measured" else missing for e in entries]).reshape(-1, len(objectives))
-    order = rank(utilities(objectives, Y, combine=combine)) if entries else []
+    U = admissible_utilities(objectives, parse_constraints(constraints), Y, combine=combine)
+    order = rank(U) if entries else []
     return entries[order[0]] if order else None
