@@ -37,3 +37,28 @@ def structure(name: str) -> Structure:
 def crystal(name: str) -> Crystal:
     """Return the symmetric description of a crystal."""
     return crystal_of(structure(name))
+
+
+@cache
+def binary_compounds() -> tuple[Crystal, ...]:
+    """Return six compounds in each of three structures."""
+    crystals = []
+    for i, (cation, anion) in enumerate(
+        [("Na", "Cl"), ("K", "Br"), ("Mg", "O"), ("Zn", "S"), ("Li", "F"), ("Ca", "S")]
+    ):
+        a = 4.2 + 0.3 * i
+        salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+        wurtzite = Structure.from_spacegroup(
+            "P6_3mc",
+            Lattice.hexagonal(a, 1.6 * a),
+            [cation, anion],
+            [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.37 + 0.01 * i]],
+        )
+        rutile = Structure.from_spacegroup(
+            "P4_2/mnm",
+            Lattice.tetragonal(a, 0.65 * a),
+            [cation, anion],
+            [[0, 0, 0], [0.3 + 0.005 * i, 0.3 + 0.005 * i, 0]],
+        )
+        crystals += [crystal_of(s) for s in (salt, wurtzite, rutile)]
+    return tuple(crystals)

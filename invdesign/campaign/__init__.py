@@ -15,14 +15,17 @@ from invdesign.campaign.definition import (
 from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
 from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
-from invdesign.campaign.interpolation import Interpolation, Step, interpolate
+from invdesign.campaign.interpolation import Crossing, Interpolation, Step, interpolate
 from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
 from invdesign.campaign.scoring import score
 from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     DesignsAdded,
+    Lease,
     OutcomeRecorded,
     Recorder,
     Region,
@@ -31,12 +34,16 @@ from invdesign.campaign.state import (
     RoundRecord,
     State,
     apply,
+    recorded_outcome,
 )
 from invdesign.campaign.tell import tell
 
 __all__ = [
     "BatchSelected",
+    "CallsLeased",
+    "CallsReleased",
     "Campaign",
+    "Crossing",
     "DesignsAdded",
     "Diversity",
     "Engine",
@@ -44,6 +51,7 @@ __all__ = [
     "Finetuning",
     "Funnel",
     "Interpolation",
+    "Lease",
     "Limits",
     "OutcomeRecorded",
     "Output",
@@ -71,6 +79,7 @@ __all__ = [
     "is_measured",
     "make_engine",
     "rank_shortlist",
+    "recorded_outcome",
     "run",
     "score",
     "shortlist",

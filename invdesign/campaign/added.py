@@ -40,6 +40,8 @@ def add_designs(
                 y=outcome.y,
                 status=outcome.status,
                 reason=outcome.reason,
+                error=outcome.error,
+                bound=outcome.bound,
                 name=names[row] if names else "",
                 log_density=float(placement.log_density[row]),
                 percentile=float(placement.percentile[row]),

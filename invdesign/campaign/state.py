@@ -10,9 +10,8 @@ from typing import Any, Generic, Literal, Protocol
 from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
-from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome, mean_outcome
-from invdesign.io.measured_values import MeasuredValue
-from invdesign.io.repeats import merge_values
+from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
+from invdesign.io.repeats import merge_outcomes
 from invdesign.latent.space import LatentSpace
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import SurrogateReport
@@ -86,6 +85,16 @@ class RoundRecord:
     """Whether the VAE was fine-tuned after the round."""
 
 
+@dataclass(frozen=True)
+class Lease:
+    """The permission to measure one design at one place, taken before the call is submitted."""
+
+    call: str
+    """Identifier of the call."""
+    executor: str
+    """Name of the place."""
+
+
 @dataclass(frozen=True, eq=False)
 class State(Generic[D]):
     """What is known in a campaign. It follows from the events alone: see `apply`.
@@ -107,6 +116,10 @@ class State(Generic[D]):
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
     """Outcomes of the designs that were measured repeatedly, by key, since the last correction: the mean of several
     measured ones counts. That of another design is in its candidate."""
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    """Leases of open designs by key: their calls were submitted, and may be running."""
+    n_leases: int = 0
+    """Leases that were ever taken."""
 
     @property
     def n_calls(self) -> int:
@@ -151,6 +164,26 @@ class OutcomeRecorded(Generic[D]):
     """The design that was made in the place of the one selected, where `kind` is `"substitute"`."""
 
 
+@dataclass(frozen=True)
+class CallsLeased:
+    """Calls are about to be submitted to an executor."""
+
+    calls: tuple[tuple[str, str], ...]
+    """Identifier of each call, and the key of its design."""
+    executor: str
+    """Name of the executor."""
+
+
+@dataclass(frozen=True)
+class CallsReleased:
+    """Calls were given up: their designs are open, and may be leased again."""
+
+    keys: tuple[str, ...]
+    """Keys of their designs."""
+    reason: str
+    """Why."""
+
+
 @dataclass(frozen=True, eq=False)
 class DesignsAdded(Generic[D]):
     """Designs came with their outcomes, without having been selected."""
@@ -179,7 +212,9 @@ class Retrained:
     """Folder of the model, beside the ledger."""
 
 
-Event = BatchSelected[Any] | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+Event = (
+    BatchSelected[Any] | CallsLeased | CallsReleased | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+)
 
 
 class Recorder(Protocol):
@@ -187,6 +222,14 @@ class Recorder(Protocol):
 
     def on_batch(self, event: BatchSelected[Any]) -> None:
         """Record the selection of a batch."""
+        ...
+
+    def on_lease(self, event: CallsLeased) -> None:
+        """Record that calls are about to be submitted."""
+        ...
+
+    def on_release(self, event: CallsReleased) -> None:
+        """Record that calls were given up."""
         ...
 
     def on_outcomes(self, events: Sequence[OutcomeRecorded[Any]]) -> None:
@@ -221,6 +264,11 @@ def apply(state: State[D], event: Event) -> State[D]:
             if state.pending:
                 return replace(state, pending=(*state.pending, *candidates))
             return replace(state, history=(*state.history, *candidates))
+        case CallsLeased(calls, executor):
+            taken = {key: Lease(call, executor) for call, key in calls}
+            return replace(state, leases={**state.leases, **taken}, n_leases=state.n_leases + len(calls))
+        case CallsReleased(keys):
+            return replace(state, leases=_without(state.leases, keys))
         case OutcomeRecorded():
             return apply_outcomes(state, [event])
         case RoundEnded(regions, record):
@@ -257,31 +305,30 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
         old = group[row]
         new = old if event.substitute is None else event.substitute
         outcomes: tuple[Outcome, ...] = (event.outcome,)
-        earlier = repeated.pop(event.key, (Outcome(old.y),) if old.status == "measured" else ())
+        first = (recorded_outcome(old),) if old.status == "measured" else ()
+        earlier = repeated.pop(event.key, first)
         if event.kind == "repeat":
             outcomes = (*earlier, event.outcome)
             repeated[new.key] = outcomes
-        group[row] = replace(new.with_outcome(mean_outcome(outcomes)), error=repeat_errors(outcomes))
+        group[row] = new.with_outcome(merge_outcomes(outcomes))
         if new.key != event.key:
             index = rows if group is pending else older
             index[new.key] = index.pop(event.key)
     changed = tuple(history) if is_of_history else state.history
-    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated)
+    leases = _without(state.leases, [event.key for event in events])
+    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases)
 
 
-def repeat_errors(outcomes: Sequence[Outcome]) -> tuple[float, ...]:
-    """Return the standard errors of the means of repeats, NaN where fewer than two are known; nothing without any.
+def recorded_outcome(candidate: Candidate[Any]) -> Outcome:
+    """Return the outcome of a design: the mean of its repeats."""
+    c = candidate
+    return Outcome(c.y, c.status, c.reason, error=c.error, bound=c.bound)
 
-    Example:
-        >>> repeat_errors([Outcome((1.0,)), Outcome((2.0,))])
-        (0.5,)
-    """
-    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
-    if len(measured) < 2:
-        return ()
-    columns = [[MeasuredValue(v) for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
-    errors = tuple(merge_values(values).error if values else math.nan for values in columns)
-    return errors if any(map(math.isfinite, errors)) else ()
+
+def _without(leases: Mapping[str, Lease], keys: Sequence[str]) -> Mapping[str, Lease]:
+    """Return leases without those of some designs."""
+    ended = leases.keys() & set(keys)
+    return {key: lease for key, lease in leases.items() if key not in ended} if ended else leases
 
 
 def _with_latent(candidate: Candidate[D], latents: Mapping[str, tuple[Tensor, float, float]]) -> Candidate[D]:

@@ -44,19 +44,16 @@ class _Loaded:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run one campaign, or every run of a sweep."""
-    if arguments.multirun and arguments.resume:
-        raise InvdesignError("-m and --resume exclude each other. Resume one run at a time")
-    sweep = compose.sweep(arguments.overrides) if arguments.multirun else [arguments.overrides]
-    summaries = []
-    for number, overrides in enumerate(sweep, start=1):
-        if len(sweep) > 1:
-            print(f"run {number} of {len(sweep)}: {' '.join(overrides)}", file=sys.stderr)
-        summary = _run_one(arguments, overrides)
-        if summary is not None:
-            summaries.append(summary)
-    if arguments.json and summaries:
-        terminal.print_json(summaries if arguments.multirun else summaries[0])
-    _raise_if_deliverables_failed({s["run"]: s["failures"] for s in summaries if s["failures"]})
+    if arguments.multirun or arguments.seeds is not None:
+        from invdesign.cli.sweep_commands import run_sweep
+
+        return run_sweep(arguments)
+    summary = _run_one(arguments, arguments.overrides)
+    if summary is None:
+        return 0
+    if arguments.json:
+        terminal.print_json(summary)
+    _raise_if_deliverables_failed({summary["run"]: summary["failures"]} if summary["failures"] else {})
     return 0
 
 
@@ -68,7 +65,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.rate_sweep:
         return _sweep_rates(arguments, loaded)
     with terminal.progress() as progress:
-        resources = _resources(arguments, loaded.parts.evaluate, progress)
+        resources = _resources(arguments, loaded.parts.executor, progress)
         corpus, latent_space = _latent_space(loaded.campaign, resources)
     copied = None
     if arguments.out:
@@ -88,7 +85,7 @@ def _sweep_rates(arguments: argparse.Namespace, loaded: _Loaded) -> int:
 
     rates = _parse_rates(arguments.rate_sweep)
     with terminal.progress() as progress:
-        resources = _resources(arguments, loaded.parts.evaluate, progress)
+        resources = _resources(arguments, loaded.parts.executor, progress)
         corpus = _corpus(loaded.campaign, resources)
         curve = sweep_rates(loaded.campaign, corpus, rates, resources.cache, progress)
     if arguments.json:
@@ -116,7 +113,7 @@ def encode(arguments: argparse.Namespace) -> int:
 
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
+        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.executor, progress))
         given = read_designs(loaded.campaign.domain, Path(arguments.input))
         Z = latent_space.encode(given.designs)
         log_density = latent_space.log_density(Z)
@@ -139,7 +136,7 @@ def sample(arguments: argparse.Namespace) -> int:
         raise InvdesignError(f"sample: -n must be from 1 to {MAX_DRAWN:,}, got {arguments.n}")
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
+        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.executor, progress))
         designs = draw_designs(latent_space, arguments.n, source=arguments.source, seed=loaded.campaign.seed)
     if arguments.out:
         write_designs(latent_space.domain, designs, Path(arguments.out))
@@ -170,12 +167,11 @@ def interpolate(arguments: argparse.Namespace) -> int:
             surroundings = paths.of_run(opened)
         else:
             loaded = _load(arguments, arguments.overrides)
-            resources = _resources(arguments, loaded.parts.evaluate, progress)
+            resources = _resources(arguments, loaded.parts.executor, progress)
             home, settings = Path(arguments.results) / loaded.name, loaded.composed.values
             surroundings = paths.of_campaign(loaded.campaign, resources)
         engine = surroundings.engine
         domain = engine.campaign.domain
-        options = {"n_outputs": len(engine.campaign.objectives), "progress": progress}
         found = between(
             engine,
             paths.read_design(domain, arguments.first),
@@ -183,7 +179,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
             shape=arguments.path,
             n=arguments.steps,
             history=surroundings.history,
-            evaluate=instantiate.bind(resources.evaluate, options) if arguments.measure else None,
+            executor=resources.executor if arguments.measure else None,
             until=arguments.until,
         )
     folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -291,15 +287,11 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
         with terminal.progress() as progress:
             opened = open_run(arguments, progress, folder=arguments.resume, read_only=False)
             return _carry_out(arguments, opened, is_resumed=True)
+    if arguments.show_config:
+        show_config(arguments, overrides)
+        return None
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
     checked = _check(arguments, composed)
-    if arguments.show_config:
-        settings = explain.explain(checked, composed)
-        if arguments.json:
-            terminal.print_json(explain.settings_json(settings))
-        else:
-            print(explain.settings_text(settings))
-        return None
     if instantiate.is_laboratory(checked):
         from invdesign.execution.unavailable import refuse_to_run
 
@@ -307,6 +299,16 @@ def _run_one(arguments: argparse.Namespace, overrides: list[str]) -> dict[str, A
     with terminal.progress() as progress:
         opened, is_resumed = _open_composed(arguments, composed, checked, progress)
         return _carry_out(arguments, opened, is_resumed=is_resumed)
+
+
+def show_config(arguments: argparse.Namespace, overrides: list[str]) -> None:
+    """Print every setting of a campaign with its origin."""
+    composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
+    settings = explain.explain(_check(arguments, composed), composed)
+    if arguments.json:
+        terminal.print_json(explain.settings_json(settings))
+    else:
+        print(explain.settings_text(settings))
 
 
 def open_campaign(arguments: argparse.Namespace, progress: Any) -> CampaignRun[Any, Any]:
@@ -344,7 +346,7 @@ def _open_composed(
         folder.path,
         parts.campaign,
         config=config,
-        resources=_resources(arguments, parts.evaluate, progress),
+        resources=_resources(arguments, parts.executor, progress),
         accept_changes=arguments.accept_changes,
     )
     return opened, folder.is_resumed
@@ -353,6 +355,8 @@ def _open_composed(
 def _run_folder(arguments: argparse.Namespace, name: str, values: Mapping[str, Any]) -> folders.RunFolder:
     if arguments.resume:
         return folders.existing(arguments.resume)
+    if getattr(arguments, "folder", None):
+        return folders.at(Path(arguments.folder))
     return folders.find_or_make(Path(arguments.results), name, values, fresh=arguments.fresh)
 
 
@@ -378,6 +382,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     """Write lists and report; a report that fails is a warning. Return the summary as JSON."""
     from invdesign.campaign import count_failures
     from invdesign.core.value_source import describe_predicted
+    from invdesign.runs.shortlist_quality import shortlist_quality
 
     opened.note_corpus_designs()
     written = opened.export()
@@ -390,6 +395,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             file=sys.stderr,
         )
     status = opened.status()
+    shortlist = opened.shortlist()
     files = [*written.files, *written.folders, *([page] if page else [])]
     return {
         "run": str(opened.folder),
@@ -400,7 +406,8 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
-        "shortlist": opened.shortlist().rows(),
+        "shortlist": shortlist.rows(),
+        "quality": shortlist_quality(opened.validated(), shortlist.candidates, opened.campaign.domain),
         "failed_checks": count_failures(opened.validated()),
         "files": [str(path) for path in files],
         "warnings": [*opened.latent_space_warnings(), *written.warnings],
@@ -558,12 +565,12 @@ def open_run(
     )
 
 
-def _resources(arguments: argparse.Namespace, evaluate: Any, progress: Any) -> Resources:
+def _resources(arguments: argparse.Namespace, executor: Any, progress: Any) -> Resources:
     from invdesign.runs import Resources
 
-    if arguments.cache:
-        return Resources(Path(arguments.cache), evaluate, progress)
-    return Resources(evaluate=evaluate, progress=progress)
+    shared = getattr(arguments, "baselines", None)
+    resources = Resources(executor=executor, progress=progress, baselines=Path(shared) if shared else None)
+    return replace(resources, cache=Path(arguments.cache)) if arguments.cache else resources
 
 
 def _campaign_path(campaign: str | None) -> str | None:

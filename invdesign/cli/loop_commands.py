@@ -18,7 +18,7 @@ from invdesign.cli import terminal
 from invdesign.core.errors import InvdesignError
 
 if TYPE_CHECKING:
-    from invdesign.core import Candidate
+    from invdesign.core import Candidate, Outcome
     from invdesign.runs import CampaignRun, Status
     from invdesign.runs.results_file import Results, RowResult
 
@@ -184,10 +184,7 @@ def correct(arguments: argparse.Namespace) -> int:
     """Replace values of a design; the values of other objectives stay."""
 
     def change(opened: CampaignRun[Any, Any]) -> None:
-        y = _values(opened, arguments.values)
-        earlier = opened.find(arguments.id).y
-        kept = [b if math.isnan(a) else a for a, b in zip(y, earlier or y, strict=True)]
-        opened.correct(arguments.id, kept, note=arguments.note)
+        opened.correct(arguments.id, _values(opened, arguments.values), note=arguments.note)
 
     return _change(arguments, change)
 
@@ -205,13 +202,33 @@ def substitute(arguments: argparse.Namespace) -> int:
 
     def change(opened: CampaignRun[Any, Any]) -> None:
         if arguments.values:
-            y = _values(opened, arguments.values)
-            opened.substitute(arguments.id, arguments.design, y, note=arguments.note)
+            values = _values(opened, arguments.values)
+            opened.substitute(arguments.id, arguments.design, values, note=arguments.note)
         else:
             opened.substitute(arguments.id, arguments.design, note=arguments.note)
         opened.write_batch()
 
     return _change(arguments, change)
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Serve the page of a run on the loopback address until it is interrupted."""
+    try:
+        from invdesign import serve as service
+    except ModuleNotFoundError as error:
+        raise InvdesignError(f"serve: expected the package {error.name}. Install invdesign[serve]") from error
+
+    def announce(address: str) -> None:
+        if arguments.json:
+            terminal.print_json({"run": arguments.run, "address": address})
+        else:
+            print(
+                f"{address}\nCtrl-C ends the service. The token in the address lets its holder read and write the run."
+            )
+
+    with _open(arguments) as opened:
+        service.serve(opened, port=arguments.port, announce=announce)
+    return 0
 
 
 def _change(arguments: argparse.Namespace, change: Callable[[CampaignRun[Any, Any]], object]) -> int:
@@ -230,7 +247,7 @@ def _change(arguments: argparse.Namespace, change: Callable[[CampaignRun[Any, An
     return 0
 
 
-def _values(opened: CampaignRun[Any, Any], words: Sequence[str]) -> tuple[float, ...]:
+def _values(opened: CampaignRun[Any, Any], words: Sequence[str]) -> Outcome:
     from invdesign.runs.results_file import parse_values
 
     return parse_values(words, opened.campaign.objectives)
@@ -363,4 +380,5 @@ LOOP_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "correct": correct,
     "replicate": replicate,
     "substitute": substitute,
+    "serve": serve,
 }

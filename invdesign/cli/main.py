@@ -19,6 +19,7 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
+SWEEP_COMMANDS = ("sweep", "tune")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -72,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     _add_campaign_commands(commands)
     _add_interpolate(commands)
     _add_run_folder_commands(commands)
+    _add_sweep(commands)
+    _add_tune(commands)
     _add_loop_commands(commands)
     _add_options(commands)
     _add_check_data(commands)
@@ -82,8 +85,12 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_campaign_commands(commands: Any) -> None:
     run = _campaign_command(commands, "run", "run a campaign, or resume one")
-    run.add_argument("-m", "--multirun", action="store_true", help="run every combination of KEY=A,B,C")
+    run.add_argument("-m", "--multirun", action="store_true", help="run every combination of KEY=A,B,C as a sweep")
+    run.add_argument("--seeds", type=int, metavar="N", help="run every setting with N seeds, as a sweep")
+    _add_launcher(run)
+    run.add_argument("--folder", metavar="FOLDER", help="run in this folder, a new one or that of a run")
     run.add_argument("--resume", metavar="RUN", help="resume this run folder (default: with its stored configuration)")
+    run.add_argument("--baselines", metavar="FOLDER", help="share the random search with other runs in this folder")
     run.add_argument("--accept-changes", action="store_true", help="resume with other settings; the change is recorded")
     run.add_argument("--fresh", action="store_true", help="start a new run even if one is unfinished")
     run.add_argument("--show-config", action="store_true", help="print every setting with its origin, and stop")
@@ -145,6 +152,49 @@ def _add_run_folder_commands(commands: Any) -> None:
     report.add_argument("--out", metavar="FILE", help="default: report.html in the run's folder")
 
 
+def _add_sweep(commands: Any) -> None:
+    about = "print the state of a sweep, run its failed jobs again, or compare its runs"
+    sweep = commands.add_parser("sweep", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    sweep.add_argument("action", choices=("status", "retry", "report"))
+    sweep.add_argument("sweep", metavar="SWEEP", help="a sweep's folder, or a campaign's folder (its newest sweep)")
+    sweep.add_argument("--reference", default="", metavar="SETTING", help="compare with this one (default: the first)")
+    sweep.add_argument("--out", metavar="FOLDER", help="where report and tables are written (default: the sweep)")
+    _add_launcher(sweep)
+    sweep.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def _add_tune(commands: Any) -> None:
+    tune = _campaign_command(
+        commands, "tune", "search for better settings of a campaign, and compare them with its own"
+    )
+    tune.add_argument(
+        "--space",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="a setting to search: KEY=interval(0.1,10,log), KEY=interval(1,20), KEY=a,b,c (default: its block tune:)",
+    )
+    tune.add_argument(
+        "--stage", choices=("search", "vae"), help="runs of the campaign (default), or the training of its VAE"
+    )
+    tune.add_argument(
+        "--objective", metavar="NAME,...", help="auc (default), best, candidates, validity, novelty, diversity, seconds"
+    )
+    tune.add_argument("--trials", type=int, metavar="N", help="settings to try (default 40)")
+    tune.add_argument("--seeds", type=int, metavar="N", help="seeds of each trial (default 2)")
+    tune.add_argument("--held-out", type=int, metavar="N", help="seeds of the comparison at the end (default 8)")
+    tune.add_argument("--jobs", type=int, metavar="N", help="trials at a time (default: one for each core)")
+    tune.add_argument("--no-prune", action="store_true", help="run every trial to its end")
+
+
+def _add_launcher(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--launcher", metavar="NAME", help="basic, joblib, submitit_local, submitit_slurm or ray (hydra/launcher=NAME)"
+    )
+    command.add_argument("--jobs", type=int, metavar="N", help="jobs of a sweep at a time (default: one for each core)")
+    command.add_argument("--fail-fast", action="store_true", help="stop a sweep at its first failure")
+
+
 def _add_loop_commands(commands: Any) -> None:
     begin = _campaign_command(commands, "begin", "start a campaign that a laboratory measures: no design is selected")
     begin.add_argument("--resume", metavar="RUN", help="continue this run folder with the given settings")
@@ -168,6 +218,9 @@ def _add_loop_commands(commands: Any) -> None:
     score = _loop_command(commands, "score", "predict the designs of a file")
     score.add_argument("file", metavar="FILE", help="designs in a format of the domain")
     score.add_argument("--out", metavar="FILE", help="table to write (.csv)")
+
+    serve = _loop_command(commands, "serve", "serve the open batch, a form for results and the report as a web page")
+    serve.add_argument("--port", type=int, default=8765, help="port of the loopback address, 0 for any (default 8765)")
 
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")
@@ -330,6 +383,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
     if name in LOOP_COMMANDS:
         return LOOP_COMMANDS[name]
+    if name in SWEEP_COMMANDS:
+        from invdesign.cli import sweep_commands
+
+        return sweep_commands.COMMANDS[name]
     from invdesign.cli.commands import COMMANDS
 
     return COMMANDS[name]

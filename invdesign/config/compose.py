@@ -62,6 +62,8 @@ class Composed:
     """Changes by the command line."""
     choices: tuple[str, ...] = ()
     """Those of the overrides that chose a file of a group; the file is the origin of what it sets."""
+    tune: Any = None
+    """The block `tune:` of the campaign, which says what `invdesign tune` searches; it is no part of a run."""
 
     def where(self, keys: Sequence[str]) -> str:
         """Return `file:line` of a key, or the override that set it."""
@@ -207,7 +209,7 @@ def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs:
     token = _current.set(composition)
     _register()
     try:
-        prepared = [_prepare(override, folders) for override in _parse_all(overrides)]
+        prepared = [_prepare(override, folders) for override in parse_overrides(overrides)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             GlobalHydra.instance().clear()
@@ -225,34 +227,12 @@ def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs:
         _current.reset(token)
     assert isinstance(values, dict)
     plain: dict[str, Any] = {str(key): value for key, value in values.items()}
+    tune = plain.pop("tune", None)
     chosen = tuple(override for override in overrides if _chooses_file(override, folders))
-    composed = Composed(name, plain, _packages(composition, name), tuple(overrides), chosen)
+    composed = Composed(name, plain, _packages(composition, name), tuple(overrides), chosen, tune)
     if _has_own_function(plain.get("oracle")) and composed.is_from_preset(["baseline"]):
         del plain["baseline"]
     return composed
-
-
-def sweep(overrides: Sequence[str]) -> list[list[str]]:
-    """Return the overrides of each run of a sweep: the product of all `key=a,b,c` and `key=range(...)`.
-
-    Raises:
-        InvdesignError: An override sweeps over something else than a list of values.
-
-    Example:
-        >>> sweep(["seed=0,1", "budget=100"])
-        [['seed=0', 'budget=100'], ['seed=1', 'budget=100']]
-    """
-    runs: list[list[str]] = [[]]
-    for override in _parse_all(overrides):
-        line = override.input_line or ""
-        choices = [line]
-        if override.is_sweep_override():
-            if not override.is_discrete_sweep():
-                raise InvdesignError(f"{line}: expected a list of values, as in seed=0,1,2 or seed=range(0,3)")
-            head = line.split("=", 1)[0]
-            choices = [f"{head}={value}" for value in override.sweep_string_iterator()]
-        runs = [[*run, choice] for run in runs for choice in choices]
-    return runs
 
 
 def groups(config_dirs: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -330,15 +310,25 @@ def package(group: str, path: Path) -> str:
     return ".".join(part for part in group.split("/") if part and part not in DOMAINS)
 
 
-def _parse_all(overrides: Sequence[str]) -> list[Override]:
+def parse_overrides(overrides: Sequence[str]) -> list[Override]:
+    """Return overrides as Hydra reads them.
+
+    Raises:
+        InvdesignError: One configures Hydra itself, or is not in Hydra's grammar.
+    """
     for override in overrides:
         if override.lstrip("+~").startswith("hydra"):
             raise InvdesignError(f"{override}: Hydra itself is not configured here. See invdesign run --help")
         yaml_safety.check_text(override, "command line")
-    return [_parse(override) for override in overrides]
+    return [parse_override(override) for override in overrides]
 
 
-def _parse(override: str) -> Override:
+def parse_override(override: str) -> Override:
+    """Return an override as Hydra reads it.
+
+    Raises:
+        InvdesignError: It is not in Hydra's grammar.
+    """
     problem = "" if override.lstrip("+~").split("=", 1)[0].strip() else "no key"
     try:
         if not problem:

@@ -33,8 +33,8 @@ class Parts:
 
     campaign: Any
     """The campaign."""
-    evaluate: Any
-    """Where its oracle runs."""
+    executor: Any
+    """Opens the place where its oracle runs."""
 
 
 @cache
@@ -46,7 +46,7 @@ def root_signature() -> Signature:
     for name, parameter in campaign.parameters.items():
         record = signature(parameter.record) if name in RECORDS else None
         parameters.update(record.parameters if record else {name: parameter})
-    executor = Parameter("executor", "Evaluate", None, "Where the oracle runs.", takes_part=True)
+    executor = Parameter("executor", "MakeExecutor", None, "Where the oracle runs.", takes_part=True)
     vendor = Parameter("vendor", "Vendor", "None", "Limits of DNA synthesis.", takes_part=True)
     return Signature("campaign", campaign.doc, {**parameters, "executor": executor, "vendor": vendor})
 
@@ -153,15 +153,15 @@ def build(
     """
     checked = resolve_paths(check(values, where, allowed=allowed, folders=folders), where, folders)
     made = {key: instantiate(value) for key, value in checked.items() if key != "vendor"}
-    evaluate = made.pop("executor", None)
-    if evaluate is None:
-        evaluate = getattr(importlib.import_module("invdesign.execution.executors"), "in_process")  # noqa: B009 (typed lazily)
+    executor = made.pop("executor", None)
+    if executor is None:
+        executor = getattr(importlib.import_module("invdesign.execution.in_process"), "InProcess")  # noqa: B009 (typed lazily)
     campaign = make_campaign({"name": name, **made})
     finetune = campaign.finetuning.finetune
     if finetune is not None and "fit_density" not in getattr(finetune, "keywords", {}):
         bound = bind(finetune, {"fit_density": campaign.density})
         campaign = replace(campaign, finetuning=replace(campaign.finetuning, finetune=bound))
-    return Parts(campaign, evaluate)
+    return Parts(campaign, executor)
 
 
 def resolve_paths(node: Any, where: validation.Where, folders: Sequence[Path], keys: tuple[str, ...] = ()) -> Any:

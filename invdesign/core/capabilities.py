@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import logging
 import sys
@@ -19,6 +20,7 @@ from invdesign.core.protocols import (
     DesignSpace,
     Encoding,
     Equivalence,
+    ExactText,
     Features,
     NamedUnits,
     Oracle,
@@ -58,6 +60,19 @@ def draw(domain: DesignSpace[D], design: D) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 60" role="img">'
         f'<text x="8" y="35" font-family="monospace" font-size="13">{escape(shown)}</text></svg>'
     )
+
+
+def svg_uri(svg: str) -> str:
+    """Return an SVG picture as a data URI.
+
+    Shown as an image of its own, no script in the picture runs and no identifier in it clashes with another one.
+    """
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode("ascii")
+
+
+def own_text_reader(domain: DesignSpace[D]) -> Callable[[str], D]:
+    """Return what reads the texts that the domain wrote itself: `from_text` where it has nothing faster."""
+    return domain.from_own_text if isinstance(domain, ExactText) else domain.from_text
 
 
 def placement_errors(encoding: Encoding[D, B], designs: Sequence[D]) -> list[str]:

@@ -7,7 +7,7 @@ Shapes: `n` designs, `q` proposals, `d` latent dimensions, `f` features, `m` obj
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
@@ -66,20 +66,20 @@ class Outcome:
     """Why it failed."""
     seconds: float = 0.0
     """Duration of the oracle call [s]."""
+    error: tuple[float, ...] = ()
+    """Standard errors of `y`, NaN where not known; empty where none is known."""
+    bound: tuple[int, ...] = ()
+    """Censoring of `y`: 1 where the true value is above it, -1 below, 0 for a plain value; empty without any."""
 
 
-def mean_outcome(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the mean of the measured values of repeats, each objective over its known values; else the last outcome.
+@dataclass(frozen=True, eq=False)
+class Call(Generic[D]):
+    """One design to measure, as it is submitted to an executor."""
 
-    Example:
-        >>> mean_outcome([Outcome((1.0,)), Outcome((2.0,)), Outcome((math.nan,), "failed", "no signal")]).y
-        (1.5,)
-    """
-    measured = [outcome.y for outcome in outcomes if outcome.status == "measured"]
-    if len(outcomes) == 1 or not measured:
-        return outcomes[-1]
-    columns = [[v for v in column if math.isfinite(v)] for column in zip(*measured, strict=True)]
-    return Outcome(tuple(sum(values) / len(values) if values else math.nan for values in columns))
+    id: str
+    """Identifier of the call: another attempt at the same design has another one."""
+    design: D
+    """The design."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,8 @@ class Candidate(Generic[D]):
 
     def with_outcome(self, outcome: Outcome) -> Candidate[D]:
         """Return the candidate with its measurement."""
-        return replace(self, y=outcome.y, status=outcome.status, reason=outcome.reason, error=(), bound=())
+        o = outcome
+        return replace(self, y=o.y, status=o.status, reason=o.reason, error=o.error, bound=o.bound)
 
     def value_kind(self, j: int) -> ValueKind:
         """Return how the `j`-th property was obtained; values that came with the design were measured."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invdesign.core import Array
+from invdesign.core import Array, Outcome
 from invdesign.io.measured_values import MeasuredValue
 
 TOLERANCE = 5.0
@@ -67,6 +67,50 @@ def merge_values(values: Sequence[MeasuredValue]) -> MergedValue:
         scale = float(np.abs(numbers).max()) or 1.0  # squares of huge values overflow
         errors.append(scale * float((numbers / scale).std(ddof=1)) / math.sqrt(len(plain)))
     return MergedValue(float(numbers.mean()), max(errors, default=math.nan), 0, len(values))
+
+
+def as_outcome(values: Sequence[MeasuredValue | MergedValue | None]) -> Outcome:
+    """Return the values of `m` properties as an outcome, with their errors and bounds; None where there is no value.
+
+    Example:
+        >>> as_outcome([MeasuredValue(5.0, error=0.4), None])
+        Outcome(y=(5.0, nan), status='measured', reason='', seconds=0.0, error=(0.4, nan), bound=())
+    """
+    error = tuple(math.nan if value is None else value.error for value in values)
+    bound = tuple(0 if value is None else value.bound for value in values)
+    return Outcome(
+        tuple(math.nan if value is None else value.value for value in values),
+        error=error if any(map(math.isfinite, error)) else (),
+        bound=bound if any(bound) else (),
+    )
+
+
+def measured_values(outcome: Outcome) -> list[MeasuredValue | None]:
+    """Return the values of an outcome with their errors and bounds; None for a property without a value."""
+    m = len(outcome.y)
+    columns = zip(outcome.y, outcome.error or (math.nan,) * m, outcome.bound or (0,) * m, strict=True)
+    return [MeasuredValue(y, error, bound) if math.isfinite(y) else None for y, error, bound in columns]
+
+
+def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return repeated measurements of a design as one outcome; the last one where none has a value.
+
+    Args:
+        outcomes: At least one outcome of the same `m` properties.
+
+    Example:
+        >>> repeats = [Outcome((1.0,)), Outcome((2.0,)), Outcome((math.nan,), "failed", "no signal")]
+        >>> merged = merge_outcomes(repeats)
+        >>> merged.y, merged.error
+        ((1.5,), (0.5,))
+    """
+    if len(outcomes) == 1:
+        return outcomes[0]
+    measured = [measured_values(outcome) for outcome in outcomes if outcome.status == "measured"]
+    if not measured:
+        return outcomes[-1]
+    columns = [[value for value in column if value is not None] for column in zip(*measured, strict=True)]
+    return as_outcome([merge_values(column) if column else None for column in columns])
 
 
 def find_contradictions(groups: Mapping[int, Sequence[MeasuredValue]]) -> list[int]:

@@ -8,6 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from invdesign.core import (
 )
 from invdesign.core.capabilities import describe_alphabet
 from invdesign.io.atomic import probe, remove_unfinished
+from invdesign.io.locks import hold
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
 from invdesign.latent.diagnosis import diagnose
@@ -91,7 +93,7 @@ def prepare(
     """Return a latent space: train a VAE, or load it from the cache or from where it is stored.
 
     A trained model is cached by the checksum of its corpus, its domain and its recipe. A training that was stopped
-    continues from its checkpoint.
+    continues from its checkpoint. Two processes never train the same model: the second one waits for the first.
 
     Args:
         domain: The kind of designs.
@@ -119,22 +121,45 @@ def prepare(
     cache = cache or platformdirs.user_cache_path("invdesign")
     name = model_key(domain, corpus, vae)
     folder = cache / "models" / name
-    try:
+    with suppress(*DAMAGE):
         return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
-    except DAMAGE as error:
-        if folder.is_dir() and any(folder.glob("model.*")):
-            logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
     problem = cache_problem(cache)
     if problem:
         logger.warning("%s. The model is trained without a cache and will be trained again next time", problem)
         with tempfile.TemporaryDirectory(prefix="invdesign-") as temporary:
             fit_model(domain, corpus, vae, Path(temporary), progress=progress)
             return load_latent_space(Path(temporary), domain, recipe=vae, fit_density=fit_density)
+
+    def wait() -> None:
+        progress("another process trains this model", 0, 1)
+
+    locks = cache / "locks"
+    locks.mkdir(exist_ok=True)
+    with hold(locks / f"{name}.lock", wait=wait):
+        return _load_or_train(domain, corpus, vae, folder, fit_density=fit_density, cache=cache, progress=progress)
+
+
+def _load_or_train(
+    domain: Domain[D, B],
+    corpus: Corpus[D],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    fit_density: FitDensity,
+    cache: Path,
+    progress: Progress,
+) -> LatentSpace[D, B]:
+    """Return the latent space of a folder of the cache, which this process owns; it is trained where it is missing."""
+    try:
+        return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density)
+    except DAMAGE as error:
+        if folder.is_dir() and any(folder.glob("model.*")):
+            logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
     remove_unfinished(cache)
     for path in (folder, folder / "model.json", folder / "model.safetensors"):
         _remove_obstacle(path, is_folder=path == folder)
-    fit_model(domain, corpus, vae, folder, cache=cache, progress=progress)
-    return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
+    fit_model(domain, corpus, recipe, folder, cache=cache, progress=progress)
+    return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density)
 
 
 def shipped_encodings(domain: Domain[D, B]) -> dict[str, Encoding[D, B]]:

@@ -21,9 +21,15 @@ def take_lock(path: Path) -> int:
     """Own a run: the open lock file, which the system lets go of when this process ends, however it ends.
 
     Raises:
-        InvdesignError: another process owns it; the message names it.
+        InvdesignError: Another process owns it (the message names it), or the file cannot be written.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise InvdesignError(
+            f"{path}: the lock file of the run cannot be opened: {error.strerror}. Check the disk and the permissions "
+            "of the folder, then give the same command again"
+        ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

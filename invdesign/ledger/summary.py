@@ -9,8 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from invdesign.core import InvdesignError, Outcome, mean_outcome
+from invdesign.core import InvdesignError, Outcome
 from invdesign.core.records import Status
+from invdesign.io.repeats import merge_outcomes
 
 EARLIER_VERSIONS = (2, 3)
 """Versions of a ledger that can be converted."""
@@ -36,7 +37,7 @@ class Entry:
     @property
     def outcome(self) -> Outcome:
         """The outcome that counts; that of status `"pending"` while it waits."""
-        return mean_outcome(self.outcomes) if self.outcomes else Outcome((), "pending")
+        return merge_outcomes(self.outcomes) if self.outcomes else Outcome((), "pending")
 
     @property
     def status(self) -> Status:

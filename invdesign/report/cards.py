@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import math
 from dataclasses import dataclass
 
 from invdesign.core import Candidate, Check, D, Neighbor, ValueKind
+from invdesign.core.capabilities import svg_uri
 from invdesign.report.data import ReportData
 from invdesign.report.svg import format_number
 
@@ -83,16 +83,12 @@ def make_card(data: ReportData[D], candidate: Candidate[D], rank: int, *, has_pi
 
 
 def _draw_picture(data: ReportData[D], candidate: Candidate[D]) -> str:
-    """Return the picture of a design as a data URI; empty where the domain cannot draw it.
-
-    As an image of its own, no script in the picture runs and no identifier in it clashes with another one.
-    """
+    """Return the picture of a design as a data URI; empty where the domain cannot draw it."""
     try:
-        svg = data.draw(candidate.design)
+        return svg_uri(data.draw(candidate.design))
     except Exception as error:  # a domain is a plug-in, and a candidate without a picture is still a candidate
         log.warning("report: no picture of %s (%s: %s)", candidate.key, type(error).__name__, error)
         return ""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def _property_text(data: ReportData[D], candidate: Candidate[D], j: int) -> PropertyText:

@@ -12,19 +12,22 @@ from invdesign.io.clock import now
 from invdesign.io.json_values import to_plain
 from invdesign.report.svg import format_number
 
+FOLDER = Path(__file__).parent
 
-def render_page(template: str, context: Mapping[str, Any]) -> str:
+
+def render_page(template: str, context: Mapping[str, Any], *, folder: Path = FOLDER) -> str:
     """Return a page.
 
     Args:
-        template: File name of the template in this folder.
+        template: File name of the template.
         context: Values by name; text is escaped unless it is `Markup`.
+        folder: Folder of the templates; by default those of the report.
 
     Raises:
         jinja2.UndefinedError: The template uses a name that the context lacks.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(folder),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from invdesign.campaign import (
     initialize,
     make_engine,
     rank_shortlist,
+    recorded_outcome,
     run,
     score,
     start,
@@ -49,8 +51,8 @@ from invdesign.core import (
     Candidate,
     Corpus,
     D,
-    Evaluate,
     InvdesignError,
+    MakeExecutor,
     Outcome,
     Progress,
     ValueSource,
@@ -62,12 +64,12 @@ from invdesign.core import (
 )
 from invdesign.core.capabilities import label, prepare_oracle, value_sources
 from invdesign.core.value_source import sources_from_json, sources_to_json
-from invdesign.execution.executors import in_process
-from invdesign.execution.pace import Pace
+from invdesign.execution.in_process import InProcess
 from invdesign.execution.unavailable import WITHOUT_ORACLE
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.json_values import to_plain
+from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger
@@ -79,6 +81,7 @@ from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
 from invdesign.runs.results_file import Added, Designs, Results, read_results
+from invdesign.runs.shared_baselines import baseline_key, share
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
@@ -87,6 +90,8 @@ REJECTED = "rejected.csv"
 REJECTED_SEEDS = "rejected_seeds.csv"
 NOT_MEASURED = Outcome((), "pending")
 """Outcome of a design that waits for its measurement."""
+MAX_NAME = 100
+"""Characters of the name under which something is recorded."""
 Value = float | Sequence[float] | Outcome | None
 
 logger = logging.getLogger(__name__)
@@ -98,10 +103,12 @@ class Resources:
 
     cache: Path = field(default_factory=lambda: platformdirs.user_cache_path("invdesign"))
     """Folder of models, encoded corpora and downloads, shared by all runs."""
-    evaluate: Evaluate = in_process
-    """Where the oracle runs."""
+    executor: MakeExecutor = InProcess
+    """Opens the place where the oracle runs."""
     progress: Progress = silent
     """Called with `(stage, done, total)`."""
+    baselines: Path | None = None
+    """Folder of random searches that runs share; None where each run measures its own."""
     by: str = ""
     """Who or what works on the run, for its record; by default the user and the host."""
 
@@ -176,8 +183,8 @@ class CampaignRun(Generic[D, B]):
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)
-            campaign, evaluate = _stored_campaign(folder, config, allow, read_only=read_only)
-            resources = replace(resources, evaluate=evaluate)
+            campaign, executor = _stored_campaign(folder, config, allow, read_only=read_only)
+            resources = replace(resources, executor=executor)
         config = config or RunConfig(campaign.name, {})
         folders.check_ledger(folder)
         if not read_only:
@@ -256,6 +263,16 @@ class CampaignRun(Generic[D, B]):
             self._ledger.note("model_card", latent_space.card)
         latent_spaces.write_sample(latent_space, self.folder)
         return make_engine(self.campaign, latent_space, self.corpus)
+
+    @contextmanager
+    def recorded_by(self, name: str) -> Iterator[None]:
+        """Record inside the block under the name of a person; an empty name changes nothing."""
+        before = self._ledger.by
+        self._ledger.by = name.strip()[:MAX_NAME] or before
+        try:
+            yield
+        finally:
+            self._ledger.by = before
 
     # The closed loop.
 
@@ -359,13 +376,20 @@ class CampaignRun(Generic[D, B]):
         self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "repeat", note))
 
     def correct(self, design: Any, value: Value, *, note: str = "") -> None:
-        """Replace the value of a design; what was recorded before stays in the ledger.
+        """Replace the values of a design; what was recorded before stays in the ledger.
+
+        Of several properties, one that is NaN in `value` keeps its value.
 
         Raises:
             InvdesignError: The design was not suggested.
         """
         candidate = self.find(design)
-        self._ledger.record(OutcomeRecorded(candidate.key, self._outcome(value), "correction", note))
+        new = self._outcome(value)
+        if new.status == "measured":
+            old = measured_values(recorded_outcome(candidate)) if candidate.y else [None] * len(new.y)
+            kept = [b if b is not None else a for a, b in zip(old, measured_values(new), strict=True)]
+            new = as_outcome(kept)
+        self._ledger.record(OutcomeRecorded(candidate.key, new, "correction", note))
 
     def substitute(self, design: Any, made: Any, value: Value = NOT_MEASURED, *, note: str = "") -> None:
         """Record that another design was made and measured in the place of a suggested one.
@@ -431,7 +455,7 @@ class CampaignRun(Generic[D, B]):
 
     def write_batch(self) -> BatchFiles:
         """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
-        return write_batch(self.state, self.campaign.domain, self.campaign.objectives, self.folder)
+        return write_batch(self.state, self.campaign, self.folder)
 
     def identifiers(self) -> dict[str, str]:
         """Return the identifier of every design of the run by its key."""
@@ -462,13 +486,14 @@ class CampaignRun(Generic[D, B]):
         front = pareto_front(U)
         return [measured[i] for i in sorted(front, key=lambda i: -U[i, 0])]
 
-    def run(self, evaluate: Evaluate | None = None, *, budget: int | None = None) -> Status:
+    def run(self, executor: MakeExecutor | None = None, *, budget: int | None = None) -> Status:
         """Suggest, measure with the oracle and tell, until the budget is spent.
 
-        Before a VAE is trained, the oracle loads what it needs.
+        Before a VAE is trained, the oracle loads what it needs. Every call is leased in the ledger before it is
+        submitted; calls of an earlier process that outlive it (see `Executor.is_durable`) are collected.
 
         Args:
-            evaluate: Where the oracle runs; by default as the run was opened.
+            executor: Opens the place where the oracle runs; by default as the run was opened.
             budget: Oracle calls in all; by default the campaign's.
 
         Raises:
@@ -490,12 +515,17 @@ class CampaignRun(Generic[D, B]):
             sources = value_sources(self.campaign.task.oracle, len(self.campaign.objectives))
             self._ledger.note("sources", sources_to_json(sources))
         self._started()
-        place = evaluate or self.resources.evaluate
-        options = {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress}
-        bound = bind(place, {**options, "is_grouped": True, "pace": Pace()})
-        run(self.engine, self.state, evaluate=bound, recorder=self._ledger, progress=self.resources.progress)
+        place = executor or self.resources.executor
+        run(
+            self.engine,
+            self.state,
+            executor=place,
+            recorder=self._ledger,
+            folder=self.folder,
+            progress=self.resources.progress,
+        )
         if self.campaign.output.baseline:
-            self._run_baseline(bound)
+            self._share_baseline(place)
         return self.status()
 
     # Results.
@@ -709,7 +739,7 @@ class CampaignRun(Generic[D, B]):
         outcome = self._outcome(value)
         if candidate.status == "pending":
             return OutcomeRecorded(candidate.key, outcome, "measured", note)
-        recorded = state.outcomes.get(candidate.key, (Outcome(candidate.y, candidate.status, candidate.reason),))
+        recorded = state.outcomes.get(candidate.key, (recorded_outcome(candidate),))
         if any(_is_equal(outcome, earlier) for earlier in recorded):
             return None
         raise InvdesignError(
@@ -806,7 +836,16 @@ class CampaignRun(Generic[D, B]):
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())
 
-    def _run_baseline(self, evaluate: Evaluate) -> None:
+    def _share_baseline(self, executor: MakeExecutor) -> None:
+        """Measure the random search, or copy that of a run that differs only in what it does not depend on."""
+        folder, key = self.resources.baselines, baseline_key(self.config.config)
+        if folder is None or not key:
+            self._run_baseline(executor)
+            return
+        own = self.folder / folders.BASELINE
+        share(folder, key, own, lambda: self._run_baseline(executor), self.resources.progress)
+
+    def _run_baseline(self, executor: MakeExecutor) -> None:
         """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""
         campaign = replace(
             self.campaign,
@@ -825,7 +864,8 @@ class CampaignRun(Generic[D, B]):
             if not state.records:
                 seeds = tuple(c for c in self.state.history if c.round == 0)
                 state = start(engine, BatchSelected(seeds, RoundRecord(0)), ledger)
-            run(engine, state, evaluate=evaluate, recorder=ledger, progress=progress)
+            home = self.folder / folders.BASELINE_CALLS
+            run(engine, state, executor=executor, recorder=ledger, folder=home, progress=progress)
 
     def _baseline_history(self) -> Sequence[Candidate[D]]:
         path = self.folder / folders.BASELINE
@@ -835,7 +875,9 @@ class CampaignRun(Generic[D, B]):
             return ledger.state().history
 
 
-def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool) -> tuple[Any, Evaluate]:
+def _stored_campaign(
+    folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool
+) -> tuple[Any, MakeExecutor]:
     """Return the campaign of a run's stored configuration, and where its oracle runs.
 
     A run that is read needs no oracle: one that cannot be imported fails when it is called.
@@ -867,9 +909,10 @@ def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str], *, r
             raise
         missing = {"_target_": "invdesign.execution.unavailable.unavailable", "_partial_": True, "reason": str(error)}
         parts = make({**config.config, "oracle": missing})
-    return parts.campaign, parts.evaluate
+    return parts.campaign, parts.executor
 
 
 def _is_equal(a: Outcome, b: Outcome) -> bool:
     pairs = zip(a.y, b.y, strict=False)
-    return a.status == b.status and len(a.y) == len(b.y) and all(x == y or (x != x and y != y) for x, y in pairs)
+    is_equal = all(x == y or (x != x and y != y) for x, y in pairs)
+    return is_equal and a.status == b.status and len(a.y) == len(b.y) and a.bound == b.bound

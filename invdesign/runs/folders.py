@@ -21,10 +21,14 @@ from invdesign.io.atomic import probe, write_bytes
 
 LEDGER = "ledger.sqlite"
 BASELINE = "baseline.sqlite"
+BASELINE_CALLS = "baseline-calls"
+"""Folder of the calls of the random search that outlive their process."""
 CONFIG = "config.json"
 FINISHED = "finished.json"
 MAX_NAME = 100
 """Characters of the name of a campaign, which is the name of a folder."""
+OTHER_FILES = (".lock", ".txt")
+"""Suffixes of files that a sweep writes into the folder of a run before it starts."""
 TRACES = (FINISHED, BASELINE, "evaluated.csv", "manifest.json", "latents.safetensors")
 """Files that a run writes after its ledger."""
 
@@ -163,6 +167,20 @@ def existing(path: str | Path) -> RunFolder:
     if not runs:
         raise InvdesignError(f"{path}: expected a run folder, or a campaign's folder such as results/demo, got neither")
     return runs[-1]
+
+
+def at(path: Path) -> RunFolder:
+    """Return a run by its folder, which is made where it does not exist.
+
+    Raises:
+        InvdesignError: The folder contains something else than a run, or cannot be made.
+    """
+    if path.is_dir() and not (path / CONFIG).is_file() and any(p.suffix not in OTHER_FILES for p in path.iterdir()):
+        raise InvdesignError(
+            f"--folder {path}: expected a new folder or that of a run, got another one. Choose another"
+        )
+    probe(path)
+    return RunFolder(path, is_resumed=(path / CONFIG).is_file())
 
 
 def list_runs(folder: Path) -> list[RunFolder]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from invdesign.core import (
     FAILED,
+    Combine,
     InvdesignError,
     Objective,
     admissible_utilities,
@@ -37,11 +38,10 @@ def read_status(path: str | Path) -> Status:
         raise InvdesignError(
             f"{folder}: this run was started in Python. Use CampaignRun.open(folder, campaign).status()"
         )
-    stated = config.config.get("constraints") or {}
-    objectives = with_constrained(_objectives(config.config), [name for name in stated if stated[name] is not None])
+    objectives = objectives_of(config.config)
     summary = summarize(folder / folders.LEDGER)
     evaluated = [entry for entry in summary.entries if entry.status != "pending"]
-    best = _best(evaluated, objectives, stated, str(_setting(config, "combine", "pareto")))
+    best = _best(evaluated, objectives, _constraints(config.config), combination(config))
     text = "" if best is None else best.text.strip()
     return Status(
         config.name,
@@ -57,15 +57,26 @@ def read_status(path: str | Path) -> Status:
     )
 
 
-def _objectives(config: Mapping[str, Any]) -> list[Objective]:
+def objectives_of(config: Mapping[str, Any]) -> list[Objective]:
+    """Return the measured properties of a stored configuration: its objectives, then other constrained ones."""
     given = config.get("objectives") or {}
     named = given if isinstance(given, Mapping) else {node["name"]: node for node in given}
     fields = Objective.__dataclass_fields__
-    return [
+    objectives = [
         Objective(**{"name": name, **{k: _tuple(v) for k, v in node.items() if k in fields and v is not None}})
         for name, node in named.items()
         if node is not None
     ]
+    return list(with_constrained(objectives, list(_constraints(config))))
+
+
+def _constraints(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: limit for name, limit in (config.get("constraints") or {}).items() if limit is not None}
+
+
+def combination(config: folders.RunConfig) -> Combine:
+    """Return how a run combines several objectives."""
+    return cast(Combine, str(_setting(config, "combine", "pareto")))
 
 
 def _tuple(value: Any) -> Any:
@@ -78,7 +89,7 @@ def _setting(config: folders.RunConfig, key: str, default: Any) -> Any:
 
 
 def _best(
-    entries: list[Entry], objectives: Sequence[Objective], constraints: Mapping[str, str], combine: Any
+    entries: list[Entry], objectives: list[Objective], constraints: Mapping[str, str], combine: Combine
 ) -> Entry | None:
     missing = (float("nan"),) * len(objectives)
     Y = np.array([e.outcome.y if e.status == "measured" else missing for e in entries]).reshape(-1, len(objectives))

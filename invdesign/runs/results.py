@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic
 
 from invdesign.core import Candidate, D, DesignSpace, Objective
-from invdesign.core.capabilities import draw, label
+from invdesign.core.capabilities import draw, label, svg_uri
 
 MAX_DRAWN = 20
 
@@ -111,9 +110,7 @@ def _heading(objective: Objective) -> str:
 
 
 def _image(svg: str) -> str:
-    """Return a drawing as an image: scripts and styles of the SVG have no effect on the page."""
-    data = base64.b64encode(svg.encode()).decode("ascii")
-    return f'<img src="data:image/svg+xml;base64,{data}" style="max-height:120px;max-width:220px" alt="">'
+    return f'<img src="{svg_uri(svg)}" style="max-height:120px;max-width:220px" alt="">'
 
 
 def _html_table(headings: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import re
 from collections import Counter
@@ -11,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic
 
-from invdesign.campaign import OutcomeRecorded, State
+from invdesign.campaign import OutcomeRecorded, State, recorded_outcome
 from invdesign.core import Candidate, D, DesignSpace, InvdesignError, Objective, Outcome
 from invdesign.io.cells import plain_cell
 from invdesign.io.design_tables import TABLES, Row, measured_columns, table_rows, table_text
 from invdesign.io.measured_values import Column, MeasuredValue, is_unknown, read_column
+from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.units import conversion_factor, split_heading
 from invdesign.runs.batch_files import identifiers
 
@@ -105,7 +107,7 @@ class Designs(Generic[D]):
             text = given.strip()
             if text in self.by_key:
                 return self.by_key[text]
-            key = self._keys.get(text.upper())
+            key = self._keys.get(text.upper()) or self._labelled(text)
             if key is not None:
                 return self.by_key[key]
             if re.fullmatch(r"[Dd]\d+", text):
@@ -123,6 +125,13 @@ class Designs(Generic[D]):
                 "made in the place of a suggested one, or add designs that were measured besides"
             )
         return self.by_key[key]
+
+    def _labelled(self, text: str) -> str | None:
+        """Return the key of the design that a label in an order or on a plate names: `design-001-3f2a9c81-D0012`."""
+        match = re.fullmatch(r".*-([0-9a-f]{8})-(D\d{4,})", text)
+        key = self._keys.get(match[2]) if match else None
+        is_same = match and key and hashlib.sha256(key.encode()).hexdigest().startswith(match[1])
+        return key if is_same else None
 
 
 def read_results(
@@ -232,22 +241,26 @@ class _Given:
         Raises:
             InvdesignError: It has both all values and a failure, or an unknown status.
         """
-        y = [math.nan] * len(self.objectives)
+        values: list[MeasuredValue | None] = [None] * len(self.objectives)
         notes = [text for heading in self.roles.notes if (text := self.cell(i, heading))]
         for (heading, objective), column in zip(self.roles.values, self.columns, strict=True):
             value = column.values[i]
             if value is not None:
-                y[list(self.objectives).index(objective)] = value.value
+                values[list(self.objectives).index(objective)] = value
                 notes += _describe_inexact(value, self.cell(i, heading))
         number = self.rows[i].number
-        reason = self._failure(i, is_measured=any(map(math.isfinite, y)))
-        if not any(map(math.isfinite, y)):
-            return _Found(number, Outcome(tuple(y), "failed", reason), "; ".join(notes)) if reason else None
-        if reason and all(map(math.isfinite, y)):
+        outcome = as_outcome(values)
+        is_known = [value is not None for value in values]
+        reason = self._failure(i, is_measured=any(is_known))
+        if not any(is_known):
+            return (
+                _Found(number, replace(outcome, status="failed", reason=reason), "; ".join(notes)) if reason else None
+            )
+        if reason and all(is_known):
             raise InvdesignError(
                 f"{self.path}: row {number}: expected values or a failure, got both ({reason!r}). Leave one of them out"
             )
-        return _Found(number, Outcome(tuple(y)), "; ".join([*([reason] if reason else []), *notes]))
+        return _Found(number, outcome, "; ".join([*([reason] if reason else []), *notes]))
 
     def _failure(self, i: int, *, is_measured: bool) -> str:
         """Return why the measurement of a row failed; empty where it did not."""
@@ -315,12 +328,11 @@ class _Plan(Generic[D]):
     def _recorded(self, candidate: Candidate[D]) -> tuple[Outcome, ...]:
         if candidate.status == "pending":
             return ()
-        one = Outcome(candidate.y, candidate.status, candidate.reason)
-        return tuple(self.state.outcomes.get(candidate.key, (one,)))
+        return tuple(self.state.outcomes.get(candidate.key, (recorded_outcome(candidate),)))
 
     def _is_mean(self, candidate: Candidate[D], item: _Found) -> bool:
         """Return whether a row holds the means of what is recorded, or a value that was corrected since."""
-        known = [Outcome(candidate.y, candidate.status), *self.earlier().get(candidate.key, ())]
+        known = [recorded_outcome(candidate), *self.earlier().get(candidate.key, ())]
         is_known = any(_is_contained(item.outcome, outcome) for outcome in known)
         if is_known:
             self._note_row(candidate, item, "known")
@@ -330,12 +342,12 @@ class _Plan(Generic[D]):
         """Return the values of objectives that had none, where the others are as recorded; None where it adds none."""
         if candidate.status != "measured" or item.outcome.status != "measured":
             return None
-        y = []
-        for new, old in zip(item.outcome.y, candidate.y, strict=True):
-            if math.isfinite(new) and math.isfinite(old) and not _is_close(new, old):
+        added: list[MeasuredValue | None] = []
+        for new, old in zip(measured_values(item.outcome), candidate.y, strict=True):
+            if new is not None and math.isfinite(old) and not _is_close(new.value, old):
                 return None
-            y.append(new if not math.isfinite(old) else math.nan)
-        return replace(item, outcome=Outcome(tuple(y))) if any(map(math.isfinite, y)) else None
+            added.append(None if math.isfinite(old) else new)
+        return replace(item, outcome=as_outcome(added)) if any(added) else None
 
     def _record(self, candidate: Candidate[D], item: _Found, *, is_first: bool) -> None:
         kind = "measured" if is_first else "repeat"
@@ -542,7 +554,7 @@ def _design_of(given: _Given, i: int, designs: Designs[Any]) -> Candidate[Any]:
     return candidate
 
 
-def parse_values(words: Sequence[str], objectives: Sequence[Objective]) -> tuple[float, ...]:
+def parse_values(words: Sequence[str], objectives: Sequence[Objective]) -> Outcome:
     """Return the values of `NAME=VALUE` words, or of a single `VALUE` where there is one objective.
 
     Args:
@@ -550,16 +562,16 @@ def parse_values(words: Sequence[str], objectives: Sequence[Objective]) -> tuple
         objectives: `m` objectives.
 
     Returns:
-        `m` values, NaN for an objective without one.
+        The `m` values with their errors and bounds, NaN for an objective without one.
 
     Raises:
         InvdesignError: A name or a value is not understood.
 
     Example:
-        >>> parse_values(["logs=-3.1"], [Objective("logs"), Objective("sa")])
+        >>> parse_values(["logs=-3.1"], [Objective("logs"), Objective("sa")]).y
         (-3.1, nan)
     """
-    y = [math.nan] * len(objectives)
+    values: list[MeasuredValue | None] = [None] * len(objectives)
     names = [objective.name for objective in objectives]
     for word in words:
         name, mark, text = word.rpartition("=")
@@ -579,8 +591,8 @@ def parse_values(words: Sequence[str], objectives: Sequence[Objective]) -> tuple
             raise InvdesignError(
                 f"{word!r}: expected {name!r} in {objective.unit}, got {column.unit}. Convert the value"
             )
-        y[names.index(name)] = value.value
-    return tuple(y)
+        values[names.index(name)] = value
+    return as_outcome(values)
 
 
 def _names_objective(heading: str, objective: Objective) -> bool:
@@ -618,7 +630,8 @@ def _is_contained(new: Outcome, old: Outcome) -> bool:
     """Return whether everything that an outcome says is recorded in another one."""
     if new.status != "measured" or old.status != "measured":
         return new.status != "measured" and old.status not in ("measured", "pending")
-    return all(not math.isfinite(a) or _is_close(a, b) for a, b in zip(new.y, old.y, strict=True))
+    pairs = zip(measured_values(new), measured_values(old), strict=True)
+    return all(a is None or (b is not None and a.bound == b.bound and _is_close(a.value, b.value)) for a, b in pairs)
 
 
 def _raise_for(path: Path, problems: Sequence[str], remedy: str) -> None:

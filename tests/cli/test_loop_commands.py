@@ -85,7 +85,7 @@ def test_three_rounds_with_failures_an_analogue_a_repeat_and_a_correction(lab: L
     assert [row["id"] for row in again["designs"]] == ids and not again["is_new"]
     rows = [f"D000{i},{i / 10},," for i in range(1, 5)]
     told = lab("tell", lab.results("id,affinity [nM],failure,note", *rows, "D0005,,no signal,", "D0006,,insoluble,"))
-    assert told["recorded"] == {"measured": 4, "repeat": 0, "failed": 2} and told["open"] == 0
+    assert told["recorded"] == {"measured": 4, "repeat": 0, "failed": 2, "added": 0} and told["open"] == 0
 
     batch = lab("suggest")
     assert batch["round"] == 1 and 1 <= len(batch["designs"]) <= 5
@@ -120,7 +120,9 @@ def test_a_filled_batch_table_is_told_as_it_is_and_twice(lab: Lab) -> None:
         writer.writeheader()
         writer.writerows(rows)
     preview = lab("tell", str(table), "--dry-run")
-    assert preview["recorded"] == {"measured": 5, "repeat": 0, "failed": 1} and lab("status")["measured"] == 0
+    assert (
+        preview["recorded"] == {"measured": 5, "repeat": 0, "failed": 1, "added": 0} and lab("status")["measured"] == 0
+    )
     assert lab("tell", str(table))["measured"] == 5
     again = lab("tell", str(table))
     assert not any(again["recorded"].values()) and again["known"] == 6

@@ -1,4 +1,4 @@
-"""Composition: overrides without plus signs, nested groups, groups of the user's own, sweeps, errors with a remedy."""
+"""Composition: overrides without plus signs, nested groups, groups of the user's own, errors with a remedy."""
 
 from __future__ import annotations
 
@@ -102,16 +102,6 @@ def test_a_key_is_traced_to_its_file_and_line_or_to_the_command_line(tmp_path: P
     assert composed.where(["search", "oversample"]) == f"{file}:4"
     assert composed.where(["budget"]) == "command line (budget=9)"
     assert composed.where(["oracle", "qed", "_target_"]).endswith("conf/oracle/molecules/qed.yaml:5")
-
-
-def test_a_sweep_is_the_product_of_its_lists() -> None:
-    assert compose.sweep(["seed=0,1", "search=random,thompson", "budget=5"]) == [
-        ["seed=0", "search=random", "budget=5"],
-        ["seed=0", "search=thompson", "budget=5"],
-        ["seed=1", "search=random", "budget=5"],
-        ["seed=1", "search=thompson", "budget=5"],
-    ]
-    assert compose.sweep(["seed=range(0,3)"]) == [["seed=0"], ["seed=1"], ["seed=2"]]
 
 
 def test_the_shipped_folders_hold_what_the_wheel_ships() -> None:

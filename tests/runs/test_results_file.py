@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,8 @@ import pytest
 import toy
 
 from invdesign import CampaignRun, InvdesignError
-from invdesign.core import Objective
+from invdesign.core import Candidate, Objective, Outcome
+from invdesign.ledger import Ledger
 from invdesign.runs import latent_spaces
 from invdesign.runs.results_file import parse_values
 
@@ -177,10 +182,62 @@ def test_own_designs_are_scored_without_changing_the_run(run: CampaignRun[Any, A
     assert all(math.isfinite(c.mean[0]) and c.sd[0] > 0 and math.isfinite(c.acquisition) for c in scored)
 
 
+def test_labels_of_a_plate_map_name_designs_and_a_label_of_another_sequence_does_not(
+    run: CampaignRun[Any, Any],
+) -> None:
+    digest = hashlib.sha256(run.find("D0002").key.encode()).hexdigest()[:8]
+    run.tell_file(file_of(run, "well,id,height", f"A1,design-001-{digest}-D0002,0.5"))
+    assert run.find("D0002").y == (0.5,)
+    with pytest.raises(InvdesignError, match="expected a design that was suggested"):
+        run.tell_file(file_of(run, "well,id,height", "A1,design-001-00000000-D0003,0.5"))
+
+
+def test_deliverables_of_an_open_batch_carry_the_identifiers_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def labels(candidates: Sequence[Candidate[Any]], folder: Path) -> list[Path]:
+        (folder / "labels.txt").write_text(" ".join(c.name for c in candidates))
+        return [folder / "labels.txt"]
+
+    monkeypatch.setattr(latent_spaces, "prepare_latent_space", lambda campaign, *_: toy.RunSpace(campaign.domain))
+    campaign = toy.campaign(n_seeds=2)
+    campaign = replace(campaign, output=replace(campaign.output, deliverables={"labels": labels}))
+    with CampaignRun.open(tmp_path / "run", campaign) as run:
+        run.suggest()
+        *_, file = run.write_batch().files
+    assert file == tmp_path / "run" / "batch-000" / "labels" / "labels.txt" and file.read_text() == "D0001 D0002"
+
+
+def test_errors_and_bounds_of_a_file_are_values_of_the_run_and_of_its_ledger(run: CampaignRun[Any, Any]) -> None:
+    file = file_of(run, "id,height", "D0001,0.5 ± 0.1", "D0002,>0.9", "D0003,0.2", "D0003,0.4")
+    run.tell_file(file)
+    assert run.find("D0001").error == (0.1,) and run.find("D0002").bound == (1,)
+    assert run.find("D0003").y == pytest.approx((0.3,)) and run.find("D0003").error == pytest.approx((0.1,))
+    with Ledger.open(run.folder / "ledger.sqlite", run.campaign.domain, read_only=True) as ledger:
+        again = {c.key: c for c in (*ledger.state().history, *ledger.state().pending)}
+    for name in ("D0001", "D0002", "D0003"):
+        c = run.find(name)
+        assert (again[c.key].y, again[c.key].error, again[c.key].bound) == (c.y, c.error, c.bound)
+    with closing(sqlite3.connect(run.folder / "ledger.sqlite")) as file:
+        rows = file.execute("SELECT id, value, error, bound FROM measurements ORDER BY id, value").fetchall()
+    assert rows == [
+        ("D0001", 0.5, 0.1, None),
+        ("D0002", 0.9, None, 1),
+        ("D0003", 0.2, None, None),
+        ("D0003", 0.4, None, None),
+    ]
+    assert {row.action for row in run.tell_file(file_of(run, "id,height", "D0002,>0.9")).rows} == {"known"}
+    with pytest.raises(InvdesignError, match="D0002 is measured"):
+        run.tell_file(file_of(run, "id,height", "D0002,0.9"))
+    run.correct("D0002", 0.95)
+    assert run.find("D0002").y == (0.95,) and run.find("D0002").bound == ()
+
+
 def test_values_of_the_command_line_are_read_like_those_of_a_table() -> None:
     objectives = [Objective("logs"), Objective("ic50", unit="nM")]
-    assert parse_values(["logs=-3.1", "ic50=0,5 uM"], objectives) == (-3.1, 500.0)
-    assert parse_values(["1.5"], objectives[:1]) == (1.5,)
+    assert parse_values(["logs=-3.1", "ic50=0,5 uM"], objectives).y == (-3.1, 500.0)
+    assert parse_values(["1.5"], objectives[:1]) == Outcome((1.5,))
+    assert parse_values([">50"], objectives[:1]) == Outcome((50.0,), bound=(1,))
     for words, message in ((["lags=1"], "Did you mean logs"), (["logs=x"], "expected a number")):
         with pytest.raises(InvdesignError, match=message):
             parse_values(words, objectives)

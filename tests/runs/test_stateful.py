@@ -1,4 +1,4 @@
-"""Random sequences of the commands of the loop agree with a small model of a campaign; kills and reopenings included."""
+"""Random commands of the loop agree with a small model of a campaign; kills and reopenings included."""
 
 from __future__ import annotations
 

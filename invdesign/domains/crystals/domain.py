@@ -19,6 +19,7 @@ from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.energies import UNITS, is_open_energy
 from invdesign.domains.crystals.io import cif, files, writing
 from invdesign.domains.crystals.model import encoding, features
+from invdesign.domains.crystals.model.candidates import penalty
 from invdesign.domains.crystals.model.encoding import Vocabulary
 from invdesign.domains.crystals.model.graph import min_distance
 from invdesign.domains.crystals.mutations import replace_elements
@@ -278,6 +279,13 @@ class CrystalEncoding:
     def errors(self, designs: Sequence[Crystal]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
         return [self.vocabulary.encoding_error(design) for design in designs]
+
+    def penalties(self, designs: Sequence[Crystal]) -> Array:
+        """Return the log-odds against crystals that are nonsense [nats], see `candidates.penalty`; 0 for frameworks."""
+        if self.domain.frameworks:
+            return np.zeros(len(designs))
+        limits = self.vocabulary.min_closeness, self.vocabulary.usual_closeness
+        return np.array([penalty(d, min_closeness=limits[0], usual_closeness=limits[1]) for d in designs])
 
     def describe_alphabet(self) -> str:
         """Return the elements and the number of space groups that a model can write."""

@@ -44,6 +44,7 @@ def fragments(
     n: int = 20_000,
     seed: int = 0,
     weight_range: tuple[float, float] = (150.0, 500.0),
+    cache: str | Path | None = None,
     progress: Progress = silent,
 ) -> Corpus[str]:
     """Return the built-in corpus: distinct drug-like molecules, sampled from a fragment grammar.
@@ -54,6 +55,7 @@ def fragments(
         n: Number of molecules; the first `k` of a longer corpus are the corpus of length `k`.
         seed: Seed of the random draws.
         weight_range: Lowest and highest molecular weight [g/mol].
+        cache: Folder in which to store the corpus, so that a later command need not generate it again.
         progress: Called with ("generating", done, n).
 
     Raises:
@@ -66,6 +68,16 @@ def fragments(
     """
     if n < 1:
         raise InvdesignError(f"fragments: n must be at least 1, got {n!r}")
+    cached: Path | None = None
+    if cache is not None:
+        versions = {"rdkit": rdkit.__version__, "grammar": content_sha256(Path(grammar.__file__))}
+        cached = cache_path(cache, "fragments", {"n": n, "seed": seed, "weight_range": list(weight_range), **versions})
+    return cached_corpus(
+        cached, lambda: _generate_fragments(n, seed, weight_range, progress), to_text=str, from_text=str
+    )
+
+
+def _generate_fragments(n: int, seed: int, weight_range: tuple[float, float], progress: Progress) -> Corpus[str]:
     low, high = weight_range
     rng = random.Random(seed)
     designs: dict[str, None] = {}

@@ -65,6 +65,7 @@ class SequenceVAE(VAE):
     """
 
     is_autoregressive = True
+    spread: Tensor
 
     def __init__(
         self,
@@ -203,7 +204,7 @@ class SequenceVAE(VAE):
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
-        tables = self._place(), self._match()
+        tables = self._place(self.length), self._match(self.length)
         rows = torch.arange(n, device=z.device)
         beams = self._start_beams(z.repeat_interleave(k, dim=0))
         for step in range(self.length if n else 0):
@@ -291,20 +292,20 @@ class SequenceVAE(VAE):
         used = int((x != PAD).sum(1).max()) if len(x) else 0
         return x[:, : max(used, 1)]
 
-    def _place(self) -> Tensor:
-        """Return the matrix of every position: `length x n_read x d`; the shared dimensions come first."""
-        placed = torch.einsum("la,acd->lcd", self.spread, self.place)
-        return torch.cat([self.share.expand(self.length, -1, -1), placed], dim=2)
+    def _place(self, steps: int) -> Tensor:
+        """Return the matrix of the first positions: `steps x n_read x d`; the shared dimensions come first."""
+        placed = torch.einsum("la,acd->lcd", self.spread[:steps], self.place)
+        return torch.cat([self.share.expand(steps, -1, -1), placed], dim=2)
 
-    def _match(self) -> Tensor:
-        return torch.einsum("la,ade->lde", self.spread, self.match)
+    def _match(self, steps: int) -> Tensor:
+        return torch.einsum("la,ade->lde", self.spread[:steps], self.match)
 
     def _parts(self, x: Tensor) -> Tensor:
         """Return the term of each token in the posterior mean: `n x steps x d`."""
         embedded = self.embed(x)
         context, _ = self.read(embedded)
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
-        return torch.bmm(read.transpose(0, 1), self._place()[: x.shape[1]]).transpose(0, 1)
+        return torch.bmm(read.transpose(0, 1), self._place(x.shape[1])).transpose(0, 1)
 
     def _posterior(self, parts: Tensor) -> Normal:
         mean = (parts.sum(1) + self.center).float()
@@ -313,7 +314,7 @@ class SequenceVAE(VAE):
     def _logits(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
         written = F.pad(parts[:, :-1].cumsum(1), (0, 0, 1, 0))
         left = (z - self.center)[:, None] - written
-        matched = torch.bmm(left.transpose(0, 1), self._match()[: x.shape[1]]).transpose(0, 1)
+        matched = torch.bmm(left.transpose(0, 1), self._match(x.shape[1])).transpose(0, 1)
         before = F.pad(x[:, :-1], (1, 0), value=END)
         if self.training and self.token_dropout:
             hidden_tokens = torch.rand(before.shape, device=x.device) < self.token_dropout

@@ -158,8 +158,9 @@ def test_nothing_can_be_generated_from_nothing() -> None:
 
 def test_positions_beyond_the_anchors_lie_between_them() -> None:
     vae = SequenceVAE(12, 9, d=4, embedding=8, width=8, anchors=3, n_shared=0)
-    torch.testing.assert_close(vae._place()[2], (vae.place[0] + vae.place[1]) / 2)
-    torch.testing.assert_close(vae._place()[8], vae.place[2])
+    placed = vae._place(9)
+    torch.testing.assert_close(placed[2], (vae.place[0] + vae.place[1]) / 2)
+    torch.testing.assert_close(placed[8], vae.place[2])
 
 
 @pytest.mark.usefixtures("without_type_checks")

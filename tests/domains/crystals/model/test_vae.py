@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
+from known_crystals import binary_compounds
 from pymatgen.core import Lattice, Structure
 
 from invdesign import testing
 from invdesign.core import InvdesignError
-from invdesign.domains.crystals import Crystal, Crystals
+from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.domain import CrystalEncoding
 from invdesign.domains.crystals.model.candidates import penalty
 from invdesign.domains.crystals.model.encoding import learn, pack, unpack
@@ -21,49 +20,24 @@ from invdesign.domains.sequences import Sequences
 from invdesign.vae.training import Recipe, train
 
 
-@cache
-def small_corpus() -> tuple[Crystal, ...]:
-    """Return six compounds in each of three structures."""
-    crystals = []
-    for i, (cation, anion) in enumerate(
-        [("Na", "Cl"), ("K", "Br"), ("Mg", "O"), ("Zn", "S"), ("Li", "F"), ("Ca", "S")]
-    ):
-        a = 4.2 + 0.3 * i
-        salt = Structure.from_spacegroup("Fm-3m", Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
-        wurtzite = Structure.from_spacegroup(
-            "P6_3mc",
-            Lattice.hexagonal(a, 1.6 * a),
-            [cation, anion],
-            [[1 / 3, 2 / 3, 0], [1 / 3, 2 / 3, 0.37 + 0.01 * i]],
-        )
-        rutile = Structure.from_spacegroup(
-            "P4_2/mnm",
-            Lattice.tetragonal(a, 0.65 * a),
-            [cation, anion],
-            [[0, 0, 0], [0.3 + 0.005 * i, 0.3 + 0.005 * i, 0]],
-        )
-        crystals += [crystal_of(s) for s in (salt, wurtzite, rutile)]
-    return tuple(crystals)
-
-
 def build_model(**settings: int) -> tuple[CrystalVAE, torch.Tensor, CrystalEncoding]:
-    encoding = Crystals().fit(small_corpus())
+    encoding = Crystals().fit(binary_compounds())
     torch.manual_seed(0)
     return (
         crystal_vae(encoding, **{"d": 24, "n_graph": 8, "embedding": 24, "width": 48, **settings}),
-        encoding.encode(small_corpus()),
+        encoding.encode(binary_compounds()),
         encoding,
     )
 
 
 @pytest.mark.slow
 def test_rows_store_crystals_without_loss() -> None:
-    vocabulary = learn(small_corpus())
-    assert unpack(vocabulary, pack(vocabulary, small_corpus())) == list(small_corpus())
+    vocabulary = learn(binary_compounds())
+    assert unpack(vocabulary, pack(vocabulary, binary_compounds())) == list(binary_compounds())
 
 
 def test_the_domain_satisfies_its_contract() -> None:
-    testing.check_domain(Crystals(), small_corpus()[:6])
+    testing.check_domain(Crystals(), binary_compounds()[:6])
 
 
 def test_the_model_satisfies_its_contract() -> None:
@@ -130,7 +104,7 @@ def test_a_small_corpus_is_memorized() -> None:
         decoded = encoding.decode(vae.generate(vae.posterior(x).loc))
     is_recovered = [
         b is not None and encoding.domain.is_same(a, b) and a.formula == b.formula
-        for a, b in zip(small_corpus(), decoded, strict=True)
+        for a, b in zip(binary_compounds(), decoded, strict=True)
     ]
     assert np.mean(is_recovered) > 0.9
 
@@ -151,13 +125,13 @@ def test_a_graph_part_as_large_as_the_latent_is_rejected() -> None:
 
 
 def test_features_do_not_depend_on_the_size_of_the_cell() -> None:
-    F = Crystals().fit(small_corpus()).features(small_corpus())
+    F = Crystals().fit(binary_compounds()).features(binary_compounds())
     assert (F >= 0).all()
     assert np.allclose(F[:, :103].sum(1), F[0, :103].sum())
 
 
 def test_an_element_missing_in_the_corpus_is_named() -> None:
-    encoding = Crystals().fit(small_corpus())
+    encoding = Crystals().fit(binary_compounds())
     other = crystal_of(Structure.from_spacegroup("Fm-3m", Lattice.cubic(5), ["Cs", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]))
     assert "no Cs" in encoding.errors([other])[0]
     assert encoding.encode([other]).shape[0] == 1

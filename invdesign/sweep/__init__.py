@@ -1,0 +1,1 @@
+"""Several runs of one campaign: grids, launchers, their index, comparison and tuning."""
