@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Generic
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,13 +25,14 @@ from invdesign.core import (
     Constrained,
     D,
     Landscape,
+    Objective,
     Progress,
     first_occurrences,
     rank,
     round_seed,
     silent,
 )
-from invdesign.search.acquisition import density_alone
+from invdesign.search.acquisition import density_alone, log_pi
 from invdesign.search.mutations import MutationPolicy, ProjectToRadius
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
@@ -65,7 +67,7 @@ def ask(
         torch.manual_seed(round_seed(campaign.seed, number))
         with timer("fit"):
             model = fit_surrogates(engine, state)
-        search, gate_notes = gate_search(campaign.search, model)
+        search, gate_notes = choose_search(engine, state, model)
         excluded = {c.key for c in (*state.history, *state.pending)}
 
         def is_excluded(key: str) -> bool:
@@ -94,6 +96,32 @@ def ask(
         notes=(*model.notes, *gate_notes, *(() if candidates else (_empty_note(funnel),))),
     )
     return BatchSelected(tuple(candidates), record)
+
+
+def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> tuple[Search, tuple[str, ...]]:
+    """Return the search of this round, with remarks.
+
+    Where a batch of measured designs lies inside every window that is a goal, no design can be better: the search goes
+    on inside, by the probability of lying there and by the density of real designs.
+    """
+    campaign = engine.campaign
+    search, notes = gate_search(campaign.search, model)
+    admissible = np.isfinite(campaign.admissible_utilities(state.evaluated)).all(axis=1)
+    n_met = count_inside(campaign.objectives, [c for c, ok in zip(state.evaluated, admissible, strict=True) if ok])
+    if notes or search.acquire is None or n_met < campaign.limits.batch:
+        return search, notes
+    note = (
+        f"{n_met:,} measured designs lie inside every window: candidates are selected by the probability of "
+        "lying there and by the density of real designs"
+    )
+    return replace(search, acquire=log_pi), (note,)
+
+
+def count_inside(objectives: Sequence[Objective], measured: Sequence[Candidate[D]]) -> int:
+    """Return how many measured designs lie inside the windows of all objectives; 0 where a goal is no window."""
+    if not all(isinstance(objective.goal, tuple) for objective in objectives if objective.is_improved):
+        return 0
+    return sum(all(o.is_inside(y) for o, y in zip(objectives, c.y, strict=True)) for c in measured)
 
 
 def gate_search(search: Search, model: RoundModel) -> tuple[Search, tuple[str, ...]]:

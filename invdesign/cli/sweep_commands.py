@@ -1,4 +1,4 @@
-"""Commands on several runs of a campaign: sweeps, their state and comparison, and tuning."""
+"""Commands on several runs of a campaign: sweeps, their state and comparison, tuning, and benchmarks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from invdesign.core.errors import InvdesignError
 if TYPE_CHECKING:
     from invdesign.config.compose import Composed
     from invdesign.config.sweep_axes import Launcher
+    from invdesign.sweep.bench import Suite
     from invdesign.sweep.index import Index, Job
     from invdesign.sweep.plan import Source
     from invdesign.sweep.tuning import TunePlan
@@ -182,6 +184,53 @@ def tune(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def bench(arguments: argparse.Namespace) -> int:
+    """Run a suite of benchmarks; return 1 where an entry lacks results."""
+    from invdesign.sweep import bench as suites
+    from invdesign.sweep.launchers import default_launcher, make_launcher
+
+    suite = _chosen(suites.load_suite(arguments.suite), arguments)
+    n_parallel = _n_parallel(arguments)
+    name = default_launcher(n_parallel, len(suite.seeds))
+    launch = make_launcher(name, {} if name == "basic" else {"n_jobs": n_parallel})
+    with terminal.progress() as progress:
+        rows = suites.run_suite(
+            arguments.suite,
+            suite,
+            launch,
+            results=Path(arguments.results),
+            data=Path(arguments.data),
+            changes=arguments.overrides,
+            cache=Path(arguments.cache) if arguments.cache else None,
+            n_parallel=n_parallel,
+            progress=progress,
+        )
+    command = shlex.join(["invdesign", *sys.argv[1:]])
+    page = suites.write_table(arguments.suite, suite, rows, Path(arguments.out or arguments.results), command=command)
+    if arguments.json:
+        terminal.print_json(json.loads(page.with_suffix(".json").read_text(encoding="utf-8")))
+    else:
+        print(page.read_text(encoding="utf-8"))
+        print(page)
+    return 1 if any(row.missing for row in rows) else 0
+
+
+def _chosen(suite: Suite, arguments: argparse.Namespace) -> Suite:
+    """Return a suite with the entries and the seeds that a command names."""
+    entries = [e for e in suite.entries if not arguments.only or any(text in e.name for text in arguments.only)]
+    if not entries:
+        raise InvdesignError(
+            f"--only: expected a part of a name, got none of {', '.join(e.name for e in suite.entries)}"
+        )
+    seeds: Sequence[int] = suite.seeds
+    if arguments.seeds:
+        try:
+            seeds = [int(seed) for seed in arguments.seeds.split(",")]
+        except ValueError:
+            raise InvdesignError(f"--seeds: expected whole numbers with commas, got {arguments.seeds!r}") from None
+    return replace(suite, entries=tuple(entries), seeds=tuple(seeds))
+
+
 def _tune_plan(arguments: argparse.Namespace) -> tuple[TunePlan, Composed]:
     """Return what a command and the block `tune:` of its campaign say; the command comes first."""
     from invdesign.config import compose
@@ -247,4 +296,4 @@ def _source(arguments: argparse.Namespace) -> Source:
     return Source(arguments.campaign, tuple(arguments.config_dir), tuple(arguments.allow))
 
 
-COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {"sweep": sweep, "tune": tune}
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {"sweep": sweep, "tune": tune, "bench": bench}

@@ -55,8 +55,9 @@ def parse_space(given: Sequence[str], *, config_dirs: Sequence[str] = ()) -> lis
     """Return the dimensions of a space.
 
     Args:
-        given: `KEY=interval(low,high)`, with `log` as a third word or Hydra's `tag(log,...)`; `KEY=int(interval(low,high))`
-            for whole numbers; `KEY=range(low,high,step)`; `KEY=a,b,c`; `GROUP=glob(pattern)`.
+        given: `KEY=interval(low,high)`, with `log` as a third word or Hydra's `tag(log,...)`;
+            `KEY=int(interval(low,high))` for whole numbers; `KEY=range(low,high,step)`; `KEY=a,b,c`;
+            `GROUP=glob(pattern)`.
         config_dirs: Folders of the user's own groups.
 
     Raises:

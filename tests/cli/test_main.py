@@ -128,5 +128,14 @@ def test_every_command_has_a_description() -> None:
         "begin", "suggest", "tell", "status", "score", "reject", "abandon", "correct", "replicate", "substitute",
         "pareto",
     }  # fmt: skip
-    assert set(action.choices) == campaign | loop | {"export", "report", "options", "check-data", "completion", "sweep"}
+    assert set(action.choices) == campaign | loop | {
+        "export",
+        "report",
+        "options",
+        "check-data",
+        "completion",
+        "sweep",
+        "serve",
+        "bench",
+    }
     assert all(command.description for command in action.choices.values())
