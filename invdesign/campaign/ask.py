@@ -106,8 +106,8 @@ def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> t
     """
     campaign = engine.campaign
     search, notes = gate_search(campaign.search, model)
-    admissible = np.isfinite(campaign.admissible_utilities(state.evaluated)).all(axis=1)
-    n_met = count_inside(campaign.objectives, [c for c, ok in zip(state.evaluated, admissible, strict=True) if ok])
+    rows = np.flatnonzero(np.isfinite(campaign.admissible_utilities(state.evaluated)).all(axis=1)).tolist()
+    n_met = count_inside(campaign.objectives, [state.evaluated[row] for row in rows])
     if notes or search.acquire is None or n_met < campaign.limits.batch:
         return search, notes
     note = (

@@ -46,7 +46,7 @@ from invdesign.domains.molecules.mutations import decorate
 from invdesign.domains.sequences import Sequences, WildType
 from invdesign.domains.sequences.alphabet import letters_of
 from invdesign.domains.sequences.mutations import mutate as mutate_sequences
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 from invdesign.latent.geometry import Euclidean
 from invdesign.latent.prepare import Pretrained
 from invdesign.search.acquisition import log_ei, ucb
@@ -179,7 +179,7 @@ def measure_outcomes(name: str, acquire: Any, n_seeds: int) -> dict[str, Any]:
             seed=seed,
         )
         engine = make_engine(campaign, grid_space(), corpus)
-        state = run(engine, start(engine, initialize(engine, corpus)), evaluate=in_process)
+        state = run(engine, start(engine, initialize(engine, corpus)), executor=InProcess)
         early.append(np.mean([c.y[1] <= 0.5 for c in state.history if 0 < c.round <= 5]))
         late.append(np.mean([c.y[1] <= 0.5 for c in state.history if c.round > 5]))
         best.append(min(c.y[0] for c in state.history if c.y[1] <= 0.5) / optimum)

@@ -12,7 +12,7 @@ import toy
 
 from invdesign.campaign import run, shortlist
 from invdesign.core import Candidate, InvdesignError, Objective
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 from invdesign.search import acquisition
 
 
@@ -57,7 +57,7 @@ def test_the_search_learns_where_the_limit_is_kept(acquire: Any) -> None:
     base = toy.campaign()
     parts = constrained(search=replace(base.search, acquire=acquire), budget=45)
     engine = toy.engine(parts)
-    state = run(engine, toy.begun(engine), evaluate=in_process)
+    state = run(engine, toy.begun(engine), executor=InProcess)
     late = [c for c in state.history if c.round > 2]
     kept = [c.y[1] <= 0.5 for c in late]
     assert np.mean(kept) >= 0.9
@@ -80,6 +80,6 @@ def test_a_front_has_only_designs_that_keep_the_limits() -> None:
         budget=30,
     )
     engine = toy.engine(parts)
-    state = run(engine, toy.begun(engine), evaluate=in_process)
+    state = run(engine, toy.begun(engine), executor=InProcess)
     assert all(c.y[1] <= 0.5 for c in shortlist(engine, state))
     assert np.mean([c.y[1] <= 0.5 for c in state.history if c.round > 1]) >= 0.8
