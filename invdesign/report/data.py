@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 import numpy as np
-from scipy.stats.qmc import Sobol
 
 from invdesign.campaign import Funnel, State
 from invdesign.core import (
@@ -311,6 +310,8 @@ def _hypervolumes(data: ReportData[D], U: Array) -> Array:
     if not len(all_utilities):
         return curve
     low, high = all_utilities.min(axis=0), all_utilities.max(axis=0)
+    from scipy.stats.qmc import Sobol  # takes a second, which most commands need not spend
+
     free = Sobol(U.shape[1], scramble=False).random_base2(N_SOBOL_LOG2)  # points that no design dominates yet
     n_points = len(free)
     for row, u in enumerate((U - low) / np.where(high > low, high - low, 1)):
