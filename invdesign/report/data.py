@@ -19,11 +19,13 @@ from invdesign.core import (
     DesignSpace,
     Illustrate,
     Objective,
+    OutcomeConstraint,
     ValueKind,
     ValueSource,
+    admissible_utilities,
     capabilities,
+    improved_columns,
     pareto_front,
-    utilities,
 )
 
 N_SOBOL_LOG2 = 15
@@ -49,6 +51,8 @@ class ReportData(Generic[D]):
     """Number of measured new designs that passed every validator; None where not counted."""
     failure_counts: Mapping[str, int] = field(default_factory=dict)
     """Number of measured new designs that failed each check."""
+    constraints: Sequence[OutcomeConstraint] = ()
+    """Limits of measured properties; designs beyond them count as not measured in scores."""
     combine: Combine = "pareto"
     """How several objectives became utilities."""
     baseline: Sequence[Candidate[D]] = ()
@@ -84,7 +88,12 @@ class ReportData(Generic[D]):
     @property
     def is_pareto(self) -> bool:
         """Whether the campaign searches a Pareto front of several objectives."""
-        return len(self.objectives) > 1 and self.combine == "pareto"
+        return len(self.improved) > 1 and self.combine == "pareto"
+
+    @property
+    def improved(self) -> list[Objective]:
+        """The properties that are improved, without those that are only measured."""
+        return [self.objectives[j] for j in improved_columns(self.objectives)]
 
     @property
     def has_baseline(self) -> bool:
@@ -129,8 +138,8 @@ class ReportData(Generic[D]):
         return np.array(rows, dtype=np.float64).reshape(-1, m)
 
     def utilities(self, Y: Array) -> Array:
-        """Return the utilities of `n x m` properties: `n x m`, or `n x 1` where combined; more is better."""
-        return utilities(self.objectives, Y, combine=self.combine)
+        """Return the utilities of `n x m` properties, `n x 1` where combined; NaN where a constraint is violated."""
+        return admissible_utilities(self.objectives, self.constraints, Y, combine=self.combine)
 
     def label(self, design: D) -> str:
         """Return the name of a design for people, on one line."""
@@ -187,9 +196,9 @@ def score(data: ReportData[D]) -> Score:
     """
     if data.is_pareto:
         return Score("dominated share of the hypervolume", True)
-    if len(data.objectives) > 1:
+    if len(data.improved) > 1:
         return Score("combined utility", True)
-    objective = data.objectives[0]
+    objective = data.improved[0]
     if isinstance(objective.goal, str):
         return Score(objective.name, objective.goal == "maximize", objective.unit)
     return Score(f"distance of {objective.name} from its goal", False, objective.unit)
