@@ -14,7 +14,7 @@ from invdesign.campaign.definition import (
 )
 from invdesign.campaign.engine import Engine, make_engine
 from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
-from invdesign.campaign.interpolation import Interpolation, Step, interpolate
+from invdesign.campaign.interpolation import Crossing, Interpolation, Step, interpolate
 from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
 from invdesign.campaign.scoring import score
@@ -42,6 +42,7 @@ __all__ = [
     "CallsLeased",
     "CallsReleased",
     "Campaign",
+    "Crossing",
     "DesignsAdded",
     "Engine",
     "Filters",

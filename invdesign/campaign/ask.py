@@ -23,13 +23,14 @@ from invdesign.core import (
     Constrained,
     D,
     Landscape,
+    Objective,
     Progress,
     first_occurrences,
     rank,
     round_seed,
     silent,
 )
-from invdesign.search.acquisition import density_alone
+from invdesign.search.acquisition import density_alone, log_pi
 from invdesign.search.mutations import MutationPolicy, ProjectToRadius
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
@@ -69,7 +70,7 @@ def ask(
         torch.manual_seed(round_seed(campaign.seed, number, stream))
         with timer("fit"):
             model = fit_surrogates(engine, state)
-        search, gate_notes = gate_search(campaign.search, model)
+        search, gate_notes = choose_search(engine, state, model)
         excluded = {c.key for c in (*state.history, *state.pending)}
 
         def is_excluded(key: str) -> bool:
@@ -104,6 +105,31 @@ def _extend(earlier: RoundRecord, record: RoundRecord) -> RoundRecord:
     seconds = {name: earlier.seconds.get(name, 0.0) + record.seconds.get(name, 0.0) for name in names}
     notes = tuple(dict.fromkeys((*earlier.notes, *record.notes)))
     return replace(record, funnel=earlier.funnel + record.funnel, seconds=seconds, notes=notes)
+
+
+def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> tuple[Search, tuple[str, ...]]:
+    """Return the search of this round, with remarks.
+
+    Where a batch of measured designs lies inside every window that is a goal, no design can be better: the search goes
+    on inside, by the probability of lying there and by the density of real designs.
+    """
+    campaign = engine.campaign
+    search, notes = gate_search(campaign.search, model)
+    n_met = count_inside(campaign.objectives, [c for c in state.evaluated if c.status == "measured"])
+    if notes or search.acquire is None or n_met < campaign.limits.batch:
+        return search, notes
+    note = (
+        f"{n_met:,} measured designs lie inside every window: candidates are selected by the probability of "
+        "lying there and by the density of real designs"
+    )
+    return replace(search, acquire=log_pi), (note,)
+
+
+def count_inside(objectives: Sequence[Objective], measured: Sequence[Candidate[D]]) -> int:
+    """Return how many measured designs lie inside the windows of all objectives; 0 where a goal is no window."""
+    if not all(isinstance(objective.goal, tuple) for objective in objectives):
+        return 0
+    return sum(all(o.is_inside(y) for o, y in zip(objectives, c.y, strict=True)) for c in measured)
 
 
 def gate_search(search: Search, model: RoundModel) -> tuple[Search, tuple[str, ...]]:

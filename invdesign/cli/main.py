@@ -19,7 +19,7 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
-SWEEP_COMMANDS = ("sweep",)
+SWEEP_COMMANDS = ("sweep", "tune", "bench")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -74,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     _add_interpolate(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
+    _add_tune(commands)
+    _add_bench(commands)
     _add_loop_commands(commands)
     _add_options(commands)
     _add_check_data(commands)
@@ -160,6 +162,47 @@ def _add_sweep(commands: Any) -> None:
     sweep.add_argument("--out", metavar="FOLDER", help="where report and tables are written (default: the sweep)")
     _add_launcher(sweep)
     sweep.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def _add_tune(commands: Any) -> None:
+    tune = _campaign_command(
+        commands, "tune", "search for better settings of a campaign, and compare them with its own"
+    )
+    tune.add_argument(
+        "--space",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="a setting to search: KEY=interval(0.1,10,log), KEY=interval(1,20), KEY=a,b,c (default: its block tune:)",
+    )
+    tune.add_argument(
+        "--stage", choices=("search", "vae"), help="runs of the campaign (default), or the training of its VAE"
+    )
+    tune.add_argument(
+        "--objective", metavar="NAME,...", help="auc (default), best, candidates, validity, novelty, diversity, seconds"
+    )
+    tune.add_argument("--trials", type=int, metavar="N", help="settings to try (default 40)")
+    tune.add_argument("--seeds", type=int, metavar="N", help="seeds of each trial (default 2)")
+    tune.add_argument("--held-out", type=int, metavar="N", help="seeds of the comparison at the end (default 8)")
+    tune.add_argument("--jobs", type=int, metavar="N", help="trials at a time (default: one for each core)")
+    tune.add_argument("--no-prune", action="store_true", help="run every trial to its end")
+
+
+def _add_bench(commands: Any) -> None:
+    about = "run a suite of benchmarks, and write its figures beside published ones"
+    bench = commands.add_parser("bench", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES)
+    bench.add_argument("suite", choices=("crystals", "molecules", "sequences"))
+    bench.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to all campaigns of the suite")
+    bench.add_argument("--data", default=".", metavar="FOLDER", help="where data files are (default: here)")
+    bench.add_argument("--only", action="append", default=[], metavar="TEXT", help="entries whose name contains this")
+    bench.add_argument("--seeds", metavar="N,N,...", help="other seeds than those of the suite")
+    bench.add_argument("--out", metavar="FOLDER", help="where SUITE.md and SUITE.json are written (default: --results)")
+    bench.add_argument("--results", default="results", metavar="FOLDER", help="where runs are kept (default results)")
+    bench.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one for each core)")
+    bench.add_argument(
+        "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
+    )
+    bench.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
 def _add_launcher(command: argparse.ArgumentParser) -> None:
@@ -316,10 +359,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     if strange:
         top.error(f"unrecognized arguments: {' '.join(strange)}")
     if hasattr(arguments, "overrides"):
-        if arguments.campaign is None and late and not _is_override(late[0]):
+        has_campaign = hasattr(arguments, "campaign")
+        if has_campaign and arguments.campaign is None and late and not _is_override(late[0]):
             arguments.campaign = late.pop(0)
         arguments.overrides = [*arguments.overrides, *late]
-        if arguments.campaign and _is_override(arguments.campaign):
+        if has_campaign and arguments.campaign and _is_override(arguments.campaign):
             arguments.overrides.insert(0, arguments.campaign)
             arguments.campaign = None
     if arguments.command is None and not arguments.version:

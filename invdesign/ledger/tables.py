@@ -25,6 +25,7 @@ from invdesign.campaign.state import (
     RoundRecord,
 )
 from invdesign.core import Candidate, Check, D, DesignSpace, Outcome
+from invdesign.core.capabilities import own_text_reader
 from invdesign.io.json_values import from_plain, to_plain
 from invdesign.ledger.tensors import tensor_from_text, tensor_to_text
 
@@ -52,8 +53,12 @@ CREATE TABLE leases (
     event INTEGER NOT NULL, place INTEGER NOT NULL, call TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
     executor TEXT NOT NULL, PRIMARY KEY (event, place)) WITHOUT ROWID;
 CREATE INDEX outcomes_of_a_design ON outcomes (id, event);
+CREATE INDEX texts_of_a_design ON designs (id, event);
 CREATE VIEW measurements AS
-    SELECT o.id, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
+    SELECT o.id, (
+            SELECT design FROM designs AS made WHERE made.id = o.id AND made.event <= o.event
+            ORDER BY made.event DESC LIMIT 1
+        ) AS design, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
         NOT EXISTS (
             SELECT 1 FROM outcomes AS later
             WHERE later.id = o.id AND later.event > o.event AND later.kind IN ('correction', 'substitute')
@@ -208,7 +213,7 @@ def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
             raise ValueError(f"expected an outcome of a known kind, got {kind!r}")
         y, error, bound = _values(rows.measured_values)
         outcome = Outcome(y, status, reason, _read(seconds), error, bound)
-        made = next(_candidates(domain, rows, ()), None)
+        made = next(_candidates(domain, rows, ())) if rows.designs else None
         return OutcomeRecorded(key, outcome, kind, note, made)
     if rows.kind == "lease":
         (executor,) = {row[4] for row in rows.leases}
@@ -333,13 +338,14 @@ def _candidates(domain: DesignSpace[D], rows: EventRows, given: Rows) -> Iterato
     predictions = _by_place(rows.predictions)
     values = _by_place(rows.measured_values) if given else {}
     outcomes = {row[0]: row for row in given}
+    read_design = own_text_reader(domain)
     for place, _, key, design, name, number, origin, acquisition, log_density, percentile, text in rows.designs:
         content = json.loads(text)
         predicted, measured = predictions.get(place, ()), values.get(place, ())
         y, error, bound = _values(measured)
         *_, status, reason, _, _ = outcomes.get(place, ("pending", "", 0.0, ""))
         yield Candidate(
-            design=domain.from_text(design),
+            design=read_design(design),
             key=key,
             z=tensor_from_text(content["z"]),
             round=number,

@@ -95,11 +95,10 @@ class Comparison:
         self.objectives = tuple(objectives)
         self.runs = tuple(runs)
         self.combine = combine
-        data: ReportData[Any] = ReportData(
-            name, _NoDomain(), objectives, State(), combine=combine, reference=_extremes(objectives, runs, combine)
-        )
+        none = np.zeros((0, len(objectives)))
+        everything = np.concatenate([none, *(part for run in runs for part in (run.given, run.Y))])
+        data = _data(objectives, everything, combine)
         self.score: Score = score(data)
-        self.is_pareto = data.is_pareto
         self.curves = [best_so_far(data, np.concatenate([run.given, run.Y]))[len(run.given) :] for run in runs]
         self.settings: dict[str, list[int]] = {}
         for i, run in enumerate(self.runs):
@@ -133,10 +132,7 @@ class Comparison:
         d = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys(), key=str)])
         if label == reference:
             return Difference(0.0, math.nan, math.nan, len(d), "reference")
-        if not len(d):
-            return Difference(math.nan, math.nan, math.nan, 0, "too few seeds")
-        low, high = bootstrap_interval(d)
-        return Difference(float(d.mean()), low, high, len(d), _verdict(low, high, metric))
+        return paired_difference(d, metric)
 
     def importance(self, metric: str = "auc") -> list[Importance]:
         """Return the share of the variance that each varied setting explains, corrected for noise (epsilon squared).
@@ -206,16 +202,33 @@ def _row(run: RunResult, curve: Array) -> dict[str, Any]:
     }
 
 
-def _extremes(objectives: Sequence[Objective], runs: Sequence[RunResult], combine: Combine) -> Array:
-    """Return the measured properties that span the box of all utilities."""
-    none = np.zeros((0, len(objectives)))
-    Y = np.concatenate([none, *(part for run in runs for part in (run.given, run.Y))])
-    Y = Y[np.isfinite(Y).all(axis=1)]
-    if not len(Y):
-        return none
-    U = utilities(objectives, Y, combine=combine)
-    corners: Array = Y[np.unique([*U.argmin(axis=0), *U.argmax(axis=0)])]
-    return corners
+def best_curve(objectives: Sequence[Objective], Y: Array, *, combine: Combine, box: Array) -> Array:
+    """Return the best score after each row of `n x m` properties (see `report.data.best_so_far`).
+
+    Args:
+        objectives: `m` objectives.
+        Y: Properties in the order of measurement, NaN where not measured.
+        combine: How several objectives become utilities.
+        box: `k x m` measured properties that span the box of hypervolumes.
+    """
+    return best_so_far(_data(objectives, box, combine), Y)
+
+
+def _data(objectives: Sequence[Objective], box: Array, combine: Combine) -> ReportData[Any]:
+    """Return the data of a report with nothing but objectives and the measurements that span the box of utilities."""
+    box = box[np.isfinite(box).all(axis=1)]
+    if len(box):
+        U = utilities(objectives, box, combine=combine)
+        box = box[np.unique([*U.argmin(axis=0), *U.argmax(axis=0)])]
+    return ReportData("", _NoDomain(), objectives, State(), combine=combine, reference=box)
+
+
+def paired_difference(d: Array, metric: Metric) -> Difference:
+    """Return the mean of paired differences with its interval, and what it shows."""
+    if not len(d):
+        return Difference(math.nan, math.nan, math.nan, 0, "too few seeds")
+    low, high = bootstrap_interval(d)
+    return Difference(float(d.mean()), low, high, len(d), _verdict(low, high, metric))
 
 
 def bootstrap_interval(d: Array) -> tuple[float, float]:

@@ -454,7 +454,7 @@ class CampaignRun(Generic[D, B]):
 
     def write_batch(self) -> BatchFiles:
         """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
-        return write_batch(self.state, self.campaign.domain, self.campaign.objectives, self.folder)
+        return write_batch(self.state, self.campaign, self.folder)
 
     def identifiers(self) -> dict[str, str]:
         """Return the identifier of every design of the run by its key."""

@@ -365,6 +365,31 @@ def log_ei(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionF
     )
 
 
+def log_pi(landscape: Landscape, *, density_weight: float = 1.0, margin: float = 0.05) -> AcquisitionFunction:
+    """Return the log-probability that a design is as good as the best measured one, or nearly so.
+
+    Among designs that are all good enough (a window that many designs meet) it prefers the sure and the plausible ones.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        density_weight: Number of nats that one standard deviation of log-density is worth.
+        margin: Standard deviations of the measured utilities below the best one that count as good.
+
+    References:
+        Kushner, A New Method of Locating the Maximum Point of an Arbitrary Multipeak Curve in the Presence of Noise
+        (1964), doi:10.1115/1.3653121.
+    """
+    weights = draw_weights(landscape.U)
+    spread = scalar_spread(landscape.U, weights)
+    return Pointwise(
+        landscape.model,
+        lambda mean, sd, best: torch.special.log_ndtr((mean - best + margin * spread) / sd),
+        weights=weights,
+        best=(landscape.U * weights).sum(1).max(),
+        location_bonus=build_location_bonus(landscape, density_weight, unit=1.0),
+    )
+
+
 def ucb(
     landscape: Landscape, *, beta: float | tuple[float, float] = 4.0, density_weight: float = 0.0
 ) -> AcquisitionFunction:

@@ -91,14 +91,14 @@ def write_results(index: Index, *, reference: str = "", out: Path | None = None)
 def _result(index: Index, job: Job, objectives: Sequence[Objective]) -> RunResult:
     folder = index.folder_of(job)
     summary = json.loads((folder / folders.FINISHED).read_text(encoding="utf-8"))
-    entries = [entry for entry in summarize(folder / folders.LEDGER).entries if entry.status != "pending"]
+    given, Y = read_properties(folder, len(objectives))
     figures = {"candidates": len(summary["shortlist"]), "seconds": job.seconds, **summary.get("quality", {})}
     return RunResult(
         job.folder_name,
         job.setting,
         job.seed,
-        _properties([entry for entry in entries if entry.origin != GIVEN], len(objectives)),
-        _properties([entry for entry in entries if entry.origin == GIVEN], len(objectives)),
+        Y,
+        given,
         figures,
         _shortlist(folder, summary["shortlist"]),
     )
@@ -111,6 +111,18 @@ def _shortlist(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[dict[str
     if len(texts) != len(rows):
         return [dict(row) for row in rows]
     return [{**row, "text": text} for row, text in zip(rows, texts, strict=True)]
+
+
+def read_properties(folder: Path, m: int) -> tuple[Array, Array]:
+    """Return the `k x m` properties that were known before the first oracle call of a run, and `n x m` of its calls.
+
+    Raises:
+        InvdesignError: The run has no ledger, or it cannot be read.
+    """
+    entries = [entry for entry in summarize(folder / folders.LEDGER).entries if entry.status != "pending"]
+    is_given = [entry.origin == GIVEN for entry in entries]
+    Y = _properties(entries, m)
+    return Y[is_given], Y[np.logical_not(is_given)]
 
 
 def _properties(entries: Sequence[Entry], m: int) -> Array:

@@ -29,6 +29,7 @@ from invdesign.campaign import (
     tell,
     validate_candidates,
 )
+from invdesign.campaign.ask import count_inside
 from invdesign.core import Check, Corpus, InvdesignError, Objective, Outcome, pareto_front, rank
 from invdesign.latent.training_keys import TrainingKeys
 
@@ -207,6 +208,24 @@ def test_two_objectives_end_in_a_front() -> None:
     U = campaign.utilities(state.history)
     assert len(pareto_front(U)) > 1
     assert rank(U)[0] in pareto_front(U)
+
+
+def test_a_search_whose_window_many_designs_meet_goes_on_among_plausible_ones_inside() -> None:
+    window = Objective("height", goal=(0.25, 0.6))
+    engine = toy.engine(toy.campaign(objectives=[window], n_seeds=30, batch=5))
+    measured = [
+        dataclasses.replace(c, y=(float(toy.bump([c.design])[0]),), status="measured")
+        for c in toy.begun(engine).pending
+    ]
+    assert count_inside([window], measured) >= 5
+    state = dataclasses.replace(toy.begun(engine), pending=tuple(measured))
+    batch = ask(engine, state)
+    assert "lie inside every window" in batch.record.notes[-1]
+    inside = [window.is_inside(float(toy.bump([c.design])[0])) for c in batch.candidates]
+    assert sum(inside) >= 4
+    known = [c.log_density for c in measured if window.is_inside(c.y[0])]
+    assert np.mean([c.log_density for c in batch.candidates]) > np.mean(known)
+    assert count_inside([Objective("height")], measured) == 0
 
 
 def test_several_regions_share_the_batch_and_start_apart() -> None:

@@ -131,6 +131,10 @@ class Molecules:
         """Return the design itself."""
         return design
 
+    def from_own_text(self, text: str) -> str:
+        """Return the text itself: a design is its canonical SMILES."""
+        return text
+
     def from_text(self, text: str) -> str:
         """Return the design that any SMILES or CXSMILES describes.
 

@@ -187,6 +187,10 @@ class Sequences:
         """Return the design itself."""
         return design
 
+    def from_own_text(self, text: str) -> str:
+        """Return the text itself: a design is its letters."""
+        return text
+
     def from_text(self, text: str) -> str:
         """Return the design of a text: its letters, or mutations of the wild type such as `A108D;V11L`.
 
