@@ -217,7 +217,7 @@ class _Region(Generic[D, B]):
         return _Selection(self.index, pool, rows, [origins[pool.source[i]] for i in rows], values)
 
     def _n_proposals(self) -> int:
-        """Return for how many designs there are proposals: one design of an asynchronous search has those of a batch."""
+        """Return for how many designs there are proposals: in an asynchronous search one has those of a batch."""
         limits = self.engine.campaign.limits
         n_batch = limits.batch // max(1, len(self.state.regions)) if limits.n_in_flight and self.n else 0
         return max(self.n, n_batch)

@@ -331,9 +331,7 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
             selected = tuple(new.key if key == event.key else key for key in selected)
     changed = tuple(history) if is_of_history else state.history
     leases = _without(state.leases, [event.key for event in events])
-    return replace(
-        state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases, selected=selected
-    )
+    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases, selected=selected)
 
 
 def recorded_outcome(candidate: Candidate[Any]) -> Outcome:

@@ -107,12 +107,14 @@ def _import(name: str) -> Any:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise InvdesignError(f"{name}: cannot be imported ({error}). Put it into a module on the Python path") from error
+        raise InvdesignError(
+            f"{name}: cannot be imported ({error}). Put it into a module on the Python path"
+        ) from error
     return found
 
 
 def _refusal(value: Any, what: str) -> InvdesignError:
     return InvdesignError(
-        f"executor: expected an oracle and a domain that another process can import by name, got {what}. Move it into a "
-        "module, give it plain settings, or choose executor=process_pool"
+        f"executor: expected an oracle and a domain that another process can import by name, got {what}. Move it into "
+        "a module, give it plain settings, or choose executor=process_pool"
     )

@@ -21,7 +21,7 @@ class Clock:
 
 
 class Simulated:
-    """Workers whose calls take simulated time: the oracle answers at once, and the clock goes on to the end of the call.
+    """Workers whose calls take simulated time: an oracle answers at once, and the clock goes on to the end of its call.
 
     Args:
         setup: The oracle.

@@ -1,4 +1,4 @@
-"""The worker of `slurm_array`: measures the designs of one job of an array, and writes each outcome when it is known."""
+"""The worker of `slurm_array`: measures the designs of one job of an array, and writes each outcome at once."""
 
 from __future__ import annotations
 

@@ -77,8 +77,8 @@ def note(designs, folder):
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a stub of Slurm on the path, and return the folder of its state."""
+def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Put a stub of Slurm on the path; the value is the folder of its state."""
     programs, state = tmp_path / "bin", tmp_path / "slurm"
     programs.mkdir()
     state.mkdir()
@@ -89,7 +89,8 @@ def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("STUB_SLURM", str(state))
-    return state
+    yield state
+    (state / "stop").touch()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """A scheduler in one file for tests: `sbatch`, `squeue` and `scancel`, and what runs the jobs of an array.
 
-Called by a link of one of these names. Its state is in the folder $STUB_SLURM: a file a job of an array, with its state.
-A file `preempt-I` there stops job I when it runs and queues it again; `lose-I` stops it for good.
+Called by one of these names. Its state is in the folder $STUB_SLURM: a file a job of an array, with its state.
+A file `preempt-I` there stops job I when it runs and queues it again; `lose-I` stops it for good, and `stop` ends
+all jobs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-STATE = Path(os.environ["STUB_SLURM"])
+STATE = Path(os.environ.get("STUB_SLURM", ""))
 WORKERS = 2
 
 
@@ -50,6 +51,10 @@ def run(number: str, script: str, output: str) -> None:
     waiting = sorted(path.name.partition("_")[2] for path in STATE.glob(f"{number}_*"))
     running: dict[str, subprocess.Popen[bytes]] = {}
     while waiting or running:
+        if (STATE / "stop").exists():
+            for process in running.values():
+                os.killpg(process.pid, signal.SIGKILL)
+            return
         while waiting and len(running) < WORKERS:
             i = waiting.pop(0)
             (STATE / f"{number}_{i}").write_text("RUNNING")

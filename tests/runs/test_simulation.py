@@ -75,7 +75,9 @@ class Plan:
         draw = random.Random(f"{self.seed} {design}")
         seconds = draw.lognormvariate(0.0, 1.0)
         if draw.random() < self.p_failure:
-            return seconds, Outcome((float("nan"),), draw.choice(("failed", "timeout", "crashed", "invalid")), "unlucky")
+            return seconds, Outcome(
+                (float("nan"),), draw.choice(("failed", "timeout", "crashed", "invalid")), "unlucky"
+            )
         return seconds, Outcome((float(design[0] * 100 + design[1]),), seconds=seconds)
 
 
