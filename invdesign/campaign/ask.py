@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from invdesign.campaign.batch_conditions import BatchConditions, Taken, nearest_measured
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, describe_refused, join_pools
 from invdesign.campaign.regions import members
@@ -34,7 +36,7 @@ from invdesign.search.acquisition import density_alone, log_pi
 from invdesign.search.mutations import MutationPolicy, ProjectToRadius
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
-from invdesign.search.select import merit, select
+from invdesign.search.select import CHUNK, merit, select
 
 N_ELITES = 100
 """Designs of the highest acquisition around which the next generation is proposed."""
@@ -77,13 +79,15 @@ def ask(
             return key in excluded or key in engine.excluded
 
         selections: list[_Selection[D]] = []
+        taken = [Taken(c.design, c.parents) for c in state.open]
         shares = _shares(n, state)
         for index, share in enumerate(shares):
             if len(shares) > 1:
                 progress(f"round {number}: proposing in trust regions", index, len(shares))
-            region = _Region(engine, state, model, search, index, share, timer)
+            region = _Region(engine, state, model, search, index, share, timer, taken)
             selection = region.select(is_excluded)
             selections.append(selection)
+            taken = [*taken, *selection.taken(engine, state)]
             excluded.update(selection.pool.keys[i] for i in selection.rows)
         with timer("predict"):
             candidates = _candidates(engine, state, model, selections, number)
@@ -115,7 +119,8 @@ def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> t
     """
     campaign = engine.campaign
     search, notes = gate_search(campaign.search, model)
-    n_met = count_inside(campaign.objectives, [c for c in state.evaluated if c.status == "measured"])
+    rows = np.flatnonzero(np.isfinite(campaign.admissible_utilities(state.evaluated)).all(axis=1)).tolist()
+    n_met = count_inside(campaign.objectives, [state.evaluated[row] for row in rows])
     if notes or search.acquire is None or n_met < campaign.limits.batch:
         return search, notes
     note = (
@@ -127,7 +132,7 @@ def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> t
 
 def count_inside(objectives: Sequence[Objective], measured: Sequence[Candidate[D]]) -> int:
     """Return how many measured designs lie inside the windows of all objectives; 0 where a goal is no window."""
-    if not all(isinstance(objective.goal, tuple) for objective in objectives):
+    if not all(isinstance(objective.goal, tuple) for objective in objectives if objective.is_improved):
         return 0
     return sum(all(o.is_inside(y) for o, y in zip(objectives, c.y, strict=True)) for c in measured)
 
@@ -169,6 +174,11 @@ class _Selection(Generic[D]):
     def funnel(self) -> Funnel:
         return replace(self.pool.funnel, selected=len(self.rows))
 
+    def taken(self, engine: Engine[D, B], state: State[D]) -> list[Taken[D]]:
+        """Return the selected designs with their parents."""
+        parents = nearest_measured(engine, state, self.pool.proposals[self.rows])
+        return [Taken(self.pool.designs[i], keys) for i, keys in zip(self.rows, parents, strict=True)]
+
 
 class _Region(Generic[D, B]):
     """Proposals, pool and selection of one trust region."""
@@ -182,8 +192,11 @@ class _Region(Generic[D, B]):
         index: int,
         n: int,
         timer: _Timer,
+        taken: Sequence[Taken[D]],
     ) -> None:
+        self.taken = taken
         self.engine, self.state, self.search, self.index, self.n, self.timer = engine, state, search, index, n, timer
+        self.limit_feasibility = model.limit_feasibility
         self.landscape = region_landscape(engine, state, model, index)
         policy = engine.campaign.mutations
         self.nearby = _Nearby.of(engine, state, policy, index) if policy else None
@@ -251,24 +264,61 @@ class _Region(Generic[D, B]):
 
     def _pick(self, pool: Pool[D]) -> tuple[list[int], list[float]]:
         """Return the rows of the pool to measure, and their acquisition values; in order of proposal without one."""
+        batch = BatchConditions(self.engine, self.state, pool, self.taken)
         n = min(self.n, len(pool))
-        if n == 0 or self.landscape is None or self.search.acquire is None:
-            return list(range(n)), [math.nan] * n
+        landscape, acquire = self.landscape, self.search.acquire
+        if n == 0 or landscape is None or acquire is None:
+            rows = batch.first(n)
+            return rows, [math.nan] * len(rows)
+        left = self._probably_admissible(pool, n)
+        left = left[batch.restrict(left.tolist(), lambda: merit(acquire(landscape), pool.X[left]), n)]
+        rows, values = [], []
+        while len(rows) < n:
+            # Further passes are made only where conditions left too few of the points that were considered jointly.
+            left = left[torch.from_numpy(batch.is_open[left.numpy()])]
+            picked, value = self._select(pool, left, n - len(rows), batch)
+            rows += picked
+            values += value
+            if not picked or not batch.is_limited:
+                break
+        return rows, values
+
+    def _select(
+        self, pool: Pool[D], left: Tensor, n: int, batch: BatchConditions[D, B]
+    ) -> tuple[list[int], list[float]]:
+        """Return `n` of some rows of the pool, selected jointly, and their acquisition values."""
+        assert self.landscape is not None
         policy = self.engine.campaign.mutations
 
         def is_apart(i: int, j: int) -> bool:
-            return policy is None or policy.distance(pool.designs[i], pool.designs[j]) >= policy.min_distance
+            first, second = pool.designs[left[i]], pool.designs[left[j]]
+            return policy is None or policy.distance(first, second) >= policy.min_distance
+
+        def close(i: int) -> Tensor:
+            batch.add(int(left[i]))
+            return ~torch.from_numpy(batch.is_open[left.numpy()])
 
         rows, values = select(
             self.landscape,
-            pool.X,
+            pool.X[left],
             n,
             acquire=self.search.acquire,
             shortlist=self.search.shortlist,
             min_distance=self.search.min_distance,
             is_apart=is_apart if policy and policy.min_distance > 0 else None,
+            close=close if batch.is_limited else None,
         )
-        return rows.tolist(), values.tolist()
+        return left[rows].tolist(), values.tolist()
+
+    @torch.no_grad()
+    def _probably_admissible(self, pool: Pool[D], n: int) -> Tensor:
+        """Return the rows of the pool that probably keep the outcome constraints, at least the `n` most probable."""
+        if self.limit_feasibility is None:
+            return torch.arange(len(pool))
+        log_probability = torch.cat([self.limit_feasibility(rows) for rows in torch.split(pool.X, CHUNK)])
+        is_left = log_probability.exp() >= self.engine.campaign.filters.min_feasibility
+        is_left[log_probability.argsort(descending=True)[:n]] = True
+        return is_left.nonzero()[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,7 +400,7 @@ def _candidates(
     candidates: list[Candidate[D]] = []
     for selection in selections:
         pool = selection.pool
-        parents = _parents(engine, state, pool.proposals[selection.rows])
+        parents = nearest_measured(engine, state, pool.proposals[selection.rows])
         for i, origin, value, keys in zip(selection.rows, selection.origins, selection.values, parents, strict=True):
             row = len(candidates)
             candidates.append(
@@ -372,15 +422,6 @@ def _candidates(
                 )
             )
     return candidates
-
-
-def _parents(engine: Engine[D, B], state: State[D], proposals: Tensor) -> list[tuple[str, ...]]:
-    """Return the key of the measured design nearest to each proposal."""
-    measured = [c for c in state.history if c.status == "measured" and c.is_placed]
-    if not measured or not len(proposals):
-        return [()] * len(proposals)
-    distances = engine.latent_space.geometry.distance(proposals, torch.stack([c.z for c in measured]))
-    return [(measured[int(i)].key,) for i in distances.argmin(1)]
 
 
 def _shares(n: int, state: State[Any]) -> list[int]:

@@ -34,6 +34,7 @@ from invdesign.core import (
     MakeExecutor,
     OracleSetup,
     Progress,
+    improved_columns,
     rank,
     round_seed,
     silent,
@@ -161,7 +162,7 @@ def finetune_latent_space(
     assert campaign.finetuning.finetune is not None
     history = [c for c in state.history if c.is_placed]
     designs = [c.design for c in history]
-    U = campaign.utilities(history)
+    U = campaign.constrained_utilities(history)
     merit = U[:, 0]
     if U.shape[1] > 1:
         merit = np.full(len(designs), np.nan)
@@ -272,12 +273,13 @@ class _ProgressLine:
 def _best(engine: Engine[Any, Any], candidates: Sequence[Candidate[Any]]) -> tuple[float, float]:
     """Return the best utility of the first objective or the combination, and the property that it belongs to."""
     campaign = engine.campaign
-    U = campaign.utilities(candidates)
+    U = campaign.admissible_utilities(candidates)
     if not np.isfinite(U[:, 0]).any():
         return math.nan, math.nan
     row = int(np.nanargmax(U[:, 0]))
     utility = float(U[row, 0])
-    return utility, candidates[row].y[0] if U.shape[1] == len(campaign.objectives) else utility
+    improved = improved_columns(campaign.objectives)
+    return utility, candidates[row].y[improved[0]] if U.shape[1] == len(improved) else utility
 
 
 def format_duration(seconds: float) -> str:
