@@ -17,6 +17,8 @@ import torch
 
 from invdesign.campaign import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     Funnel,
     OutcomeRecorded,
     Region,
@@ -77,6 +79,12 @@ REGIONS = (Region(replace(TrustRegion(), length=0.4), "SEED", 0, n_failures=2), 
 FIRST_END = RoundEnded(REGIONS, RoundRecord(0, best=math.nan, lengths=(0.4, 0.8), is_improved=()))
 EVENTS = (SEEDS, FIRST_END, batch())
 STATE: State[str] = reduce(apply, EVENTS, State())
+LEASES = (
+    CallsLeased((("C00001", "ALPHA"), ("C00002", "BETA"), ("C00003", "Γ-END")), "process_pool"),
+    CallsReleased(("BETA", "Γ-END"), "its process ended"),
+    CallsLeased((("C00004", "BETA"),), "slurm_array"),
+)
+"""Events of ledgers from version 4 on."""
 LATER = (
     OutcomeRecorded("ALPHA", Outcome((100.0, 1 / 3), seconds=0.25)),
     OutcomeRecorded("ALPHA", Outcome((1.0, 0.5)), "correction", "wrong dilution"),
@@ -94,16 +102,16 @@ LATER = (
 )
 
 
-def golden_state() -> State[str]:
-    """Return the state that every golden ledger describes."""
-    return reduce(apply, (*EVENTS, *LATER), State())
+def golden_state(version: int) -> State[str]:
+    """Return the state that the golden ledger of a version describes."""
+    return reduce(apply, (*EVENTS, *(LEASES if version >= 4 else ()), *LATER), State())
 
 
 def main(path: Path) -> None:
     """Write the ledger."""
     names = ("activity", "selectivity")
     with Ledger.open(path, WORDS, objectives=names, save_latent_space=lambda _, folder: folder.mkdir()) as ledger:
-        for event in (*EVENTS, *LATER):
+        for event in (*EVENTS, *LEASES, *LATER):
             if isinstance(event, Retrained):
                 ledger.on_retrain(replace(event, folder=""), None)
             else:

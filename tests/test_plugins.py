@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from known_crystals import crystal, structure
 from paths import SHARED
 
 from invdesign import testing
+from invdesign.campaign.oracle_calls import measure
 from invdesign.config import compose, instantiate
-from invdesign.core import InvdesignError
+from invdesign.core import InvdesignError, OracleSetup
 from invdesign.domains.molecules.oracles import tpsa
 
 pytestmark = pytest.mark.slow
@@ -335,5 +337,6 @@ def test_every_vae_keeps_its_contract(choice: str) -> None:
 
 @pytest.mark.parametrize("choice", choices("executor"))
 def test_every_executor_yields_the_outcome_of_every_design(choice: str) -> None:
-    outcomes = dict(part("executor", choice)(tpsa, DESIGNS[:2]))
+    with closing(part("executor", choice)(OracleSetup(tpsa, 1))) as executor:
+        outcomes = dict(pair for group in measure(executor, DESIGNS[:2]) for pair in group)
     assert {i: o.y for i, o in outcomes.items()} == {i: (float(y),) for i, y in enumerate(tpsa(DESIGNS[:2]))}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from toy_grid import Grid, Point
 
 from invdesign.campaign import (
     Campaign,
@@ -24,7 +26,7 @@ from invdesign.campaign import (
     make_engine,
     start,
 )
-from invdesign.core import Array, Corpus, EncodingShape, Objective
+from invdesign.core import Array, Call, Corpus, EncodingShape, MakeExecutor, Objective, OracleSetup, Outcome
 from invdesign.latent.geometry import Euclidean
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.search import acquisition, sampling
@@ -32,33 +34,7 @@ from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import exact_gp
 
-Point = tuple[int, ...]
 SCALE = 10.0
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Points of Z^d; a point more than 30 steps from the origin is no design."""
-
-    name: str = "grid"
-
-    def key(self, design: Point) -> str:
-        return ",".join(map(str, design))
-
-    def to_text(self, design: Point) -> str:
-        return self.key(design)
-
-    def from_text(self, text: str) -> Point:
-        return tuple(int(word) for word in text.split(","))
-
-    def settings(self) -> dict[str, Any]:
-        return {}
-
-    def fit(self, designs: Sequence[Point]) -> GridEncoding:
-        return GridEncoding()
-
-    def restore(self, state: Mapping[str, Any]) -> GridEncoding:
-        return GridEncoding()
 
 
 @dataclass(frozen=True)
@@ -178,3 +154,39 @@ def engine(parts: Campaign[Any, Any], known: Corpus[Point] | None = None) -> Eng
 def begun(bound: Engine[Point, torch.Tensor], recorder: Any = None) -> State[Point]:
     """Return the state after the seed designs were drawn."""
     return start(bound, initialize(bound, corpus()), recorder)
+
+
+Evaluation = Callable[[Any, Sequence[Any]], Iterator[tuple[int, Outcome]]]
+
+
+class Evaluator:
+    """An executor that runs a generator of `(position, outcome)` over the submitted designs, one outcome a poll."""
+
+    name, is_durable, capacity = "evaluator", False, None
+
+    def __init__(self, setup: OracleSetup, *, evaluation: Evaluation) -> None:
+        self.setup, self.evaluation = setup, evaluation
+        self.finished: list[Iterator[tuple[str, Outcome]]] = []
+
+    def submit(self, calls: Sequence[Call[Any]]) -> None:
+        outcomes = self.evaluation(self.setup.oracle, [call.design for call in calls])
+        self.finished.append((calls[i].id, outcome) for i, outcome in outcomes)
+
+    def poll(self, seconds: float) -> list[tuple[str, Outcome]]:
+        while self.finished:
+            found = next(self.finished[0], None)
+            if found is not None:
+                return [found]
+            self.finished.pop(0)
+        return []
+
+    def cancel(self, ids: Collection[str]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def executor(evaluation: Evaluation) -> MakeExecutor:
+    """Return what opens an executor that runs a generator."""
+    return partial(Evaluator, evaluation=evaluation)

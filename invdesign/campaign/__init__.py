@@ -12,16 +12,20 @@ from invdesign.campaign.definition import (
     Surrogates,
     Task,
 )
+from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
 from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
-from invdesign.campaign.interpolation import Interpolation, Step, interpolate
+from invdesign.campaign.interpolation import Crossing, Interpolation, Step, interpolate
 from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
 from invdesign.campaign.scoring import score
 from invdesign.campaign.shortlist import count_failures, rank_shortlist, shortlist, validate_candidates
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     DesignsAdded,
+    Lease,
     OutcomeRecorded,
     Recorder,
     Region,
@@ -36,13 +40,18 @@ from invdesign.campaign.tell import tell
 
 __all__ = [
     "BatchSelected",
+    "CallsLeased",
+    "CallsReleased",
     "Campaign",
+    "Crossing",
     "DesignsAdded",
+    "Diversity",
     "Engine",
     "Filters",
     "Finetuning",
     "Funnel",
     "Interpolation",
+    "Lease",
     "Limits",
     "OutcomeRecorded",
     "Output",

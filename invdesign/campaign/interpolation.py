@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Generic
 
@@ -11,13 +12,26 @@ import torch
 from torch import Tensor
 
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.oracle_calls import measure
 from invdesign.campaign.pool import run_checks
 from invdesign.campaign.round_model import predict
-from invdesign.campaign.tell import outcome_groups
-from invdesign.core import B, Candidate, D, Evaluate, InvdesignError, first_occurrences, round_seed
+from invdesign.core import (
+    B,
+    Candidate,
+    D,
+    Executor,
+    InvdesignError,
+    MakeExecutor,
+    OracleSetup,
+    round_seed,
+)
 from invdesign.search.paths import Shape, path
 from invdesign.surrogate import fit_robustly
 
+PARTS = 32
+"""Points between two steps that a bisection may look at."""
+TOLERANCE = 0.01
+"""Share of a target value within which a property has it."""
 N_TYPICAL = 500
 """Draws from the aggregate posterior whose log-densities set the scale of a density-weighted path."""
 
@@ -45,18 +59,35 @@ class Step(Generic[D]):
     """Whether an earlier step found the same design."""
 
 
+@dataclass(frozen=True)
+class Crossing:
+    """Where a property passes a value between two neighbouring steps, without a design that has it."""
+
+    before: int
+    """Number of the last step on the side of the start."""
+    after: int
+    """Number of the first step on the other side."""
+    nearest: int
+    """Number of the step whose property is nearest to the value."""
+    difference: float
+    """Its property minus the value."""
+
+
 @dataclass(frozen=True, eq=False)
 class Interpolation(Generic[D]):
     """A path between two designs."""
 
     steps: tuple[Step[D], ...]
-    """Steps from the first design to the last one, or to where the target value was reached."""
+    """Steps from the first design to the last one, or to where the target value was reached or passed. Steps of a
+    bisection lie closer together."""
     shape: Shape
     """Shape of the path."""
     until: float | None = None
     """Target value of the first objective, if any."""
     met: int | None = None
-    """Number of the step that reached or crossed it; None where none did."""
+    """Number of the step that has it, within `TOLERANCE`; None where none does."""
+    crossing: Crossing | None = None
+    """Where the property passes the target value, if no step has it."""
     notes: tuple[str, ...] = ()
     """Remarks for people."""
 
@@ -74,7 +105,7 @@ def interpolate(
     shape: Shape = "density",
     n: int = 11,
     history: Sequence[Candidate[D]] = (),
-    evaluate: Evaluate | None = None,
+    executor: MakeExecutor | None = None,
     until: float | None = None,
 ) -> Interpolation[D]:
     """Return the designs on a path through latent space from one design to another.
@@ -89,10 +120,10 @@ def interpolate(
         n: Points on it, both ends included.
         history: Measured designs, with their latents in this latent space; the surrogate is fitted on them. What was
             measured of a design on the path is used and costs no call.
-        evaluate: Runs the oracle; None to measure nothing.
-        until: A value of the first objective: the path ends at the first step whose property reaches it or lies on the
-            other side of it than the start. Designs are then measured one after another, and later ones are not.
-            Without an oracle the prediction counts.
+        executor: Opens the place where the oracle runs; None to measure nothing.
+        until: A value of the first objective: the path ends at the first step whose property has it. Where the property
+            passes it between two steps, the path between them is bisected, down to a 32nd of a step. Designs are then
+            measured one after another, and later ones are not. Without an oracle the prediction counts.
 
     Raises:
         InvdesignError: Both ends are the same design, or `until` is given where no property is known.
@@ -104,55 +135,184 @@ def interpolate(
             f"interpolate: expected two different designs, got {domain.key(first)} twice. Give another one"
         )
     ends = latent_space.encode([first, last])
-    points = path(ends[0], ends[1], n, shape=shape, density=latent_space.log_density, typical=_typical(engine))
-    decoded = latent_space.decode(points)
-    designs = [first, *decoded[1:-1], last]
-    keys = ["" if design is None else domain.key(design) for design in designs]
-    rows = [i for i in first_occurrences(keys) if keys[i]]
-    candidates = _candidates(engine, [designs[i] for i in rows])
-    candidates, fit_notes = _predict(engine, candidates, history)
-    measured = {c.key: c for c in history if c.status == "measured"}
-    found = {c.key: replace(c, y=measured[c.key].y, status="measured") if c.key in measured else c for c in candidates}
-    if until is not None and evaluate is None and not any(math.isfinite(_value(c)) for c in found.values()):
+    n_points = (n - 1) * PARTS + 1 if until is not None else n
+    points = path(ends[0], ends[1], n_points, shape=shape, density=latent_space.log_density, typical=_typical(engine))
+    predict_all, fit_notes = _fit(engine, history)
+    line = _Line(engine, points, predict_all, {c.key: c for c in history if c.status == "measured"})
+    rows = list(range(0, n_points, PARTS if until is not None else 1))
+    line.decode(rows, first=first, last=last)
+    if until is not None and executor is None and not any(math.isfinite(line.value(row)) for row in rows):
         raise InvdesignError(
             "interpolate: expected a property along the path for the target value, got none. Measure with the oracle "
             "(--measure), or give measured designs (--run, or seeds=<domain>/table with the objectives' columns)"
         )
-    met = _measure(engine, keys, found, evaluate, until)
-    notes = _end_notes(engine, designs, decoded)
-    if until is not None and met is None:
+    task = engine.campaign.task
+    setup = OracleSetup(task.oracle, len(task.objectives), domain)
+    with nullcontext() if executor is None else closing(executor(setup)) as opened:
+        line.executor = opened
+        if until is None:
+            line.measure(rows)
+            return Interpolation(line.steps(rows), shape, notes=(*line.end_notes, *fit_notes))
+        goal = _Goal(until)
+        rows, met, crossed = _follow(line, rows, goal)
+    crossing = None if crossed is None else _crossing(line, rows, crossed, until)
+    number = None if met is None else rows.index(met)
+    notes = list(line.end_notes)
+    if met is None and crossing is None:
         notes.append(f"no step of the path reaches {engine.campaign.objectives[0].name} {until:g}")
-    n_steps = n if met is None else met + 1
-    steps = _steps(engine, points, decoded, keys[:n_steps], found)
-    return Interpolation(steps, shape, until, met, (*notes, *fit_notes))
+    return Interpolation(line.steps(rows), shape, until, number, crossing, (*notes, *fit_notes))
 
 
-def _steps(
-    engine: Engine[D, B],
-    points: Tensor,
-    decoded: Sequence[D | None],
-    keys: Sequence[str],
-    found: dict[str, Candidate[D]],
-) -> tuple[Step[D], ...]:
-    latent_space = engine.latent_space
-    log_density = latent_space.log_density(points).detach()
-    rows = [i for i, design in enumerate(decoded) if design is not None]
-    percentile = torch.zeros(len(points), dtype=torch.float64)
-    designs = [design for design in decoded if design is not None]
-    percentile[rows] = latent_space.percentile(latent_space.plausibility(designs, points[rows]))
-    return tuple(
-        Step(
-            i,
-            i / (len(points) - 1),
-            points[i],
-            float(log_density[i]),
-            float(percentile[i]),
-            found.get(key),
-            float((found[key].z - points[i]).norm()) if key else math.nan,
-            bool(key) and key in keys[:i],
+@dataclass
+class _Goal:
+    """A value of a property, and on which side of it the path starts."""
+
+    value: float
+    start: float = math.nan
+
+    def is_met(self, y: float) -> bool:
+        """Return whether a property has the value; for a value of 0, the property at the start is the scale."""
+        return abs(y - self.value) <= TOLERANCE * abs(self.value or self.start)
+
+    def is_passed(self, y: float) -> bool:
+        """Return whether a property lies on the other side than the start."""
+        return (y - self.value) * (self.start - self.value) < 0
+
+
+def _follow(
+    line: _Line[D, Any], rows: Sequence[int], goal: _Goal
+) -> tuple[list[int], int | None, tuple[int, int] | None]:
+    """Measure points one after another until one has the value of the goal; bisect where they pass it.
+
+    Returns:
+        The points that were measured, the one that has the value, and the two between which it is passed.
+    """
+    before = rows[0]
+    for number, row in enumerate(rows):
+        line.measure([row])
+        y = line.value(row)
+        if math.isnan(y):
+            continue
+        goal.start = y if math.isnan(goal.start) else goal.start
+        if goal.is_met(y):
+            return list(rows[: number + 1]), row, None
+        if goal.is_passed(y):
+            between, met, crossed = _bisect(line, before, row, goal)
+            return sorted({*rows[: number + 1], *between}), met, crossed if met is None else None
+        before = row
+    return list(rows), None, None
+
+
+def _bisect(line: _Line[D, Any], low: int, high: int, goal: _Goal) -> tuple[list[int], int | None, tuple[int, int]]:
+    """Return the points measured between two, the one that has the value of the goal, and the narrowest pair around it.
+
+    Points without a value are passed over.
+    """
+    tried: list[int] = []
+    while True:
+        left = [row for row in range(low + 1, high) if row not in tried]
+        if not left:
+            return tried, None, (low, high)
+        row = min(left, key=lambda r: abs(r - (low + high) / 2))
+        tried.append(row)
+        line.decode([row])
+        line.measure([row])
+        y = line.value(row)
+        if math.isnan(y):
+            continue
+        if goal.is_met(y):
+            return tried, row, (low, high)
+        low, high = (low, row) if goal.is_passed(y) else (row, high)
+
+
+def _crossing(line: _Line[D, Any], rows: Sequence[int], crossed: tuple[int, int], until: float) -> Crossing:
+    low, high = (rows.index(row) for row in crossed)
+    known = [i for i, row in enumerate(rows) if math.isfinite(line.value(row))]
+    nearest = min(known, key=lambda i: abs(line.value(rows[i]) - until))
+    return Crossing(low, high, nearest, line.value(rows[nearest]) - until)
+
+
+class _Line(Generic[D, B]):
+    """Points of a path with the designs that they decode to, as far as they were looked at."""
+
+    def __init__(
+        self,
+        engine: Engine[D, B],
+        points: Tensor,
+        predict_all: Callable[[list[Candidate[D]]], list[Candidate[D]]],
+        measured: Mapping[str, Candidate[D]],
+    ) -> None:
+        self.engine = engine
+        self.points = points
+        self.executor: Executor | None = None
+        self.end_notes: list[str] = []
+        self._predict_all = predict_all
+        self._measured = measured
+        self._decoded: dict[int, D | None] = {}
+        self._keys: dict[int, str] = {}
+        self._found: dict[str, Candidate[D]] = {}
+
+    def decode(self, rows: Sequence[int], *, first: D | None = None, last: D | None = None) -> None:
+        """Decode points; the given designs stand at the ends of the path."""
+        domain = self.engine.latent_space.domain
+        decoded = self.engine.latent_space.decode(self.points[list(rows)])
+        self._decoded |= dict(zip(rows, decoded, strict=True))
+        designs: list[D | None] = list(decoded)
+        if first is not None and last is not None:
+            designs = [first, *decoded[1:-1], last]
+            self.end_notes = _end_notes(self.engine, designs, decoded)
+        self._keys |= {
+            row: "" if design is None else domain.key(design) for row, design in zip(rows, designs, strict=True)
+        }
+        new = {key: design for row, design in zip(rows, designs, strict=True) if (key := self._keys[row])}
+        candidates = _candidates(self.engine, [d for key, d in new.items() if key not in self._found])
+        for c in self._predict_all(candidates):
+            known = self._measured.get(c.key)
+            self._found[c.key] = c if known is None else replace(c, y=known.y, status="measured")
+
+    def measure(self, rows: Sequence[int]) -> None:
+        """Measure the designs of points that were not measured."""
+        keys = dict.fromkeys(self._keys[row] for row in rows)
+        waiting = [self._found[key] for key in keys if key and self._found[key].status == "pending"]
+        if self.executor is None or not waiting:
+            return
+        for group in measure(self.executor, [c.design for c in waiting]):
+            for index, outcome in group:
+                self._found[waiting[index].key] = waiting[index].with_outcome(outcome)
+
+    def value(self, row: int) -> float:
+        """Return the first objective of a point as measured, or as predicted; NaN without a design."""
+        key = self._keys[row]
+        if not key:
+            return math.nan
+        c = self._found[key]
+        known = c.mean if c.status == "pending" else c.y
+        return known[0] if known else math.nan
+
+    def steps(self, rows: Sequence[int]) -> tuple[Step[D], ...]:
+        """Return points as steps."""
+        latent_space = self.engine.latent_space
+        points = self.points[list(rows)]
+        log_density = latent_space.log_density(points).detach()
+        decoded = [self._decoded[row] for row in rows]
+        placed = [i for i, design in enumerate(decoded) if design is not None]
+        percentile = torch.zeros(len(points), dtype=torch.float64)
+        designs = [design for design in decoded if design is not None]
+        percentile[placed] = latent_space.percentile(latent_space.plausibility(designs, points[placed]))
+        keys = [self._keys[row] for row in rows]
+        return tuple(
+            Step(
+                i,
+                rows[i] / (len(self.points) - 1),
+                points[i],
+                float(log_density[i]),
+                float(percentile[i]),
+                self._found.get(key),
+                float((self._found[key].z - points[i]).norm()) if key else math.nan,
+                bool(key) and key in keys[:i],
+            )
+            for i, key in enumerate(keys)
         )
-        for i, key in enumerate(keys)
-    )
 
 
 def _typical(engine: Engine[D, B]) -> Tensor:
@@ -195,56 +355,28 @@ def _candidates(engine: Engine[D, B], designs: Sequence[Any]) -> list[Candidate[
     ]
 
 
-def _predict(
-    engine: Engine[D, B], candidates: list[Candidate[D]], history: Sequence[Candidate[D]]
-) -> tuple[list[Candidate[D]], tuple[str, ...]]:
-    """Return the candidates with predicted mean and standard deviation of all properties, and notes of the fit.
+def _fit(
+    engine: Engine[D, B], history: Sequence[Candidate[D]]
+) -> tuple[Callable[[list[Candidate[D]]], list[Candidate[D]]], tuple[str, ...]]:
+    """Return what adds predicted mean and standard deviation of all properties to candidates, and notes of the fit.
 
     The surrogate is fitted on the properties themselves: the utility of a target value does not say on which side of it
     a design lies.
     """
     measured = engine.informative([c for c in history if c.status == "measured"])
     if not measured:
-        return candidates, ()
+        return list, ()
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     fitted = fit_robustly(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
-    if fitted.model is None:
-        return candidates, (f"no predictions: {'; '.join(fitted.notes)}",)
-    mean, sd = predict(fitted.model, engine.inputs(candidates))
-    predicted = [
-        replace(c, mean=tuple(m), sd=tuple(s)) for c, m, s in zip(candidates, mean.tolist(), sd.tolist(), strict=True)
-    ]
-    return predicted, fitted.notes
+    model = fitted.model
+    if model is None:
+        return list, (f"no predictions: {'; '.join(fitted.notes)}",)
 
+    def predict_all(candidates: list[Candidate[D]]) -> list[Candidate[D]]:
+        if not candidates:
+            return []
+        mean, sd = predict(model, engine.inputs(candidates))
+        pairs = zip(candidates, mean.tolist(), sd.tolist(), strict=True)
+        return [replace(c, mean=tuple(m), sd=tuple(s)) for c, m, s in pairs]
 
-def _measure(
-    engine: Engine[D, B],
-    keys: Sequence[str],
-    found: dict[str, Candidate[D]],
-    evaluate: Evaluate | None,
-    until: float | None,
-) -> int | None:
-    """Write measurements into `found`; return the number of the step that reaches the target, if one does."""
-    turns = [list(range(len(keys)))] if until is None else [[i] for i in range(len(keys))]
-    start = math.nan
-    for turn in turns:
-        distinct = dict.fromkeys(keys[i] for i in turn)
-        waiting = [found[key] for key in distinct if key and found[key].status == "pending"]
-        if evaluate is not None and waiting:
-            for group in outcome_groups(evaluate(engine.campaign.task.oracle, [c.design for c in waiting])):
-                for index, outcome in group:
-                    found[waiting[index].key] = waiting[index].with_outcome(outcome)
-        if until is None or not keys[turn[0]]:
-            continue
-        value = _value(found[keys[turn[0]]])
-        start = value if math.isnan(start) else start
-        if (value - until) * (start - until) <= 0:
-            return turn[0]
-    return None
-
-
-def _value(candidate: Candidate[Any]) -> float:
-    """Return the first objective as measured; as predicted where it was not measured."""
-    if candidate.status == "pending":
-        return candidate.mean[0] if candidate.mean else math.nan
-    return candidate.y[0] if candidate.y else math.nan
+    return predict_all, fitted.notes

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,29 +16,25 @@ from torch import Tensor
 
 from invdesign.campaign.ask import ask
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.failures import stop_on_failure_rate
+from invdesign.campaign.oracle_calls import OracleCalls
 from invdesign.campaign.pool import describe_refused
 from invdesign.campaign.regions import end_round
 from invdesign.campaign.state import (
     BatchSelected,
-    OutcomeRecorded,
     Recorder,
     Retrained,
     State,
     apply,
-    apply_outcomes,
 )
-from invdesign.campaign.tell import outcome_groups
 from invdesign.core import (
-    FAILED,
-    GIVEN,
     B,
     Candidate,
     D,
-    Evaluate,
-    InvdesignError,
-    Outcome,
+    MakeExecutor,
+    OracleSetup,
     Progress,
-    Status,
+    improved_columns,
     rank,
     round_seed,
     silent,
@@ -46,20 +42,15 @@ from invdesign.core import (
 from invdesign.latent.space import LatentSpace
 
 logger = logging.getLogger(__name__)
-MIN_CALLS_TO_STOP = 20
-"""Oracle calls before the failure rate can stop a campaign."""
-MAX_ERRORS = 3
-"""Errors in a row that stop a campaign which measures one design at a time."""
-ERRORS: tuple[Status, ...] = ("failed", "timeout", "crashed")
-"""Statuses of calls that ended without an answer; a value that is not finite is an answer."""
 
 
 def run(
     engine: Engine[D, B],
     state: State[D],
     *,
-    evaluate: Evaluate,
+    executor: MakeExecutor,
     recorder: Recorder | None = None,
+    folder: Path | None = None,
     progress: Progress = silent,
 ) -> State[D]:
     """Ask, measure and tell until the budget is spent.
@@ -67,8 +58,9 @@ def run(
     Args:
         engine: The campaign bound to its latent space.
         state: Where to continue; for a new campaign `apply(State(), initialize(engine, corpus))`.
-        evaluate: Runs the oracle; yields `(index, outcome)` as calls finish.
+        executor: Opens the place where the oracle runs.
         recorder: Records each event before the next step is taken.
+        folder: Folder of the run, for executors whose calls outlive this process.
         progress: Called with `(stage, done, total)`.
 
     Returns:
@@ -78,18 +70,36 @@ def run(
         InvdesignError: No call of a batch returns a value, or calls fail more often than
             `limits.max_failure_rate`.
     """
+    campaign = engine.campaign
+    setup = OracleSetup(campaign.task.oracle, len(campaign.objectives), campaign.domain, folder)
+    with closing(executor(setup)) as opened:
+        line = _ProgressLine(engine, progress)
+        calls = OracleCalls(engine, opened, recorder, line.report)
+        return _run(engine, calls.resume(state), calls, line, recorder)
+
+
+def _run(
+    engine: Engine[D, B], state: State[D], calls: OracleCalls[D, B], line: _ProgressLine, recorder: Recorder | None
+) -> State[D]:
     limits = engine.campaign.limits
-    line = _ProgressLine(engine)
     while True:
-        if state.open:
-            state = _measure(engine, state, evaluate, recorder, line, progress)
-        if state.pending:
-            state = close_round(engine, state, recorder)
-            _stop_on_failures(engine, state)
-        engine, state = finetune_if_due(engine, state, recorder)
-        if state.n_calls >= limits.budget or _is_empty(engine, state):
+        line.start(state)
+        state = calls.measure(state, max_open=_max_open(engine, state))
+        if _is_round_over(engine, state):
+            state = close_round(engine, state, recorder, allow_open=True)
+            stop_on_failure_rate(limits, state)
+        if not state.open:
+            engine, state = finetune_if_due(engine, state, recorder)
+        if _is_spent(engine, state) and not state.open:
             return state
-        batch = ask(engine, state, progress=progress)
+        n = (limits.n_in_flight or limits.batch) - calls.count_running(state)
+        if _is_spent(engine, state) or n <= 0:
+            continue
+        batch = ask(engine, state, n=n, progress=line.progress)
+        if not batch.candidates and state.open:
+            # Nothing new is found for what is known: the next outcome may change that.
+            state = calls.measure(state, max_open=max(0, calls.count_running(state) - 1))
+            continue
         if recorder:
             recorder.on_batch(batch)
         state = apply(state, batch)
@@ -98,45 +108,24 @@ def run(
             _warn_of_screens(state)
 
 
-def _measure(
-    engine: Engine[D, B],
-    state: State[D],
-    evaluate: Evaluate,
-    recorder: Recorder | None,
-    line: _ProgressLine,
-    progress: Progress,
-) -> State[D]:
-    """Return the state after the open designs were measured.
+def _max_open(engine: Engine[Any, Any], state: State[Any]) -> int:
+    """Return how many designs may wait for their outcome when the next one is proposed.
 
-    Failed calls are recorded once the oracle has returned an answer for another design of the batch. Without any, the
-    oracle is at fault and not the designs: nothing is recorded, and the designs stay open.
-
-    Raises:
-        InvdesignError: No call of the batch returned an answer.
+    None may in a synchronous search, at the end of the budget, and before the latent space is fine-tuned.
     """
-    waiting = state.open
-    answers = ("measured", "invalid") if _has_measured_call(state) else ("measured",)
-    has_answer = any(c.status in answers for c in state.pending)
-    n_done, n_failed = state.n_calls - len(waiting), _trailing_errors(state)
-    held: list[OutcomeRecorded[D]] = []
-    line.start(state)
-    for group in outcome_groups(evaluate(engine.campaign.task.oracle, [c.design for c in waiting])):
-        held += [OutcomeRecorded(waiting[index].key, outcome) for index, outcome in group]
-        n_done += len(group)
-        has_answer = has_answer or any(outcome.status in answers for _, outcome in group)
-        if has_answer:
-            state, held = _record(state, held, recorder), []
-        progress(line.text(state, n_done), n_done, engine.campaign.limits.budget)
-    if held:
-        _stop_on_failed_batch(engine, [event.outcome for event in held], n_failed)
-        state = _record(state, held, recorder)
-    return state
+    is_drained = _is_spent(engine, state) or _is_finetuning_turn(engine, state)
+    return 0 if is_drained else max(0, engine.campaign.limits.n_in_flight - 1)
 
 
-def _record(state: State[D], events: list[OutcomeRecorded[D]], recorder: Recorder | None) -> State[D]:
-    if recorder:
-        recorder.on_outcomes(events)
-    return apply_outcomes(state, events)
+def _is_round_over(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether the designs of a round are measured; in an asynchronous search as many as a batch has.
+
+    The first proposal of an asynchronous search ends the round of the seed designs.
+    """
+    n_evaluated = len(state.pending) - len(state.open)
+    if not state.open or not engine.campaign.limits.n_in_flight:
+        return bool(state.pending) and not state.open
+    return n_evaluated >= engine.campaign.limits.batch or (state.round == 0 and n_evaluated > 0)
 
 
 def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | None = None) -> State[D]:
@@ -153,9 +142,11 @@ def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | No
     return close_round(engine, state, recorder)
 
 
-def close_round(engine: Engine[D, B], state: State[D], recorder: Recorder | None = None) -> State[D]:
-    """Return the state after a round whose designs are all measured; one with pending designs is returned as it is."""
-    if state.open:
+def close_round(
+    engine: Engine[D, B], state: State[D], recorder: Recorder | None = None, *, allow_open: bool = False
+) -> State[D]:
+    """Return the state after a round; one with open designs is returned as it is, unless that is allowed."""
+    if state.open and not allow_open:
         return state
     event = end_round(engine, state)
     if recorder:
@@ -171,7 +162,7 @@ def finetune_latent_space(
     assert campaign.finetuning.finetune is not None
     history = [c for c in state.history if c.is_placed]
     designs = [c.design for c in history]
-    U = campaign.utilities(history)
+    U = campaign.constrained_utilities(history)
     merit = U[:, 0]
     if U.shape[1] > 1:
         merit = np.full(len(designs), np.nan)
@@ -200,9 +191,19 @@ def finetune_if_due(
 
 def _is_finetuning_due(engine: Engine[Any, Any], state: State[Any]) -> bool:
     """Return whether the VAE is to be fine-tuned now: once after every `finetune_every` rounds, also when resumed."""
+    return state.round > 0 and _is_finetuning_turn(engine, state) and not state.records[-1].is_finetuned
+
+
+def _is_finetuning_turn(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether the VAE is fine-tuned after the round."""
     finetuning = engine.campaign.finetuning
-    is_turn = finetuning.finetune is not None and finetuning.finetune_every > 0 and state.round > 0
-    return is_turn and state.round % finetuning.finetune_every == 0 and not state.records[-1].is_finetuned
+    is_wanted = finetuning.finetune is not None and finetuning.finetune_every > 0
+    return is_wanted and state.round % finetuning.finetune_every == 0
+
+
+def _is_spent(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether no further design is proposed."""
+    return state.n_calls >= engine.campaign.limits.budget or _is_empty(engine, state)
 
 
 def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:
@@ -210,38 +211,6 @@ def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:
     limit = engine.campaign.limits.max_empty_rounds
     last = state.records[-limit:]
     return len(last) == limit and all(r.round > 0 and r.funnel.selected == 0 for r in last)
-
-
-def _has_measured_call(state: State[Any]) -> bool:
-    return any(c.status == "measured" and c.origin != GIVEN for c in (*state.history, *state.pending))
-
-
-def _trailing_errors(state: State[Any]) -> int:
-    """Return how many of the last calls of ended rounds ended in an error, without an answer between them."""
-    calls = takewhile(lambda c: c.status in ERRORS, reversed(state.history))
-    return sum(1 for _ in calls)
-
-
-def _stop_on_failed_batch(engine: Engine[Any, Any], outcomes: Sequence[Outcome], n_before: int) -> None:
-    """Stop where no call of a batch returned an answer, unless failures are to be recorded however many they are.
-
-    A single design may be one that cannot be measured: it stops the campaign as the `MAX_ERRORS`-th error in a row.
-
-    Raises:
-        InvdesignError: The oracle is at fault.
-    """
-    n = len(outcomes)
-    is_error = all(outcome.status in ERRORS for outcome in outcomes)
-    is_single = n == 1 and (n_before + 1 < MAX_ERRORS if is_error else True)
-    if engine.campaign.limits.max_failure_rate >= 1 or is_single:
-        return
-    reason, count = Counter(outcome.reason or outcome.status for outcome in outcomes).most_common(1)[0]
-    more = f" ({count} of {n} for this reason)" if count < n else ""
-    raise InvdesignError(
-        f"oracle: none of the {n} call{'s' * (n > 1)} of this batch returned a value: {reason}{more}. They are not "
-        "counted. Correct the oracle and run the same command again: it measures these designs again. Where the "
-        "designs are at fault, record them as failed: max_failure_rate=1 --accept-changes"
-    )
 
 
 def _warn_of_screens(state: State[Any]) -> None:
@@ -257,24 +226,12 @@ def _warn_of_screens(state: State[Any]) -> None:
     )
 
 
-def _stop_on_failures(engine: Engine[Any, Any], state: State[Any]) -> None:
-    failed = [c for c in state.history if c.status in FAILED]
-    n_calls = sum(c.origin != GIVEN for c in state.history)
-    limit = engine.campaign.limits.max_failure_rate
-    if n_calls >= MIN_CALLS_TO_STOP and len(failed) > limit * n_calls:
-        raise InvdesignError(
-            f"oracle: expected at most max_failure_rate={limit} of the calls to fail, got {len(failed)} of {n_calls}; "
-            f"the last reason was: {failed[-1].reason or failed[-1].status}. Correct the oracle or raise "
-            "max_failure_rate, "
-            "and run the same command again: no measurement is lost"
-        )
-
-
 @dataclass
 class _ProgressLine:
     """Text of a progress line: round, calls, best value and its gain, time left."""
 
     engine: Engine[Any, Any]
+    progress: Progress
     started: float = field(default_factory=time.monotonic)
     first_calls: int | None = None
     before: tuple[float, float] = (math.nan, math.nan)
@@ -282,6 +239,10 @@ class _ProgressLine:
     def start(self, state: State[Any]) -> None:
         """Take the best utility and property of the ended rounds, which the open round does not change."""
         self.before = _best(self.engine, state.history)
+
+    def report(self, message: str, state: State[Any], n_done: int) -> None:
+        """Report a message, or where the campaign is."""
+        self.progress(message or self.text(state, n_done), n_done, self.engine.campaign.limits.budget)
 
     def text(self, state: State[Any], n_done: int) -> str:
         limits = self.engine.campaign.limits
@@ -312,12 +273,13 @@ class _ProgressLine:
 def _best(engine: Engine[Any, Any], candidates: Sequence[Candidate[Any]]) -> tuple[float, float]:
     """Return the best utility of the first objective or the combination, and the property that it belongs to."""
     campaign = engine.campaign
-    U = campaign.utilities(candidates)
+    U = campaign.admissible_utilities(candidates)
     if not np.isfinite(U[:, 0]).any():
         return math.nan, math.nan
     row = int(np.nanargmax(U[:, 0]))
     utility = float(U[row, 0])
-    return utility, candidates[row].y[0] if U.shape[1] == len(campaign.objectives) else utility
+    improved = improved_columns(campaign.objectives)
+    return utility, candidates[row].y[improved[0]] if U.shape[1] == len(improved) else utility
 
 
 def format_duration(seconds: float) -> str:

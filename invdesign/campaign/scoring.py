@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from invdesign.campaign.ask import gate_search, region_landscape
+from invdesign.campaign.ask import choose_search, region_landscape
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.placement import place
 from invdesign.campaign.pool import run_checks
@@ -54,7 +54,7 @@ def score(engine: Engine[D, B], state: State[D], designs: Sequence[D]) -> list[C
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(round_seed(campaign.seed, state.round + 1))
         model = fit_surrogates(engine, state)
-        search, _ = gate_search(campaign.search, model)
+        search, _ = choose_search(engine, state, model)
         X = engine.inputs(readable)
         mean, sd = predict_properties(engine, model, X)
         landscape = region_landscape(engine, state, model, 0)

@@ -83,6 +83,18 @@ class RoundRecord:
     """Remarks for people."""
     is_finetuned: bool = False
     """Whether the VAE was fine-tuned after the round."""
+    is_ended: bool = False
+    """Whether the round has ended."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The permission to measure one design at one place, taken before the call is submitted."""
+
+    call: str
+    """Identifier of the call."""
+    executor: str
+    """Name of the place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +102,8 @@ class State(Generic[D]):
     """What is known in a campaign. It follows from the events alone: see `apply`.
 
     `pending` holds the open round in the order of selection. Designs of it that are measured already have their outcome
-    and enter `history` together when the round ends, so the order in which outcomes arrive has no effect.
+    and enter `history` together when the round ends, so the order in which outcomes arrive has no effect. In an
+    asynchronous search a round ends while some designs are open; those stay in `pending`.
     """
 
     history: tuple[Candidate[D], ...] = ()
@@ -106,6 +119,13 @@ class State(Generic[D]):
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
     """Outcomes of the designs that were measured repeatedly, by key, since the last correction: the mean of several
     measured ones counts. That of another design is in its candidate."""
+    leases: Mapping[str, Lease] = field(default_factory=dict)
+    """Leases of open designs by key: their calls were submitted, and may be running."""
+    n_leases: int = 0
+    """Leases that were ever taken."""
+    selected: tuple[str, ...] = ()
+    """Keys of all designs in the order of their selection; that of a substitute is in the place of the design that it
+    was made for."""
 
     @property
     def n_calls(self) -> int:
@@ -118,6 +138,11 @@ class State(Generic[D]):
         return (*self.history, *(c for c in self.pending if c.status != "pending"))
 
     @property
+    def is_round_open(self) -> bool:
+        """Whether designs can join the newest round: some of it are pending, and it is not that of the seed designs."""
+        return self.round > 0 and bool(self.pending) and not self.records[-1].is_ended
+
+    @property
     def open(self) -> tuple[Candidate[D], ...]:
         """Candidates that wait for their measurement."""
         return tuple(c for c in self.pending if c.status == "pending")
@@ -125,7 +150,7 @@ class State(Generic[D]):
 
 @dataclass(frozen=True, eq=False)
 class BatchSelected(Generic[D]):
-    """A round was opened."""
+    """A round was opened, or designs were added to the open one, which has the same number."""
 
     candidates: tuple[Candidate[D], ...]
     """Candidates to measure; those of round 0 may come measured."""
@@ -150,6 +175,26 @@ class OutcomeRecorded(Generic[D]):
     """The design that was made in the place of the one selected, where `kind` is `"substitute"`."""
 
 
+@dataclass(frozen=True)
+class CallsLeased:
+    """Calls are about to be submitted to an executor."""
+
+    calls: tuple[tuple[str, str], ...]
+    """Identifier of each call, and the key of its design."""
+    executor: str
+    """Name of the executor."""
+
+
+@dataclass(frozen=True)
+class CallsReleased:
+    """Calls were given up: their designs are open, and may be leased again."""
+
+    keys: tuple[str, ...]
+    """Keys of their designs."""
+    reason: str
+    """Why."""
+
+
 @dataclass(frozen=True, eq=False)
 class DesignsAdded(Generic[D]):
     """Designs came with their outcomes, without having been selected."""
@@ -160,7 +205,7 @@ class DesignsAdded(Generic[D]):
 
 @dataclass(frozen=True)
 class RoundEnded:
-    """All candidates of a round are measured; trust regions were updated."""
+    """A round has ended: its measured candidates enter the history; trust regions were updated."""
 
     regions: tuple[Region, ...]
     """Trust regions after the round."""
@@ -178,7 +223,9 @@ class Retrained:
     """Folder of the model, beside the ledger."""
 
 
-Event = BatchSelected[Any] | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+Event = (
+    BatchSelected[Any] | CallsLeased | CallsReleased | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+)
 
 
 class Recorder(Protocol):
@@ -186,6 +233,14 @@ class Recorder(Protocol):
 
     def on_batch(self, event: BatchSelected[Any]) -> None:
         """Record the selection of a batch."""
+        ...
+
+    def on_lease(self, event: CallsLeased) -> None:
+        """Record that calls are about to be submitted."""
+        ...
+
+    def on_release(self, event: CallsReleased) -> None:
+        """Record that calls were given up."""
         ...
 
     def on_outcomes(self, events: Sequence[OutcomeRecorded[Any]]) -> None:
@@ -209,24 +264,31 @@ def apply(state: State[D], event: Event) -> State[D]:
     """
     match event:
         case BatchSelected(candidates, record):
+            is_extended = bool(state.records) and state.records[-1].round == record.round
             return replace(
                 state,
                 pending=state.pending + candidates,
                 round=record.round,
-                records=(*state.records, record),
+                records=(*(state.records[:-1] if is_extended else state.records), record),
+                selected=(*state.selected, *(c.key for c in candidates)),
             )
         case DesignsAdded(candidates):
-            # They follow the designs of an open round, so that the order of designs is that of their events.
+            state = replace(state, selected=(*state.selected, *(c.key for c in candidates)))
             if state.pending:
                 return replace(state, pending=(*state.pending, *candidates))
             return replace(state, history=(*state.history, *candidates))
+        case CallsLeased(calls, executor):
+            taken = {key: Lease(call, executor) for call, key in calls}
+            return replace(state, leases={**state.leases, **taken}, n_leases=state.n_leases + len(calls))
+        case CallsReleased(keys):
+            return replace(state, leases=_without(state.leases, keys))
         case OutcomeRecorded():
             return apply_outcomes(state, [event])
         case RoundEnded(regions, record):
             return replace(
                 state,
-                history=state.history + state.pending,
-                pending=(),
+                history=(*state.history, *(c for c in state.pending if c.status != "pending")),
+                pending=state.open,
                 regions=regions,
                 records=(*state.records[:-1], record),
             )
@@ -247,6 +309,7 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
     is_of_history = any(event.key not in rows for event in events)
     history = list(state.history) if is_of_history else []
     older = {c.key: i for i, c in enumerate(history)}
+    selected = state.selected
     for event in events:
         group, row = (pending, rows.get(event.key)) if event.key in rows else (history, older.get(event.key))
         if row is None:
@@ -265,14 +328,22 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
         if new.key != event.key:
             index = rows if group is pending else older
             index[new.key] = index.pop(event.key)
+            selected = tuple(new.key if key == event.key else key for key in selected)
     changed = tuple(history) if is_of_history else state.history
-    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated)
+    leases = _without(state.leases, [event.key for event in events])
+    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases, selected=selected)
 
 
 def recorded_outcome(candidate: Candidate[Any]) -> Outcome:
     """Return the outcome of a design: the mean of its repeats."""
     c = candidate
     return Outcome(c.y, c.status, c.reason, error=c.error, bound=c.bound)
+
+
+def _without(leases: Mapping[str, Lease], keys: Sequence[str]) -> Mapping[str, Lease]:
+    """Return leases without those of some designs."""
+    ended = leases.keys() & set(keys)
+    return {key: lease for key, lease in leases.items() if key not in ended} if ended else leases
 
 
 def _with_latent(candidate: Candidate[D], latents: Mapping[str, tuple[Tensor, float, float]]) -> Candidate[D]:

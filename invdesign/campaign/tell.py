@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.regions import end_round
@@ -29,14 +28,3 @@ def tell(engine: Engine[D, B], state: State[D], outcomes: Mapping[str, Outcome])
         )
     state = apply_outcomes(state, [OutcomeRecorded(key, outcome) for key, outcome in outcomes.items()])
     return state if state.open or not state.pending else apply(state, end_round(engine, state))
-
-
-def outcome_groups(items: Iterable[Any]) -> Iterator[list[tuple[int, Outcome]]]:
-    """Yield the outcomes of an executor in groups that became known together (see `core.protocols.Evaluate`).
-
-    Example:
-        >>> list(outcome_groups([(0, "a"), [(1, "b"), (2, "c")]]))
-        [[(0, 'a')], [(1, 'b'), (2, 'c')]]
-    """
-    for item in items:
-        yield item if isinstance(item, list) else [item]

@@ -65,7 +65,7 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.rate_sweep:
         return _sweep_rates(arguments, loaded)
     with terminal.progress() as progress:
-        resources = _resources(arguments, loaded.parts.evaluate, progress)
+        resources = _resources(arguments, loaded.parts.executor, progress)
         corpus, latent_space = _latent_space(loaded.campaign, resources)
     copied = None
     if arguments.out:
@@ -85,7 +85,7 @@ def _sweep_rates(arguments: argparse.Namespace, loaded: _Loaded) -> int:
 
     rates = _parse_rates(arguments.rate_sweep)
     with terminal.progress() as progress:
-        resources = _resources(arguments, loaded.parts.evaluate, progress)
+        resources = _resources(arguments, loaded.parts.executor, progress)
         corpus = _corpus(loaded.campaign, resources)
         curve = sweep_rates(loaded.campaign, corpus, rates, resources.cache, progress)
     if arguments.json:
@@ -113,7 +113,7 @@ def encode(arguments: argparse.Namespace) -> int:
 
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
+        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.executor, progress))
         given = read_designs(loaded.campaign.domain, Path(arguments.input))
         Z = latent_space.encode(given.designs)
         log_density = latent_space.log_density(Z)
@@ -136,7 +136,7 @@ def sample(arguments: argparse.Namespace) -> int:
         raise InvdesignError(f"sample: -n must be from 1 to {MAX_DRAWN:,}, got {arguments.n}")
     loaded = _load(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.evaluate, progress))
+        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.executor, progress))
         designs = draw_designs(latent_space, arguments.n, source=arguments.source, seed=loaded.campaign.seed)
     if arguments.out:
         write_designs(latent_space.domain, designs, Path(arguments.out))
@@ -167,12 +167,11 @@ def interpolate(arguments: argparse.Namespace) -> int:
             surroundings = paths.of_run(opened)
         else:
             loaded = _load(arguments, arguments.overrides)
-            resources = _resources(arguments, loaded.parts.evaluate, progress)
+            resources = _resources(arguments, loaded.parts.executor, progress)
             home, settings = Path(arguments.results) / loaded.name, loaded.composed.values
             surroundings = paths.of_campaign(loaded.campaign, resources)
         engine = surroundings.engine
         domain = engine.campaign.domain
-        options = {"n_outputs": len(engine.campaign.objectives), "progress": progress}
         found = between(
             engine,
             paths.read_design(domain, arguments.first),
@@ -180,7 +179,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
             shape=arguments.path,
             n=arguments.steps,
             history=surroundings.history,
-            evaluate=instantiate.bind(resources.evaluate, options) if arguments.measure else None,
+            executor=resources.executor if arguments.measure else None,
             until=arguments.until,
         )
     folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -347,7 +346,7 @@ def _open_composed(
         folder.path,
         parts.campaign,
         config=config,
-        resources=_resources(arguments, parts.evaluate, progress),
+        resources=_resources(arguments, parts.executor, progress),
         accept_changes=arguments.accept_changes,
     )
     return opened, folder.is_resumed
@@ -383,6 +382,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     """Write lists and report; a report that fails is a warning. Return the summary as JSON."""
     from invdesign.campaign import count_failures
     from invdesign.core.value_source import describe_predicted
+    from invdesign.runs.shortlist_quality import shortlist_quality
 
     opened.note_corpus_designs()
     written = opened.export()
@@ -395,6 +395,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             file=sys.stderr,
         )
     status = opened.status()
+    shortlist = opened.shortlist()
     files = [*written.files, *written.folders, *([page] if page else [])]
     return {
         "run": str(opened.folder),
@@ -405,7 +406,8 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
-        "shortlist": opened.shortlist().rows(),
+        "shortlist": shortlist.rows(),
+        "quality": shortlist_quality(opened.validated(), shortlist.candidates, opened.campaign.domain),
         "failed_checks": count_failures(opened.validated()),
         "files": [str(path) for path in files],
         "warnings": [*opened.latent_space_warnings(), *written.warnings],
@@ -563,12 +565,12 @@ def open_run(
     )
 
 
-def _resources(arguments: argparse.Namespace, evaluate: Any, progress: Any) -> Resources:
+def _resources(arguments: argparse.Namespace, executor: Any, progress: Any) -> Resources:
     from invdesign.runs import Resources
 
-    if arguments.cache:
-        return Resources(Path(arguments.cache), evaluate, progress)
-    return Resources(evaluate=evaluate, progress=progress)
+    shared = getattr(arguments, "baselines", None)
+    resources = Resources(executor=executor, progress=progress, baselines=Path(shared) if shared else None)
+    return replace(resources, cache=Path(arguments.cache)) if arguments.cache else resources
 
 
 def _campaign_path(campaign: str | None) -> str | None:

@@ -19,7 +19,7 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
-SWEEP_COMMANDS = ("sweep",)
+SWEEP_COMMANDS = ("sweep", "tune", "bench")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -74,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
     _add_interpolate(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
+    _add_tune(commands)
+    _add_bench(commands)
     _add_loop_commands(commands)
     _add_options(commands)
     _add_check_data(commands)
@@ -89,6 +91,7 @@ def _add_campaign_commands(commands: Any) -> None:
     _add_launcher(run)
     run.add_argument("--folder", metavar="FOLDER", help="run in this folder, a new one or that of a run")
     run.add_argument("--resume", metavar="RUN", help="resume this run folder (default: with its stored configuration)")
+    run.add_argument("--baselines", metavar="FOLDER", help="share the random search with other runs in this folder")
     run.add_argument("--accept-changes", action="store_true", help="resume with other settings; the change is recorded")
     run.add_argument("--fresh", action="store_true", help="start a new run even if one is unfinished")
     run.add_argument("--show-config", action="store_true", help="print every setting with its origin, and stop")
@@ -153,10 +156,53 @@ def _add_run_folder_commands(commands: Any) -> None:
 def _add_sweep(commands: Any) -> None:
     about = "print the state of a sweep, run its failed jobs again, or compare its runs"
     sweep = commands.add_parser("sweep", help=about, description=f"{about[0].upper()}{about[1:]}.")
-    sweep.add_argument("action", choices=("status", "retry"))
+    sweep.add_argument("action", choices=("status", "retry", "report"))
     sweep.add_argument("sweep", metavar="SWEEP", help="a sweep's folder, or a campaign's folder (its newest sweep)")
+    sweep.add_argument("--reference", default="", metavar="SETTING", help="compare with this one (default: the first)")
+    sweep.add_argument("--out", metavar="FOLDER", help="where report and tables are written (default: the sweep)")
     _add_launcher(sweep)
     sweep.add_argument("--json", action="store_true", help="print JSON on standard output")
+
+
+def _add_tune(commands: Any) -> None:
+    tune = _campaign_command(
+        commands, "tune", "search for better settings of a campaign, and compare them with its own"
+    )
+    tune.add_argument(
+        "--space",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="a setting to search: KEY=interval(0.1,10,log), KEY=interval(1,20), KEY=a,b,c (default: its block tune:)",
+    )
+    tune.add_argument(
+        "--stage", choices=("search", "vae"), help="runs of the campaign (default), or the training of its VAE"
+    )
+    tune.add_argument(
+        "--objective", metavar="NAME,...", help="auc (default), best, candidates, validity, novelty, diversity, seconds"
+    )
+    tune.add_argument("--trials", type=int, metavar="N", help="settings to try (default 40)")
+    tune.add_argument("--seeds", type=int, metavar="N", help="seeds of each trial (default 2)")
+    tune.add_argument("--held-out", type=int, metavar="N", help="seeds of the comparison at the end (default 8)")
+    tune.add_argument("--jobs", type=int, metavar="N", help="trials at a time (default: one for each core)")
+    tune.add_argument("--no-prune", action="store_true", help="run every trial to its end")
+
+
+def _add_bench(commands: Any) -> None:
+    about = "run a suite of benchmarks, and write its figures beside published ones"
+    bench = commands.add_parser("bench", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES)
+    bench.add_argument("suite", choices=("crystals", "molecules", "sequences"))
+    bench.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to all campaigns of the suite")
+    bench.add_argument("--data", default=".", metavar="FOLDER", help="where data files are (default: here)")
+    bench.add_argument("--only", action="append", default=[], metavar="TEXT", help="entries whose name contains this")
+    bench.add_argument("--seeds", metavar="N,N,...", help="other seeds than those of the suite")
+    bench.add_argument("--out", metavar="FOLDER", help="where SUITE.md and SUITE.json are written (default: --results)")
+    bench.add_argument("--results", default="results", metavar="FOLDER", help="where runs are kept (default results)")
+    bench.add_argument("--jobs", type=int, metavar="N", help="runs at a time (default: one for each core)")
+    bench.add_argument(
+        "--cache", metavar="FOLDER", help="where models and data are cached (default: your cache folder)"
+    )
+    bench.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
 def _add_launcher(command: argparse.ArgumentParser) -> None:
@@ -193,6 +239,11 @@ def _add_loop_commands(commands: Any) -> None:
 
     serve = _loop_command(commands, "serve", "serve the open batch, a form for results and the report as a web page")
     serve.add_argument("--port", type=int, default=8765, help="port of the loopback address, 0 for any (default 8765)")
+
+    drawn = _loop_command(commands, "map", "write an interactive map of a run's latent space, one page")
+    drawn.add_argument("-n", type=int, default=2_000, metavar="N", help="designs of the corpus (default 2000)")
+    drawn.add_argument("--method", choices=("tsne", "umap", "pca"), default="tsne", help="projection (default tsne)")
+    drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder")
 
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")
@@ -313,10 +364,11 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     if strange:
         top.error(f"unrecognized arguments: {' '.join(strange)}")
     if hasattr(arguments, "overrides"):
-        if arguments.campaign is None and late and not _is_override(late[0]):
+        has_campaign = hasattr(arguments, "campaign")
+        if has_campaign and arguments.campaign is None and late and not _is_override(late[0]):
             arguments.campaign = late.pop(0)
         arguments.overrides = [*arguments.overrides, *late]
-        if arguments.campaign and _is_override(arguments.campaign):
+        if has_campaign and arguments.campaign and _is_override(arguments.campaign):
             arguments.overrides.insert(0, arguments.campaign)
             arguments.campaign = None
     if arguments.command is None and not arguments.version:

@@ -202,8 +202,8 @@ def print_interpolation(facts: Mapping[str, Any], objectives: Sequence[Objective
         "all checks passed": "checks",
     }
     table(title, [{names.get(heading, heading): row[heading] for heading in shown} for row in rows])
-    if facts["met"] is not None:
-        print(f"the target was reached at step {facts['met']}")
+    if facts["met"] is not None or facts["crossing"] is not None:
+        print(facts["summary"][-1])
     for note in facts["notes"]:
         print(f"warning: {note}")
     for path in facts["files"]:

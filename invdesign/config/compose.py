@@ -62,6 +62,8 @@ class Composed:
     """Changes by the command line."""
     choices: tuple[str, ...] = ()
     """Those of the overrides that chose a file of a group; the file is the origin of what it sets."""
+    tune: Any = None
+    """The block `tune:` of the campaign, which says what `invdesign tune` searches; it is no part of a run."""
 
     def where(self, keys: Sequence[str]) -> str:
         """Return `file:line` of a key, or the override that set it."""
@@ -225,8 +227,9 @@ def compose(campaign: str | None, overrides: Sequence[str] = (), *, config_dirs:
         _current.reset(token)
     assert isinstance(values, dict)
     plain: dict[str, Any] = {str(key): value for key, value in values.items()}
+    tune = plain.pop("tune", None)
     chosen = tuple(override for override in overrides if _chooses_file(override, folders))
-    composed = Composed(name, plain, _packages(composition, name), tuple(overrides), chosen)
+    composed = Composed(name, plain, _packages(composition, name), tuple(overrides), chosen, tune)
     if _has_own_function(plain.get("oracle")) and composed.is_from_preset(["baseline"]):
         del plain["baseline"]
     return composed

@@ -13,11 +13,11 @@ import yaml
 from invdesign.config.compose import PRESETS, Composed, groups, package
 from invdesign.config.instantiate import COMBINE_ORACLES, root_signature
 from invdesign.config.shipped_paths import shipped
-from invdesign.config.signatures import DefaultPart, Parameter, signature
+from invdesign.config.signatures import DefaultPart, Parameter, Signature, signature
 from invdesign.core.errors import InvdesignError
 
 META = ("_target_", "_partial_")
-CALL_ARGUMENTS = ("progress", "n_outputs", "pace", "is_grouped")
+CALL_ARGUMENTS = ("progress",)
 """Keyword arguments that the program gives when it calls a bound function."""
 MAX_LEVELS = 5
 """Length of the path below which the parameters of default parts are listed."""
@@ -124,7 +124,7 @@ def _part(keys: tuple[str, ...], node: Mapping[str, Any], raw: Any, composed: Co
     yield Setting(".".join(keys), target, next(filter(None, origins), composed.origin(keys) or "default"), doc)
     known = signature(target)
     parameters = known.parameters if known else {}
-    is_bound = known is None or not known.is_class
+    is_bound = known is None or _is_bound(node, known)
     for name in [*parameters, *(key for key in node if key not in parameters and key not in META)]:
         parameter = parameters.get(name)
         is_given = name in node
@@ -137,13 +137,18 @@ def _below(raw: Any, key: Any) -> Any:
     return raw.get(key) if isinstance(raw, Mapping) else None
 
 
+def _is_bound(node: Mapping[str, Any], known: Signature) -> bool:
+    """Return whether a part is bound, to be called later with further arguments: a function, or a class that is."""
+    return not known.is_class or bool(node.get("_partial_"))
+
+
 def is_settable(parameter: Parameter, *, is_bound: bool = True) -> bool:
     """Return whether a configuration can set a parameter, so that it is no argument of the later call.
 
     Args:
         parameter: A parameter that the choice does not set.
-        is_bound: Whether it belongs to a function that is bound, not to a class that is made. A choice states what must
-            be set of a function as `???`, so a required parameter that it does not state is given at the call.
+        is_bound: Whether it belongs to a function or class that is bound, not to a class that is made. A choice states
+            what must be set of it as `???`, so a required parameter that it does not state is given at the call.
     """
     if parameter.name in CALL_ARGUMENTS:
         return False
@@ -256,7 +261,7 @@ def _options(keys: tuple[str, ...], value: Any, parameter: Parameter | None) -> 
     if known is None:
         return
     for name, own in known.parameters.items():
-        if name in value or is_settable(own, is_bound=not known.is_class):
+        if name in value or is_settable(own, is_bound=_is_bound(value, known)):
             yield from _option((*keys, name), own, value)
 
 

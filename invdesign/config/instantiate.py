@@ -33,8 +33,8 @@ class Parts:
 
     campaign: Any
     """The campaign."""
-    evaluate: Any
-    """Where its oracle runs."""
+    executor: Any
+    """Opens the place where its oracle runs."""
 
 
 @cache
@@ -46,7 +46,7 @@ def root_signature() -> Signature:
     for name, parameter in campaign.parameters.items():
         record = signature(parameter.record) if name in RECORDS else None
         parameters.update(record.parameters if record else {name: parameter})
-    executor = Parameter("executor", "Evaluate", None, "Where the oracle runs.", takes_part=True)
+    executor = Parameter("executor", "MakeExecutor", None, "Where the oracle runs.", takes_part=True)
     vendor = Parameter("vendor", "Vendor", "None", "Limits of DNA synthesis.", takes_part=True)
     return Signature("campaign", campaign.doc, {**parameters, "executor": executor, "vendor": vendor})
 
@@ -75,7 +75,7 @@ def check(
                 f"{where((key,))}: a campaign has no setting {key!r}{validation.nearest(key, root.parameters)}"
             )
     if "oracle" in named:
-        named["oracle"] = _combine(named.get("oracle"), named.get("objectives"), where)
+        named["oracle"] = _combine(named.get("oracle"), _measured(named), where)
     validation.check_ranges(root, named, where, ())
     for key, value in named.items():
         if value is None and root.parameters[key].plain_type in PLAIN:
@@ -153,15 +153,15 @@ def build(
     """
     checked = resolve_paths(check(values, where, allowed=allowed, folders=folders), where, folders)
     made = {key: instantiate(value) for key, value in checked.items() if key != "vendor"}
-    evaluate = made.pop("executor", None)
-    if evaluate is None:
-        evaluate = getattr(importlib.import_module("invdesign.execution.executors"), "in_process")  # noqa: B009 (typed lazily)
+    executor = made.pop("executor", None)
+    if executor is None:
+        executor = getattr(importlib.import_module("invdesign.execution.in_process"), "InProcess")  # noqa: B009 (typed lazily)
     campaign = make_campaign({"name": name, **made})
     finetune = campaign.finetuning.finetune
     if finetune is not None and "fit_density" not in getattr(finetune, "keywords", {}):
         bound = bind(finetune, {"fit_density": campaign.density})
         campaign = replace(campaign, finetuning=replace(campaign.finetuning, finetune=bound))
-    return Parts(campaign, evaluate)
+    return Parts(campaign, executor)
 
 
 def resolve_paths(node: Any, where: validation.Where, folders: Sequence[Path], keys: tuple[str, ...] = ()) -> Any:
@@ -240,6 +240,14 @@ def bind(function: Any, options: Mapping[str, Any]) -> Any:
 
     known = inspect.signature(getattr(function, "func", function)).parameters
     return partial(function, **{key: value for key, value in options.items() if key in known})
+
+
+def _measured(named: Mapping[str, Any]) -> Any:
+    """Return the settings of the objectives, then of constrained properties that are none of them."""
+    objectives, constraints = named.get("objectives"), named.get("constraints")
+    if not isinstance(objectives, Mapping) or not isinstance(constraints, Mapping):
+        return objectives
+    return {**objectives, **{str(name): {} for name in constraints if name not in objectives}}
 
 
 def _combine(oracle: Any, objectives: Any, where: validation.Where) -> Any:

@@ -49,7 +49,7 @@ def problem(node: dict[str, Any], *, allowed: Sequence[str] = ()) -> str:
     """Return why a mapping must not be instantiated; an empty string where it may.
 
     Names of this package must be public and defined in the module that the path names, so that no path leads through
-    one of its modules into another one (`invdesign.execution.executors.pickle.loads`). Functions are bound, never
+    one of its modules into another one (`invdesign.execution.process_pool.pickle.loads`). Functions are bound, never
     called, while a configuration is built.
 
     Args:

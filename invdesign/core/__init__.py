@@ -1,8 +1,16 @@
 """Core data types and the protocols that plug-ins implement."""
 
 from invdesign.core import capabilities
+from invdesign.core.constraints import (
+    OutcomeConstraint,
+    admissible_utilities,
+    are_met,
+    parse_constraints,
+    total_excess,
+    with_constrained,
+)
 from invdesign.core.errors import InvdesignError
-from invdesign.core.objectives import Combine, Goal, Objective, utilities
+from invdesign.core.objectives import Combine, Goal, Objective, improved_columns, utilities
 from invdesign.core.pareto import first_occurrences, pareto_front, rank
 from invdesign.core.progress import Progress, silent
 from invdesign.core.protocols import (
@@ -18,12 +26,14 @@ from invdesign.core.protocols import (
     Encoding,
     EncodingShape,
     Equivalence,
-    Evaluate,
+    Executor,
     Features,
     FitDensity,
     FitSurrogate,
     Illustrate,
+    MakeExecutor,
     Oracle,
+    OracleSetup,
     Preparable,
     Presentation,
     Propose,
@@ -35,6 +45,7 @@ from invdesign.core.records import (
     FAILED,
     Array,
     B,
+    Call,
     Candidate,
     Check,
     Corpus,
@@ -55,6 +66,7 @@ __all__ = [
     "Array",
     "B",
     "BuildVAE",
+    "Call",
     "Candidate",
     "Check",
     "Combine",
@@ -70,7 +82,7 @@ __all__ = [
     "Encoding",
     "EncodingShape",
     "Equivalence",
-    "Evaluate",
+    "Executor",
     "Features",
     "FitDensity",
     "FitSurrogate",
@@ -78,10 +90,13 @@ __all__ = [
     "Illustrate",
     "InvdesignError",
     "Landscape",
+    "MakeExecutor",
     "Neighbor",
     "Objective",
     "Oracle",
+    "OracleSetup",
     "Outcome",
+    "OutcomeConstraint",
     "Preparable",
     "Presentation",
     "Progress",
@@ -93,12 +108,18 @@ __all__ = [
     "ValueKind",
     "ValueSource",
     "ValueUsage",
+    "admissible_utilities",
+    "are_met",
     "capabilities",
     "describe_usage",
     "first_occurrences",
+    "improved_columns",
     "pareto_front",
+    "parse_constraints",
     "rank",
     "round_seed",
     "silent",
+    "total_excess",
     "utilities",
+    "with_constrained",
 ]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
+import time
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
 
-from invdesign.core import Array, InvdesignError, Outcome, Status
+from invdesign.core import Array, InvdesignError, Oracle, Outcome, Status
 
 MAX_REASON = 500
 """Characters of the text of an error that are kept."""
@@ -16,6 +20,39 @@ ONE_DESIGN = (
     "An oracle gets a list of designs; of a function f of one design make one with "
     "def score(designs): return [f(design) for design in designs]"
 )
+
+Answer = Any
+"""What a call ended with: what the oracle returned, or the error that it raised."""
+
+
+def call_oracle(oracle: Oracle, designs: Sequence[Any]) -> tuple[Answer, float]:
+    """Return what an oracle returns and the duration [s]; standard output is kept for the results of the command."""
+    started = time.monotonic()
+    with redirect_stdout(sys.stderr):
+        answer = oracle(list(designs))
+    return answer, time.monotonic() - started
+
+
+def answer_outcomes(
+    answer: Answer, n: int, seconds: float, n_outputs: int | None, allow_partial: bool
+) -> list[Outcome] | None:
+    """Return the outcomes of a call on `n` designs; None where each of them should be measured by itself.
+
+    Args:
+        answer: What the oracle returned, or the error that the call ended with.
+        n: Number of designs of the call.
+        seconds: Duration of the call [s].
+        n_outputs: `m`, where it is known.
+        allow_partial: Whether a row with some finite values counts as measured.
+
+    Raises:
+        InvdesignError: There are `n` rows of another width than `n_outputs`.
+    """
+    if isinstance(answer, BaseException):
+        return None if n > 1 else [failure_outcome(answer, n_outputs, seconds)]
+    return (
+        None if n > 1 and _shape(answer)[:1] != (n,) else validate_answer(answer, n, n_outputs, allow_partial, seconds)
+    )
 
 
 def validate_answer(
@@ -69,7 +106,7 @@ def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds:
     """Return the outcome of a call that raised an error, ran out of time, or crashed its process.
 
     Args:
-        error: The error that the call ended with.
+        error: The error that the call ended with; a time limit is a `TimeoutError` without a text, or pebble's.
         n_outputs: Number of values of an outcome, where it is known.
         seconds: Duration of the call [s].
     """
@@ -82,7 +119,9 @@ def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds:
     elif isinstance(error, TypeError | AttributeError):
         reason = f"{reason[: MAX_REASON - len(ONE_DESIGN) - 3]} ({ONE_DESIGN})"
     if isinstance(error, TimeoutError):
-        status, reason = "timeout", str(error) or f"stopped after {seconds:.1f} s"
+        is_limit = error.args[:1] in ((), ("Task timeout",))
+        seconds = float(error.args[1]) if is_limit and len(error.args) > 1 else seconds
+        status, reason = "timeout", f"stopped after {seconds:.1f} s" if is_limit else str(error)
     elif isinstance(error, ProcessExpired):
         status, reason = "crashed", f"the worker process died ({describe_exit_code(error.exitcode)})"
     elif isinstance(error, BrokenExecutor | CancelledError):
@@ -90,11 +129,28 @@ def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds:
     return Outcome(_unknown_values(n_outputs), status, reason[:MAX_REASON], seconds)
 
 
+def check_at_least_one(name: str, value: int | None) -> None:
+    """Check that a setting of an executor is at least 1.
+
+    Raises:
+        InvdesignError: It is not.
+    """
+    if value is not None and value < 1:
+        raise InvdesignError(f"executor: expected {name} of at least 1, got {value}. Set executor.{name}=1 or more")
+
+
 def describe_exit_code(exitcode: int | None) -> str:
     """Return the name of the signal that ended a process, or its exit code."""
     if exitcode is not None and exitcode < 0:
         return signal.Signals(-exitcode).name
     return f"exit code {exitcode}"
+
+
+def _shape(answer: Any) -> tuple[int, ...]:
+    try:
+        return np.shape(answer)
+    except (TypeError, ValueError):
+        return ()
 
 
 def _validate_row(row: Array, allow_partial: bool, seconds: float) -> Outcome:

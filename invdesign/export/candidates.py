@@ -90,7 +90,7 @@ def export(
     if history:
         evaluated = candidate_table(history, domain, objectives, is_described=False)
         files.append(write_table(evaluated, folder / "evaluated.csv"))
-    delivered, failures = _write_deliverables(candidates, folder, deliverables or {})
+    delivered, failures = write_deliverables(candidates, folder, deliverables or {})
     delivered_files = [path for paths in delivered.values() for path in paths]
     _remove_stale(folder, earlier, delivered_files)
     manifest = {
@@ -144,10 +144,15 @@ def write_formats(
     return files, warnings
 
 
-def _write_deliverables(
+def write_deliverables(
     candidates: Sequence[Candidate[D]], folder: Path, deliverables: Mapping[str, Deliver]
 ) -> tuple[dict[Path, list[Path]], list[str]]:
     """Write every deliverable into a folder of its name.
+
+    Args:
+        candidates: Candidates; no deliverable is called if there is none.
+        folder: Folder of these folders.
+        deliverables: Functions by name.
 
     Returns:
         Files by folder, and a message per deliverable that failed.

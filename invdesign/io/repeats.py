@@ -104,8 +104,10 @@ def merge_outcomes(outcomes: Sequence[Outcome]) -> Outcome:
         >>> merged.y, merged.error
         ((1.5,), (0.5,))
     """
+    if len(outcomes) == 1:
+        return outcomes[0]
     measured = [measured_values(outcome) for outcome in outcomes if outcome.status == "measured"]
-    if len(outcomes) == 1 or not measured:
+    if not measured:
         return outcomes[-1]
     columns = [[value for value in column if value is not None] for column in zip(*measured, strict=True)]
     return as_outcome([merge_values(column) if column else None for column in columns])

@@ -10,6 +10,7 @@ found when the file is opened.
 
 from __future__ import annotations
 
+import gc
 import getpass
 import json
 import logging
@@ -26,6 +27,8 @@ from typing import Any, Generic
 
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     Event,
     OutcomeRecorded,
     Retrained,
@@ -171,6 +174,14 @@ class Ledger(Generic[D]):
         """Record the selection of a batch."""
         self.record(event)
 
+    def on_lease(self, event: CallsLeased) -> None:
+        """Record that calls are about to be submitted."""
+        self.record(event)
+
+    def on_release(self, event: CallsReleased) -> None:
+        """Record that calls were given up."""
+        self.record(event)
+
     def on_outcomes(self, events: Sequence[OutcomeRecorded[Any]]) -> None:
         """Record outcomes that became known together, in one write."""
         self.record(*events)
@@ -225,7 +236,7 @@ class Ledger(Generic[D]):
         Raises:
             InvdesignError: An event is missing, altered or cannot be read.
         """
-        events = [recorded.event for recorded in self._read_new()]
+        events = self._read_new()
         if events:
             self._state = self._applied(events)
         return self._state
@@ -256,7 +267,8 @@ class Ledger(Generic[D]):
             InvdesignError: A row is missing, altered, or cannot be read.
         """
         with self._reading():
-            self.state()
+            with _paused_collection():
+                self.state()
             heads = self._select("SELECT events, last_checksum, meta_checksum FROM head")
             if len(heads) != 1:
                 raise self._damage("head", f"expected one row in the table head, got {len(heads)}")
@@ -292,9 +304,9 @@ class Ledger(Generic[D]):
             raise self._damage(f"table {orphans}", "it has rows of no event")
         return events
 
-    def _read_new(self) -> list[Recorded[D]]:
+    def _read_new(self) -> list[Event]:
         """Return the events after the last one that was read, checked one by one."""
-        found: list[Recorded[D]] = []
+        found: list[Event] = []
         number, checksum = self._last_event, self._checksum
         for stored in self._read_after(number):
             if stored.number != number + 1:
@@ -304,9 +316,10 @@ class Ledger(Generic[D]):
             if stored.checksum != checksum:
                 shown = str(stored.rows.kind)[:20]
                 raise self._damage(f"row {number}", f"the content ({shown}) does not match its checksum")
-            found.append(Recorded(self._event(stored), stored.at, stored.by))
-            self._ids.update({row[2]: row[1] for row in stored.rows.designs})
-            self._n_designs += len(stored.rows.designs) if stored.rows.kind in DESIGN_KINDS else 0
+            found.append(self._event(stored))
+            if stored.rows.designs:
+                self._ids.update({row[2]: row[1] for row in stored.rows.designs})
+                self._n_designs += len(stored.rows.designs) if stored.rows.kind in DESIGN_KINDS else 0
         self._last_event, self._checksum = number, checksum
         return found
 
@@ -399,6 +412,18 @@ class Ledger(Generic[D]):
                     f"{self.path}: the ledger cannot be written ({error}). What was recorded before is safe: free disk "
                     "space or correct the rights of the folder, then run the same command again"
                 ) from error
+
+
+@contextmanager
+def _paused_collection() -> Iterator[None]:
+    """Pause the garbage collector: a long history is a million objects that stay, which it would scan many times."""
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            gc.enable()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -13,6 +13,8 @@ from typing import Any, get_args
 
 from invdesign.campaign.state import (
     BatchSelected,
+    CallsLeased,
+    CallsReleased,
     DesignsAdded,
     Event,
     Kind,
@@ -23,6 +25,7 @@ from invdesign.campaign.state import (
     RoundRecord,
 )
 from invdesign.core import Candidate, Check, D, DesignSpace, Outcome
+from invdesign.core.capabilities import own_text_reader
 from invdesign.io.json_values import from_plain, to_plain
 from invdesign.ledger.tensors import tensor_from_text, tensor_to_text
 
@@ -46,9 +49,16 @@ CREATE TABLE outcomes (
 CREATE TABLE measured_values (
     event INTEGER NOT NULL, place INTEGER NOT NULL, number INTEGER NOT NULL, objective TEXT NOT NULL, value REAL,
     error REAL, bound INTEGER, PRIMARY KEY (event, place, number)) WITHOUT ROWID;
+CREATE TABLE leases (
+    event INTEGER NOT NULL, place INTEGER NOT NULL, call TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
+    executor TEXT NOT NULL, PRIMARY KEY (event, place)) WITHOUT ROWID;
 CREATE INDEX outcomes_of_a_design ON outcomes (id, event);
+CREATE INDEX texts_of_a_design ON designs (id, event);
 CREATE VIEW measurements AS
-    SELECT o.id, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
+    SELECT o.id, (
+            SELECT design FROM designs AS made WHERE made.id = o.id AND made.event <= o.event
+            ORDER BY made.event DESC LIMIT 1
+        ) AS design, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
         NOT EXISTS (
             SELECT 1 FROM outcomes AS later
             WHERE later.id = o.id AND later.event > o.event AND later.kind IN ('correction', 'substitute')
@@ -56,6 +66,15 @@ CREATE VIEW measurements AS
     FROM outcomes AS o
     JOIN events AS e ON e.id = o.event
     JOIN measured_values AS v ON v.event = o.event AND v.place = o.place;
+CREATE VIEW calls AS
+    SELECT l.call, l.id, l.executor, e.at, e.by, NOT EXISTS (
+            SELECT 1 FROM outcomes AS later WHERE later.id = l.id AND later.event > l.event
+        ) AND NOT EXISTS (
+            SELECT 1 FROM leases AS other WHERE other.key = l.key AND other.event > l.event
+        ) AS is_open
+    FROM leases AS l
+    JOIN events AS e ON e.id = l.event
+    WHERE e.kind = 'lease';
 """
 VERSION = 4
 APPLICATION = 0x1D5E5160
@@ -68,6 +87,7 @@ COLUMNS = {
     "predictions": "place, number, objective, mean, sd",
     "outcomes": "place, id, key, kind, status, reason, seconds, note",
     "measured_values": "place, number, objective, value, error, bound",
+    "leases": "place, call, id, key, executor",
 }
 """Columns of the tables that hold what is in an event, without that of the event's number."""
 Rows = tuple[tuple[Any, ...], ...]
@@ -86,6 +106,7 @@ class EventRows:
     predictions: Rows = ()
     outcomes: Rows = ()
     measured_values: Rows = ()
+    leases: Rows = ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +167,13 @@ def to_rows(
             return _design_rows(domain, "batch", json.dumps(to_plain(record)), candidates, ids, n_designs, objectives)
         case DesignsAdded(candidates):
             return _design_rows(domain, "added", "", candidates, ids, n_designs, objectives)
+        case CallsLeased(calls, executor):
+            return EventRows(
+                "lease", "", leases=tuple((i, call, ids[key], key, executor) for i, (call, key) in enumerate(calls))
+            )
+        case CallsReleased(keys, reason):
+            given_up = tuple((i, "", ids[key], key, "") for i, key in enumerate(keys))
+            return EventRows("release", json.dumps({"reason": reason}), leases=given_up)
         case OutcomeRecorded(key, outcome, kind, note, substitute):
             design = ids[key]
             made = () if substitute is None else (_design_row(domain, 0, design, substitute),)
@@ -185,9 +213,14 @@ def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
             raise ValueError(f"expected an outcome of a known kind, got {kind!r}")
         y, error, bound = _values(rows.measured_values)
         outcome = Outcome(y, status, reason, _read(seconds), error, bound)
-        made = next(_candidates(domain, rows, ()), None)
+        made = next(_candidates(domain, rows, ())) if rows.designs else None
         return OutcomeRecorded(key, outcome, kind, note, made)
+    if rows.kind == "lease":
+        (executor,) = {row[4] for row in rows.leases}
+        return CallsLeased(tuple((row[1], row[3]) for row in rows.leases), executor)
     content = json.loads(rows.content)
+    if rows.kind == "release":
+        return CallsReleased(tuple(row[3] for row in rows.leases), str(content["reason"]))
     if rows.kind == "round_end":
         regions = tuple(from_plain(Region, region) for region in content["regions"])
         return RoundEnded(regions, from_plain(RoundRecord, content["record"]))
@@ -305,13 +338,14 @@ def _candidates(domain: DesignSpace[D], rows: EventRows, given: Rows) -> Iterato
     predictions = _by_place(rows.predictions)
     values = _by_place(rows.measured_values) if given else {}
     outcomes = {row[0]: row for row in given}
+    read_design = own_text_reader(domain)
     for place, _, key, design, name, number, origin, acquisition, log_density, percentile, text in rows.designs:
         content = json.loads(text)
         predicted, measured = predictions.get(place, ()), values.get(place, ())
         y, error, bound = _values(measured)
         *_, status, reason, _, _ = outcomes.get(place, ("pending", "", 0.0, ""))
         yield Candidate(
-            design=domain.from_text(design),
+            design=read_design(design),
             key=key,
             z=tensor_from_text(content["z"]),
             round=number,

@@ -78,9 +78,16 @@ def summarize(data: ReportData[D], interpolation: Interpolation[D]) -> list[str]
             low, high = format_number(finite.min(), 4), format_number(finite.max(), 4)
             sentences.append(f"{kind} {objective.name} goes {ends}, and stays between {low} and {high}{unit}.")
             break
-    if interpolation.met is not None and interpolation.until is not None:
-        target = format_number(interpolation.until, 4)
-        sentences.append(f"The path ends at step {interpolation.met}, the first that reaches {target}{unit}.")
+    target = "" if interpolation.until is None else f"{format_number(interpolation.until, 4)}{unit}"
+    if interpolation.met is not None:
+        sentences.append(f"Step {interpolation.met} has {target}.")
+    if (crossing := interpolation.crossing) is not None:
+        distance = f"{format_number(abs(crossing.difference), 2)}{unit}"
+        side = "above" if crossing.difference > 0 else "below"
+        sentences.append(
+            f"{target} is crossed between steps {crossing.before} and {crossing.after}; no design of the path has it. "
+            f"The nearest one is step {crossing.nearest}, {distance} {side}."
+        )
     return sentences
 
 

@@ -1,17 +1,17 @@
-"""Files of the open batch: a table to fill in, and the domain's own formats beside it."""
+"""Files of the open batch: a table to fill in, the domain's own formats beside it, and the campaign's deliverables."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from invdesign.campaign import State
+from invdesign.campaign import Campaign, State
 from invdesign.core import Candidate, D, DesignSpace, InvdesignError, Objective
-from invdesign.export.candidates import write_formats
+from invdesign.export.candidates import write_deliverables, write_formats
 from invdesign.export.result_table import Columns, candidate_table
 from invdesign.io.cells import plain_cell
 from invdesign.io.design_tables import detect_delimiter, table_text
@@ -31,9 +31,9 @@ class BatchFiles:
     """Files of the open batch."""
 
     files: tuple[Path, ...]
-    """The tables, then the domain's own formats."""
+    """The tables, then the domain's own formats, then deliverables."""
     warnings: tuple[str, ...] = ()
-    """Formats that could not be written, and tables that were left as they are."""
+    """Formats and deliverables that could not be written, and tables that were left as they are."""
 
 
 def identifiers(state: State[Any]) -> dict[str, str]:
@@ -41,7 +41,7 @@ def identifiers(state: State[Any]) -> dict[str, str]:
 
     A substitute has the identifier of the design that it was made for. Identifiers never change.
     """
-    return {c.key: design_id(number) for number, c in enumerate((*state.history, *state.pending), start=1)}
+    return {key: design_id(number) for number, key in enumerate(state.selected, start=1)}
 
 
 def value_heading(objective: Objective) -> str:
@@ -74,8 +74,11 @@ def batch_table(
     return {**dict(items[:place]), **empty, **dict(items[place:])}
 
 
-def write_batch(state: State[D], domain: DesignSpace[D], objectives: Sequence[Objective], folder: Path) -> BatchFiles:
+def write_batch(state: State[D], campaign: Campaign[D, Any], folder: Path) -> BatchFiles:
     """Write the open designs into `batch-NNN.csv` and the domain's formats; NNN is the round of the batch.
+
+    The campaign's deliverables (plate maps, orders) are written into the folder `batch-NNN`; their identifiers end
+    with those of the run.
 
     A table into which somebody wrote is never written again: designs that it does not contain are written into a
     further table `batch-NNN-2.csv`.
@@ -85,6 +88,7 @@ def write_batch(state: State[D], domain: DesignSpace[D], objectives: Sequence[Ob
     """
     if not state.open:
         return BatchFiles(())
+    domain, objectives = campaign.domain, campaign.objectives
     names = identifiers(state)
     stem = f"batch-{min(c.round for c in state.pending):03d}"
     tables: list[Path] = []
@@ -106,7 +110,10 @@ def write_batch(state: State[D], domain: DesignSpace[D], objectives: Sequence[Ob
     empty = _result_headings(objectives)
     columns = {heading: cells for heading, cells in columns.items() if heading not in empty}
     more, failed = write_formats(state.open, domain, columns, folder / stem)
-    return BatchFiles((*tables, *more), (*warnings, *failed))
+    named = [replace(c, name=names[c.key]) for c in state.open]
+    delivered, failures = write_deliverables(named, folder / stem, campaign.output.deliverables)
+    files = (*tables, *more, *(path for paths in delivered.values() for path in paths))
+    return BatchFiles(files, (*warnings, *failed, *failures))
 
 
 def _result_headings(objectives: Sequence[Objective]) -> list[str]:

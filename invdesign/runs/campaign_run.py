@@ -51,11 +51,12 @@ from invdesign.core import (
     Candidate,
     Corpus,
     D,
-    Evaluate,
     InvdesignError,
+    MakeExecutor,
     Outcome,
     Progress,
     ValueSource,
+    admissible_utilities,
     pareto_front,
     rank,
     round_seed,
@@ -63,8 +64,7 @@ from invdesign.core import (
 )
 from invdesign.core.capabilities import label, prepare_oracle, value_sources
 from invdesign.core.value_source import sources_from_json, sources_to_json
-from invdesign.execution.executors import in_process
-from invdesign.execution.pace import Pace
+from invdesign.execution.in_process import InProcess
 from invdesign.execution.unavailable import WITHOUT_ORACLE
 from invdesign.export import Exported, export, provenance
 from invdesign.io.atomic import probe, remove_unfinished
@@ -81,6 +81,7 @@ from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
 from invdesign.runs.results_file import Added, Designs, Results, read_results
+from invdesign.runs.shared_baselines import baseline_key, share
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
@@ -102,10 +103,12 @@ class Resources:
 
     cache: Path = field(default_factory=lambda: platformdirs.user_cache_path("invdesign"))
     """Folder of models, encoded corpora and downloads, shared by all runs."""
-    evaluate: Evaluate = in_process
-    """Where the oracle runs."""
+    executor: MakeExecutor = InProcess
+    """Opens the place where the oracle runs."""
     progress: Progress = silent
     """Called with `(stage, done, total)`."""
+    baselines: Path | None = None
+    """Folder of random searches that runs share; None where each run measures its own."""
     by: str = ""
     """Who or what works on the run, for its record; by default the user and the host."""
 
@@ -180,8 +183,8 @@ class CampaignRun(Generic[D, B]):
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)
-            campaign, evaluate = _stored_campaign(folder, config, allow, read_only=read_only)
-            resources = replace(resources, evaluate=evaluate)
+            campaign, executor = _stored_campaign(folder, config, allow, read_only=read_only)
+            resources = replace(resources, executor=executor)
         config = config or RunConfig(campaign.name, {})
         folders.check_ledger(folder)
         if not read_only:
@@ -452,7 +455,7 @@ class CampaignRun(Generic[D, B]):
 
     def write_batch(self) -> BatchFiles:
         """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
-        return write_batch(self.state, self.campaign.domain, self.campaign.objectives, self.folder)
+        return write_batch(self.state, self.campaign, self.folder)
 
     def identifiers(self) -> dict[str, str]:
         """Return the identifier of every design of the run by its key."""
@@ -471,22 +474,26 @@ class CampaignRun(Generic[D, B]):
         return score(self.engine, self.state, designs)
 
     def pareto(self) -> list[Candidate[D]]:
-        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective."""
+        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective.
+
+        Designs that violate an outcome constraint are left out.
+        """
         measured = [c for c in self.state.evaluated if c.status == "measured"]
         if not measured:
             return []
-        Y = np.array([c.y for c in measured], dtype=np.float64)
-        U = np.column_stack([o.utility(Y[:, j]) for j, o in enumerate(self.campaign.objectives)])
+        task, Y = self.campaign.task, self.campaign.properties(measured)
+        U = admissible_utilities(task.objectives, task.limits, Y)
         front = pareto_front(U)
         return [measured[i] for i in sorted(front, key=lambda i: -U[i, 0])]
 
-    def run(self, evaluate: Evaluate | None = None, *, budget: int | None = None) -> Status:
+    def run(self, executor: MakeExecutor | None = None, *, budget: int | None = None) -> Status:
         """Suggest, measure with the oracle and tell, until the budget is spent.
 
-        Before a VAE is trained, the oracle loads what it needs.
+        Before a VAE is trained, the oracle loads what it needs. Every call is leased in the ledger before it is
+        submitted; calls of an earlier process that outlive it (see `Executor.is_durable`) are collected.
 
         Args:
-            evaluate: Where the oracle runs; by default as the run was opened.
+            executor: Opens the place where the oracle runs; by default as the run was opened.
             budget: Oracle calls in all; by default the campaign's.
 
         Raises:
@@ -508,12 +515,17 @@ class CampaignRun(Generic[D, B]):
             sources = value_sources(self.campaign.task.oracle, len(self.campaign.objectives))
             self._ledger.note("sources", sources_to_json(sources))
         self._started()
-        place = evaluate or self.resources.evaluate
-        options = {"n_outputs": len(self.campaign.objectives), "progress": self.resources.progress}
-        bound = bind(place, {**options, "is_grouped": True, "pace": Pace()})
-        run(self.engine, self.state, evaluate=bound, recorder=self._ledger, progress=self.resources.progress)
+        place = executor or self.resources.executor
+        run(
+            self.engine,
+            self.state,
+            executor=place,
+            recorder=self._ledger,
+            folder=self.folder,
+            progress=self.resources.progress,
+        )
         if self.campaign.output.baseline:
-            self._run_baseline(bound)
+            self._share_baseline(place)
         return self.status()
 
     # Results.
@@ -522,7 +534,7 @@ class CampaignRun(Generic[D, B]):
         """Return the state of the run in numbers."""
         state = self.state
         evaluated = [c for c in (*state.history, *state.pending) if c.status != "pending"]
-        order = rank(self.campaign.utilities(evaluated)) if evaluated else []
+        order = rank(self.campaign.admissible_utilities(evaluated)) if evaluated else []
         best = evaluated[order[0]] if order else None
         names = [o.name for o in self.campaign.objectives]
         return Status(
@@ -540,7 +552,7 @@ class CampaignRun(Generic[D, B]):
 
     def best_utility(self) -> float | None:
         """Return the best utility of the first objective or of the combination; None where nothing is measured."""
-        U = self.campaign.utilities(self.state.history)
+        U = self.campaign.admissible_utilities(self.state.history)
         return float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else None
 
     def shortlist(self) -> Shortlist[D]:
@@ -643,6 +655,7 @@ class CampaignRun(Generic[D, B]):
             n_valid=sum(c.is_valid for c in validated),
             failure_counts=count_failures(validated),
             combine=self.campaign.task.combine,
+            constraints=self.campaign.task.limits,
             baseline=self._baseline_history(),
             corpus_latents=latents,
             corpus_log_density=log_density,
@@ -823,7 +836,16 @@ class CampaignRun(Generic[D, B]):
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())
 
-    def _run_baseline(self, evaluate: Evaluate) -> None:
+    def _share_baseline(self, executor: MakeExecutor) -> None:
+        """Measure the random search, or copy that of a run that differs only in what it does not depend on."""
+        folder, key = self.resources.baselines, baseline_key(self.config.config)
+        if folder is None or not key:
+            self._run_baseline(executor)
+            return
+        own = self.folder / folders.BASELINE
+        share(folder, key, own, lambda: self._run_baseline(executor), self.resources.progress)
+
+    def _run_baseline(self, executor: MakeExecutor) -> None:
         """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""
         campaign = replace(
             self.campaign,
@@ -842,7 +864,8 @@ class CampaignRun(Generic[D, B]):
             if not state.records:
                 seeds = tuple(c for c in self.state.history if c.round == 0)
                 state = start(engine, BatchSelected(seeds, RoundRecord(0)), ledger)
-            run(engine, state, evaluate=evaluate, recorder=ledger, progress=progress)
+            home = self.folder / folders.BASELINE_CALLS
+            run(engine, state, executor=executor, recorder=ledger, folder=home, progress=progress)
 
     def _baseline_history(self) -> Sequence[Candidate[D]]:
         path = self.folder / folders.BASELINE
@@ -852,7 +875,9 @@ class CampaignRun(Generic[D, B]):
             return ledger.state().history
 
 
-def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool) -> tuple[Any, Evaluate]:
+def _stored_campaign(
+    folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool
+) -> tuple[Any, MakeExecutor]:
     """Return the campaign of a run's stored configuration, and where its oracle runs.
 
     A run that is read needs no oracle: one that cannot be imported fails when it is called.
@@ -884,7 +909,7 @@ def _stored_campaign(folder: Path, config: RunConfig, allow: Sequence[str], *, r
             raise
         missing = {"_target_": "invdesign.execution.unavailable.unavailable", "_partial_": True, "reason": str(error)}
         parts = make({**config.config, "oracle": missing})
-    return parts.campaign, parts.evaluate
+    return parts.campaign, parts.executor
 
 
 def _is_equal(a: Outcome, b: Outcome) -> bool:

@@ -21,6 +21,8 @@ from invdesign.io.atomic import probe, write_bytes
 
 LEDGER = "ledger.sqlite"
 BASELINE = "baseline.sqlite"
+BASELINE_CALLS = "baseline-calls"
+"""Folder of the calls of the random search that outlive their process."""
 CONFIG = "config.json"
 FINISHED = "finished.json"
 MAX_NAME = 100

@@ -27,7 +27,7 @@ from invdesign.io.atomic import write_atomically
 from invdesign.io.design_files import formats, read_designs, write_designs
 from invdesign.io.tables import write_table
 from invdesign.report import ReportData
-from invdesign.report.interpolation_page import path_report
+from invdesign.report.interpolation_page import path_report, summarize
 from invdesign.runs import latent_spaces
 from invdesign.runs.campaign_run import CampaignRun, Resources
 from invdesign.runs.measurements import log_usage
@@ -117,7 +117,8 @@ def write_interpolation(
     own = {h: [cells[i] for i in distinct] for h, cells in columns.items() if h not in IDENTITY_HEADINGS}
     own = {"id": [f"step-{i:02d}" for i in distinct], **own}
     designs = [c.design for c in interpolation.designs]
-    ends = [designs[0], designs[-1]] if interpolation.met is None else designs[:1]
+    is_whole = interpolation.met is None and interpolation.crossing is None
+    ends = [designs[0], designs[-1]] if is_whole else designs[:1]
     errors = zip(ends, engine.latent_space.encoding.errors(ends), strict=True)
     notes = [f"{label(domain, end)}: {error}" for end, error in errors if error]
     data: ReportData[Any] = ReportData(
@@ -141,6 +142,8 @@ def write_interpolation(
     return {
         "steps": [{h: _finite(cells[i]) for h, cells in columns.items()} for i in range(n_steps)],
         "met": interpolation.met,
+        "crossing": None if interpolation.crossing is None else vars(interpolation.crossing),
+        "summary": summarize(data, interpolation),
         "notes": [*interpolation.notes, *notes],
         "files": [str(path) for path in files],
     }

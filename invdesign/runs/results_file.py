@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import re
 from collections import Counter
@@ -106,7 +107,7 @@ class Designs(Generic[D]):
             text = given.strip()
             if text in self.by_key:
                 return self.by_key[text]
-            key = self._keys.get(text.upper())
+            key = self._keys.get(text.upper()) or self._labelled(text)
             if key is not None:
                 return self.by_key[key]
             if re.fullmatch(r"[Dd]\d+", text):
@@ -124,6 +125,13 @@ class Designs(Generic[D]):
                 "made in the place of a suggested one, or add designs that were measured besides"
             )
         return self.by_key[key]
+
+    def _labelled(self, text: str) -> str | None:
+        """Return the key of the design that a label in an order or on a plate names: `design-001-3f2a9c81-D0012`."""
+        match = re.fullmatch(r".*-([0-9a-f]{8})-(D\d{4,})", text)
+        key = self._keys.get(match[2]) if match else None
+        is_same = match and key and hashlib.sha256(key.encode()).hexdigest().startswith(match[1])
+        return key if is_same else None
 
 
 def read_results(

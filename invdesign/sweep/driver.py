@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,13 +13,15 @@ from invdesign import __version__
 from invdesign.core import Progress
 from invdesign.core.errors import InvdesignError
 from invdesign.io.atomic import probe
-from invdesign.io.locks import hold, try_lock
+from invdesign.io.locks import hold
 from invdesign.runs.folders import FINISHED
 from invdesign.runs.quick_status import read_status
 from invdesign.sweep.execute import INTERRUPTED, Ended, Work, reason_of
-from invdesign.sweep.index import LOCK, Index, Job, create_index, list_sweeps, open_index
-from invdesign.sweep.plan import Plan
+from invdesign.sweep.index import Index, Job, create_index, list_sweeps, open_index, owned
+from invdesign.sweep.plan import Plan, Source
 
+BASELINES = "baselines"
+"""Folder of the random searches that the jobs of a sweep share."""
 Launched = Callable[[Sequence[Work]], Iterator[Ended]]
 
 
@@ -79,7 +78,7 @@ def run_jobs(
     Raises:
         InvdesignError: Another process runs this sweep.
     """
-    with _owned(index.folder):
+    with owned(index.folder):
         jobs = {job.number: job for job in index.jobs()}
         todo = [job for job in jobs.values() if job.state not in ("done", "failed")]
         line = _ProgressLine(len(jobs), n_parallel, progress)
@@ -142,18 +141,12 @@ class _ProgressLine:
 def _work(index: Index, job: Job) -> Work:
     """Return the command of a job: an ordinary run in its own folder."""
     about = index.about()
-    source = about["source"]
     folder = index.folder_of(job).resolve()
-    words = [sys.executable, "-m", "invdesign", "run"]
-    if source["campaign"]:
-        words.append(source["campaign"])
-    words += [*job.overrides, "--folder", str(folder), "--json"]
-    for option, values in (("--config-dir", source["config_dirs"]), ("--allow", source["allow"])):
-        for value in values:
-            words += [option, value]
-    if about["cache"]:
-        words += ["--cache", about["cache"]]
-    return Work(job.number, tuple(words), folder, Path(about["cwd"]))
+    source = about["source"]
+    campaign = Source(source["campaign"], tuple(source["config_dirs"]), tuple(source["allow"]))
+    own = ("--folder", str(folder), "--baselines", str(folder.parent / BASELINES))
+    words = campaign.command("run", job.overrides, cache=about["cache"])
+    return Work(job.number, (*words, *own), folder, Path(about["cwd"]))
 
 
 def _record(index: Index, job: Job, ended: Ended) -> None:
@@ -169,22 +162,6 @@ def _close(ended_jobs: Iterator[Ended]) -> None:
     close = getattr(ended_jobs, "close", None)
     if close is not None:
         close()
-
-
-@contextmanager
-def _owned(folder: Path) -> Iterator[None]:
-    """Own a sweep while its jobs run.
-
-    Raises:
-        InvdesignError: Another process runs it.
-    """
-    handle = try_lock(folder / LOCK)
-    if handle is None:
-        raise InvdesignError(f"{folder}: another process runs this sweep. Wait for it, or stop it")
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 def _duration(seconds: float) -> str:

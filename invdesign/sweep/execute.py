@@ -7,8 +7,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from invdesign.io.locks import hold
 from invdesign.runs.folders import FINISHED
@@ -36,6 +38,8 @@ class Work:
     """Folder that the command runs in."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of its environment that differ from those of the sweep."""
+    output: str = ""
+    """Name of the file in its folder for its standard output; empty for the log."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,14 @@ class Children:
         if self._is_stopped:
             raise StoppedError
 
-    def start(self, work: Work, log: int, lock: int) -> subprocess.Popen[bytes]:
+    def start(self, work: Work, output: IO[bytes], log: IO[bytes], lock: int) -> subprocess.Popen[bytes]:
         """Start the process of a job, which inherits its lock."""
         with self._lock:
             self.check()
             process = subprocess.Popen(
                 work.command,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=output,
                 stderr=log,
                 cwd=work.cwd,
                 env={**os.environ, **work.environment},
@@ -116,8 +120,10 @@ def execute(work: Work, children: Children | None = None) -> Ended:
             children.check()
             if (work.folder / FINISHED).is_file():
                 return Ended(work.number, 0, 0.0)
-            with (work.folder / LOG).open("ab") as log:
-                code = children.start(work, log.fileno(), lock).wait()
+            with ExitStack() as files:
+                log = files.enter_context((work.folder / LOG).open("ab"))
+                output = files.enter_context((work.folder / work.output).open("wb")) if work.output else log
+                code = children.start(work, output, log, lock).wait()
     except StoppedError:
         code = INTERRUPTED[0]
     return Ended(work.number, code, time.monotonic() - start)

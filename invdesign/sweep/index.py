@@ -8,6 +8,7 @@ this moment is not stored: a running job holds the lock in its folder.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -17,7 +18,7 @@ from typing import Any, Literal
 
 from invdesign.core.errors import InvdesignError
 from invdesign.io.atomic import write_atomically
-from invdesign.io.locks import is_held
+from invdesign.io.locks import is_held, try_lock
 
 INDEX = "sweep.sqlite"
 LOCK = "sweep.lock"
@@ -184,3 +185,19 @@ def open_index(path: str | Path) -> Index:
 def list_sweeps(folder: Path) -> list[Path]:
     """Return the folders of the sweeps of a campaign, oldest first."""
     return sorted(path.parent for path in folder.glob(f"sweep-*/{INDEX}"))
+
+
+@contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Own the folder of a sweep or a tuning while it runs.
+
+    Raises:
+        InvdesignError: Another process runs it.
+    """
+    handle = try_lock(folder / LOCK)
+    if handle is None:
+        raise InvdesignError(f"{folder}: another process runs this sweep. Wait for it, or stop it")
+    try:
+        yield
+    finally:
+        os.close(handle)

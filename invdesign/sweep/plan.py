@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,6 +35,15 @@ class Source:
         """Return the folders of the user's modules: that of the campaign's file, then the current one."""
         beside = [compose.campaign_file(self.campaign).parent] if self.campaign else []
         return [*beside, Path.cwd()]
+
+    def command(self, verb: str, overrides: Sequence[str], *, cache: str | Path | None = None) -> tuple[str, ...]:
+        """Return the command line of this program on the campaign, with JSON as its output."""
+        words = [sys.executable, "-m", "invdesign", verb, *([self.campaign] if self.campaign else []), *overrides]
+        words.append("--json")
+        for option, values in (("--config-dir", self.config_dirs), ("--allow", self.allow)):
+            for value in values:
+                words += [option, value]
+        return (*words, *(("--cache", str(cache)) if cache else ()))
 
     def absolute(self) -> Source:
         """Return it with absolute paths, so that a job finds them from any folder."""
@@ -86,14 +96,14 @@ def make_plan(source: Source, overrides: Sequence[str], *, n_seeds: int | None =
     if repeated:
         raise InvdesignError(f"sweep: expected {repeated[0]} once, got it twice. Write all its values in one list")
     first = [axis.choices[0] for axis in given]
-    base = _check(source, first)
+    base = check_source(source, first)
     if n_seeds is not None:
         given.append(_seed_axis(given, n_seeds, int(base.values.get(SEED) or 0)))
     n_jobs = 1
     for position, axis in enumerate(given):
         n_jobs *= len(axis.choices)
         for choice in axis.choices[1:] if axis.key != SEED else ():
-            _check(source, [*first[:position], choice, *first[position + 1 :]])
+            check_source(source, [*first[:position], choice, *first[position + 1 :]])
     if n_jobs > MAX_JOBS:
         raise InvdesignError(f"sweep: expected at most {MAX_JOBS:,} jobs, got {n_jobs:,}. Vary less at a time")
     name = check_name(base.values.get("name") or base.name)
@@ -111,8 +121,12 @@ def _seed_axis(given: Sequence[Axis], n_seeds: int, first: int) -> Axis:
     return Axis(SEED, tuple(f"{SEED}={first + i}" for i in range(n_seeds)))
 
 
-def _check(source: Source, overrides: Sequence[str]) -> compose.Composed:
-    """Compose a configuration and validate it; nothing that it names is imported."""
+def check_source(source: Source, overrides: Sequence[str]) -> compose.Composed:
+    """Compose the configuration of a job and validate it; nothing that it names is imported.
+
+    Raises:
+        InvdesignError: It is refused, or a laboratory measures its designs.
+    """
     composed = compose.compose(source.campaign, overrides, config_dirs=source.config_dirs)
     checked = instantiate.check(composed.values, composed.where, allowed=source.allow, folders=source.folders())
     if instantiate.is_laboratory(checked):

@@ -31,7 +31,7 @@ from invdesign.domains.sequences.naturalness.naturalness import naturalness
 from invdesign.domains.sequences.oracles.regression_oracle import Regression, regression, train_or_load
 from invdesign.domains.sequences.validators import design_constraints
 from invdesign.domains.sequences.wild_type.wild_type import distance
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import posterior_sample
 from invdesign.search.mutations import MutationPolicy
@@ -108,7 +108,7 @@ def design_library(path: Path, cache: Path, *, max_mutations: int, seed: int, bu
         name="aav",
     )
     engine = make_engine(campaign, prepare(domain, corpus, campaign.vae, cache=cache))
-    state = run(engine, start(engine, initialize(engine)), evaluate=in_process)
+    state = run(engine, start(engine, initialize(engine)), executor=InProcess)
     evaluated = [c for c in state.history if c.status == "measured" and c.round]
     ranked = [evaluated[i].design for i in np.argsort(-campaign.utilities(evaluated)[:, 0], kind="stable")]
     return select_diverse(ranked, 2)

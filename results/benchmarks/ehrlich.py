@@ -26,7 +26,7 @@ from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.mutations import mutate, project_to_radius
 from invdesign.domains.sequences.oracles.ehrlich import ehrlich, ehrlich_letters, sample_chain
 from invdesign.domains.sequences.wild_type.wild_type import distance
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import ucb
 from invdesign.search.mutations import MutationPolicy
@@ -102,7 +102,7 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
         # The optimum is 1, so that a run that has found it ends.
         for n_spent in (*range(250, budget, 250), budget):
             limited = replace(campaign, limits=replace(campaign.limits, budget=n_spent))
-            state = run(replace(engine, campaign=limited), state, evaluate=in_process)
+            state = run(replace(engine, campaign=limited), state, executor=InProcess)
             if max(c.y[0] for c in state.history if c.status == "measured") == 1:
                 break
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])

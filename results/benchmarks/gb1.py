@@ -25,7 +25,7 @@ from invdesign.domains.sequences.descriptors import descriptors
 from invdesign.domains.sequences.mutations import mutate
 from invdesign.domains.sequences.oracles.lookup_oracles import sequence_table
 from invdesign.domains.sequences.wild_type.wild_type import distance
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import posterior_sample
 from invdesign.search.mutations import MutationPolicy
@@ -71,7 +71,7 @@ def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
     start_time = time.process_time()
     # Every campaign starts from different variants.
     seeds = library(3000, seed=1000 + seed)
-    state = run(engine, start(engine, initialize(engine, seeds)), evaluate=in_process)
+    state = run(engine, start(engine, initialize(engine, seeds)), executor=InProcess)
     values = np.nan_to_num([c.y[0] if c.y else np.nan for c in state.history])
     best = np.maximum.accumulate(values) / BEST
     return {

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 
 from invdesign import Candidate, Ledger, Objective, Outcome
-from invdesign.campaign import BatchSelected, OutcomeRecorded, RoundEnded, RoundRecord, State, apply
-from invdesign.campaign.tell import outcome_groups
+from invdesign.campaign import BatchSelected, CallsLeased, OutcomeRecorded, RoundEnded, RoundRecord, State, apply
+from invdesign.campaign.oracle_calls import measure as measure_designs
+from invdesign.core import OracleSetup
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
-from invdesign.execution.executors import in_process
-from invdesign.execution.pace import Pace
+from invdesign.execution.in_process import InProcess
 from invdesign.export import export
 
 LATENTS = 64
@@ -73,7 +73,8 @@ def write_cheap(n: int) -> float:
         state = ledger.record(BatchSelected(candidates([f"w{i}" for i in range(n)]), RoundRecord(0)))
         start = time.perf_counter()
         keys = [c.key for c in state.open]
-        for group in outcome_groups(in_process(oracle, keys, n_outputs=1, pace=Pace(), is_grouped=True)):
+        ledger.on_lease(CallsLeased(tuple((f"C{i:06d}", key) for i, key in enumerate(keys)), InProcess.name))
+        for group in measure_designs(InProcess(OracleSetup(oracle, 1)), keys):
             ledger.on_outcomes([OutcomeRecorded(keys[i], outcome) for i, outcome in group])
         return time.perf_counter() - start
 

@@ -36,7 +36,7 @@ from invdesign.core import round_seed
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.tasks import guacamol
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
 # Measured with the published programs on the same kind of machine, mean of 2 to 3 seeds.
@@ -89,7 +89,7 @@ def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int
     )
     engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=cache))
     start_time = time.process_time()
-    state = run(engine, start(engine, initialize(engine, corpus)), evaluate=in_process)
+    state = run(engine, start(engine, initialize(engine, corpus)), executor=InProcess)
     ours = summarize([c.y[0] for c in state.history], budget)
     return {
         "task": task,

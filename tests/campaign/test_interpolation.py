@@ -58,7 +58,7 @@ def test_a_step_has_the_density_of_the_point_and_of_the_design() -> None:
 
 def test_a_design_found_again_is_marked_and_measured_once() -> None:
     counted = Counted()
-    found = walk((0, 0), (4, 0), n=17, evaluate=counted)
+    found = walk((0, 0), (4, 0), n=17, executor=toy.executor(counted))
     assert len(found.designs) == 5 == len(counted.asked) == len(set(counted.asked))
     assert sum(step.is_repeated for step in found.steps) == 12
     assert all(step.found is not None and step.found.status == "measured" for step in found.steps)
@@ -72,26 +72,36 @@ def test_a_point_that_decodes_to_no_design_is_a_step_without_a_design() -> None:
 
 def test_the_path_ends_where_the_property_crosses_the_value_and_nothing_behind_is_measured() -> None:
     counted = Counted()
-    found = walk((0, -7), (20, -7), until=0.9, evaluate=counted)
-    # exp(-(x - 13)^2 / 200) is 0.88 at x = 8 and 0.96 at x = 10.
-    assert found.met == 5 and len(found.steps) == 6
-    assert counted.asked == [(2 * i, -7) for i in range(6)]
+    found = walk((0, -7), (20, -7), until=0.923, executor=toy.executor(counted))
+    # exp(-(x - 13)^2 / 200) is 0.88 at x = 8, 0.923 at x = 9 and 0.96 at x = 10.
+    assert found.crossing is None and found.steps[found.met].found.design == (9, -7)
+    assert counted.asked == [*((2 * i, -7) for i in range(6)), (9, -7)]
+    assert [step.t for step in found.steps] == sorted(step.t for step in found.steps)
+
+
+def test_a_value_that_no_design_has_is_crossed_and_not_met() -> None:
+    found = walk((0, -7), (20, -7), until=0.9, executor=toy.executor(Counted()))
+    assert found.met is None and found.notes == ()
+    before, after = found.steps[found.crossing.before], found.steps[found.crossing.after]
+    assert (before.found.design, after.found.design) == ((8, -7), (9, -7)) and after.t - before.t < 0.01
+    assert found.steps[found.crossing.nearest].found.y[0] - 0.9 == pytest.approx(found.crossing.difference)
+    assert found.crossing.difference == pytest.approx(np.exp(-25 / 200) - 0.9)
 
 
 def test_a_falling_property_meets_the_value_too_and_a_start_on_it_meets_it_at_once() -> None:
-    falling = walk((13, -7), (-7, -7), until=0.5, evaluate=Counted())
-    assert falling.met == 6
-    assert walk((13, -7), (-7, -7), until=1.0, evaluate=Counted()).met == 0
+    falling = walk((13, -7), (-7, -7), until=np.exp(-(11**2) / 200), executor=toy.executor(Counted()))
+    assert falling.steps[falling.met].found.design == (2, -7)
+    assert walk((13, -7), (-7, -7), until=1.0, executor=toy.executor(Counted())).met == 0
 
 
 def test_a_value_that_is_never_met_is_noted_and_the_path_is_whole() -> None:
-    found = walk((0, -7), (20, -7), until=2.0, evaluate=Counted())
+    found = walk((0, -7), (20, -7), until=2.0, executor=toy.executor(Counted()))
     assert found.met is None and len(found.steps) == 11
     assert found.notes == ("no step of the path reaches height 2",)
 
 
 def test_what_cannot_be_measured_neither_meets_the_value_nor_stops_the_path() -> None:
-    found = walk((20, -7), (30, -7), until=0.0, evaluate=Counted())
+    found = walk((20, -7), (30, -7), until=0.0, executor=toy.executor(Counted()))
     assert found.met is None
     assert [step.found.status for step in found.steps if step.found][-1] == "invalid"
 
@@ -103,8 +113,9 @@ def test_the_surrogate_predicts_where_designs_were_measured_and_its_value_counts
     mean = [c.mean[0] for c in found.designs]
     np.testing.assert_allclose(mean, toy.bump([c.design for c in found.designs]), atol=0.02)
     assert all(c.sd[0] > 0 for c in found.designs)
-    met = interpolate(toy.engine(campaign), (-8, 8), (5, -7), shape="straight", history=measured, until=0.4)
-    assert met.met is not None and mean[met.met - 1] < 0.4 <= mean[met.met] + 1e-9
+    until = interpolate(toy.engine(campaign), (-8, 8), (5, -7), shape="straight", history=measured, until=0.4)
+    values = [step.found.mean[0] for step in until.steps if step.found is not None]
+    assert until.crossing is not None or abs(values[until.met] - 0.4) <= 0.004
 
 
 def test_a_prediction_for_a_target_is_the_property_itself() -> None:
@@ -118,7 +129,7 @@ def test_a_prediction_for_a_target_is_the_property_itself() -> None:
 def test_designs_of_the_history_cost_no_call() -> None:
     known = Candidate((2, 0), "2,0", SPACE.encode([(2, 0)])[0], y=(7.0,), status="measured")
     counted = Counted()
-    found = walk((0, 0), (4, 0), n=3, history=[known], evaluate=counted)
+    found = walk((0, 0), (4, 0), n=3, history=[known], executor=toy.executor(counted))
     assert counted.asked == [(0, 0), (4, 0)]
     assert found.designs[1].y == (7.0,)
     assert found.notes[0].startswith("no predictions: 1 distinct designs")

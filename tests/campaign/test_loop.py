@@ -13,6 +13,9 @@ import torch
 import toy
 
 from invdesign.campaign import (
+    BatchSelected,
+    CallsLeased,
+    CallsReleased,
     State,
     apply,
     ask,
@@ -26,6 +29,7 @@ from invdesign.campaign import (
     tell,
     validate_candidates,
 )
+from invdesign.campaign.ask import count_inside
 from invdesign.core import Check, Corpus, InvdesignError, Objective, Outcome, pareto_front, rank
 from invdesign.latent.training_keys import TrainingKeys
 
@@ -61,7 +65,7 @@ class Events:
         if len(self.events) == self.dies_at:
             raise KilledError
 
-    on_batch = on_round_end = _record
+    on_batch = on_lease = on_release = on_round_end = _record
 
     def on_outcomes(self, events: Sequence[Any]) -> None:
         for event in events:
@@ -74,7 +78,7 @@ class Events:
 
 def finished(campaign: Any, recorder: Any = None) -> State[Any]:
     engine = toy.engine(campaign)
-    return run(engine, toy.begun(engine, recorder), evaluate=evaluate, recorder=recorder)
+    return run(engine, toy.begun(engine, recorder), executor=toy.executor(evaluate), recorder=recorder)
 
 
 def test_a_campaign_finds_the_top_within_its_budget() -> None:
@@ -102,7 +106,7 @@ def test_a_killed_campaign_continues_as_if_it_had_never_stopped(dies_at: int) ->
     recorder = Events(dies_at=dies_at)
     with pytest.raises(KilledError):
         finished(engine.campaign, recorder)
-    resumed = run(engine, recorder.state, evaluate=evaluate)
+    resumed = run(engine, recorder.state, executor=toy.executor(evaluate))
     assert [c.key for c in resumed.history] == [c.key for c in expected.history]
     assert [c.y for c in resumed.history] == [c.y for c in expected.history]
     assert resumed.regions == expected.regions
@@ -127,7 +131,7 @@ def test_a_campaign_killed_around_its_finetuning_repeats_none(dies_at: int) -> N
     again = Events()
     again.space = first.space
     engine = toy.engine(campaign).with_latent_space(first.space)
-    resumed = run(engine, first.state, evaluate=evaluate, recorder=again)
+    resumed = run(engine, first.state, executor=toy.executor(evaluate), recorder=again)
     assert [c.key for c in resumed.history] == [c.key for c in expected.history]
     assert again.space == whole.space
 
@@ -138,7 +142,7 @@ def test_pending_designs_are_conditioned_on_so_that_the_next_batch_differs_from_
     outcomes = {
         c.key: outcome for i, outcome in evaluate(toy.bump, [c.design for c in state.open]) for c in [state.open[i]]
     }
-    state = run(engine, tell(engine, state, outcomes), evaluate=evaluate)
+    state = run(engine, tell(engine, state, outcomes), executor=toy.executor(evaluate))
     first = ask(engine, dataclasses.replace(state, history=state.history[:30]), n=5)
     waiting = apply(dataclasses.replace(state, history=state.history[:30]), first)
     second = ask(engine, waiting, n=5)
@@ -200,10 +204,28 @@ def test_two_objectives_end_in_a_front() -> None:
         objectives=[Objective("a"), Objective("b")], oracle=both, search=search, budget=25, n_seeds=10
     )
     engine = toy.engine(campaign)
-    state = run(engine, toy.begun(engine), evaluate=measure)
+    state = run(engine, toy.begun(engine), executor=toy.executor(measure))
     U = campaign.utilities(state.history)
     assert len(pareto_front(U)) > 1
     assert rank(U)[0] in pareto_front(U)
+
+
+def test_a_search_whose_window_many_designs_meet_goes_on_among_plausible_ones_inside() -> None:
+    window = Objective("height", goal=(0.25, 0.6))
+    engine = toy.engine(toy.campaign(objectives=[window], n_seeds=30, batch=5))
+    measured = [
+        dataclasses.replace(c, y=(float(toy.bump([c.design])[0]),), status="measured")
+        for c in toy.begun(engine).pending
+    ]
+    assert count_inside([window], measured) >= 5
+    state = dataclasses.replace(toy.begun(engine), pending=tuple(measured))
+    batch = ask(engine, state)
+    assert "lie inside every window" in batch.record.notes[-1]
+    inside = [window.is_inside(float(toy.bump([c.design])[0])) for c in batch.candidates]
+    assert sum(inside) >= 4
+    known = [c.log_density for c in measured if window.is_inside(c.y[0])]
+    assert np.mean([c.log_density for c in batch.candidates]) > np.mean(known)
+    assert count_inside([Objective("height")], measured) == 0
 
 
 def test_several_regions_share_the_batch_and_start_apart() -> None:
@@ -222,7 +244,7 @@ def test_too_many_failures_stop_the_campaign() -> None:
     campaign = toy.campaign(n_seeds=20)
     with pytest.raises(InvdesignError, match="the instrument is off"):
         engine = toy.engine(campaign)
-        run(engine, toy.begun(engine), evaluate=broken)
+        run(engine, toy.begun(engine), executor=toy.executor(broken))
 
 
 def test_random_search_fits_no_surrogate() -> None:
@@ -338,7 +360,12 @@ def test_failures_of_each_check_are_counted_and_the_rest_is_the_shortlist() -> N
 def test_progress_lines_give_the_round_the_best_value_and_what_is_left() -> None:
     lines: list[str] = []
     engine = toy.engine(toy.campaign(budget=30))
-    run(engine, toy.begun(engine), evaluate=evaluate, progress=lambda stage, done, total: lines.append(stage))
+    run(
+        engine,
+        toy.begun(engine),
+        executor=toy.executor(evaluate),
+        progress=lambda stage, done, total: lines.append(stage),
+    )
     line = next(line for line in lines if line.startswith("round 3/"))
     assert "of 30 calls" in line and "best 0." in line
 
@@ -363,10 +390,11 @@ def test_a_batch_that_fails_whole_stops_at_once_and_is_asked_again(status: Any) 
     engine, place, events = toy.engine(toy.campaign(budget=15)), Broken(status), Events()
     state = toy.begun(engine, events)
     with pytest.raises(InvdesignError, match=r"none of the 10 calls of this batch returned a value: no licence"):
-        run(engine, state, evaluate=place, recorder=events)
-    assert len(events.events) == 1 and len(events.state.open) == 10
+        run(engine, state, executor=toy.executor(place), recorder=events)
+    assert [type(event) for event in events.events] == [BatchSelected, CallsLeased, CallsReleased]
+    assert len(events.state.open) == 10 and not events.state.leases
     place.is_mended = True
-    final = run(engine, events.state, evaluate=place, recorder=events)
+    final = run(engine, events.state, executor=toy.executor(place), recorder=events)
     assert place.asked[0] == place.asked[1] and final.n_calls == 15
     assert all(c.status == "measured" for c in final.history)
 
@@ -377,20 +405,25 @@ def test_failures_of_some_designs_and_values_that_are_not_finite_are_recorded() 
             yield i, Outcome((np.nan,), "failed", "no") if i % 3 == 0 else outcome
 
     engine = toy.engine(toy.campaign(budget=20))
-    state = run(engine, toy.begun(engine), evaluate=some)
+    state = run(engine, toy.begun(engine), executor=toy.executor(some))
     assert state.n_calls == 20 and {c.status for c in state.history} >= {"failed", "measured"}
 
 
 def test_failures_are_recorded_where_that_is_asked_for_and_single_ones_until_they_repeat() -> None:
     engine = toy.engine(toy.campaign(budget=20, max_failure_rate=1.0))
-    assert run(engine, toy.begun(engine), evaluate=Broken()).n_calls == 20
+    assert run(engine, toy.begun(engine), executor=toy.executor(Broken())).n_calls == 20
     single = toy.engine(toy.campaign(budget=20, batch=1))
     place, events = Broken(), Events()
     place.is_mended = True
-    run(toy.engine(toy.campaign(budget=12, batch=1)), toy.begun(single, events), evaluate=place, recorder=events)
+    run(
+        toy.engine(toy.campaign(budget=12, batch=1)),
+        toy.begun(single, events),
+        executor=toy.executor(place),
+        recorder=events,
+    )
     place.is_mended = False
     with pytest.raises(InvdesignError, match="none of the 1 call of this batch"):
-        run(single, events.state, evaluate=place, recorder=events)
+        run(single, events.state, executor=toy.executor(place), recorder=events)
     assert len([c for c in events.state.history if c.status == "failed"]) == 2
 
 
@@ -408,5 +441,5 @@ def test_training_designs_of_a_model_without_its_corpus_are_not_proposed() -> No
     known = [c.key for c in finished(campaign).history if c.round > 0][:20]
     engine = toy.engine(campaign)
     trained: Any = dataclasses.replace(engine.latent_space, training_keys=TrainingKeys.of(known))  # type: ignore[type-var]
-    state = run(make_engine(campaign, trained), toy.begun(engine), evaluate=evaluate)
+    state = run(make_engine(campaign, trained), toy.begun(engine), executor=toy.executor(evaluate))
     assert not {c.key for c in state.history if c.round > 0} & set(known)

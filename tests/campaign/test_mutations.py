@@ -15,7 +15,7 @@ from toy import Grid, GridEncoding, GridSpace, bump, campaign, changed
 from invdesign.campaign import Campaign, make_engine, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
 from invdesign.core import Array, Check
-from invdesign.execution.executors import in_process
+from invdesign.execution.in_process import InProcess
 from invdesign.search.mutations import MutationPolicy
 from invdesign.search.sampling import local_steps
 
@@ -43,7 +43,7 @@ def pulled(space: Any, Z: torch.Tensor, designs: Sequence[Any], center: Point, r
 
 def finished(parts: Campaign[Point, torch.Tensor]) -> Any:
     engine = toy.engine(parts)
-    return run(engine, toy.begun(engine), evaluate=in_process)
+    return run(engine, toy.begun(engine), executor=InProcess)
 
 
 def test_designs_are_mutated_beside_latents_and_decoded_ones_stay_within_the_radius() -> None:
@@ -85,7 +85,7 @@ def test_without_a_proposer_that_follows_gradients_no_surrogate_of_the_latents_i
     parts = changed(parts, latent_surrogate=None, search=replace(parts.search, propose=(local_steps,), weights=()))
     space: Any = GridSpace(Grid(), encoding=DescribedEncoding())
     engine = make_engine(parts, space)
-    state = run(engine, toy.begun(engine), evaluate=in_process)
+    state = run(engine, toy.begun(engine), executor=InProcess)
     assert "local_steps" in {c.origin for c in state.history}
 
 

@@ -82,7 +82,7 @@ def test_the_terminal_names_designs_as_people_do(capsys: pytest.CaptureFixture[s
     shared = {"step": 0, "plausibility percentile [%]": 5.0, "distance to proposal": 0.1, "all checks passed": "yes"}
     step = {**shared, "design": '{"space_group": 225}', "label": "MgO Fm-3m", "measured y": 1.0, "predicted y": None}
     checks = {"all checks passed": "no", "check is_new": "failed", "detail of is_new": "matches periclase"}
-    facts = {"steps": [step, {**step, **checks}], "met": None, "notes": [], "files": ["path.csv"]}
+    facts = {"steps": [step, {**step, **checks}], "met": None, "crossing": None, "notes": [], "files": ["path.csv"]}
     print_interpolation(facts, [Objective("y")])
     printed = capsys.readouterr().out
     assert "design" in printed and "MgO" in printed and "space_group" not in printed and "predicted" not in printed

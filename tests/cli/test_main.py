@@ -123,10 +123,19 @@ def test_options_print_each_setting_with_type_default_and_help(capsys: pytest.Ca
 
 def test_every_command_has_a_description() -> None:
     action = next(a for a in parser()._actions if isinstance(a, argparse._SubParsersAction))
-    campaign = {"run", "train", "encode", "sample", "interpolate"}
+    campaign = {"run", "train", "encode", "sample", "interpolate", "tune"}
     loop = {
         "begin", "suggest", "tell", "status", "score", "reject", "abandon", "correct", "replicate", "substitute",
         "pareto",
     }  # fmt: skip
-    assert set(action.choices) == campaign | loop | {"export", "report", "options", "check-data", "completion", "sweep"}
+    assert set(action.choices) == campaign | loop | {
+        "export",
+        "report",
+        "options",
+        "check-data",
+        "completion",
+        "sweep",
+        "serve",
+        "bench",
+    }
     assert all(command.description for command in action.choices.values())

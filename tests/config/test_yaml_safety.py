@@ -47,8 +47,8 @@ def test_a_module_that_the_user_allows_may_be_named() -> None:
 
 def test_a_class_of_ours_may_be_built_and_a_function_only_bound() -> None:
     assert targets.problem({"_target_": "invdesign.search.Search"}) == ""
-    assert "_partial_" in targets.problem({"_target_": "invdesign.execution.executors.in_process"})
-    assert targets.problem({"_target_": "invdesign.execution.executors.in_process", "_partial_": True}) == ""
+    assert "_partial_" in targets.problem({"_target_": "invdesign.execution.outcomes.validate_answer"})
+    assert targets.problem({"_target_": "invdesign.execution.outcomes.validate_answer", "_partial_": True}) == ""
 
 
 def test_a_misspelt_target_of_ours_names_the_nearest() -> None:

@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import math
-import sys
-import textwrap
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 
 import pytest
 import torch
 
-from invdesign.core import InvdesignError, Outcome
-from invdesign.execution.executors import describe_wait, in_process, on_executor, process_pool
+from invdesign.campaign.oracle_calls import describe_wait, measure
+from invdesign.core import Call, InvdesignError, OracleSetup, Outcome
+from invdesign.execution.concurrent import Concurrent
+from invdesign.execution.in_process import InProcess
 from invdesign.execution.outcomes import validate_answer
-
-ORACLES = '''
-import os, signal, time
-
-def length(designs):
-    return [len(d) for d in designs]
-
-def two(designs, scale=1.0):
-    return [[len(d) * scale, -len(d)] for d in designs]
-
-def stranger(designs):
-    """Measures, raises, hangs, dies or answers nonsense, as the design says."""
-    answers = []
-    for design in designs:
-        if design == "raise":
-            raise ValueError("no such thing")
-        if design == "hang":
-            time.sleep(60)
-        if design == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        answers.append({"nan": float("nan"), "inf": float("inf")}.get(design, len(design)))
-    return answers
-'''
+from invdesign.execution.process_pool import ProcessPool
 
 
-@pytest.fixture(scope="module")
-def oracles(tmp_path_factory):
-    """A module that worker processes can import too."""
-    folder = tmp_path_factory.mktemp("oracles")
-    (folder / "strange_oracles.py").write_text(textwrap.dedent(ORACLES))
-    sys.path.insert(0, str(folder))
-    import strange_oracles
-
-    yield strange_oracles
-    sys.path.remove(str(folder))
-    del sys.modules["strange_oracles"]
+def measured(place, oracle, designs, n_outputs=None):
+    """Return outcomes by position, as an executor gives them."""
+    with closing(place(OracleSetup(oracle, n_outputs))) as executor:
+        return dict(pair for group in measure(executor, designs) for pair in group)
 
 
 def statuses(outcomes) -> list[str]:
-    return [outcome.status for _, outcome in sorted(outcomes, key=lambda item: item[0])]
+    return [outcomes[i].status for i in sorted(outcomes)]
 
 
 def test_a_fast_oracle_measures_all_designs_in_a_few_calls():
@@ -64,7 +37,7 @@ def test_a_fast_oracle_measures_all_designs_in_a_few_calls():
         return [len(d) for d in designs]
 
     designs = ["a" * (i + 1) for i in range(500)]
-    outcomes = dict(in_process(oracle, designs))
+    outcomes = measured(InProcess, oracle, designs)
     assert sizes[:2] == [1, 2] and len(sizes) <= 4
     assert [outcomes[i].y for i in range(3)] == [(1.0,), (2.0,), (3.0,)]
 
@@ -76,25 +49,25 @@ def test_chunks_bound_the_size_of_a_call():
         sizes.append(len(designs))
         return [0.0] * len(designs)
 
-    assert len(list(in_process(oracle, list("abcde"), chunk=2))) == 5
+    assert len(measured(partial(InProcess, chunk=2), oracle, list("abcde"))) == 5
     assert sizes == [2, 2, 1]
 
 
 def test_no_designs_make_no_calls(oracles):
-    for place in (in_process, process_pool, partial(on_executor, executor=ThreadPoolExecutor)):
-        assert list(place(oracles.stranger, [])) == []
+    for place in (InProcess, ProcessPool, partial(Concurrent, make=ThreadPoolExecutor)):
+        assert measured(place, oracles.stranger, []) == {}
 
 
 def test_in_process_a_design_that_raises_leaves_the_others_measured(oracles):
-    outcomes = dict(in_process(oracles.stranger, ["a", "raise", "nan", "inf", "bb"]))
-    assert statuses(outcomes.items()) == ["measured", "failed", "invalid", "invalid", "measured"]
+    outcomes = measured(InProcess, oracles.stranger, ["a", "raise", "nan", "inf", "bb"])
+    assert statuses(outcomes) == ["measured", "failed", "invalid", "invalid", "measured"]
     assert outcomes[1].reason == "ValueError: no such thing"
     assert "value 1 is nan" in outcomes[2].reason
 
 
 def test_an_oracle_that_drops_rows_is_asked_one_by_one():
-    outcomes = dict(in_process(lambda designs: [len(d) for d in designs if d != "bad"], ["a", "bad", "cc"]))
-    assert statuses(outcomes.items()) == ["measured", "failed", "measured"]
+    outcomes = measured(InProcess, lambda designs: [len(d) for d in designs if d != "bad"], ["a", "bad", "cc"])
+    assert statuses(outcomes) == ["measured", "failed", "measured"]
     assert "shape (0,)" in outcomes[1].reason
 
 
@@ -103,7 +76,7 @@ def test_ctrl_c_is_not_an_outcome():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(in_process(oracle, ["a"]))
+        measured(InProcess, oracle, ["a"])
 
 
 def test_several_outputs_are_kept_apart_and_a_partial_row_is_invalid_unless_allowed():
@@ -136,44 +109,45 @@ def test_the_width_of_an_answer_must_be_the_number_of_objectives():
 @pytest.mark.slow
 def test_a_process_pool_survives_raises_hangs_and_crashes(oracles):
     designs = ["a", "raise", "hang", "die", "nan", "bb"]
-    outcomes = dict(process_pool(oracles.stranger, designs, workers=2, timeout=1.5, chunk=3))
-    assert statuses(outcomes.items()) == ["measured", "failed", "timeout", "crashed", "invalid", "measured"]
+    outcomes = measured(partial(ProcessPool, timeout=1.5, chunk=3), oracles.stranger, designs)
+    assert statuses(outcomes) == ["measured", "failed", "timeout", "crashed", "invalid", "measured"]
     assert outcomes[3].reason == "the worker process died (SIGKILL)"
     assert outcomes[5].y == (2.0,)
 
 
 def test_a_partial_travels_to_the_pool_with_its_arguments(oracles):
-    outcomes = dict(process_pool(partial(oracles.two, scale=3.0), ["a", "bb"], workers=1, n_outputs=2))
+    outcomes = measured(partial(ProcessPool, workers=1), partial(oracles.two, scale=3.0), ["a", "bb"], 2)
     assert [outcomes[i].y for i in range(2)] == [(3.0, -1.0), (6.0, -2.0)]
 
 
 def test_an_oracle_that_cannot_travel_is_refused_before_any_call():
     with pytest.raises(InvdesignError, match="imported by name"):
-        list(process_pool(lambda designs: [0.0], ["a"]))
+        measured(ProcessPool, lambda designs: [0.0], ["a"])
+
+
+def test_threads_measure_and_a_late_call_is_given_up():
+    def slow(designs):
+        time.sleep(1.0 if designs[0] == "slow" else 0.0)
+        return [1.0]
+
+    threads = partial(Concurrent, make=partial(ThreadPoolExecutor, 2), timeout=0.3)
+    outcomes = measured(threads, slow, ["a", "slow"])
+    assert statuses(outcomes) == ["measured", "timeout"] and outcomes[1].reason.startswith("stopped after 0.")
 
 
 @pytest.mark.slow
-def test_threads_measure_and_a_late_call_is_given_up(oracles):
-    words = []
-
-    def slow(designs):
-        import time
-
-        time.sleep(2.0 if designs[0] == "slow" else 0.0)
-        return [1.0]
-
-    with ThreadPoolExecutor(2) as executor:
-        outcomes = dict(
-            on_executor(slow, ["a", "slow"], executor=executor, timeout=0.4, progress=lambda *w: words.append(w[0]))
-        )
-    assert statuses(outcomes.items()) == ["measured", "timeout"]
-    assert any(word.startswith("waiting for 1 oracle call, oldest 0:0") for word in words)
-
-
 def test_an_executor_that_breaks_is_made_anew_for_the_designs_it_took_along(oracles):
     make = partial(ProcessPoolExecutor, max_workers=1)
-    outcomes = on_executor(oracles.stranger, ["a", "die", "bb"], executor=make)
+    outcomes = measured(partial(Concurrent, make=make), oracles.stranger, ["a", "die", "bb"])
     assert statuses(outcomes) == ["measured", "crashed", "measured"]
+
+
+def test_a_call_that_is_cancelled_leaves_the_others_of_its_chunk_measured():
+    executor = Concurrent(OracleSetup(lambda designs: [len(d) for d in designs], 1), make=ThreadPoolExecutor, chunk=2)
+    with closing(executor):
+        executor.submit([Call("C1", "a"), Call("C2", "bb")])
+        executor.cancel({"C1"})
+        assert [(call, outcome.y) for call, outcome in executor.poll(5.0)] == [("C2", (2.0,))]
 
 
 def test_the_message_while_waiting_has_the_age_of_the_oldest_call():

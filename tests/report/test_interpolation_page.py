@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from invdesign.campaign import Interpolation, State, Step
+from invdesign.campaign import Crossing, Interpolation, State, Step
 from invdesign.core import Candidate, Check, Objective
 from invdesign.report.data import ReportData
 from invdesign.report.interpolation_page import path_report, summarize
@@ -62,8 +62,13 @@ def test_the_sentences_state_the_valid_designs_the_range_of_the_property_and_the
     assert summarize(data(), path(until=1.5, met=3)) == [
         "3 distinct designs on 5 steps; 2 of them pass every check.",
         "Measured length goes from 1 to 2 cm, and stays between 1 and 2 cm.",
-        "The path ends at step 3, the first that reaches 1.500 cm.",
+        "Step 3 has 1.500 cm.",
     ]
+    crossed = summarize(data(), path(until=1.5, crossing=Crossing(1, 2, 1, -0.5)))
+    assert crossed[-1] == (
+        "1.500 cm is crossed between steps 1 and 2; no design of the path has it. "
+        "The nearest one is step 1, 0.50 cm below."
+    )
 
 
 def test_a_path_without_properties_or_of_one_step_has_a_page_too(tmp_path):

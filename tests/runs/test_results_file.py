@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import toy
 
 from invdesign import CampaignRun, InvdesignError
-from invdesign.core import Objective, Outcome
+from invdesign.core import Candidate, Objective, Outcome
 from invdesign.ledger import Ledger
 from invdesign.runs import latent_spaces
 from invdesign.runs.results_file import parse_values
@@ -180,6 +182,32 @@ def test_own_designs_are_scored_without_changing_the_run(run: CampaignRun[Any, A
     assert all(math.isfinite(c.mean[0]) and c.sd[0] > 0 and math.isfinite(c.acquisition) for c in scored)
 
 
+def test_labels_of_a_plate_map_name_designs_and_a_label_of_another_sequence_does_not(
+    run: CampaignRun[Any, Any],
+) -> None:
+    digest = hashlib.sha256(run.find("D0002").key.encode()).hexdigest()[:8]
+    run.tell_file(file_of(run, "well,id,height", f"A1,design-001-{digest}-D0002,0.5"))
+    assert run.find("D0002").y == (0.5,)
+    with pytest.raises(InvdesignError, match="expected a design that was suggested"):
+        run.tell_file(file_of(run, "well,id,height", "A1,design-001-00000000-D0003,0.5"))
+
+
+def test_deliverables_of_an_open_batch_carry_the_identifiers_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def labels(candidates: Sequence[Candidate[Any]], folder: Path) -> list[Path]:
+        (folder / "labels.txt").write_text(" ".join(c.name for c in candidates))
+        return [folder / "labels.txt"]
+
+    monkeypatch.setattr(latent_spaces, "prepare_latent_space", lambda campaign, *_: toy.RunSpace(campaign.domain))
+    campaign = toy.campaign(n_seeds=2)
+    campaign = replace(campaign, output=replace(campaign.output, deliverables={"labels": labels}))
+    with CampaignRun.open(tmp_path / "run", campaign) as run:
+        run.suggest()
+        *_, file = run.write_batch().files
+    assert file == tmp_path / "run" / "batch-000" / "labels" / "labels.txt" and file.read_text() == "D0001 D0002"
+
+
 def test_errors_and_bounds_of_a_file_are_values_of_the_run_and_of_its_ledger(run: CampaignRun[Any, Any]) -> None:
     file = file_of(run, "id,height", "D0001,0.5 ± 0.1", "D0002,>0.9", "D0003,0.2", "D0003,0.4")
     run.tell_file(file)
@@ -202,6 +230,10 @@ def test_errors_and_bounds_of_a_file_are_values_of_the_run_and_of_its_ledger(run
     with pytest.raises(InvdesignError, match="D0002 is measured"):
         run.tell_file(file_of(run, "id,height", "D0002,0.9"))
     run.correct("D0002", 0.95)
+    run.substitute("D0004", "7,7", 0.8)
+    with closing(sqlite3.connect(run.folder / "ledger.sqlite")) as file:
+        query = "SELECT design, value FROM measurements WHERE is_current AND id IN ('D0002', 'D0004') ORDER BY id"
+        assert file.execute(query).fetchall() == [(run.find("D0002").key, 0.95), ("7,7", 0.8)]
     assert run.find("D0002").y == (0.95,) and run.find("D0002").bound == ()
 
 

@@ -14,6 +14,8 @@ from invdesign.search.acquisition import (
     log_ei,
     log_expected_improvement,
     log_nehvi,
+    log_pi,
+    marginals,
     posterior_mean,
     posterior_sample,
     ucb,
@@ -66,6 +68,18 @@ def test_density_alone_is_density_plus_feasibility(build):
     X = torch.randn(6, 3).double()
     expected = landscape.density(X) + X[:, 0]
     assert torch.allclose(density_alone(landscape)(X[:, None]), expected)
+
+
+def test_probability_of_improvement_is_the_normal_tail_plus_the_weighted_density(build):
+    landscape = build()
+    X = torch.randn(6, 3).double()
+    mean, variance = marginals(landscape.model, X)
+    spread = landscape.U.std()
+    tail = torch.special.log_ndtr((mean[:, 0] - landscape.U.max() + 0.05 * spread) / variance[:, 0].sqrt())
+    assert torch.allclose(log_pi(landscape, density_weight=0.0)(X[:, None]), tail)
+    weighted = log_pi(landscape)(X[:, None]) - tail
+    order = landscape.density(X).argsort()
+    assert bool((weighted[order].diff() >= 0).all())
 
 
 def test_hypervolume_improvement_is_larger_beyond_the_front_than_behind_it(build):

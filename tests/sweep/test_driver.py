@@ -97,8 +97,8 @@ def test_a_job_is_an_ordinary_run_in_its_own_folder(tmp_path: Path) -> None:
     driver.run_jobs(index, look, n_parallel=1, progress=silent)
     folder = str(index.folder / "job-0000")
     expected = [
-        *("-m", "invdesign", "run", "ehrlich", "budget=1", "--folder", folder),
-        *("--json", "--allow", "mine", "--cache", str(tmp_path / "cache")),
+        *("-m", "invdesign", "run", "ehrlich", "budget=1", "--json", "--allow", "mine"),
+        *("--cache", str(tmp_path / "cache"), "--folder", folder, "--baselines", str(index.folder / "baselines")),
     ]
     assert list(work[0].command[1:]) == expected
 

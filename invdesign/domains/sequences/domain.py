@@ -142,6 +142,13 @@ class Sequences:
             self.row_length if is_fixed else self.max_length,
         )
 
+    def adapt(self, design: str) -> str | None:
+        """Return the design where it meets the limits of the task, else one with fewer mutations; None without any."""
+        if not self.constraints.violation(design):
+            return design
+        repaired = self.constraints.limit_mutations(self.constraints.repair(design))
+        return None if self.constraints.violation(repaired) else repaired
+
     def read(
         self,
         path: Path,
@@ -186,6 +193,10 @@ class Sequences:
     def to_text(self, design: str) -> str:
         """Return the design itself."""
         return design
+
+    def from_own_text(self, text: str) -> str:
+        """Return the text itself: a design is its letters."""
+        return text
 
     def from_text(self, text: str) -> str:
         """Return the design of a text: its letters, or mutations of the wild type such as `A108D;V11L`.

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 from known_crystals import crystal
 
-from invdesign.core import InvdesignError
+from invdesign.campaign.oracle_calls import measure
+from invdesign.core import InvdesignError, OracleSetup
 from invdesign.core.capabilities import prepare_oracle
 from invdesign.domains.crystals import validators
 from invdesign.domains.crystals.oracles import computed, mlip
-from invdesign.execution.executors import process_pool
+from invdesign.execution.process_pool import ProcessPool
 
 needs_chgnet = pytest.mark.skipif(
     importlib.util.find_spec("chgnet") is None, reason="the extra `mlip` (chgnet) is not installed"
@@ -137,6 +139,7 @@ def test_formation_energies_need_no_references_from_the_user():
 @pytest.mark.slow
 @needs_chgnet
 def test_the_potential_is_loaded_in_the_process_that_uses_it():
-    (outcome,) = dict(process_pool(mlip.energy_per_atom, [crystal("NaCl")], workers=1, timeout=120)).values()
+    with closing(ProcessPool(OracleSetup(mlip.energy_per_atom), workers=1, timeout=120)) as executor:
+        (((_, outcome),),) = measure(executor, [crystal("NaCl")])
     assert outcome.status == "measured", outcome
     assert outcome.y[0] == pytest.approx(mlip.energy_per_atom([crystal("NaCl")])[0], abs=1e-5)
