@@ -27,6 +27,7 @@ from invdesign.campaign.state import (
     State,
     apply,
 )
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import (
     B,
     Candidate,
@@ -81,8 +82,8 @@ def run(
 def _run(
     engine: Engine[D, B], state: State[D], calls: OracleCalls[D, B], line: _ProgressLine, recorder: Recorder | None
 ) -> State[D]:
-    limits = engine.campaign.limits
     while True:
+        limits = steer_engine(engine, state).campaign.limits
         if state.open:
             line.start(state)
             state = calls.measure(state)

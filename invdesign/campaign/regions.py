@@ -11,6 +11,7 @@ import torch
 
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.state import Region, RoundEnded, State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import FAILED, Array, B, Candidate, D, pareto_front, rank
 
 MIN_RELATIVE_GAIN = 1e-3
@@ -47,6 +48,7 @@ def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
     A region restarts when it is exhausted, or when no new candidate was found in it: a small enough box decodes to no
     other designs.
     """
+    engine = steer_engine(engine, state)
     campaign = engine.campaign
     closed = replace(state, history=state.history + state.pending, pending=())
     regions: list[Region] = []
