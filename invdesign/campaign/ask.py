@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def ask(
     Args:
         engine: The campaign bound to its latent space.
         state: What is known. Designs that are measured or pending are not proposed again; the surrogates are
-            conditioned on the pending ones.
+            conditioned on the pending ones. Where a round is open, the new designs join it.
         n: Number of designs; by default the batch size, or what is left of the budget.
         progress: Called with `(stage, done, total)`.
 
@@ -61,12 +61,17 @@ def ask(
         The candidates with the record of the round; no candidates where all proposals were filtered.
     """
     engine = steer_engine(engine, state)
-    campaign, number = engine.campaign, state.round + 1
+    campaign = engine.campaign
+    is_extended = state.is_round_open
+    number, stream = (state.round, f"after {state.n_calls} calls") if is_extended else (state.round + 1, "")
+    earlier = state.records[-1] if is_extended else None
     left = campaign.limits.budget - state.n_calls
+    # Designs of the open round that are measured count like those of ended rounds.
+    state = replace(state, history=state.evaluated, pending=state.open)
     n = max(0, min(campaign.limits.batch if n is None else n, left))
     timer = _Timer()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(round_seed(campaign.seed, number))
+        torch.manual_seed(round_seed(campaign.seed, number, stream))
         with timer("fit"):
             model = fit_surrogates(engine, state)
         search, gate_notes = choose_search(engine, state, model)
@@ -77,7 +82,7 @@ def ask(
 
         selections: list[_Selection[D]] = []
         taken = [Taken(c.design, c.parents) for c in state.open]
-        shares = _split(n, max(1, len(state.regions)))
+        shares = _shares(n, state)
         for index, share in enumerate(shares):
             if len(shares) > 1:
                 progress(f"round {number}: proposing in trust regions", index, len(shares))
@@ -87,7 +92,7 @@ def ask(
             taken = [*taken, *selection.taken(engine, state)]
             excluded.update(selection.pool.keys[i] for i in selection.rows)
         with timer("predict"):
-            candidates = _candidates(engine, state, model, selections)
+            candidates = _candidates(engine, state, model, selections, number)
     funnel = sum((s.funnel for s in selections), Funnel())
     record = RoundRecord(
         number,
@@ -97,7 +102,15 @@ def ask(
         seconds=timer.seconds,
         notes=(*model.notes, *gate_notes, *(() if candidates else (_empty_note(funnel),))),
     )
-    return BatchSelected(tuple(candidates), record)
+    return BatchSelected(tuple(candidates), record if earlier is None else _extend(earlier, record))
+
+
+def _extend(earlier: RoundRecord, record: RoundRecord) -> RoundRecord:
+    """Return the record of a round to which designs were added."""
+    names = dict.fromkeys((*earlier.seconds, *record.seconds))
+    seconds = {name: earlier.seconds.get(name, 0.0) + record.seconds.get(name, 0.0) for name in names}
+    notes = tuple(dict.fromkeys((*earlier.notes, *record.notes)))
+    return replace(record, funnel=earlier.funnel + record.funnel, seconds=seconds, notes=notes)
 
 
 def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> tuple[Search, tuple[str, ...]]:
@@ -199,7 +212,7 @@ class _Region(Generic[D, B]):
         best: list[int] = []
         n_before = 0
         n_parts = self.search.generations if self.landscape else N_DRAW_PARTS
-        for count in _split(self.search.oversample * self.n, n_parts):
+        for count in _split(self.search.oversample * self._n_proposals(), n_parts):
             pool, names = self._generation(around, parents, count, is_excluded)
             pools.append(pool)
             origins += names
@@ -217,6 +230,12 @@ class _Region(Generic[D, B]):
         with self.timer("select"):
             rows, values = self._pick(pool)
         return _Selection(self.index, pool, rows, [origins[pool.source[i]] for i in rows], values)
+
+    def _n_proposals(self) -> int:
+        """Return for how many designs there are proposals: in an asynchronous search one has those of a batch."""
+        limits = self.engine.campaign.limits
+        n_batch = limits.batch // max(1, len(self.state.regions)) if limits.n_in_flight and self.n else 0
+        return max(self.n, n_batch)
 
     def _generation(
         self, around: Landscape | None, parents: list[D], n: int, is_excluded: Callable[[str], bool]
@@ -375,7 +394,7 @@ def _best_rows(search: Search, landscape: Landscape | None, pool: Pool[D], rows:
 
 
 def _candidates(
-    engine: Engine[D, B], state: State[D], model: RoundModel, selections: Sequence[_Selection[D]]
+    engine: Engine[D, B], state: State[D], model: RoundModel, selections: Sequence[_Selection[D]], number: int
 ) -> list[Candidate[D]]:
     """Return the selected designs as candidates, with predictions and parents."""
     X = torch.cat([s.pool.X[s.rows] for s in selections if s.rows]) if any(s.rows for s in selections) else model.X[:0]
@@ -391,7 +410,7 @@ def _candidates(
                     pool.designs[i],
                     pool.keys[i],
                     pool.Z[i],
-                    round=state.round + 1,
+                    round=number,
                     origin=origin,
                     parents=keys,
                     region=selection.region,
@@ -405,6 +424,13 @@ def _candidates(
                 )
             )
     return candidates
+
+
+def _shares(n: int, state: State[Any]) -> list[int]:
+    """Return how many designs each trust region contributes; fewer designs than regions take turns."""
+    shares = _split(n, max(1, len(state.regions)))
+    turn = state.n_calls % len(shares) if n < len(shares) else 0
+    return shares[-turn:] + shares[:-turn]
 
 
 def _split(n: int, n_parts: int) -> list[int]:

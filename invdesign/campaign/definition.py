@@ -163,6 +163,9 @@ class Limits:
     """Oracle calls in all, those on seed designs included."""
     batch: int = 50
     """Designs per round."""
+    n_in_flight: int = 0
+    """Designs that are measured at the same time in an asynchronous search, which proposes a new one as each finishes;
+    a round then ends with every `batch`-th outcome. 0 for rounds whose designs are all measured before the next."""
     max_failure_rate: float = 0.5
     """Fraction of failed oracle calls above which the campaign stops."""
     max_empty_rounds: int = 10

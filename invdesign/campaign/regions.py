@@ -43,14 +43,15 @@ def choose_root(engine: Engine[D, B], state: State[D], roots: Sequence[str]) -> 
 
 
 def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
-    """Return the end of a fully measured round: each trust region grows, shrinks or restarts.
+    """Return the end of a round: each trust region grows, shrinks or restarts.
 
     A region restarts when it is exhausted, or when no new candidate was found in it: a small enough box decodes to no
-    other designs.
+    other designs. Designs that are still open count in the round in which they are measured.
     """
     engine = steer_engine(engine, state)
     campaign = engine.campaign
-    closed = replace(state, history=state.history + state.pending, pending=())
+    finished = [c for c in state.pending if c.status != "pending"]
+    closed = replace(state, history=(*state.history, *finished), pending=state.open)
     regions: list[Region] = []
     is_improved: list[bool] = []
     for index, region in enumerate(state.regions):
@@ -74,11 +75,12 @@ def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
     U = campaign.admissible_utilities(closed.history)
     record = replace(
         state.records[-1],
-        n_measured=sum(c.status == "measured" for c in state.pending),
-        n_failed=sum(c.status in FAILED for c in state.pending),
+        n_measured=sum(c.status == "measured" for c in finished),
+        n_failed=sum(c.status in FAILED for c in finished),
         best=float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else math.nan,
         lengths=tuple(r.trust.length for r in regions),
         is_improved=tuple(is_improved),
+        is_ended=True,
     )
     return RoundEnded(tuple(regions), record)
 

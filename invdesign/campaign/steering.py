@@ -13,7 +13,7 @@ from invdesign.campaign.state import State
 from invdesign.core import B, D, InvdesignError
 from invdesign.core.steering import Change, combine_values
 
-LIMITS = ("budget", "batch", "max_failure_rate", "max_empty_rounds")
+LIMITS = ("budget", "batch", "n_in_flight", "max_failure_rate", "max_empty_rounds")
 FILTERS = ("min_plausibility", "min_feasibility")
 OBJECTIVE = ("goal", "weight", "worst", "best", "unit")
 CAN_STEER = (

@@ -25,9 +25,11 @@ from invdesign.campaign import (
     RoundEnded,
     RoundRecord,
     State,
+    Steered,
     apply,
 )
 from invdesign.core import InvdesignError, Outcome
+from invdesign.core.steering import Change
 from invdesign.ledger import Ledger
 
 
