@@ -204,7 +204,8 @@ def test_a_running_campaign_is_steered_and_keeps_what_it_measured(run: CampaignR
     with pytest.raises(InvdesignError, match="cannot be changed"):
         run.steer({"seed": 1})
     again = reopened(run)
-    assert len(again.suggest()) == 2 and again.state.history[: len(before)] == run.state.history[: len(before)]
+    assert len(again.suggest()) == 2
+    assert [(c.key, c.y) for c in again.state.history] == [(c.key, c.y) for c in before]
     assert again.status().budget == 35
     lowest = min(c.y[0] for c in before if math.isfinite(c.y[0]))
     assert again.status().best == {"height": lowest}
