@@ -246,6 +246,11 @@ def _add_loop_commands(commands: Any) -> None:
     steer.add_argument("--rounds", type=int, metavar="N", help="for the next N rounds only")
     steer.add_argument("--reason", default="", metavar="TEXT", help="why")
 
+    drawn = _loop_command(commands, "map", "write an interactive map of a run's latent space, one page")
+    drawn.add_argument("-n", type=int, default=2_000, metavar="N", help="designs of the corpus (default 2000)")
+    drawn.add_argument("--method", choices=("tsne", "umap", "pca"), default="tsne", help="projection (default tsne)")
+    drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder")
+
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")
     abandon = _design_command(commands, "abandon", "give up an open design: it counts as failed")
