@@ -12,6 +12,7 @@ from invdesign.campaign.definition import (
     Surrogates,
     Task,
 )
+from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
 from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
 from invdesign.campaign.interpolation import Crossing, Interpolation, Step, interpolate
@@ -44,6 +45,7 @@ __all__ = [
     "Campaign",
     "Crossing",
     "DesignsAdded",
+    "Diversity",
     "Engine",
     "Filters",
     "Finetuning",

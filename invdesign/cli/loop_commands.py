@@ -27,6 +27,7 @@ MAX_ROWS = 20
 ACTIONS = ("measured", "repeat", "failed", "added")
 """What can become of a row of a file of results, besides being known already."""
 MAX_BATCH = 100_000
+MAX_MAPPED = 20_000
 
 
 def begin(arguments: argparse.Namespace) -> int:
@@ -211,6 +212,30 @@ def substitute(arguments: argparse.Namespace) -> int:
     return _change(arguments, change)
 
 
+def map_latents(arguments: argparse.Namespace) -> int:
+    """Write the map of a run's latent space."""
+    from invdesign.report.map_page import write_map
+    from invdesign.runs.latent_map import map_run
+
+    if not 8 <= arguments.n <= MAX_MAPPED:
+        raise InvdesignError(f"map: -n must be from 8 to {MAX_MAPPED:,}, got {arguments.n}")
+    with _open(arguments, read_only=True) as opened:
+        drawn = map_run(opened, n=arguments.n, method=arguments.method)
+        path = write_map(drawn, Path(arguments.out) if arguments.out else opened.folder / "map.html")
+    facts = {
+        "run": arguments.run,
+        "file": str(path),
+        "designs": len(drawn.designs),
+        "trustworthiness": drawn.projection.trustworthiness,
+        "continuity": drawn.projection.continuity,
+    }
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        print(f"{drawn.sentence}\n{path}")
+    return 0
+
+
 def serve(arguments: argparse.Namespace) -> int:
     """Serve the page of a run on the loopback address until it is interrupted."""
     try:
@@ -381,4 +406,5 @@ LOOP_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "replicate": replicate,
     "substitute": substitute,
     "serve": serve,
+    "map": map_latents,
 }

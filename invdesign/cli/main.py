@@ -240,6 +240,11 @@ def _add_loop_commands(commands: Any) -> None:
     serve = _loop_command(commands, "serve", "serve the open batch, a form for results and the report as a web page")
     serve.add_argument("--port", type=int, default=8765, help="port of the loopback address, 0 for any (default 8765)")
 
+    drawn = _loop_command(commands, "map", "write an interactive map of a run's latent space, one page")
+    drawn.add_argument("-n", type=int, default=2_000, metavar="N", help="designs of the corpus (default 2000)")
+    drawn.add_argument("--method", choices=("tsne", "umap", "pca"), default="tsne", help="projection (default tsne)")
+    drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder")
+
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")
     abandon = _design_command(commands, "abandon", "give up an open design: it counts as failed")

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from invdesign.core import B, D, Density, DesignSpace, Encoding, InvdesignError
+from invdesign.core import B, D, Density, DesignSpace, Domain, Encoding, InvdesignError
 from invdesign.core.capabilities import penalties
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
@@ -76,6 +76,14 @@ class LatentSpace(Generic[D, B]):
     def to(self, device: torch.device | str) -> LatentSpace[D, B]:
         """Return the latent space with its VAE on a device, e.g. `"cuda"`; the VAE is moved, not copied."""
         return replace(self, vae=self.vae.to(device))
+
+    def with_domain(self, domain: Domain[D, B]) -> LatentSpace[D, B]:
+        """Return the same latent space for a domain with other limits of the design task.
+
+        Raises:
+            InvdesignError: The model is that of another kind of designs.
+        """
+        return replace(self, domain=domain, encoding=domain.restore(self.encoding.state()))
 
     def encode(self, designs: Sequence[D]) -> Float64[Tensor, "n d"]:
         """Return the standardized latents of designs: the means of their posteriors."""

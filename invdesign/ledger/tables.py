@@ -53,8 +53,12 @@ CREATE TABLE leases (
     event INTEGER NOT NULL, place INTEGER NOT NULL, call TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
     executor TEXT NOT NULL, PRIMARY KEY (event, place)) WITHOUT ROWID;
 CREATE INDEX outcomes_of_a_design ON outcomes (id, event);
+CREATE INDEX texts_of_a_design ON designs (id, event);
 CREATE VIEW measurements AS
-    SELECT o.id, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
+    SELECT o.id, (
+            SELECT design FROM designs AS made WHERE made.id = o.id AND made.event <= o.event
+            ORDER BY made.event DESC LIMIT 1
+        ) AS design, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
         NOT EXISTS (
             SELECT 1 FROM outcomes AS later
             WHERE later.id = o.id AND later.event > o.event AND later.kind IN ('correction', 'substitute')

@@ -56,6 +56,7 @@ from invdesign.core import (
     Outcome,
     Progress,
     ValueSource,
+    admissible_utilities,
     pareto_front,
     rank,
     round_seed,
@@ -473,12 +474,15 @@ class CampaignRun(Generic[D, B]):
         return score(self.engine, self.state, designs)
 
     def pareto(self) -> list[Candidate[D]]:
-        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective."""
+        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective.
+
+        Designs that violate an outcome constraint are left out.
+        """
         measured = [c for c in self.state.evaluated if c.status == "measured"]
         if not measured:
             return []
-        Y = np.array([c.y for c in measured], dtype=np.float64)
-        U = np.column_stack([o.utility(Y[:, j]) for j, o in enumerate(self.campaign.objectives)])
+        task, Y = self.campaign.task, self.campaign.properties(measured)
+        U = admissible_utilities(task.objectives, task.limits, Y)
         front = pareto_front(U)
         return [measured[i] for i in sorted(front, key=lambda i: -U[i, 0])]
 
@@ -530,7 +534,7 @@ class CampaignRun(Generic[D, B]):
         """Return the state of the run in numbers."""
         state = self.state
         evaluated = [c for c in (*state.history, *state.pending) if c.status != "pending"]
-        order = rank(self.campaign.utilities(evaluated)) if evaluated else []
+        order = rank(self.campaign.admissible_utilities(evaluated)) if evaluated else []
         best = evaluated[order[0]] if order else None
         names = [o.name for o in self.campaign.objectives]
         return Status(
@@ -548,7 +552,7 @@ class CampaignRun(Generic[D, B]):
 
     def best_utility(self) -> float | None:
         """Return the best utility of the first objective or of the combination; None where nothing is measured."""
-        U = self.campaign.utilities(self.state.history)
+        U = self.campaign.admissible_utilities(self.state.history)
         return float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else None
 
     def shortlist(self) -> Shortlist[D]:
@@ -651,6 +655,7 @@ class CampaignRun(Generic[D, B]):
             n_valid=sum(c.is_valid for c in validated),
             failure_counts=count_failures(validated),
             combine=self.campaign.task.combine,
+            constraints=self.campaign.task.limits,
             baseline=self._baseline_history(),
             corpus_latents=latents,
             corpus_log_density=log_density,

@@ -8,7 +8,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from invdesign.core import FAILED, Combine, InvdesignError, Objective, rank, utilities
+from invdesign.core import (
+    FAILED,
+    Combine,
+    InvdesignError,
+    Objective,
+    admissible_utilities,
+    parse_constraints,
+    rank,
+    with_constrained,
+)
 from invdesign.ledger.summary import Entry, summarize
 from invdesign.runs import folders
 from invdesign.runs.results import Status
@@ -32,7 +41,7 @@ def read_status(path: str | Path) -> Status:
     objectives = objectives_of(config.config)
     summary = summarize(folder / folders.LEDGER)
     evaluated = [entry for entry in summary.entries if entry.status != "pending"]
-    best = _best(evaluated, objectives, combination(config))
+    best = _best(evaluated, objectives, _constraints(config.config), combination(config))
     text = "" if best is None else best.text.strip()
     return Status(
         config.name,
@@ -49,15 +58,20 @@ def read_status(path: str | Path) -> Status:
 
 
 def objectives_of(config: Mapping[str, Any]) -> list[Objective]:
-    """Return the objectives of a stored configuration."""
+    """Return the measured properties of a stored configuration: its objectives, then other constrained ones."""
     given = config.get("objectives") or {}
     named = given if isinstance(given, Mapping) else {node["name"]: node for node in given}
     fields = Objective.__dataclass_fields__
-    return [
+    objectives = [
         Objective(**{"name": name, **{k: _tuple(v) for k, v in node.items() if k in fields and v is not None}})
         for name, node in named.items()
         if node is not None
     ]
+    return list(with_constrained(objectives, list(_constraints(config))))
+
+
+def _constraints(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: limit for name, limit in (config.get("constraints") or {}).items() if limit is not None}
 
 
 def combination(config: folders.RunConfig) -> Combine:
@@ -74,8 +88,11 @@ def _setting(config: folders.RunConfig, key: str, default: Any) -> Any:
     return default if stated is None else stated
 
 
-def _best(entries: list[Entry], objectives: list[Objective], combine: Combine) -> Entry | None:
+def _best(
+    entries: list[Entry], objectives: list[Objective], constraints: Mapping[str, str], combine: Combine
+) -> Entry | None:
     missing = (float("nan"),) * len(objectives)
     Y = np.array([e.outcome.y if e.status == "measured" else missing for e in entries]).reshape(-1, len(objectives))
-    order = rank(utilities(objectives, Y, combine=combine)) if entries else []
+    U = admissible_utilities(objectives, parse_constraints(constraints), Y, combine=combine)
+    order = rank(U) if entries else []
     return entries[order[0]] if order else None
