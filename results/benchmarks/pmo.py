@@ -12,12 +12,14 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from invdesign import (
     Campaign,
@@ -32,11 +34,13 @@ from invdesign import (
     run,
     start,
 )
+from invdesign.config.instantiate import instantiate
 from invdesign.core import round_seed
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.tasks import guacamol
 from invdesign.execution.in_process import InProcess
+from invdesign.search.mutations import MutationPolicy
 
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
 # Measured with the published programs on the same kind of machine, mean of 2 to 3 seeds.
@@ -72,7 +76,18 @@ def summarize(y: Sequence[float] | np.ndarray, budget: int) -> dict[str, Any]:
     }
 
 
-def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, batch: int) -> dict[str, Any]:
+def mutation_policy(proposals: str) -> MutationPolicy | None:
+    """Return the mutations of `conf/mutations/molecules/graph.yaml` with the share of proposals of an ablation."""
+    if proposals == "latent":
+        return None
+    path = Path(__file__).parents[2] / "conf/mutations/molecules/graph.yaml"
+    policy: MutationPolicy = instantiate(yaml.safe_load(path.read_text()))
+    return replace(policy, fraction=1.0) if proposals == "mutations" else policy
+
+
+def run_job(
+    job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, batch: int, proposals: str
+) -> dict[str, Any]:
     """Run one task with one seed, and its baseline."""
     task, seed = job
     torch.set_num_threads(1)
@@ -82,6 +97,7 @@ def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int
         task=Task([Objective(task)], partial(guacamol, task=task)),
         vae=Pretrained("zinc250k"),
         corpus=lambda: corpus,
+        mutations=mutation_policy(proposals),
         filters=Filters(screens=(), allow_corpus_designs=True),
         limits=Limits(budget=budget, batch=batch),
         seed=seed,
@@ -94,6 +110,7 @@ def run_job(job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int
     return {
         "task": task,
         "seed": seed,
+        "proposals": proposals,
         **ours,
         "cpu_seconds": time.process_time() - start_time,
         "screening": measure_baseline(corpus, task, seed, budget),
@@ -112,10 +129,16 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--proposals", choices=["latent", "mutations", "both"], default="latent")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     work = partial(
-        run_job, corpus_path=arguments.corpus, cache=arguments.cache, budget=arguments.budget, batch=arguments.batch
+        run_job,
+        corpus_path=arguments.corpus,
+        cache=arguments.cache,
+        budget=arguments.budget,
+        batch=arguments.batch,
+        proposals=arguments.proposals,
     )
     jobs = [(task, seed) for seed in arguments.seeds for task in arguments.tasks]
     rows = []
