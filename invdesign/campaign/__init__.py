@@ -33,9 +33,11 @@ from invdesign.campaign.state import (
     RoundEnded,
     RoundRecord,
     State,
+    Steered,
     apply,
     recorded_outcome,
 )
+from invdesign.campaign.steering import active_changes, steer_campaign, steer_engine
 from invdesign.campaign.tell import tell
 
 __all__ = [
@@ -63,9 +65,11 @@ __all__ = [
     "RoundRecord",
     "Seeding",
     "State",
+    "Steered",
     "Step",
     "Surrogates",
     "Task",
+    "active_changes",
     "add_designs",
     "apply",
     "ask",
@@ -84,6 +88,8 @@ __all__ = [
     "score",
     "shortlist",
     "start",
+    "steer_campaign",
+    "steer_engine",
     "tell",
     "validate_candidates",
 ]

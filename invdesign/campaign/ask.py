@@ -19,6 +19,7 @@ from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, describe
 from invdesign.campaign.regions import members
 from invdesign.campaign.round_model import RoundModel, fit_surrogates, incumbent, predict_properties
 from invdesign.campaign.state import BatchSelected, RoundRecord, State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import (
     B,
     Candidate,
@@ -59,6 +60,7 @@ def ask(
     Returns:
         The candidates with the record of the round; no candidates where all proposals were filtered.
     """
+    engine = steer_engine(engine, state)
     campaign = engine.campaign
     is_extended = state.is_round_open
     number, stream = (state.round, f"after {state.n_calls} calls") if is_extended else (state.round + 1, "")

@@ -59,6 +59,9 @@ class Task:
     constraints: Mapping[str, str] = field(default_factory=dict)
     """Limits of measured properties by name, e.g. `{"toxicity": "<= 0.2"}`. The search prefers designs that probably
     keep them, and the shortlist has no others. A property that is no objective is the oracle's next one."""
+    reference_point: Mapping[str, float] = field(default_factory=dict)
+    """Worst acceptable value of each objective by name, in its unit: the reference point of the hypervolume. By default
+    it is a tenth of the front's range below its worst values."""
 
     def __post_init__(self) -> None:
         names = [limits.name for limits in self.limits]
@@ -68,6 +71,22 @@ class Task:
             raise InvdesignError(
                 f"objectives: expected at least one to improve, of distinct names, got {names}. Rename or add one"
             )
+
+        improved = {self.objectives[j].name for j in improved_columns(self.objectives)}
+        if self.reference_point and (set(self.reference_point) != improved or self.combine != "pareto"):
+            raise InvdesignError(
+                f"reference_point: expected a value for each of {', '.join(sorted(improved))} and combine=pareto, got "
+                f"{dict(self.reference_point)!r}. Complete it, or leave it out"
+            )
+
+    @property
+    def reference_utilities(self) -> Array | None:
+        """Utilities of the reference point; None where it is not stated."""
+        if not self.reference_point:
+            return None
+        row = [self.reference_point.get(objective.name, math.nan) for objective in self.objectives]
+        point: Array = utilities(self.objectives, np.array([row]), combine=self.combine)[0]
+        return point
 
     @property
     def limits(self) -> tuple[OutcomeConstraint, ...]:

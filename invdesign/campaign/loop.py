@@ -27,6 +27,7 @@ from invdesign.campaign.state import (
     State,
     apply,
 )
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import (
     B,
     Candidate,
@@ -81,9 +82,9 @@ def run(
 def _run(
     engine: Engine[D, B], state: State[D], calls: OracleCalls[D, B], line: _ProgressLine, recorder: Recorder | None
 ) -> State[D]:
-    limits = engine.campaign.limits
     while True:
         line.start(state)
+        limits = steer_engine(engine, state).campaign.limits
         state = calls.measure(state, max_open=_max_open(engine, state))
         if _is_round_over(engine, state):
             state = close_round(engine, state, recorder, allow_open=True)
@@ -114,7 +115,7 @@ def _max_open(engine: Engine[Any, Any], state: State[Any]) -> int:
     None may in a synchronous search, at the end of the budget, and before the latent space is fine-tuned.
     """
     is_drained = _is_spent(engine, state) or _is_finetuning_turn(engine, state)
-    return 0 if is_drained else max(0, engine.campaign.limits.n_in_flight - 1)
+    return 0 if is_drained else max(0, steer_engine(engine, state).campaign.limits.n_in_flight - 1)
 
 
 def _is_round_over(engine: Engine[Any, Any], state: State[Any]) -> bool:
@@ -122,10 +123,10 @@ def _is_round_over(engine: Engine[Any, Any], state: State[Any]) -> bool:
 
     The first proposal of an asynchronous search ends the round of the seed designs.
     """
-    n_evaluated = len(state.pending) - len(state.open)
-    if not state.open or not engine.campaign.limits.n_in_flight:
+    n_evaluated, limits = len(state.pending) - len(state.open), steer_engine(engine, state).campaign.limits
+    if not state.open or not limits.n_in_flight:
         return bool(state.pending) and not state.open
-    return n_evaluated >= engine.campaign.limits.batch or (state.round == 0 and n_evaluated > 0)
+    return n_evaluated >= limits.batch or (state.round == 0 and n_evaluated > 0)
 
 
 def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | None = None) -> State[D]:
@@ -203,7 +204,8 @@ def _is_finetuning_turn(engine: Engine[Any, Any], state: State[Any]) -> bool:
 
 def _is_spent(engine: Engine[Any, Any], state: State[Any]) -> bool:
     """Return whether no further design is proposed."""
-    return state.n_calls >= engine.campaign.limits.budget or _is_empty(engine, state)
+    steered = steer_engine(engine, state)
+    return state.n_calls >= steered.campaign.limits.budget or _is_empty(steered, state)
 
 
 def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:

@@ -11,6 +11,7 @@ import torch
 
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.state import Region, RoundEnded, State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import FAILED, Array, B, Candidate, D, pareto_front, rank
 
 MIN_RELATIVE_GAIN = 1e-3
@@ -47,6 +48,7 @@ def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
     A region restarts when it is exhausted, or when no new candidate was found in it: a small enough box decodes to no
     other designs. Designs that are still open count in the round in which they are measured.
     """
+    engine = steer_engine(engine, state)
     campaign = engine.campaign
     finished = [c for c in state.pending if c.status != "pending"]
     closed = replace(state, history=(*state.history, *finished), pending=state.open)

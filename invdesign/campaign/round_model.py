@@ -74,6 +74,8 @@ class RoundModel:
     """Surrogate of the properties with outcome constraints, in their units and in the order of the constraints."""
     limit_feasibility: Callable[[Tensor], Tensor] | None = None
     """Log-probability that a design keeps the outcome constraints; None where there are none, or no predictions."""
+    reference: Tensor | None = None
+    """`m` transformed utilities of the reference point; None where the campaign states none."""
     is_admissible: Tensor | None = None
     """`n` booleans: whether each design meets the outcome constraints; None where there are none."""
 
@@ -103,6 +105,7 @@ class RoundModel:
             d=self.d,
             feasibility=_join_feasibilities(self.feasibility, self.limit_feasibility),
             is_admissible=self.is_admissible,
+            reference=self.reference,
         )
 
 
@@ -156,6 +159,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         pending,
         fitted_limits,
         _limit_feasibility(campaign, fitted_limits),
+        _transform_reference(campaign.task.reference_utilities, U, transformed),
         None if is_admissible is None else is_admissible[is_placed],
     )
 
@@ -262,6 +266,25 @@ def _transform(
     for j, (transform, rows) in enumerate(zip(transforms, known, strict=True)):
         transformed[rows, j] = transform.u
     return transforms, transformed
+
+
+def _transform_reference(reference: Array | None, U: Array, transformed: Tensor) -> Tensor | None:
+    """Return the reference point on the scale of the surrogate: interpolated between the measured utilities.
+
+    Outcome transforms keep the order of utilities and are known at the measured ones only. A value beyond them is
+    continued with the scale that they have in all.
+    """
+    if reference is None:
+        return None
+    columns = []
+    for value, u, w in zip(reference.tolist(), U.T, transformed.T.numpy(), strict=True):
+        rows = np.flatnonzero(np.isfinite(u))
+        rows = rows[np.argsort(u[rows])]
+        u, w = u[rows], w[rows]
+        slope = (w[-1] - w[0]) / (u[-1] - u[0]) if u[-1] > u[0] else 1.0
+        nearest = float(np.clip(value, u[0], u[-1]))
+        columns.append(float(np.interp(nearest, u, w)) + slope * (value - nearest))
+    return torch.tensor(columns, dtype=torch.float64)
 
 
 def _known_errors(

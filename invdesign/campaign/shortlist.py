@@ -12,6 +12,7 @@ from invdesign.campaign.diversity import pick_diverse
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import run_checks
 from invdesign.campaign.state import State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import B, Candidate, Check, D, rank
 
 
@@ -21,7 +22,8 @@ def shortlist(engine: Engine[D, B], state: State[D]) -> list[Candidate[D]]:
     Seed designs and designs of the corpus are no candidates, since they exist; where the campaign allows designs of the
     corpus, they are.
     """
-    return rank_shortlist(engine.campaign, validate_candidates(engine.campaign, state, excluded=engine.excluded))
+    campaign = steer_engine(engine, state).campaign
+    return rank_shortlist(campaign, validate_candidates(campaign, state, excluded=engine.excluded))
 
 
 def validate_candidates(

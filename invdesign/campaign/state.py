@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
 from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
+from invdesign.core.steering import Change
 from invdesign.io.repeats import merge_outcomes
 from invdesign.latent.space import LatentSpace
 from invdesign.search.trust_region import TrustRegion
@@ -116,6 +117,8 @@ class State(Generic[D]):
     """Number of the newest round."""
     records: tuple[RoundRecord, ...] = ()
     """Records of all rounds, the open one last."""
+    steering: tuple[tuple[int, Steered], ...] = ()
+    """Changes of the running campaign, each with the number of the newest round when it was recorded."""
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
     """Outcomes of the designs that were measured repeatedly, by key, since the last correction: the mean of several
     measured ones counts. That of another design is in its candidate."""
@@ -223,8 +226,27 @@ class Retrained:
     """Folder of the model, beside the ledger."""
 
 
+@dataclass(frozen=True)
+class Steered:
+    """Settings of the running campaign were changed; what was selected and measured before stays as it is."""
+
+    changes: tuple[Change, ...]
+    """The changes, in their order."""
+    reason: str = ""
+    """Why."""
+    n_rounds: int | None = None
+    """Number of the next rounds that they hold for; None until they are changed again."""
+
+
 Event = (
-    BatchSelected[Any] | CallsLeased | CallsReleased | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+    BatchSelected[Any]
+    | CallsLeased
+    | CallsReleased
+    | DesignsAdded[Any]
+    | OutcomeRecorded[Any]
+    | RoundEnded
+    | Retrained
+    | Steered
 )
 
 
@@ -296,6 +318,8 @@ def apply(state: State[D], event: Event) -> State[D]:
             history = tuple(_with_latent(c, latents) for c in state.history)
             records = (*state.records[:-1], replace(state.records[-1], is_finetuned=True))
             return replace(state, history=history, records=records)
+        case Steered():
+            return replace(state, steering=(*state.steering, (state.round, event)))
 
 
 def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> State[D]:

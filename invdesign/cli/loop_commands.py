@@ -143,16 +143,39 @@ def pareto(arguments: argparse.Namespace) -> int:
     """Print the measured designs that no other one surpasses in all objectives."""
     with _open(arguments, read_only=True) as opened:
         rows = [_candidate_facts(opened, c) for c in opened.pareto()]
-        facts = {"run": str(opened.folder), "designs": rows}
+        plots = [str(path) for path in opened.plot_pareto(arguments.plot)] if arguments.plot else []
+        facts = {"run": str(opened.folder), "designs": rows, "plots": plots}
     if arguments.json:
         terminal.print_json(facts)
-    elif rows:
+        return 0
+    if rows:
         terminal.table(
             f"Pareto set: {len(rows)} designs",
             [{"id": row["id"], "design": row["design"], **row["measured"]} for row in rows],
         )
     else:
-        print("no design is measured yet")
+        print("no design is measured yet, or none keeps the constraints")
+    for path in plots:
+        print(path)
+    return 0
+
+
+def steer(arguments: argparse.Namespace) -> int:
+    """Change settings of a running campaign, or list what was changed."""
+    from invdesign.runs.campaign_run import describe_steering
+
+    with _open(arguments, read_only=not arguments.changes) as opened:
+        active = opened.steer(arguments.changes, reason=arguments.reason, n_rounds=arguments.rounds)
+        numbers = [number for number, _ in opened.state.steering]
+        lines = [describe_steering(n, recorded) for n, recorded in zip(numbers, opened.steering(), strict=True)]
+        facts = {"run": str(opened.folder), "active": [str(change) for change in active], "recorded": lines}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    for line in lines or ["nothing was changed"]:
+        print(line)
+    if arguments.changes:
+        print(f"from the next batch on: {', '.join(facts['active'])}")
     return 0
 
 
@@ -306,9 +329,9 @@ def _batch_facts(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     state = opened.state
     why = ""
     if not state.open:
-        is_spent = state.n_calls >= opened.campaign.limits.budget
+        is_spent = state.n_calls >= opened.current.limits.budget
         why = (
-            f"the budget of {opened.campaign.limits.budget:,} designs is spent"
+            f"the budget of {opened.current.limits.budget:,} designs is spent"
             if is_spent
             else "no new design was found"
         )
@@ -400,6 +423,7 @@ LOOP_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "status": status,
     "score": score,
     "pareto": pareto,
+    "steer": steer,
     "reject": reject,
     "abandon": abandon,
     "correct": correct,

@@ -227,6 +227,8 @@ class Landscape:
     """Log-probability that a design at `X` can be made and measured; None where nothing failed."""
     is_admissible: Tensor | None = None
     """`n` booleans: whether each measured design meets the outcome constraints; None where there are none."""
+    reference: Tensor | None = None
+    """`m` utilities of the reference point of the hypervolume; None for one that follows from the front."""
     elites: Tensor | None = None
     """`k x d` latents around which designs are proposed, best first; None for the best measured ones."""
 

@@ -23,6 +23,7 @@ from invdesign.campaign.state import (
     Retrained,
     RoundEnded,
     RoundRecord,
+    Steered,
 )
 from invdesign.core import Candidate, Check, D, DesignSpace, Outcome
 from invdesign.core.capabilities import own_text_reader
@@ -193,6 +194,8 @@ def to_rows(
         case Retrained(latents, folder):
             rows = {key: [tensor_to_text(z), to_plain([a, b])] for key, (z, a, b) in latents.items()}
             return EventRows("retrain", json.dumps({"latents": rows, "folder": folder}))
+        case Steered():
+            return EventRows("steer", json.dumps(to_plain(event)))
 
 
 def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
@@ -230,6 +233,8 @@ def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
             for key, (z, numbers) in content["latents"].items()
         }
         return Retrained(latents, content["folder"])
+    if rows.kind == "steer":
+        return from_plain(Steered, content)
     raise ValueError(f"expected an event of a known kind, got {rows.kind!r}")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from invdesign.core import (
     rank,
     with_constrained,
 )
+from invdesign.core.steering import Change, change_settings
 from invdesign.ledger.summary import Entry, summarize
 from invdesign.runs import folders
 from invdesign.runs.results import Status
@@ -38,8 +40,9 @@ def read_status(path: str | Path) -> Status:
         raise InvdesignError(
             f"{folder}: this run was started in Python. Use CampaignRun.open(folder, campaign).status()"
         )
-    objectives = objectives_of(config.config)
     summary = summarize(folder / folders.LEDGER)
+    config = _steered(config, summary.changes)
+    objectives = objectives_of(config.config)
     evaluated = [entry for entry in summary.entries if entry.status != "pending"]
     best = _best(evaluated, objectives, _constraints(config.config), combination(config))
     text = "" if best is None else best.text.strip()
@@ -55,6 +58,16 @@ def read_status(path: str | Path) -> Status:
         {} if best is None else dict(zip((o.name for o in objectives), best.outcome.y, strict=True)),
         "" if best is None else text if len(text) <= MAX_TEXT and "\n" not in text else best.id,
     )
+
+
+def _steered(config: folders.RunConfig, changes: Sequence[Change]) -> folders.RunConfig:
+    """Return a stored configuration with the changes of the running campaign."""
+    if not changes:
+        return config
+    named = {objective.name: vars(objective) for objective in objectives_of(config.config)}
+    stated = {**config.config, "budget": _setting(config, "budget", 0), "objectives": named}
+    others = {name: setting for name, setting in config.settings.items() if name != "budget"}
+    return replace(config, config=change_settings(stated, changes), settings=others)
 
 
 def objectives_of(config: Mapping[str, Any]) -> list[Objective]:

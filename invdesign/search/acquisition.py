@@ -216,7 +216,8 @@ class HypervolumeImprovement(AcquisitionFunction):
         self.baseline = landscape.X[leading_rows(landscape.ranking_U, n_baseline)]
         if landscape.is_admissible is not None and bool(landscape.is_admissible.any()):
             self.baseline = self.baseline[: int(landscape.is_admissible.sum())]
-        self.reference = reference_point(landscape.admissible_U)
+        given = landscape.reference
+        self.reference = reference_point(landscape.admissible_U) if given is None else given.to(landscape.U)
         self.n_samples, self.location_bonus = n_samples, location_bonus
         self._improvement: AcquisitionFunction | None = None
 
@@ -472,7 +473,7 @@ def log_nehvi(
 ) -> AcquisitionFunction:
     """Return the logarithm of the noisy expected hypervolume improvement, for several objectives.
 
-    The reference point is inferred from the measured front.
+    The reference point is inferred from the measured front, unless the campaign states it.
 
     Args:
         landscape: Surrogate, density, box and measured designs.

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import toy
 
-from invdesign.campaign import run, shortlist
-from invdesign.core import Candidate, InvdesignError, Objective
+from invdesign.campaign import initialize, run, shortlist, start
+from invdesign.campaign.ask import region_landscape
+from invdesign.campaign.round_model import fit_surrogates
+from invdesign.core import Candidate, Corpus, InvdesignError, Objective
 from invdesign.execution.in_process import InProcess
 from invdesign.search import acquisition
 
@@ -83,3 +85,20 @@ def test_a_front_has_only_designs_that_keep_the_limits() -> None:
     state = run(engine, toy.begun(engine), executor=InProcess)
     assert all(c.y[1] <= 0.5 for c in shortlist(engine, state))
     assert np.mean([c.y[1] <= 0.5 for c in state.history if c.round > 1]) >= 0.8
+
+
+def test_a_stated_reference_point_is_that_of_the_hypervolume() -> None:
+    objectives = [Objective("height"), Objective("slope", goal="minimize")]
+    parts = toy.campaign(objectives=objectives, oracle=hill_and_slope, reference_point={"height": 0.1, "slope": 2.0})
+    engine = toy.engine(parts)
+    source = toy.corpus()
+    values = hill_and_slope(source.designs).T
+    properties = {"height": values[0], "slope": values[1]}
+    state = start(engine, initialize(engine, Corpus(source.designs, properties=properties)))
+    landscape = region_landscape(engine, state, fit_surrogates(engine, state), 0)
+    assert landscape is not None and landscape.reference is not None
+    assert landscape.reference.tolist() == pytest.approx([0.1, -2.0])
+    acquired: Any = acquisition.log_nehvi(landscape)
+    assert acquired.reference.tolist() == pytest.approx([0.1, -2.0])
+    with pytest.raises(InvdesignError, match="a value for each of height, slope"):
+        toy.campaign(objectives=objectives, reference_point={"height": 0.1})
