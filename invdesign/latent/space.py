@@ -22,6 +22,8 @@ from invdesign.vae.priors import StandardNormal
 
 RETRY_RADII = (0.05, 0.3)
 """Distances [sd of the corpus] of the first and the last point tried around one that decodes to no design."""
+RETRY_SHRINKAGE = 0.5
+"""Fraction of the way to the center of the space that the last of these points has moved: simpler designs lie there."""
 BATCH = 500
 
 Source = Literal["prior", "density", "corpus"]
@@ -109,11 +111,12 @@ class LatentSpace(Generic[D, B]):
         if Z.ndim != 2 or Z.shape[1] != self.d:
             raise InvdesignError(f"decode: expected latents n x {self.d}, got shape {tuple(Z.shape)}")
         designs = self._decode(Z)
-        for step in _retry_steps(self.d, self.retries):
+        for i_retry, step in enumerate(_retry_steps(self.d, self.retries), 1):
             missing = [i for i, design in enumerate(designs) if design is None]
             if not missing:
                 break
-            for i, design in zip(missing, self._decode(Z[missing] + step), strict=True):
+            points = Z[missing] * (1 - RETRY_SHRINKAGE * i_retry / self.retries) + step
+            for i, design in zip(missing, self._decode(points), strict=True):
                 designs[i] = design
         return designs
 
