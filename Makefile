@@ -47,6 +47,8 @@ bench: $(STAMP_DEV)
 	$(BIN)/python results/benchmarks/zinc_vae.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/overhead.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/load.py --corpus $(ZINC)
+	$(BIN)/python results/benchmarks/loop.py --corpus $(ZINC)
+	$(BIN)/python results/benchmarks/chemistry.py --corpus $(ZINC)
 	OMP_NUM_THREADS=1 $(BIN)/python results/benchmarks/pmo.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/crystals.py perov_5 --train $(CRYSTALS)/perov_5_train.csv.gz --test $(CRYSTALS)/perov_5_test.csv.gz
 	$(BIN)/python results/benchmarks/crystals.py mp_20 --train $(CRYSTALS)/mp_20_train.csv.gz $(CRYSTALS)/mp_20_pilot_train.csv.gz --test $(CRYSTALS)/mp_20_test.csv.gz

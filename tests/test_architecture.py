@@ -77,3 +77,13 @@ def test_the_public_names_exist_and_importing_the_package_is_light() -> None:
 
     for name in invdesign.__all__:
         assert getattr(invdesign, name) is not None
+
+
+@pytest.mark.slow
+def test_a_run_is_opened_without_libraries_that_take_seconds_to_import() -> None:
+    code = (
+        "import sys, invdesign.runs.campaign_run, invdesign.domains.molecules; "
+        "print(sorted({'sklearn', 'scipy.stats', 'umap', 'plotly'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr

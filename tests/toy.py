@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from toy_grid import Grid, Point
 
 from invdesign.campaign import (
     Campaign,
@@ -33,33 +34,7 @@ from invdesign.search.search import Search
 from invdesign.search.trust_region import TrustRegion
 from invdesign.surrogate import exact_gp
 
-Point = tuple[int, ...]
 SCALE = 10.0
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Points of Z^d; a point more than 30 steps from the origin is no design."""
-
-    name: str = "grid"
-
-    def key(self, design: Point) -> str:
-        return ",".join(map(str, design))
-
-    def to_text(self, design: Point) -> str:
-        return self.key(design)
-
-    def from_text(self, text: str) -> Point:
-        return tuple(int(word) for word in text.split(","))
-
-    def settings(self) -> dict[str, Any]:
-        return {}
-
-    def fit(self, designs: Sequence[Point]) -> GridEncoding:
-        return GridEncoding()
-
-    def restore(self, state: Mapping[str, Any]) -> GridEncoding:
-        return GridEncoding()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from invdesign.campaign.definition import (
     Surrogates,
     Task,
 )
+from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
 from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
 from invdesign.campaign.interpolation import Crossing, Interpolation, Step, interpolate
@@ -32,9 +33,11 @@ from invdesign.campaign.state import (
     RoundEnded,
     RoundRecord,
     State,
+    Steered,
     apply,
     recorded_outcome,
 )
+from invdesign.campaign.steering import active_changes, steer_campaign, steer_engine
 from invdesign.campaign.tell import tell
 
 __all__ = [
@@ -44,6 +47,7 @@ __all__ = [
     "Campaign",
     "Crossing",
     "DesignsAdded",
+    "Diversity",
     "Engine",
     "Filters",
     "Finetuning",
@@ -61,9 +65,11 @@ __all__ = [
     "RoundRecord",
     "Seeding",
     "State",
+    "Steered",
     "Step",
     "Surrogates",
     "Task",
+    "active_changes",
     "add_designs",
     "apply",
     "ask",
@@ -82,6 +88,8 @@ __all__ = [
     "score",
     "shortlist",
     "start",
+    "steer_campaign",
+    "steer_engine",
     "tell",
     "validate_candidates",
 ]

@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Generic
+from typing import Any, Generic
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from invdesign.campaign.batch_conditions import BatchConditions, Taken, nearest_measured
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, describe_refused, join_pools
 from invdesign.campaign.regions import members
 from invdesign.campaign.round_model import RoundModel, fit_surrogates, incumbent, predict_properties
 from invdesign.campaign.state import BatchSelected, RoundRecord, State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import (
     B,
     Candidate,
@@ -34,7 +37,7 @@ from invdesign.search.acquisition import density_alone, log_pi
 from invdesign.search.mutations import MutationPolicy, ProjectToRadius
 from invdesign.search.search import Search, name_of
 from invdesign.search.search import proposals as search_proposals
-from invdesign.search.select import merit, select
+from invdesign.search.select import CHUNK, merit, select
 
 N_ELITES = 100
 """Designs of the highest acquisition around which the next generation is proposed."""
@@ -50,19 +53,25 @@ def ask(
     Args:
         engine: The campaign bound to its latent space.
         state: What is known. Designs that are measured or pending are not proposed again; the surrogates are
-            conditioned on the pending ones.
+            conditioned on the pending ones. Where a round is open, the new designs join it.
         n: Number of designs; by default the batch size, or what is left of the budget.
         progress: Called with `(stage, done, total)`.
 
     Returns:
         The candidates with the record of the round; no candidates where all proposals were filtered.
     """
-    campaign, number = engine.campaign, state.round + 1
+    engine = steer_engine(engine, state)
+    campaign = engine.campaign
+    is_extended = state.is_round_open
+    number, stream = (state.round, f"after {state.n_calls} calls") if is_extended else (state.round + 1, "")
+    earlier = state.records[-1] if is_extended else None
     left = campaign.limits.budget - state.n_calls
+    # Designs of the open round that are measured count like those of ended rounds.
+    state = replace(state, history=state.evaluated, pending=state.open)
     n = max(0, min(campaign.limits.batch if n is None else n, left))
     timer = _Timer()
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(round_seed(campaign.seed, number))
+        torch.manual_seed(round_seed(campaign.seed, number, stream))
         with timer("fit"):
             model = fit_surrogates(engine, state)
         search, gate_notes = choose_search(engine, state, model)
@@ -72,16 +81,18 @@ def ask(
             return key in excluded or key in engine.excluded
 
         selections: list[_Selection[D]] = []
-        shares = _split(n, max(1, len(state.regions)))
+        taken = [Taken(c.design, c.parents) for c in state.open]
+        shares = _shares(n, state)
         for index, share in enumerate(shares):
             if len(shares) > 1:
                 progress(f"round {number}: proposing in trust regions", index, len(shares))
-            region = _Region(engine, state, model, search, index, share, timer)
+            region = _Region(engine, state, model, search, index, share, timer, taken)
             selection = region.select(is_excluded)
             selections.append(selection)
+            taken = [*taken, *selection.taken(engine, state)]
             excluded.update(selection.pool.keys[i] for i in selection.rows)
         with timer("predict"):
-            candidates = _candidates(engine, state, model, selections)
+            candidates = _candidates(engine, state, model, selections, number)
     funnel = sum((s.funnel for s in selections), Funnel())
     record = RoundRecord(
         number,
@@ -91,7 +102,15 @@ def ask(
         seconds=timer.seconds,
         notes=(*model.notes, *gate_notes, *(() if candidates else (_empty_note(funnel),))),
     )
-    return BatchSelected(tuple(candidates), record)
+    return BatchSelected(tuple(candidates), record if earlier is None else _extend(earlier, record))
+
+
+def _extend(earlier: RoundRecord, record: RoundRecord) -> RoundRecord:
+    """Return the record of a round to which designs were added."""
+    names = dict.fromkeys((*earlier.seconds, *record.seconds))
+    seconds = {name: earlier.seconds.get(name, 0.0) + record.seconds.get(name, 0.0) for name in names}
+    notes = tuple(dict.fromkeys((*earlier.notes, *record.notes)))
+    return replace(record, funnel=earlier.funnel + record.funnel, seconds=seconds, notes=notes)
 
 
 def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> tuple[Search, tuple[str, ...]]:
@@ -102,7 +121,8 @@ def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> t
     """
     campaign = engine.campaign
     search, notes = gate_search(campaign.search, model)
-    n_met = count_inside(campaign.objectives, [c for c in state.evaluated if c.status == "measured"])
+    rows = np.flatnonzero(np.isfinite(campaign.admissible_utilities(state.evaluated)).all(axis=1)).tolist()
+    n_met = count_inside(campaign.objectives, [state.evaluated[row] for row in rows])
     if notes or search.acquire is None or n_met < campaign.limits.batch:
         return search, notes
     note = (
@@ -114,7 +134,7 @@ def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> t
 
 def count_inside(objectives: Sequence[Objective], measured: Sequence[Candidate[D]]) -> int:
     """Return how many measured designs lie inside the windows of all objectives; 0 where a goal is no window."""
-    if not all(isinstance(objective.goal, tuple) for objective in objectives):
+    if not all(isinstance(objective.goal, tuple) for objective in objectives if objective.is_improved):
         return 0
     return sum(all(o.is_inside(y) for o, y in zip(objectives, c.y, strict=True)) for c in measured)
 
@@ -156,6 +176,11 @@ class _Selection(Generic[D]):
     def funnel(self) -> Funnel:
         return replace(self.pool.funnel, selected=len(self.rows))
 
+    def taken(self, engine: Engine[D, B], state: State[D]) -> list[Taken[D]]:
+        """Return the selected designs with their parents."""
+        parents = nearest_measured(engine, state, self.pool.proposals[self.rows])
+        return [Taken(self.pool.designs[i], keys) for i, keys in zip(self.rows, parents, strict=True)]
+
 
 class _Region(Generic[D, B]):
     """Proposals, pool and selection of one trust region."""
@@ -169,8 +194,11 @@ class _Region(Generic[D, B]):
         index: int,
         n: int,
         timer: _Timer,
+        taken: Sequence[Taken[D]],
     ) -> None:
+        self.taken = taken
         self.engine, self.state, self.search, self.index, self.n, self.timer = engine, state, search, index, n, timer
+        self.limit_feasibility = model.limit_feasibility
         self.landscape = region_landscape(engine, state, model, index)
         policy = engine.campaign.mutations
         self.nearby = _Nearby.of(engine, state, policy, index) if policy else None
@@ -184,7 +212,7 @@ class _Region(Generic[D, B]):
         best: list[int] = []
         n_before = 0
         n_parts = self.search.generations if self.landscape else N_DRAW_PARTS
-        for count in _split(self.search.oversample * self.n, n_parts):
+        for count in _split(self.search.oversample * self._n_proposals(), n_parts):
             pool, names = self._generation(around, parents, count, is_excluded)
             pools.append(pool)
             origins += names
@@ -202,6 +230,12 @@ class _Region(Generic[D, B]):
         with self.timer("select"):
             rows, values = self._pick(pool)
         return _Selection(self.index, pool, rows, [origins[pool.source[i]] for i in rows], values)
+
+    def _n_proposals(self) -> int:
+        """Return for how many designs there are proposals: in an asynchronous search one has those of a batch."""
+        limits = self.engine.campaign.limits
+        n_batch = limits.batch // max(1, len(self.state.regions)) if limits.n_in_flight and self.n else 0
+        return max(self.n, n_batch)
 
     def _generation(
         self, around: Landscape | None, parents: list[D], n: int, is_excluded: Callable[[str], bool]
@@ -232,24 +266,61 @@ class _Region(Generic[D, B]):
 
     def _pick(self, pool: Pool[D]) -> tuple[list[int], list[float]]:
         """Return the rows of the pool to measure, and their acquisition values; in order of proposal without one."""
+        batch = BatchConditions(self.engine, self.state, pool, self.taken)
         n = min(self.n, len(pool))
-        if n == 0 or self.landscape is None or self.search.acquire is None:
-            return list(range(n)), [math.nan] * n
+        landscape, acquire = self.landscape, self.search.acquire
+        if n == 0 or landscape is None or acquire is None:
+            rows = batch.first(n)
+            return rows, [math.nan] * len(rows)
+        left = self._probably_admissible(pool, n)
+        left = left[batch.restrict(left.tolist(), lambda: merit(acquire(landscape), pool.X[left]), n)]
+        rows, values = [], []
+        while len(rows) < n:
+            # Further passes are made only where conditions left too few of the points that were considered jointly.
+            left = left[torch.from_numpy(batch.is_open[left.numpy()])]
+            picked, value = self._select(pool, left, n - len(rows), batch)
+            rows += picked
+            values += value
+            if not picked or not batch.is_limited:
+                break
+        return rows, values
+
+    def _select(
+        self, pool: Pool[D], left: Tensor, n: int, batch: BatchConditions[D, B]
+    ) -> tuple[list[int], list[float]]:
+        """Return `n` of some rows of the pool, selected jointly, and their acquisition values."""
+        assert self.landscape is not None
         policy = self.engine.campaign.mutations
 
         def is_apart(i: int, j: int) -> bool:
-            return policy is None or policy.distance(pool.designs[i], pool.designs[j]) >= policy.min_distance
+            first, second = pool.designs[left[i]], pool.designs[left[j]]
+            return policy is None or policy.distance(first, second) >= policy.min_distance
+
+        def close(i: int) -> Tensor:
+            batch.add(int(left[i]))
+            return ~torch.from_numpy(batch.is_open[left.numpy()])
 
         rows, values = select(
             self.landscape,
-            pool.X,
+            pool.X[left],
             n,
             acquire=self.search.acquire,
             shortlist=self.search.shortlist,
             min_distance=self.search.min_distance,
             is_apart=is_apart if policy and policy.min_distance > 0 else None,
+            close=close if batch.is_limited else None,
         )
-        return rows.tolist(), values.tolist()
+        return left[rows].tolist(), values.tolist()
+
+    @torch.no_grad()
+    def _probably_admissible(self, pool: Pool[D], n: int) -> Tensor:
+        """Return the rows of the pool that probably keep the outcome constraints, at least the `n` most probable."""
+        if self.limit_feasibility is None:
+            return torch.arange(len(pool))
+        log_probability = torch.cat([self.limit_feasibility(rows) for rows in torch.split(pool.X, CHUNK)])
+        is_left = log_probability.exp() >= self.engine.campaign.filters.min_feasibility
+        is_left[log_probability.argsort(descending=True)[:n]] = True
+        return is_left.nonzero()[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,7 +394,7 @@ def _best_rows(search: Search, landscape: Landscape | None, pool: Pool[D], rows:
 
 
 def _candidates(
-    engine: Engine[D, B], state: State[D], model: RoundModel, selections: Sequence[_Selection[D]]
+    engine: Engine[D, B], state: State[D], model: RoundModel, selections: Sequence[_Selection[D]], number: int
 ) -> list[Candidate[D]]:
     """Return the selected designs as candidates, with predictions and parents."""
     X = torch.cat([s.pool.X[s.rows] for s in selections if s.rows]) if any(s.rows for s in selections) else model.X[:0]
@@ -331,7 +402,7 @@ def _candidates(
     candidates: list[Candidate[D]] = []
     for selection in selections:
         pool = selection.pool
-        parents = _parents(engine, state, pool.proposals[selection.rows])
+        parents = nearest_measured(engine, state, pool.proposals[selection.rows])
         for i, origin, value, keys in zip(selection.rows, selection.origins, selection.values, parents, strict=True):
             row = len(candidates)
             candidates.append(
@@ -339,7 +410,7 @@ def _candidates(
                     pool.designs[i],
                     pool.keys[i],
                     pool.Z[i],
-                    round=state.round + 1,
+                    round=number,
                     origin=origin,
                     parents=keys,
                     region=selection.region,
@@ -355,13 +426,11 @@ def _candidates(
     return candidates
 
 
-def _parents(engine: Engine[D, B], state: State[D], proposals: Tensor) -> list[tuple[str, ...]]:
-    """Return the key of the measured design nearest to each proposal."""
-    measured = [c for c in state.history if c.status == "measured" and c.is_placed]
-    if not measured or not len(proposals):
-        return [()] * len(proposals)
-    distances = engine.latent_space.geometry.distance(proposals, torch.stack([c.z for c in measured]))
-    return [(measured[int(i)].key,) for i in distances.argmin(1)]
+def _shares(n: int, state: State[Any]) -> list[int]:
+    """Return how many designs each trust region contributes; fewer designs than regions take turns."""
+    shares = _split(n, max(1, len(state.regions)))
+    turn = state.n_calls % len(shares) if n < len(shares) else 0
+    return shares[-turn:] + shares[:-turn]
 
 
 def _split(n: int, n_parts: int) -> list[int]:

@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic
+from typing import Any, Generic, Literal
 
 import numpy as np
 from torch import Tensor
 
+from invdesign.campaign.diversity import Diversity, check_similarity
 from invdesign.core import (
     Array,
     B,
@@ -26,8 +27,14 @@ from invdesign.core import (
     InvdesignError,
     Objective,
     Oracle,
+    OutcomeConstraint,
     Validator,
+    admissible_utilities,
+    improved_columns,
+    parse_constraints,
+    total_excess,
     utilities,
+    with_constrained,
 )
 from invdesign.core.capabilities import default_screens
 from invdesign.latent.density import mixture
@@ -44,19 +51,47 @@ class Task:
     """What is designed for: properties, where they should go, and how they are measured."""
 
     objectives: Sequence[Objective]
-    """`m` properties."""
+    """`m` properties; those of the constraints that are none of them are added as properties that are measured."""
     oracle: Oracle
     """Measures them, `(designs) -> n x m`."""
     combine: Combine = "pareto"
     """How several objectives become utilities; see `core.objectives.utilities`."""
+    constraints: Mapping[str, str] = field(default_factory=dict)
+    """Limits of measured properties by name, e.g. `{"toxicity": "<= 0.2"}`. The search prefers designs that probably
+    keep them, and the shortlist has no others. A property that is no objective is the oracle's next one."""
+    reference_point: Mapping[str, float] = field(default_factory=dict)
+    """Worst acceptable value of each objective by name, in its unit: the reference point of the hypervolume. By default
+    it is a tenth of the front's range below its worst values."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "objectives", tuple(self.objectives))
+        names = [limits.name for limits in self.limits]
+        object.__setattr__(self, "objectives", with_constrained(tuple(self.objectives), names))
         names = [objective.name for objective in self.objectives]
-        if not names or len(set(names)) < len(names):
+        if not improved_columns(self.objectives) or len(set(names)) < len(names):
             raise InvdesignError(
-                f"objectives: expected at least one, of distinct names, got {names}. Rename or add one"
+                f"objectives: expected at least one to improve, of distinct names, got {names}. Rename or add one"
             )
+
+        improved = {self.objectives[j].name for j in improved_columns(self.objectives)}
+        if self.reference_point and (set(self.reference_point) != improved or self.combine != "pareto"):
+            raise InvdesignError(
+                f"reference_point: expected a value for each of {', '.join(sorted(improved))} and combine=pareto, got "
+                f"{dict(self.reference_point)!r}. Complete it, or leave it out"
+            )
+
+    @property
+    def reference_utilities(self) -> Array | None:
+        """Utilities of the reference point; None where it is not stated."""
+        if not self.reference_point:
+            return None
+        row = [self.reference_point.get(objective.name, math.nan) for objective in self.objectives]
+        point: Array = utilities(self.objectives, np.array([row]), combine=self.combine)[0]
+        return point
+
+    @property
+    def limits(self) -> tuple[OutcomeConstraint, ...]:
+        """The constraints as numbers."""
+        return parse_constraints(self.constraints)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +139,20 @@ class Filters:
     """Checks before export; a design that fails one is never shortlisted."""
     min_plausibility: float = 0.0
     """Plausibility percentile (0 to 100) below which a proposal is dropped."""
+    min_feasibility: float = 0.9
+    """Predicted probability (0 to 1) that a design keeps the outcome constraints below which it is not selected; where
+    fewer designs than a batch have it, the most probable ones are left. Without such a limit, a search whose optimum
+    lies on a constraint proposes up to half of its designs beyond it: probability is but one factor of an acquisition
+    value."""
     allow_corpus_designs: bool = False
     """Whether designs of the corpus may be proposed."""
+    batch_diversity: Diversity | None = None
+    """Conditions on the designs of a batch, e.g. at most three of one scaffold; it is smaller where they leave no other
+    design."""
+    shared_factor: Literal["parent"] | Callable[[Sequence[Any]], Sequence[str]] | None = None
+    """What all designs of a batch have in common: `"parent"` for the nearest measured design, or a function that names
+    the factor of each design, e.g. its scaffold or the plate that it is made on. The factor with the most promising
+    designs is chosen in each round."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +163,9 @@ class Limits:
     """Oracle calls in all, those on seed designs included."""
     batch: int = 50
     """Designs per round."""
+    n_in_flight: int = 0
+    """Designs that are measured at the same time in an asynchronous search, which proposes a new one as each finishes;
+    a round then ends with every `batch`-th outcome. 0 for rounds whose designs are all measured before the next."""
     max_failure_rate: float = 0.5
     """Fraction of failed oracle calls above which the campaign stops."""
     max_empty_rounds: int = 10
@@ -141,6 +191,8 @@ class Output:
 
     n_shortlist: int = 20
     """Largest number of candidates to hand over."""
+    shortlist_diversity: Diversity | None = None
+    """Conditions on the candidates to hand over, e.g. at most three of one scaffold."""
     baseline: bool = False
     """Whether a random search is measured at the same budget and shown in the report; it doubles the oracle calls."""
     deliverables: Mapping[str, Deliver] = field(default_factory=dict)
@@ -202,6 +254,10 @@ class Campaign(Generic[D, B]):
     name: str = "campaign"
     """Name of the campaign, in reports and in the path of its runs."""
 
+    def __post_init__(self) -> None:
+        for conditions in (self.filters.batch_diversity, self.output.shortlist_diversity):
+            check_similarity(conditions, self.domain)
+
     @property
     def objectives(self) -> tuple[Objective, ...]:
         """The `m` objectives of the task."""
@@ -213,19 +269,47 @@ class Campaign(Generic[D, B]):
         stated = self.filters.screens
         return default_screens(self.domain) if stated is None else tuple(stated)
 
-    def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
-        """Return `n x m` utilities (`n x 1` when combined) of candidates; NaN where not measured."""
+    def properties(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return `n x m` measured properties of candidates; NaN where not measured."""
         m = len(self.task.objectives)
         Y = [c.y if c.status == "measured" else (math.nan,) * m for c in candidates]
-        return utilities(self.task.objectives, np.array(Y, dtype=np.float64).reshape(-1, m), combine=self.task.combine)
+        return np.array(Y, dtype=np.float64).reshape(-1, m)
 
-    def ranking_utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
-        """Return `n x m` utilities by which candidates are ranked.
+    def utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return the utilities of candidates, `n x k` of `k` objectives (`n x 1` when combined); NaN where unknown."""
+        return utilities(self.task.objectives, self.properties(candidates), combine=self.task.combine)
 
-        They are the utilities, but where no candidate is measured for all objectives, the median of the known values
-        stands for an unknown one: such designs can still be compared by what is known.
+    def admissible_utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return the utilities of candidates that meet all outcome constraints, NaN for the others."""
+        return admissible_utilities(
+            self.task.objectives, self.task.limits, self.properties(candidates), combine=self.task.combine
+        )
+
+    def constrained_utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return the utilities of candidates, those that violate an outcome constraint below all others.
+
+        The more a candidate violates the constraints, the lower; one whose violation is not known is between.
+
+        References:
+            Eriksson and Poloczek, Scalable Constrained Bayesian Optimization, AISTATS 2021, arXiv:2002.08526.
         """
         U = self.utilities(candidates)
+        if not self.task.limits or not np.isfinite(U).any(axis=0).all():
+            return U
+        excess = total_excess(self.task.objectives, self.task.limits, self.properties(candidates))
+        known = excess[excess > 0]
+        excess = np.where(np.isfinite(excess), excess, np.median(known) if len(known) else 1.0)
+        low, high = np.nanmin(U, axis=0), np.nanmax(U, axis=0)
+        lowered = low - (high - low + 1.0) * excess[:, None] - 1.0
+        return np.where((excess > 0)[:, None] & np.isfinite(U), lowered, U)
+
+    def ranking_utilities(self, candidates: Sequence[Candidate[D]]) -> Array:
+        """Return utilities by which candidates are ranked, `n x k` of `k` objectives.
+
+        They are the constrained utilities, but where no candidate is measured for all objectives, the median of the
+        known values stands for an unknown one: such designs can still be compared by what is known.
+        """
+        U = self.constrained_utilities(candidates)
         is_known = np.isfinite(U)
         if is_known.all(axis=1).any() or not is_known.any(axis=0).all():
             return U

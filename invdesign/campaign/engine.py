@@ -67,6 +67,8 @@ class Engine(Generic[D, B]):
     """Features of measured designs."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Names that the user gave designs of the corpus, by key, where these may be proposed."""
+    definition: Campaign[D, B] | None = None
+    """The campaign as it was defined, where `campaign` has recorded changes (see `steer_engine`); else None."""
 
     def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""

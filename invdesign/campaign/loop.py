@@ -27,6 +27,7 @@ from invdesign.campaign.state import (
     State,
     apply,
 )
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import (
     B,
     Candidate,
@@ -34,6 +35,7 @@ from invdesign.core import (
     MakeExecutor,
     OracleSetup,
     Progress,
+    improved_columns,
     rank,
     round_seed,
     silent,
@@ -80,24 +82,51 @@ def run(
 def _run(
     engine: Engine[D, B], state: State[D], calls: OracleCalls[D, B], line: _ProgressLine, recorder: Recorder | None
 ) -> State[D]:
-    limits = engine.campaign.limits
     while True:
-        if state.open:
-            line.start(state)
-            state = calls.measure(state)
-        if state.pending:
-            state = close_round(engine, state, recorder)
+        line.start(state)
+        limits = steer_engine(engine, state).campaign.limits
+        state = calls.measure(state, max_open=_max_open(engine, state))
+        if _is_round_over(engine, state):
+            state = close_round(engine, state, recorder, allow_open=True)
             stop_on_failure_rate(limits, state)
-        engine, state = finetune_if_due(engine, state, recorder)
-        if state.n_calls >= limits.budget or _is_empty(engine, state):
+        if not state.open:
+            engine, state = finetune_if_due(engine, state, recorder)
+        if _is_spent(engine, state) and not state.open:
             return state
-        batch = ask(engine, state, progress=line.progress)
+        n = (limits.n_in_flight or limits.batch) - calls.count_running(state)
+        if _is_spent(engine, state) or n <= 0:
+            continue
+        batch = ask(engine, state, n=n, progress=line.progress)
+        if not batch.candidates and state.open:
+            # Nothing new is found for what is known: the next outcome may change that.
+            state = calls.measure(state, max_open=max(0, calls.count_running(state) - 1))
+            continue
         if recorder:
             recorder.on_batch(batch)
         state = apply(state, batch)
         if not batch.candidates:
             state = close_round(engine, state, recorder)
             _warn_of_screens(state)
+
+
+def _max_open(engine: Engine[Any, Any], state: State[Any]) -> int:
+    """Return how many designs may wait for their outcome when the next one is proposed.
+
+    None may in a synchronous search, at the end of the budget, and before the latent space is fine-tuned.
+    """
+    is_drained = _is_spent(engine, state) or _is_finetuning_turn(engine, state)
+    return 0 if is_drained else max(0, steer_engine(engine, state).campaign.limits.n_in_flight - 1)
+
+
+def _is_round_over(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether the designs of a round are measured; in an asynchronous search as many as a batch has.
+
+    The first proposal of an asynchronous search ends the round of the seed designs.
+    """
+    n_evaluated, limits = len(state.pending) - len(state.open), steer_engine(engine, state).campaign.limits
+    if not state.open or not limits.n_in_flight:
+        return bool(state.pending) and not state.open
+    return n_evaluated >= limits.batch or (state.round == 0 and n_evaluated > 0)
 
 
 def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | None = None) -> State[D]:
@@ -114,9 +143,11 @@ def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | No
     return close_round(engine, state, recorder)
 
 
-def close_round(engine: Engine[D, B], state: State[D], recorder: Recorder | None = None) -> State[D]:
-    """Return the state after a round whose designs are all measured; one with pending designs is returned as it is."""
-    if state.open:
+def close_round(
+    engine: Engine[D, B], state: State[D], recorder: Recorder | None = None, *, allow_open: bool = False
+) -> State[D]:
+    """Return the state after a round; one with open designs is returned as it is, unless that is allowed."""
+    if state.open and not allow_open:
         return state
     event = end_round(engine, state)
     if recorder:
@@ -132,7 +163,7 @@ def finetune_latent_space(
     assert campaign.finetuning.finetune is not None
     history = [c for c in state.history if c.is_placed]
     designs = [c.design for c in history]
-    U = campaign.utilities(history)
+    U = campaign.constrained_utilities(history)
     merit = U[:, 0]
     if U.shape[1] > 1:
         merit = np.full(len(designs), np.nan)
@@ -161,9 +192,20 @@ def finetune_if_due(
 
 def _is_finetuning_due(engine: Engine[Any, Any], state: State[Any]) -> bool:
     """Return whether the VAE is to be fine-tuned now: once after every `finetune_every` rounds, also when resumed."""
+    return state.round > 0 and _is_finetuning_turn(engine, state) and not state.records[-1].is_finetuned
+
+
+def _is_finetuning_turn(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether the VAE is fine-tuned after the round."""
     finetuning = engine.campaign.finetuning
-    is_turn = finetuning.finetune is not None and finetuning.finetune_every > 0 and state.round > 0
-    return is_turn and state.round % finetuning.finetune_every == 0 and not state.records[-1].is_finetuned
+    is_wanted = finetuning.finetune is not None and finetuning.finetune_every > 0
+    return is_wanted and state.round % finetuning.finetune_every == 0
+
+
+def _is_spent(engine: Engine[Any, Any], state: State[Any]) -> bool:
+    """Return whether no further design is proposed."""
+    steered = steer_engine(engine, state)
+    return state.n_calls >= steered.campaign.limits.budget or _is_empty(steered, state)
 
 
 def _is_empty(engine: Engine[Any, Any], state: State[Any]) -> bool:
@@ -233,12 +275,13 @@ class _ProgressLine:
 def _best(engine: Engine[Any, Any], candidates: Sequence[Candidate[Any]]) -> tuple[float, float]:
     """Return the best utility of the first objective or the combination, and the property that it belongs to."""
     campaign = engine.campaign
-    U = campaign.utilities(candidates)
+    U = campaign.admissible_utilities(candidates)
     if not np.isfinite(U[:, 0]).any():
         return math.nan, math.nan
     row = int(np.nanargmax(U[:, 0]))
     utility = float(U[row, 0])
-    return utility, candidates[row].y[0] if U.shape[1] == len(campaign.objectives) else utility
+    improved = improved_columns(campaign.objectives)
+    return utility, candidates[row].y[improved[0]] if U.shape[1] == len(improved) else utility
 
 
 def format_duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.state import Region, RoundEnded, State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import FAILED, Array, B, Candidate, D, pareto_front, rank
 
 MIN_RELATIVE_GAIN = 1e-3
@@ -42,13 +43,15 @@ def choose_root(engine: Engine[D, B], state: State[D], roots: Sequence[str]) -> 
 
 
 def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
-    """Return the end of a fully measured round: each trust region grows, shrinks or restarts.
+    """Return the end of a round: each trust region grows, shrinks or restarts.
 
     A region restarts when it is exhausted, or when no new candidate was found in it: a small enough box decodes to no
-    other designs.
+    other designs. Designs that are still open count in the round in which they are measured.
     """
+    engine = steer_engine(engine, state)
     campaign = engine.campaign
-    closed = replace(state, history=state.history + state.pending, pending=())
+    finished = [c for c in state.pending if c.status != "pending"]
+    closed = replace(state, history=(*state.history, *finished), pending=state.open)
     regions: list[Region] = []
     is_improved: list[bool] = []
     for index, region in enumerate(state.regions):
@@ -69,27 +72,28 @@ def end_round(engine: Engine[D, B], state: State[D]) -> RoundEnded:
             first = choose_root(engine, closed, [r.root for r in regions])
             if first is not None:
                 regions.append(Region(campaign.search.trust_region, first, state.round))
-    U = campaign.utilities(closed.history)
+    U = campaign.admissible_utilities(closed.history)
     record = replace(
         state.records[-1],
-        n_measured=sum(c.status == "measured" for c in state.pending),
-        n_failed=sum(c.status in FAILED for c in state.pending),
-        best=float(np.nanmax(U[:, 0])) if np.isfinite(U).any() else math.nan,
+        n_measured=sum(c.status == "measured" for c in finished),
+        n_failed=sum(c.status in FAILED for c in finished),
+        best=float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else math.nan,
         lengths=tuple(r.trust.length for r in regions),
         is_improved=tuple(is_improved),
+        is_ended=True,
     )
     return RoundEnded(tuple(regions), record)
 
 
 def _is_improved(engine: Engine[D, B], state: State[D], closed: State[D], index: int) -> bool:
     """Return whether the round brought a region a new incumbent with a clear gain."""
-    before = engine.campaign.utilities(members(state, index))
-    after = engine.campaign.utilities(members(closed, index))
-    return any(i >= len(before) for i in pareto_front(after)) and _is_clear_gain(before, after)
+    n_before = len(members(state, index))
+    after = engine.campaign.constrained_utilities(members(closed, index))
+    return any(i >= n_before for i in pareto_front(after)) and _is_clear_gain(after[:n_before], after)
 
 
 def _front(engine: Engine[D, B], state: State[D], index: int) -> list[int]:
-    return pareto_front(engine.campaign.utilities(members(state, index)))
+    return pareto_front(engine.campaign.constrained_utilities(members(state, index)))
 
 
 def _is_clear_gain(before: Array, after: Array) -> bool:

@@ -15,9 +15,27 @@ from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.regions import members
 from invdesign.campaign.state import State
-from invdesign.core import FAILED, Array, B, Candidate, D, Landscape, pareto_front, utilities
+from invdesign.core import (
+    FAILED,
+    Array,
+    B,
+    Candidate,
+    D,
+    Landscape,
+    are_met,
+    improved_columns,
+    pareto_front,
+    utilities,
+)
 from invdesign.search.acquisition import marginals
-from invdesign.surrogate import Fit, SurrogateReport, TransformedUtility, cross_validate, fit_robustly
+from invdesign.surrogate import (
+    Fit,
+    SurrogateReport,
+    TransformedUtility,
+    constraint_feasibility,
+    cross_validate,
+    fit_robustly,
+)
 from invdesign.surrogate.fantasies import condition_on_pending
 
 MIN_FAILURES = 5
@@ -52,6 +70,14 @@ class RoundModel:
     """Outcome transform of each utility."""
     pending: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64))
     """`k x (d + f)` inputs of pending designs, at which the surrogates are conditioned on their own means."""
+    fitted_limits: Fit | None = None
+    """Surrogate of the properties with outcome constraints, in their units and in the order of the constraints."""
+    limit_feasibility: Callable[[Tensor], Tensor] | None = None
+    """Log-probability that a design keeps the outcome constraints; None where there are none, or no predictions."""
+    reference: Tensor | None = None
+    """`m` transformed utilities of the reference point; None where the campaign states none."""
+    is_admissible: Tensor | None = None
+    """`n` booleans: whether each design meets the outcome constraints; None where there are none."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -77,7 +103,9 @@ class RoundModel:
             X=self.X,
             U=self.U,
             d=self.d,
-            feasibility=self.feasibility,
+            feasibility=_join_feasibilities(self.feasibility, self.limit_feasibility),
+            is_admissible=self.is_admissible,
+            reference=self.reference,
         )
 
 
@@ -112,7 +140,10 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         else None
     )
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
+    fitted_limits = _fit_limits(engine, X, Y)
     feasibility = _fit_feasibility(engine, state)
+    limits = campaign.task.limits
+    is_admissible = torch.from_numpy(are_met(campaign.objectives, limits, Y.numpy())) if limits else None
     waiting = engine.informative(state.open)
     pending = engine.inputs(waiting) if waiting else X[:0]
     return RoundModel(
@@ -126,6 +157,10 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         report,
         transforms,
         pending,
+        fitted_limits,
+        _limit_feasibility(campaign, fitted_limits),
+        _transform_reference(campaign.task.reference_utilities, U, transformed),
+        None if is_admissible is None else is_admissible[is_placed],
     )
 
 
@@ -154,16 +189,21 @@ def predict_properties(
         return nothing, nothing
     goals = [objective.goal for objective in engine.campaign.objectives]
     is_pareto = engine.campaign.task.combine == "pareto"
-    invertible = [j for j, goal in enumerate(goals) if is_pareto and isinstance(goal, str)]
-    others = [j for j in range(len(goals)) if j not in invertible]
+    columns = {j: k for k, j in enumerate(improved_columns(engine.campaign.objectives))}
+    invertible = [j for j, goal in enumerate(goals) if is_pareto and goal in ("maximize", "minimize")]
+    limited = [] if model.fitted_limits is None or model.fitted_limits.model is None else _limited(engine.campaign)
+    others = [j for j in range(len(goals)) if j not in (*invertible, *limited)]
     mean = torch.full((len(X), len(goals)), math.nan, dtype=X.dtype)
     sd = mean.clone()
     if invertible:
         utility, utility_sd = predict(model.fitted.model, X)
         for j in invertible:
-            invert, sign = model.transforms[j].inverse, -1.0 if goals[j] == "minimize" else 1.0
-            u, half = utility[:, j], utility_sd[:, j]
+            invert, sign = model.transforms[columns[j]].inverse, -1.0 if goals[j] == "minimize" else 1.0
+            u, half = utility[:, columns[j]], utility_sd[:, columns[j]]
             mean[:, j], sd[:, j] = sign * invert(u), (invert(u + half) - invert(u - half)) / 2
+    if limited:
+        assert model.fitted_limits is not None and model.fitted_limits.model is not None
+        mean[:, limited], sd[:, limited] = predict(model.fitted_limits.model, X)
     if others:
         fitted = fit_robustly(engine.campaign.surrogates.surrogate, model.X, model.Y[:, others], d=model.d).model
         if fitted is not None:
@@ -200,7 +240,9 @@ def _known_utilities(engine: Engine[D, B], measured: Sequence[Candidate[D]]) -> 
     """
     campaign = engine.campaign
     U = campaign.utilities(measured)
-    Y = torch.tensor([c.y for c in measured], dtype=torch.float64).reshape(-1, len(campaign.objectives))
+    columns = improved_columns(campaign.objectives)
+    improved = [campaign.objectives[j] for j in columns]
+    Y = torch.from_numpy(campaign.properties(measured)[:, columns])
     n_partial = int((~Y.isfinite()).any(1).sum())
     if campaign.task.combine == "pareto" or not n_partial or campaign.search.acquire is None:
         return U, ()
@@ -210,7 +252,7 @@ def _known_utilities(engine: Engine[D, B], measured: Sequence[Candidate[D]]) -> 
         return U, (f"{n_partial} designs that are not measured for every objective are not used: no predictions",)
     filled = fill_unknown(Y, fitted.model, X).numpy()
     note = f"{n_partial} designs are not measured for every objective: predictions complete their combined utility"
-    return utilities(campaign.objectives, filled, combine=campaign.task.combine), (note,)
+    return utilities(improved, filled, combine=campaign.task.combine), (note,)
 
 
 def _transform(
@@ -226,6 +268,25 @@ def _transform(
     return transforms, transformed
 
 
+def _transform_reference(reference: Array | None, U: Array, transformed: Tensor) -> Tensor | None:
+    """Return the reference point on the scale of the surrogate: interpolated between the measured utilities.
+
+    Outcome transforms keep the order of utilities and are known at the measured ones only. A value beyond them is
+    continued with the scale that they have in all.
+    """
+    if reference is None:
+        return None
+    columns = []
+    for value, u, w in zip(reference.tolist(), U.T, transformed.T.numpy(), strict=True):
+        rows = np.flatnonzero(np.isfinite(u))
+        rows = rows[np.argsort(u[rows])]
+        u, w = u[rows], w[rows]
+        slope = (w[-1] - w[0]) / (u[-1] - u[0]) if u[-1] > u[0] else 1.0
+        nearest = float(np.clip(value, u[0], u[-1]))
+        columns.append(float(np.interp(nearest, u, w)) + slope * (value - nearest))
+    return torch.tensor(columns, dtype=torch.float64)
+
+
 def _known_errors(
     campaign: Campaign[D, B], measured: Sequence[Candidate[D]], U: Array, transformed: Tensor
 ) -> Tensor | None:
@@ -234,8 +295,9 @@ def _known_errors(
     The utility of a property changes by at most as much as the property. A combination, or an outcome transform that
     changes the scale, has no such error.
     """
-    m = len(campaign.objectives)
+    m, columns = len(campaign.objectives), improved_columns(campaign.objectives)
     errors = torch.tensor([c.error or (math.nan,) * m for c in measured], dtype=torch.float64).reshape(-1, m)
+    errors, m = errors[:, columns], len(columns)
     is_same_scale = bool(torch.isclose(transformed, torch.from_numpy(U), equal_nan=True).all())
     is_property = U.shape[1] == m and (m == 1 or campaign.task.combine == "pareto")
     if campaign.task.combine == "geometric" or not is_property or not is_same_scale:
@@ -250,6 +312,38 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
     if not best:
         return None
     return own[best[int(torch.randint(len(best), ()))]].z
+
+
+def _limited(campaign: Campaign[D, B]) -> list[int]:
+    """Return the positions of the properties that have outcome constraints, in the order of the constraints."""
+    names = [objective.name for objective in campaign.objectives]
+    return [names.index(limits.name) for limits in campaign.task.limits]
+
+
+def _fit_limits(engine: Engine[D, B], X: Tensor, Y: Tensor) -> Fit | None:
+    """Return a surrogate of the properties that have outcome constraints; None without any."""
+    columns = _limited(engine.campaign)
+    if not columns:
+        return None
+    return fit_robustly(engine.campaign.surrogates.surrogate, X, Y[:, columns], d=engine.latent_space.d)
+
+
+def _limit_feasibility(campaign: Campaign[D, B], fitted: Fit | None) -> Callable[[Tensor], Tensor] | None:
+    """Return the log-probability that a design keeps the outcome constraints; None where it cannot be predicted."""
+    if fitted is None or fitted.model is None:
+        return None
+    limits = campaign.task.limits
+    lows, highs = (torch.tensor([getattr(limit, side) for limit in limits]).double() for side in ("low", "high"))
+    return constraint_feasibility(fitted.model, lows, highs)
+
+
+def _join_feasibilities(
+    first: Callable[[Tensor], Tensor] | None, second: Callable[[Tensor], Tensor] | None
+) -> Callable[[Tensor], Tensor] | None:
+    """Return the sum of two log-probabilities; the one that there is where the other is None."""
+    if first is None or second is None:
+        return first or second
+    return lambda X: first(X) + second(X)
 
 
 def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor], Tensor] | None:

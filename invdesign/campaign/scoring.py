@@ -14,6 +14,7 @@ from invdesign.campaign.placement import place
 from invdesign.campaign.pool import run_checks
 from invdesign.campaign.round_model import fit_surrogates, predict_properties
 from invdesign.campaign.state import State
+from invdesign.campaign.steering import steer_engine
 from invdesign.core import B, Candidate, D, round_seed
 from invdesign.search.select import merit
 
@@ -31,6 +32,7 @@ def score(engine: Engine[D, B], state: State[D], designs: Sequence[D]) -> list[C
         A candidate per design, of origin `"scored"`; predictions are empty and the acquisition is NaN without a
         surrogate. Checks are those of the screens, then of the validators.
     """
+    engine = steer_engine(engine, state)
     campaign = engine.campaign
     placement = place(engine.latent_space, designs)
     checks = run_checks([*campaign.screens, *campaign.filters.validators], designs)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invdesign.campaign.pool import Funnel
 from invdesign.core import GIVEN, Candidate, D, InvdesignError, Outcome
+from invdesign.core.steering import Change
 from invdesign.io.repeats import merge_outcomes
 from invdesign.latent.space import LatentSpace
 from invdesign.search.trust_region import TrustRegion
@@ -83,6 +84,8 @@ class RoundRecord:
     """Remarks for people."""
     is_finetuned: bool = False
     """Whether the VAE was fine-tuned after the round."""
+    is_ended: bool = False
+    """Whether the round has ended."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,8 @@ class State(Generic[D]):
     """What is known in a campaign. It follows from the events alone: see `apply`.
 
     `pending` holds the open round in the order of selection. Designs of it that are measured already have their outcome
-    and enter `history` together when the round ends, so the order in which outcomes arrive has no effect.
+    and enter `history` together when the round ends, so the order in which outcomes arrive has no effect. In an
+    asynchronous search a round ends while some designs are open; those stay in `pending`.
     """
 
     history: tuple[Candidate[D], ...] = ()
@@ -113,6 +117,8 @@ class State(Generic[D]):
     """Number of the newest round."""
     records: tuple[RoundRecord, ...] = ()
     """Records of all rounds, the open one last."""
+    steering: tuple[tuple[int, Steered], ...] = ()
+    """Changes of the running campaign, each with the number of the newest round when it was recorded."""
     outcomes: Mapping[str, tuple[Outcome, ...]] = field(default_factory=dict)
     """Outcomes of the designs that were measured repeatedly, by key, since the last correction: the mean of several
     measured ones counts. That of another design is in its candidate."""
@@ -120,6 +126,9 @@ class State(Generic[D]):
     """Leases of open designs by key: their calls were submitted, and may be running."""
     n_leases: int = 0
     """Leases that were ever taken."""
+    selected: tuple[str, ...] = ()
+    """Keys of all designs in the order of their selection; that of a substitute is in the place of the design that it
+    was made for."""
 
     @property
     def n_calls(self) -> int:
@@ -132,6 +141,11 @@ class State(Generic[D]):
         return (*self.history, *(c for c in self.pending if c.status != "pending"))
 
     @property
+    def is_round_open(self) -> bool:
+        """Whether designs can join the newest round: some of it are pending, and it is not that of the seed designs."""
+        return self.round > 0 and bool(self.pending) and not self.records[-1].is_ended
+
+    @property
     def open(self) -> tuple[Candidate[D], ...]:
         """Candidates that wait for their measurement."""
         return tuple(c for c in self.pending if c.status == "pending")
@@ -139,7 +153,7 @@ class State(Generic[D]):
 
 @dataclass(frozen=True, eq=False)
 class BatchSelected(Generic[D]):
-    """A round was opened."""
+    """A round was opened, or designs were added to the open one, which has the same number."""
 
     candidates: tuple[Candidate[D], ...]
     """Candidates to measure; those of round 0 may come measured."""
@@ -194,7 +208,7 @@ class DesignsAdded(Generic[D]):
 
 @dataclass(frozen=True)
 class RoundEnded:
-    """All candidates of a round are measured; trust regions were updated."""
+    """A round has ended: its measured candidates enter the history; trust regions were updated."""
 
     regions: tuple[Region, ...]
     """Trust regions after the round."""
@@ -212,8 +226,27 @@ class Retrained:
     """Folder of the model, beside the ledger."""
 
 
+@dataclass(frozen=True)
+class Steered:
+    """Settings of the running campaign were changed; what was selected and measured before stays as it is."""
+
+    changes: tuple[Change, ...]
+    """The changes, in their order."""
+    reason: str = ""
+    """Why."""
+    n_rounds: int | None = None
+    """Number of the next rounds that they hold for; None until they are changed again."""
+
+
 Event = (
-    BatchSelected[Any] | CallsLeased | CallsReleased | DesignsAdded[Any] | OutcomeRecorded[Any] | RoundEnded | Retrained
+    BatchSelected[Any]
+    | CallsLeased
+    | CallsReleased
+    | DesignsAdded[Any]
+    | OutcomeRecorded[Any]
+    | RoundEnded
+    | Retrained
+    | Steered
 )
 
 
@@ -253,14 +286,16 @@ def apply(state: State[D], event: Event) -> State[D]:
     """
     match event:
         case BatchSelected(candidates, record):
+            is_extended = bool(state.records) and state.records[-1].round == record.round
             return replace(
                 state,
                 pending=state.pending + candidates,
                 round=record.round,
-                records=(*state.records, record),
+                records=(*(state.records[:-1] if is_extended else state.records), record),
+                selected=(*state.selected, *(c.key for c in candidates)),
             )
         case DesignsAdded(candidates):
-            # They follow the designs of an open round, so that the order of designs is that of their events.
+            state = replace(state, selected=(*state.selected, *(c.key for c in candidates)))
             if state.pending:
                 return replace(state, pending=(*state.pending, *candidates))
             return replace(state, history=(*state.history, *candidates))
@@ -274,8 +309,8 @@ def apply(state: State[D], event: Event) -> State[D]:
         case RoundEnded(regions, record):
             return replace(
                 state,
-                history=state.history + state.pending,
-                pending=(),
+                history=(*state.history, *(c for c in state.pending if c.status != "pending")),
+                pending=state.open,
                 regions=regions,
                 records=(*state.records[:-1], record),
             )
@@ -283,6 +318,8 @@ def apply(state: State[D], event: Event) -> State[D]:
             history = tuple(_with_latent(c, latents) for c in state.history)
             records = (*state.records[:-1], replace(state.records[-1], is_finetuned=True))
             return replace(state, history=history, records=records)
+        case Steered():
+            return replace(state, steering=(*state.steering, (state.round, event)))
 
 
 def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> State[D]:
@@ -296,6 +333,7 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
     is_of_history = any(event.key not in rows for event in events)
     history = list(state.history) if is_of_history else []
     older = {c.key: i for i, c in enumerate(history)}
+    selected = state.selected
     for event in events:
         group, row = (pending, rows.get(event.key)) if event.key in rows else (history, older.get(event.key))
         if row is None:
@@ -314,9 +352,10 @@ def apply_outcomes(state: State[D], events: Sequence[OutcomeRecorded[D]]) -> Sta
         if new.key != event.key:
             index = rows if group is pending else older
             index[new.key] = index.pop(event.key)
+            selected = tuple(new.key if key == event.key else key for key in selected)
     changed = tuple(history) if is_of_history else state.history
     leases = _without(state.leases, [event.key for event in events])
-    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases)
+    return replace(state, pending=tuple(pending), history=changed, outcomes=repeated, leases=leases, selected=selected)
 
 
 def recorded_outcome(candidate: Candidate[Any]) -> Outcome:

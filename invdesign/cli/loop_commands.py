@@ -27,6 +27,7 @@ MAX_ROWS = 20
 ACTIONS = ("measured", "repeat", "failed", "added")
 """What can become of a row of a file of results, besides being known already."""
 MAX_BATCH = 100_000
+MAX_MAPPED = 20_000
 
 
 def begin(arguments: argparse.Namespace) -> int:
@@ -142,16 +143,39 @@ def pareto(arguments: argparse.Namespace) -> int:
     """Print the measured designs that no other one surpasses in all objectives."""
     with _open(arguments, read_only=True) as opened:
         rows = [_candidate_facts(opened, c) for c in opened.pareto()]
-        facts = {"run": str(opened.folder), "designs": rows}
+        plots = [str(path) for path in opened.plot_pareto(arguments.plot)] if arguments.plot else []
+        facts = {"run": str(opened.folder), "designs": rows, "plots": plots}
     if arguments.json:
         terminal.print_json(facts)
-    elif rows:
+        return 0
+    if rows:
         terminal.table(
             f"Pareto set: {len(rows)} designs",
             [{"id": row["id"], "design": row["design"], **row["measured"]} for row in rows],
         )
     else:
-        print("no design is measured yet")
+        print("no design is measured yet, or none keeps the constraints")
+    for path in plots:
+        print(path)
+    return 0
+
+
+def steer(arguments: argparse.Namespace) -> int:
+    """Change settings of a running campaign, or list what was changed."""
+    from invdesign.runs.campaign_run import describe_steering
+
+    with _open(arguments, read_only=not arguments.changes) as opened:
+        active = opened.steer(arguments.changes, reason=arguments.reason, n_rounds=arguments.rounds)
+        numbers = [number for number, _ in opened.state.steering]
+        lines = [describe_steering(n, recorded) for n, recorded in zip(numbers, opened.steering(), strict=True)]
+        facts = {"run": str(opened.folder), "active": [str(change) for change in active], "recorded": lines}
+    if arguments.json:
+        terminal.print_json(facts)
+        return 0
+    for line in lines or ["nothing was changed"]:
+        print(line)
+    if arguments.changes:
+        print(f"from the next batch on: {', '.join(facts['active'])}")
     return 0
 
 
@@ -209,6 +233,30 @@ def substitute(arguments: argparse.Namespace) -> int:
         opened.write_batch()
 
     return _change(arguments, change)
+
+
+def map_latents(arguments: argparse.Namespace) -> int:
+    """Write the map of a run's latent space."""
+    from invdesign.report.map_page import write_map
+    from invdesign.runs.latent_map import map_run
+
+    if not 8 <= arguments.n <= MAX_MAPPED:
+        raise InvdesignError(f"map: -n must be from 8 to {MAX_MAPPED:,}, got {arguments.n}")
+    with _open(arguments, read_only=True) as opened:
+        drawn = map_run(opened, n=arguments.n, method=arguments.method)
+        path = write_map(drawn, Path(arguments.out) if arguments.out else opened.folder / "map.html")
+    facts = {
+        "run": arguments.run,
+        "file": str(path),
+        "designs": len(drawn.designs),
+        "trustworthiness": drawn.projection.trustworthiness,
+        "continuity": drawn.projection.continuity,
+    }
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        print(f"{drawn.sentence}\n{path}")
+    return 0
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -281,9 +329,9 @@ def _batch_facts(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
     state = opened.state
     why = ""
     if not state.open:
-        is_spent = state.n_calls >= opened.campaign.limits.budget
+        is_spent = state.n_calls >= opened.current.limits.budget
         why = (
-            f"the budget of {opened.campaign.limits.budget:,} designs is spent"
+            f"the budget of {opened.current.limits.budget:,} designs is spent"
             if is_spent
             else "no new design was found"
         )
@@ -375,10 +423,12 @@ LOOP_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "status": status,
     "score": score,
     "pareto": pareto,
+    "steer": steer,
     "reject": reject,
     "abandon": abandon,
     "correct": correct,
     "replicate": replicate,
     "substitute": substitute,
     "serve": serve,
+    "map": map_latents,
 }

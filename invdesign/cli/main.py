@@ -232,13 +232,24 @@ def _add_loop_commands(commands: Any) -> None:
     )
 
     _loop_command(commands, "status", "print the state of a run")
-    _loop_command(commands, "pareto", "print the measured designs that no other one surpasses")
+    pareto = _loop_command(commands, "pareto", "print the measured designs that no other one surpasses")
+    pareto.add_argument("--plot", metavar="FILE", help="plot them for each pair of properties (.svg)")
     score = _loop_command(commands, "score", "predict the designs of a file")
     score.add_argument("file", metavar="FILE", help="designs in a format of the domain")
     score.add_argument("--out", metavar="FILE", help="table to write (.csv)")
 
     serve = _loop_command(commands, "serve", "serve the open batch, a form for results and the report as a web page")
     serve.add_argument("--port", type=int, default=8765, help="port of the loopback address, 0 for any (default 8765)")
+
+    steer = _loop_command(commands, "steer", "change goals, constraints, limits or parts from the next batch on")
+    steer.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="KEY+=VALUE adds; none lists what was changed")
+    steer.add_argument("--rounds", type=int, metavar="N", help="for the next N rounds only")
+    steer.add_argument("--reason", default="", metavar="TEXT", help="why")
+
+    drawn = _loop_command(commands, "map", "write an interactive map of a run's latent space, one page")
+    drawn.add_argument("-n", type=int, default=2_000, metavar="N", help="designs of the corpus (default 2000)")
+    drawn.add_argument("--method", choices=("tsne", "umap", "pca"), default="tsne", help="projection (default tsne)")
+    drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder")
 
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")

@@ -75,7 +75,7 @@ def check(
                 f"{where((key,))}: a campaign has no setting {key!r}{validation.nearest(key, root.parameters)}"
             )
     if "oracle" in named:
-        named["oracle"] = _combine(named.get("oracle"), named.get("objectives"), where)
+        named["oracle"] = _combine(named.get("oracle"), _measured(named), where)
     validation.check_ranges(root, named, where, ())
     for key, value in named.items():
         if value is None and root.parameters[key].plain_type in PLAIN:
@@ -240,6 +240,14 @@ def bind(function: Any, options: Mapping[str, Any]) -> Any:
 
     known = inspect.signature(getattr(function, "func", function)).parameters
     return partial(function, **{key: value for key, value in options.items() if key in known})
+
+
+def _measured(named: Mapping[str, Any]) -> Any:
+    """Return the settings of the objectives, then of constrained properties that are none of them."""
+    objectives, constraints = named.get("objectives"), named.get("constraints")
+    if not isinstance(objectives, Mapping) or not isinstance(constraints, Mapping):
+        return objectives
+    return {**objectives, **{str(name): {} for name in constraints if name not in objectives}}
 
 
 def _combine(oracle: Any, objectives: Any, where: validation.Where) -> Any:

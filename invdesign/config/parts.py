@@ -14,6 +14,7 @@ DOMAIN_MODULES = {
     "molecules": {
         "checks": ("validators",),
         "oracle": ("oracles", "tasks"),
+        "groups": ("groups",),
         "corpus": ("corpus",),
         "deliverables": (),
         "figures": (),
@@ -21,6 +22,7 @@ DOMAIN_MODULES = {
     "crystals": {
         "checks": ("validators", "symmetry.matching", "zeolites.silica", "zeolites.corpus", "zeolites.pores"),
         "oracle": ("oracles.computed", "oracles.mlip", "zeolites.pores", "zeolites.adsorption"),
+        "groups": ("groups",),
         "corpus": ("io.corpus", "prototypes.ionic", "zeolites.corpus"),
         "deliverables": ("output.deliverables",),
         "figures": ("output.viewing",),
@@ -34,6 +36,7 @@ DOMAIN_MODULES = {
             "oracles.regression_oracle",
             "naturalness.naturalness",
         ),
+        "groups": ("groups",),
         "corpus": ("io.corpus", "peptides", "oracles.ehrlich"),
         "deliverables": ("output.deliverables",),
         "figures": ("output.figures", "output.logo", "output.mutation_heatmap"),
@@ -41,6 +44,7 @@ DOMAIN_MODULES = {
 }
 SHARED_MODULES = {
     "checks": ("domains.shared_validators",),
+    "groups": ("domains.shared_groups",),
     "propose": ("search.sampling", "search.ascent"),
     "acquire": ("search.acquisition",),
     "surrogate": ("surrogate.models", "surrogate.motifs", "surrogate.sites"),
@@ -57,6 +61,9 @@ KINDS = {
     ("search", "acquire"): "acquire",
     ("surrogate",): "surrogate",
     ("latent_surrogate",): "surrogate",
+    ("batch_diversity", "group"): "groups",
+    ("shortlist_diversity", "group"): "groups",
+    ("shared_factor",): "groups",
 }
 """Kind of the functions that a key path takes; screens, oracles and so on are named items below it."""
 NAMED = ("screens", "validators", "oracle", "deliverables", "figures", "propose")

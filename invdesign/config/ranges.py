@@ -16,7 +16,7 @@ _COUNTS = (
 )
 _NOT_NEGATIVE = (
     "beta checkpoint_minutes density_weight draw_seed epochs failure_tolerance finetune_every free_bits held_out "
-    "information_epochs learning_rate max_minutes max_tasks min_distance min_epochs min_steps n_baseline "
+    "information_epochs learning_rate max_minutes max_tasks min_distance min_epochs min_steps n_baseline n_in_flight "
     "n_merges n_random n_replay n_strained noise noise_floor patience seed success_tolerance validate_every warmup "
     "weight weight_decay"
 )

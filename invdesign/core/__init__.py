@@ -1,8 +1,16 @@
 """Core data types and the protocols that plug-ins implement."""
 
 from invdesign.core import capabilities
+from invdesign.core.constraints import (
+    OutcomeConstraint,
+    admissible_utilities,
+    are_met,
+    parse_constraints,
+    total_excess,
+    with_constrained,
+)
 from invdesign.core.errors import InvdesignError
-from invdesign.core.objectives import Combine, Goal, Objective, utilities
+from invdesign.core.objectives import Combine, Goal, Objective, improved_columns, utilities
 from invdesign.core.pareto import first_occurrences, pareto_front, rank
 from invdesign.core.progress import Progress, silent
 from invdesign.core.protocols import (
@@ -88,6 +96,7 @@ __all__ = [
     "Oracle",
     "OracleSetup",
     "Outcome",
+    "OutcomeConstraint",
     "Preparable",
     "Presentation",
     "Progress",
@@ -99,12 +108,18 @@ __all__ = [
     "ValueKind",
     "ValueSource",
     "ValueUsage",
+    "admissible_utilities",
+    "are_met",
     "capabilities",
     "describe_usage",
     "first_occurrences",
+    "improved_columns",
     "pareto_front",
+    "parse_constraints",
     "rank",
     "round_seed",
     "silent",
+    "total_excess",
     "utilities",
+    "with_constrained",
 ]

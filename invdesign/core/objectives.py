@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Array = npt.NDArray[np.float64]
-Goal = Literal["maximize", "minimize"] | float | tuple[float | None, float | None]
+Goal = Literal["maximize", "minimize", "measure"] | float | tuple[float | None, float | None]
 Combine = Literal["pareto", "weighted", "geometric"]
 Values = TypeVar("Values", "Array", "Tensor")
 
@@ -30,7 +30,8 @@ class Objective:
     unit: str = ""
     """Unit of the property, shown wherever its values are; empty for a plain number."""
     goal: Goal = "maximize"
-    """`"maximize"`, `"minimize"`, a target value, or a window `(low, high)` to stay in; None for an open side."""
+    """`"maximize"`, `"minimize"`, a target value, or a window `(low, high)` to stay in; None for an open side.
+    `"measure"` for a property that is measured and predicted but not improved, e.g. for a constraint."""
     weight: float = 1.0
     """Weight in a weighted or geometric combination."""
     worst: float | None = None
@@ -43,9 +44,10 @@ class Objective:
         goal = self.goal
         where = f"objective {self.name!r}"
         if isinstance(goal, str):
-            if goal not in ("maximize", "minimize"):
+            if goal not in ("maximize", "minimize", "measure"):
                 raise InvdesignError(
-                    f"{where}: goal must be 'maximize', 'minimize', a number or a window [low, high], got {goal!r}"
+                    f"{where}: goal must be 'maximize', 'minimize', 'measure', a number or a window [low, high], got "
+                    f"{goal!r}"
                 )
         elif isinstance(goal, list | tuple):
             object.__setattr__(self, "goal", _read_window(goal, where))
@@ -54,20 +56,26 @@ class Objective:
         if not self.weight > 0:
             raise InvdesignError(f"{where}: weight must be positive, got {self.weight!r}")
 
+    @property
+    def is_improved(self) -> bool:
+        """Whether the search improves the property; one that is only measured has no utility of its own."""
+        return self.goal != "measure"
+
     def utility(self, y: Values) -> Values:
         """Return the utility of property values: more is better.
 
         This is the only place where a sign is flipped. `y` for a maximum, `-y` for a minimum, `-|y - target|` for a
-        target, and minus the distance to the window for a window.
+        target, and minus the distance to the window for a window. A property that is only measured is shown like one
+        that is maximized.
 
         Args:
             y: Property values in their unit; an array or a tensor of any shape.
         """
         goal = self.goal
-        if goal == "maximize":
-            return y
         if goal == "minimize":
             return -y
+        if isinstance(goal, str):
+            return y
         if isinstance(goal, tuple):
             low, high = _bounds(goal)
             distance: Values = (low - y).clip(0) + (y - high).clip(0)
@@ -137,12 +145,13 @@ def utilities(objectives: Sequence[Objective], Y: Array, *, combine: Combine = "
 
     Args:
         objectives: `m` objectives.
-        Y: `n x m` properties in their units; NaN where not measured.
+        Y: `n x m` properties in their units; NaN where not measured. Those that are only measured have no utility.
         combine: Keep the objectives apart (`"pareto"`), add them weighted, or take the weighted geometric mean of
             their desirabilities.
 
     Returns:
-        `n x m` for `"pareto"`, else `n x 1`. NaN in a row's property is NaN in its combination.
+        `n x k` for the `k` properties that are improved and `"pareto"`, else `n x 1`. NaN in a row's property is NaN in
+        its combination.
 
     Example:
         >>> import numpy as np
@@ -150,6 +159,8 @@ def utilities(objectives: Sequence[Objective], Y: Array, *, combine: Combine = "
         [-0.5, -2.0]
     """
     Y = np.asarray(Y, dtype=np.float64).reshape(-1, len(objectives))
+    columns = improved_columns(objectives)
+    Y, objectives = Y[:, columns], [objectives[j] for j in columns]
     if combine == "geometric":
         weights = np.array([o.weight for o in objectives])
         weights = weights / weights.sum()
@@ -162,3 +173,8 @@ def utilities(objectives: Sequence[Objective], Y: Array, *, combine: Combine = "
         total: Array = (U * np.array([o.weight for o in objectives])).sum(axis=1, keepdims=True)
         return total
     return U
+
+
+def improved_columns(objectives: Sequence[Objective]) -> list[int]:
+    """Return the positions of the properties that are improved, among all that are measured."""
+    return [j for j, objective in enumerate(objectives) if objective.is_improved]

@@ -225,6 +225,10 @@ class Landscape:
     """Number of leading columns of `X` that are latents."""
     feasibility: Callable[[Tensor], Tensor] | None = None
     """Log-probability that a design at `X` can be made and measured; None where nothing failed."""
+    is_admissible: Tensor | None = None
+    """`n` booleans: whether each measured design meets the outcome constraints; None where there are none."""
+    reference: Tensor | None = None
+    """`m` utilities of the reference point of the hypervolume; None for one that follows from the front."""
     elites: Tensor | None = None
     """`k x d` latents around which designs are proposed, best first; None for the best measured ones."""
 
@@ -232,3 +236,18 @@ class Landscape:
     def Z(self) -> Tensor:  # noqa: N802
         """`n x d` latents of the measured designs."""
         return self.X[:, : self.d]
+
+    @property
+    def admissible_U(self) -> Tensor:  # noqa: N802
+        """`k x m` utilities of the measured designs that meet the outcome constraints; of the worst where none does."""
+        if self.is_admissible is None:
+            return self.U
+        return self.U[self.is_admissible] if bool(self.is_admissible.any()) else self.U.amin(0, keepdim=True)
+
+    @property
+    def ranking_U(self) -> Tensor:  # noqa: N802
+        """`n x m` utilities, those of designs that violate an outcome constraint lowered below all others."""
+        if self.is_admissible is None:
+            return self.U
+        lowered = self.U - 2 * (self.U.amax(0) - self.U.amin(0)) - 1.0
+        return self.U.where(self.is_admissible[:, None], lowered)

@@ -9,7 +9,6 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Float, Float64
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from invdesign.core import InvdesignError
@@ -136,6 +135,8 @@ def mixture(
     points = mean[np.sort(draw)].double().numpy()
     k = max(1, min(n_components, len(points) // (20 * d)))
     kind = "full" if len(points) > 2 * d else "diag"
+    from sklearn.mixture import GaussianMixture  # takes two seconds, which most commands need not spend
+
     fitted = GaussianMixture(k, covariance_type=kind, reg_covar=floor, max_iter=60, tol=1e-2, random_state=seed).fit(
         points
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from scipy.stats import rankdata, spearmanr
 
 from invdesign.core import Array, InvdesignError
 
@@ -59,6 +58,8 @@ def neighbour_correlation(
     order = np.argsort(distances + np.diag(np.full(len(Z), np.inf)), axis=1)[:, :k]
     near = [(latent[i, row], distances[i, row]) for i, row in enumerate(order)]
     # Where all near designs are equally far, no correlation is defined.
+    from scipy.stats import spearmanr  # takes a second, which most commands need not spend
+
     correlations = [spearmanr(*pair).statistic for pair in near if all(np.ptp(values) > 0 for values in pair)]
     return float(np.mean(correlations)) if correlations else 0.0
 
@@ -95,6 +96,8 @@ def auroc(low: Sequence[float] | Array, high: Sequence[float] | Array) -> float:
         >>> auroc([0.0, 1.0], [1.0, 2.0])
         0.875
     """
+    from scipy.stats import rankdata
+
     ranks = rankdata(np.concatenate([np.asarray(low, dtype=float), np.asarray(high, dtype=float)]))
     n, m = len(low), len(high)
     return float((ranks[n:].sum() - m * (m + 1) / 2) / (n * m))

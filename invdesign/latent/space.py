@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from invdesign.core import B, D, Density, DesignSpace, Encoding, InvdesignError
+from invdesign.core import B, D, Density, DesignSpace, Domain, Encoding, InvdesignError
 from invdesign.core.capabilities import penalties
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
@@ -22,6 +22,8 @@ from invdesign.vae.priors import StandardNormal
 
 RETRY_RADII = (0.05, 0.3)
 """Distances [sd of the corpus] of the first and the last point tried around one that decodes to no design."""
+RETRY_SHRINKAGE = 0.5
+"""Fraction of the way to the center of the space that the last of these points has moved: simpler designs lie there."""
 BATCH = 500
 
 Source = Literal["prior", "density", "corpus"]
@@ -77,6 +79,14 @@ class LatentSpace(Generic[D, B]):
         """Return the latent space with its VAE on a device, e.g. `"cuda"`; the VAE is moved, not copied."""
         return replace(self, vae=self.vae.to(device))
 
+    def with_domain(self, domain: Domain[D, B]) -> LatentSpace[D, B]:
+        """Return the same latent space for a domain with other limits of the design task.
+
+        Raises:
+            InvdesignError: The model is that of another kind of designs.
+        """
+        return replace(self, domain=domain, encoding=domain.restore(self.encoding.state()))
+
     def encode(self, designs: Sequence[D]) -> Float64[Tensor, "n d"]:
         """Return the standardized latents of designs: the means of their posteriors."""
         return self.posterior(designs)[0]
@@ -101,11 +111,12 @@ class LatentSpace(Generic[D, B]):
         if Z.ndim != 2 or Z.shape[1] != self.d:
             raise InvdesignError(f"decode: expected latents n x {self.d}, got shape {tuple(Z.shape)}")
         designs = self._decode(Z)
-        for step in _retry_steps(self.d, self.retries):
+        for i_retry, step in enumerate(_retry_steps(self.d, self.retries), 1):
             missing = [i for i, design in enumerate(designs) if design is None]
             if not missing:
                 break
-            for i, design in zip(missing, self._decode(Z[missing] + step), strict=True):
+            points = Z[missing] * (1 - RETRY_SHRINKAGE * i_retry / self.retries) + step
+            for i, design in zip(missing, self._decode(points), strict=True):
                 designs[i] = design
         return designs
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from invdesign.core import InvdesignError, Outcome
 from invdesign.core.records import Status
+from invdesign.core.steering import Change
 from invdesign.io.repeats import merge_outcomes
 
 EARLIER_VERSIONS = (2, 3)
@@ -53,6 +54,8 @@ class Summary:
     """All designs; a substitute is in the place of the design that it was made for."""
     round: int
     """Number of the newest round."""
+    changes: tuple[Change, ...] = ()
+    """Recorded changes of settings that hold until they are changed again."""
 
 
 def summarize(path: Path) -> Summary:
@@ -103,7 +106,14 @@ def _summary(connection: sqlite3.Connection) -> Summary:
         outcome = Outcome(tuple(values[event, place]), status, reason)
         entries[name] = _with_outcome(entries[name], outcome, is_repeat=kind == "repeat")
     batches = connection.execute("SELECT content FROM events WHERE kind = 'batch' ORDER BY id DESC LIMIT 1").fetchall()
-    return Summary(tuple(entries.values()), json.loads(batches[0][0])["round"] if batches else 0)
+    number = json.loads(batches[0][0])["round"] if batches else 0
+    return Summary(tuple(entries.values()), number, _changes(connection))
+
+
+def _changes(connection: sqlite3.Connection) -> tuple[Change, ...]:
+    rows = connection.execute("SELECT content FROM events WHERE kind = 'steer' ORDER BY id")
+    events = [json.loads(content) for (content,) in rows]
+    return tuple(Change(**change) for event in events if event["n_rounds"] is None for change in event["changes"])
 
 
 def _with_outcome(entry: Entry, outcome: Outcome, *, is_repeat: bool) -> Entry:

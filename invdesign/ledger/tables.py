@@ -23,6 +23,7 @@ from invdesign.campaign.state import (
     Retrained,
     RoundEnded,
     RoundRecord,
+    Steered,
 )
 from invdesign.core import Candidate, Check, D, DesignSpace, Outcome
 from invdesign.core.capabilities import own_text_reader
@@ -53,8 +54,12 @@ CREATE TABLE leases (
     event INTEGER NOT NULL, place INTEGER NOT NULL, call TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
     executor TEXT NOT NULL, PRIMARY KEY (event, place)) WITHOUT ROWID;
 CREATE INDEX outcomes_of_a_design ON outcomes (id, event);
+CREATE INDEX texts_of_a_design ON designs (id, event);
 CREATE VIEW measurements AS
-    SELECT o.id, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
+    SELECT o.id, (
+            SELECT design FROM designs AS made WHERE made.id = o.id AND made.event <= o.event
+            ORDER BY made.event DESC LIMIT 1
+        ) AS design, v.objective, v.value, v.error, v.bound, o.kind, o.status, o.reason, o.note, e.at, e.by,
         NOT EXISTS (
             SELECT 1 FROM outcomes AS later
             WHERE later.id = o.id AND later.event > o.event AND later.kind IN ('correction', 'substitute')
@@ -189,6 +194,8 @@ def to_rows(
         case Retrained(latents, folder):
             rows = {key: [tensor_to_text(z), to_plain([a, b])] for key, (z, a, b) in latents.items()}
             return EventRows("retrain", json.dumps({"latents": rows, "folder": folder}))
+        case Steered():
+            return EventRows("steer", json.dumps(to_plain(event)))
 
 
 def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
@@ -226,6 +233,8 @@ def from_rows(domain: DesignSpace[Any], rows: EventRows) -> Event:
             for key, (z, numbers) in content["latents"].items()
         }
         return Retrained(latents, content["folder"])
+    if rows.kind == "steer":
+        return from_plain(Steered, content)
     raise ValueError(f"expected an event of a known kind, got {rows.kind!r}")
 
 

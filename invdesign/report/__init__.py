@@ -2,5 +2,6 @@
 
 from invdesign.report.data import ReportData
 from invdesign.report.page import report
+from invdesign.report.pareto_plots import write_pareto_plots
 
-__all__ = ["ReportData", "report"]
+__all__ = ["ReportData", "report", "write_pareto_plots"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 import numpy as np
-from scipy.stats.qmc import Sobol
 
 from invdesign.campaign import Funnel, State
 from invdesign.core import (
@@ -20,11 +19,13 @@ from invdesign.core import (
     DesignSpace,
     Illustrate,
     Objective,
+    OutcomeConstraint,
     ValueKind,
     ValueSource,
+    admissible_utilities,
     capabilities,
+    improved_columns,
     pareto_front,
-    utilities,
 )
 
 N_SOBOL_LOG2 = 15
@@ -50,6 +51,8 @@ class ReportData(Generic[D]):
     """Number of measured new designs that passed every validator; None where not counted."""
     failure_counts: Mapping[str, int] = field(default_factory=dict)
     """Number of measured new designs that failed each check."""
+    constraints: Sequence[OutcomeConstraint] = ()
+    """Limits of measured properties; designs beyond them count as not measured in scores."""
     combine: Combine = "pareto"
     """How several objectives became utilities."""
     baseline: Sequence[Candidate[D]] = ()
@@ -85,7 +88,12 @@ class ReportData(Generic[D]):
     @property
     def is_pareto(self) -> bool:
         """Whether the campaign searches a Pareto front of several objectives."""
-        return len(self.objectives) > 1 and self.combine == "pareto"
+        return len(self.improved) > 1 and self.combine == "pareto"
+
+    @property
+    def improved(self) -> list[Objective]:
+        """The properties that are improved, without those that are only measured."""
+        return [self.objectives[j] for j in improved_columns(self.objectives)]
 
     @property
     def has_baseline(self) -> bool:
@@ -130,8 +138,8 @@ class ReportData(Generic[D]):
         return np.array(rows, dtype=np.float64).reshape(-1, m)
 
     def utilities(self, Y: Array) -> Array:
-        """Return the utilities of `n x m` properties: `n x m`, or `n x 1` where combined; more is better."""
-        return utilities(self.objectives, Y, combine=self.combine)
+        """Return the utilities of `n x m` properties, `n x 1` where combined; NaN where a constraint is violated."""
+        return admissible_utilities(self.objectives, self.constraints, Y, combine=self.combine)
 
     def label(self, design: D) -> str:
         """Return the name of a design for people, on one line."""
@@ -188,9 +196,9 @@ def score(data: ReportData[D]) -> Score:
     """
     if data.is_pareto:
         return Score("dominated share of the hypervolume", True)
-    if len(data.objectives) > 1:
+    if len(data.improved) > 1:
         return Score("combined utility", True)
-    objective = data.objectives[0]
+    objective = data.improved[0]
     if isinstance(objective.goal, str):
         return Score(objective.name, objective.goal == "maximize", objective.unit)
     return Score(f"distance of {objective.name} from its goal", False, objective.unit)
@@ -302,6 +310,8 @@ def _hypervolumes(data: ReportData[D], U: Array) -> Array:
     if not len(all_utilities):
         return curve
     low, high = all_utilities.min(axis=0), all_utilities.max(axis=0)
+    from scipy.stats.qmc import Sobol  # takes a second, which most commands need not spend
+
     free = Sobol(U.shape[1], scramble=False).random_base2(N_SOBOL_LOG2)  # points that no design dominates yet
     n_points = len(free)
     for row, u in enumerate((U - low) / np.where(high > low, high - low, 1)):

@@ -65,10 +65,10 @@ def headline(data: ReportData[D]) -> list[str]:
         ]
     else:
         best = "best valid candidate" if data.shortlist else "best design (no new candidate passed every check)"
-        objective = data.objectives[0]
+        objective = data.improved[0]
         is_plain = data.value_kind == "measured" or axis.label.startswith(data.value_kind)
         kind = "" if is_plain else f"a {data.value_kind} "
-        if len(data.objectives) > 1 or isinstance(objective.goal, str):
+        if len(data.improved) > 1 or isinstance(objective.goal, str):
             sentences = [f"The {best} has {kind}{axis.label} {_of(kind)}{text}{unit}."]
         elif value == 0:
             sentences = [_count_inside(data)]
@@ -106,7 +106,7 @@ def _count_inside(data: ReportData[D]) -> str:
     utilities = data.utilities(data.properties(data.shortlist or data.evaluated))[:, 0]
     n = int((utilities == 0).sum())
     group = "candidates on the shortlist" if data.shortlist else "evaluated designs"
-    objective = data.objectives[0]
+    objective = data.improved[0]
     where = "in the window" if isinstance(objective.goal, tuple) else "at the target"
     return f"{n:,} of {len(utilities):,} {group} are {where} of {objective.name} ({data.value_kind})."
 

@@ -104,7 +104,7 @@ def _summary(data: ReportData[D], parts: Parts) -> dict[str, Any]:
     """Return goals, headline, tiles and the curve of the best score."""
     reference = parts.run("reference", lambda: best_score(data, data.reference_properties))
     return {
-        "goals": [figures.describe_goal(objective) for objective in data.objectives],
+        "goals": [*map(figures.describe_goal, data.objectives), *(f"keep {limits}" for limits in data.constraints)],
         "headline": parts.items("headline", partial(headline, data)),
         "tiles": parts.items("tiles", partial(tiles, data)),
         "best_so_far": parts.figure("best so far", partial(figures.plot_best_so_far, data)),

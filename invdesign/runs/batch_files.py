@@ -41,7 +41,7 @@ def identifiers(state: State[Any]) -> dict[str, str]:
 
     A substitute has the identifier of the design that it was made for. Identifiers never change.
     """
-    return {c.key: design_id(number) for number, c in enumerate((*state.history, *state.pending), start=1)}
+    return {key: design_id(number) for number, key in enumerate(state.selected, start=1)}
 
 
 def value_heading(objective: Objective) -> str:

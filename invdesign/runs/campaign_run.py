@@ -24,6 +24,8 @@ from invdesign.campaign import (
     OutcomeRecorded,
     RoundRecord,
     State,
+    Steered,
+    active_changes,
     add_designs,
     apply,
     ask,
@@ -38,6 +40,8 @@ from invdesign.campaign import (
     run,
     score,
     start,
+    steer_campaign,
+    steer_engine,
     validate_candidates,
 )
 from invdesign.campaign.loop import finetune_if_due
@@ -56,12 +60,14 @@ from invdesign.core import (
     Outcome,
     Progress,
     ValueSource,
+    admissible_utilities,
     pareto_front,
     rank,
     round_seed,
     silent,
 )
 from invdesign.core.capabilities import label, prepare_oracle, value_sources
+from invdesign.core.steering import Change
 from invdesign.core.value_source import sources_from_json, sources_to_json
 from invdesign.execution.in_process import InProcess
 from invdesign.execution.unavailable import WITHOUT_ORACLE
@@ -71,8 +77,8 @@ from invdesign.io.json_values import to_plain
 from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
-from invdesign.ledger import Ledger
-from invdesign.report import ReportData, report
+from invdesign.ledger import Ledger, Recorded
+from invdesign.report import ReportData, report, write_pareto_plots
 from invdesign.runs import folders, latent_spaces
 from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
@@ -229,6 +235,11 @@ class CampaignRun(Generic[D, B]):
         """What is known, as it follows from the recorded events."""
         return self._ledger.state()
 
+    @property
+    def current(self) -> Campaign[D, B]:
+        """The campaign with all changes that hold for the next batch (see `steer`)."""
+        return steer_campaign(self.campaign, active_changes(self.state))
+
     @cached_property
     def corpus(self) -> Corpus[D] | None:
         """The corpus of the campaign, loaded on first use; its rejected rows are written into the folder."""
@@ -305,8 +316,8 @@ class CampaignRun(Generic[D, B]):
         if not state.open:
             state = self._continue(state)
         n_open = len(state.open)
-        n_new = (0 if n_open else self.campaign.limits.batch) if n is None else max(0, n - n_open)
-        if n_new and state.n_calls < self.campaign.limits.budget:
+        n_new = (0 if n_open else self.current.limits.batch) if n is None else max(0, n - n_open)
+        if n_new and state.n_calls < self.current.limits.budget:
             batch = ask(self.engine, state, n=n_new, progress=self.resources.progress)
             if batch.candidates or not n_open:
                 self._ledger.on_batch(batch)
@@ -329,7 +340,7 @@ class CampaignRun(Generic[D, B]):
         """
         pairs = list(results.items() if isinstance(results, Mapping) else results)
         state = self._started()
-        designs = Designs(state, self.campaign.domain)
+        designs = Designs(state, self.current.domain)
         events = [self._outcome_event(state, designs.find(given), value, note) for given, value in pairs]
         self._record(*(event for event in events if event is not None))
         return self.status()
@@ -353,8 +364,8 @@ class CampaignRun(Generic[D, B]):
         results = read_results(
             Path(path),
             self.state,
-            self.campaign.domain,
-            self.campaign.objectives,
+            self.current.domain,
+            self.current.objectives,
             earlier=self._all_outcomes,
             allow_repeats=allow_repeats,
             allow_new=allow_new,
@@ -405,8 +416,8 @@ class CampaignRun(Generic[D, B]):
         candidate = self.find(design)
         if candidate.status != "pending":
             raise InvdesignError(f"substitute: expected an open suggestion, got {candidate.key}, {candidate.status}")
-        other = self.campaign.domain.from_text(made) if isinstance(made, str) else cast("D", made)
-        key = self.campaign.domain.key(other)
+        other = self.current.domain.from_text(made) if isinstance(made, str) else cast("D", made)
+        key = self.current.domain.key(other)
         if any(c.key == key for c in (*self.state.history, *self.state.pending)):
             raise InvdesignError(f"substitute: {key} is in this run already. Use tell() or replicate() for it")
         placement = place(self.engine.latent_space, [other])
@@ -433,7 +444,7 @@ class CampaignRun(Generic[D, B]):
         candidate = self.find(design)
         if candidate.status != "pending":
             raise InvdesignError(f"abandon: expected an open suggestion, got {candidate.key}, {candidate.status}")
-        outcome = Outcome((math.nan,) * len(self.campaign.objectives), "failed", reason)
+        outcome = Outcome((math.nan,) * len(self.current.objectives), "failed", reason)
         self._record(OutcomeRecorded(candidate.key, outcome, "abandoned", reason))
 
     def reject(self, design: Any, *, reason: str) -> list[Candidate[D]]:
@@ -454,7 +465,7 @@ class CampaignRun(Generic[D, B]):
 
     def write_batch(self) -> BatchFiles:
         """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
-        return write_batch(self.state, self.campaign, self.folder)
+        return write_batch(self.state, self.current, self.folder)
 
     def identifiers(self) -> dict[str, str]:
         """Return the identifier of every design of the run by its key."""
@@ -466,19 +477,22 @@ class CampaignRun(Generic[D, B]):
         Raises:
             InvdesignError: There is none.
         """
-        return Designs(self.state, self.campaign.domain).find(design)
+        return Designs(self.state, self.current.domain).find(design)
 
     def score(self, designs: Sequence[D]) -> list[Candidate[D]]:
         """Return designs of your own with the predictions, acquisition, density and checks of the next round."""
         return score(self.engine, self.state, designs)
 
     def pareto(self) -> list[Candidate[D]]:
-        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective."""
+        """Return the measured designs that no other one surpasses in all objectives; the best one for one objective.
+
+        Designs that violate an outcome constraint are left out.
+        """
         measured = [c for c in self.state.evaluated if c.status == "measured"]
         if not measured:
             return []
-        Y = np.array([c.y for c in measured], dtype=np.float64)
-        U = np.column_stack([o.utility(Y[:, j]) for j, o in enumerate(self.campaign.objectives)])
+        task, Y = self.current.task, self.current.properties(measured)
+        U = admissible_utilities(task.objectives, task.limits, Y)
         front = pareto_front(U)
         return [measured[i] for i in sorted(front, key=lambda i: -U[i, 0])]
 
@@ -501,14 +515,14 @@ class CampaignRun(Generic[D, B]):
             self.campaign = replace(self.campaign, limits=limits)
             if "engine" in self.__dict__:
                 self.engine = replace(self.engine, campaign=self.campaign)
-        if not callable(self.campaign.task.oracle):
+        if not callable(self.current.task.oracle):
             raise InvdesignError(
-                f"campaign {self.campaign.name!r}: expected an oracle to run, got {self.campaign.task.oracle!r}. "
+                f"campaign {self.current.name!r}: expected an oracle to run, got {self.current.task.oracle!r}. "
                 f"{WITHOUT_ORACLE}"
             )
         if not self.status().is_finished:
-            prepare_oracle(self.campaign.task.oracle)
-            sources = value_sources(self.campaign.task.oracle, len(self.campaign.objectives))
+            prepare_oracle(self.current.task.oracle)
+            sources = value_sources(self.current.task.oracle, len(self.current.objectives))
             self._ledger.note("sources", sources_to_json(sources))
         self._started()
         place = executor or self.resources.executor
@@ -520,9 +534,42 @@ class CampaignRun(Generic[D, B]):
             folder=self.folder,
             progress=self.resources.progress,
         )
-        if self.campaign.output.baseline:
+        if self.current.output.baseline:
             self._share_baseline(place)
         return self.status()
+
+    def steer(
+        self, changes: Mapping[str, Any] | Sequence[Change | str], *, reason: str = "", n_rounds: int | None = None
+    ) -> tuple[Change, ...]:
+        """Change goals, constraints, limits or parts of the running campaign, from the next batch on.
+
+        Nothing that was selected or measured is lost. The changes are recorded with the person or process and the time.
+
+        Args:
+            changes: Values by setting, e.g. `{"budget": 300, "objectives.affinity.goal": "minimize"}`, or texts
+                `KEY=VALUE`; `KEY+=VALUE` adds to a list or a number, e.g. `"domain.designable+=42"`.
+            reason: Why.
+            n_rounds: Number of the next rounds that they hold for; None until they are changed again.
+
+        Returns:
+            The changes that hold for the next batch, earlier ones included.
+
+        Raises:
+            InvdesignError: A setting cannot be changed while a campaign runs, or a value does not fit; nothing is
+                recorded.
+        """
+        if n_rounds is not None and n_rounds < 1:
+            raise InvdesignError(f"steer: expected a number of rounds of at least 1, got {n_rounds}. Leave it out")
+        given = [Change(key, "=", value) for key, value in changes.items()] if isinstance(changes, Mapping) else changes
+        parsed = tuple(Change.parse(change) if isinstance(change, str) else change for change in given)
+        if parsed:
+            steer_campaign(self.current, parsed)
+            self._ledger.record(Steered(parsed, reason, n_rounds))
+        return active_changes(self.state)
+
+    def steering(self) -> list[Recorded[D]]:
+        """Return all changes of the running campaign with who recorded them and when, oldest first."""
+        return [recorded for recorded in self._ledger.events() if isinstance(recorded.event, Steered)]
 
     # Results.
 
@@ -530,31 +577,31 @@ class CampaignRun(Generic[D, B]):
         """Return the state of the run in numbers."""
         state = self.state
         evaluated = [c for c in (*state.history, *state.pending) if c.status != "pending"]
-        order = rank(self.campaign.utilities(evaluated)) if evaluated else []
+        order = rank(self.current.admissible_utilities(evaluated)) if evaluated else []
         best = evaluated[order[0]] if order else None
-        names = [o.name for o in self.campaign.objectives]
+        names = [o.name for o in self.current.objectives]
         return Status(
-            self.campaign.name,
+            self.current.name,
             self.folder,
             state.round,
             state.n_calls,
-            self.campaign.limits.budget,
+            self.current.limits.budget,
             len(state.open),
             sum(c.status == "measured" for c in evaluated),
             sum(c.status in FAILED for c in evaluated),
             {} if best is None else dict(zip(names, best.y, strict=True)),
-            "" if best is None else label(self.campaign.domain, best.design),
+            "" if best is None else label(self.current.domain, best.design),
         )
 
     def best_utility(self) -> float | None:
         """Return the best utility of the first objective or of the combination; None where nothing is measured."""
-        U = self.campaign.utilities(self.state.history)
+        U = self.current.admissible_utilities(self.state.history)
         return float(np.nanmax(U[:, 0])) if np.isfinite(U[:, 0]).any() else None
 
     def shortlist(self) -> Shortlist[D]:
         """Return the best measured designs that pass every validator, best first."""
-        ranked = rank_shortlist(self.campaign, self.validated())
-        return Shortlist(ranked, self.campaign.domain, self.campaign.objectives)
+        ranked = rank_shortlist(self.current, self.validated())
+        return Shortlist(ranked, self.current.domain, self.current.objectives)
 
     def explain_empty_shortlist(self) -> str:
         """Return why there are no candidates; an empty text where there are some."""
@@ -566,7 +613,7 @@ class CampaignRun(Generic[D, B]):
         proposed = [c for c in state.history if c.round > 0]
         if calls and len(failed) == len(calls):
             return f"none of the {len(calls):,} oracle calls returned a value; the last reason: {failed[-1].reason}"
-        if not proposed and state.n_calls >= self.campaign.limits.budget:
+        if not proposed and state.n_calls >= self.current.limits.budget:
             n = state.n_calls
             return f"the budget of {n:,} calls was spent on the {n:,} seed designs. Raise budget, or lower n_seeds"
         if not proposed:
@@ -593,7 +640,7 @@ class CampaignRun(Generic[D, B]):
         """Return the measured designs that the campaign proposed, with the results of all validators."""
         state = self.state
         if self._validated is None or self._validated[0] is not state:
-            checked = validate_candidates(self.campaign, state, excluded=self._in_corpus())
+            checked = validate_candidates(self.current, state, excluded=self._in_corpus())
             stated = with_neighbors(with_sources(checked, self.sources()), self._ledger.meta("neighbors") or {})
             self._validated = (state, stated)
         return list(self._validated[1])
@@ -613,21 +660,21 @@ class CampaignRun(Generic[D, B]):
             "command": self.config.command,
             "config": self.config.config,
             "settings": self.config.settings,
-            "seed": self.campaign.seed,
+            "seed": self.current.seed,
             "measured_values": self._ledger.meta("measured_values") or {},
             "values": self._ledger.meta("sources") or [],
             **(self._ledger.meta("settings") or {}),
         }
         return export(
-            rank_shortlist(self.campaign, validated),
-            self.campaign.domain,
-            self.campaign.objectives,
+            rank_shortlist(self.current, validated),
+            self.current.domain,
+            self.current.objectives,
             Path(out) if out else self.folder,
             history=[
                 checked.get(c.key, c) for c in with_sources(self.state.history, self.sources()) if c.status != "pending"
             ],
             run=about,
-            deliverables=self.campaign.output.deliverables,
+            deliverables=self.current.output.deliverables,
         )
 
     def report(self, out: str | Path | None = None) -> Path:
@@ -639,38 +686,52 @@ class CampaignRun(Generic[D, B]):
         Raises:
             InvdesignError: The file cannot be written.
         """
+        path = Path(out) if out else self.folder / REPORT
+        report(self._report_data(), path)
+        return path
+
+    def plot_pareto(self, out: str | Path) -> list[Path]:
+        """Write plots of the measured designs and their Pareto set, one for each pair of properties (three at most).
+
+        Args:
+            out: File of the first plot (.svg); the others have a number before the suffix.
+
+        Raises:
+            InvdesignError: There is one property only, nothing is measured, or a file cannot be written.
+        """
+        return write_pareto_plots(self._report_data(), Path(out))
+
+    def _report_data(self) -> ReportData[D]:
         validated = self.validated()
         latents, log_density = latent_spaces.read_sample(self.folder)
-        data: ReportData[D] = ReportData(
-            name=self.campaign.name,
-            domain=self.campaign.domain,
-            objectives=self.campaign.objectives,
+        return ReportData(
+            name=self.current.name,
+            domain=self.current.domain,
+            objectives=self.current.objectives,
             state=self.state,
             sources=self.sources(),
-            shortlist=rank_shortlist(self.campaign, validated),
+            shortlist=rank_shortlist(self.current, validated),
             n_valid=sum(c.is_valid for c in validated),
             failure_counts=count_failures(validated),
-            combine=self.campaign.task.combine,
+            combine=self.current.task.combine,
+            constraints=self.current.task.limits,
             baseline=self._baseline_history(),
             corpus_latents=latents,
             corpus_log_density=log_density,
-            illustrate=self.campaign.output.figures,
+            illustrate=self.current.output.figures,
             model_card=self._ledger.meta("model_card") or {},
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=[*self.changes, *self._contradictions()],
+            notes=[*self.changes, *self._describe_steering(), *self._contradictions()],
         )
-        path = Path(out) if out else self.folder / REPORT
-        report(data, path)
-        return path
 
     def note_corpus_designs(self) -> None:
         """Record which designs of the run existed before it, so that later exports need not load the corpus."""
         if "engine" in self.__dict__:
             neighbors = find_neighbors(
-                rank_shortlist(self.campaign, self.validated()),
-                self.campaign.domain,
+                rank_shortlist(self.current, self.validated()),
+                self.current.domain,
                 self.corpus,
                 [c for c in self.state.history if c.round == 0],
             )
@@ -692,10 +753,10 @@ class CampaignRun(Generic[D, B]):
         return state
 
     def _seed_batch(self, n_seeds: int | None = None) -> BatchSelected[D]:
-        engine = self.engine
+        engine = steer_engine(self.engine, self.state)
         if n_seeds is not None:
-            seeding = replace(self.campaign.seeding, n_seeds=n_seeds)
-            engine = replace(engine, campaign=replace(self.campaign, seeding=seeding))
+            seeding = replace(engine.campaign.seeding, n_seeds=n_seeds)
+            engine = replace(engine, campaign=replace(engine.campaign, seeding=seeding))
         return initialize(engine, self.corpus, seeds=self.seeds)
 
     def _continue(self, state: State[D]) -> State[D]:
@@ -751,7 +812,7 @@ class CampaignRun(Generic[D, B]):
         return found
 
     def _outcome(self, value: Value) -> Outcome:
-        m = len(self.campaign.objectives)
+        m = len(self.current.objectives)
         if isinstance(value, Outcome):
             return value
         if value is None:
@@ -826,6 +887,11 @@ class CampaignRun(Generic[D, B]):
             for text in usage["contradictions"]
         ]
 
+    def _describe_steering(self) -> list[str]:
+        """Return the changes of the running campaign as sentences."""
+        numbers = [number for number, _ in self.state.steering]
+        return [describe_steering(number, recorded) for number, recorded in zip(numbers, self.steering(), strict=True)]
+
     def _in_corpus(self) -> Container[str]:
         if "engine" in self.__dict__:
             return self.engine.excluded
@@ -843,11 +909,11 @@ class CampaignRun(Generic[D, B]):
     def _run_baseline(self, executor: MakeExecutor) -> None:
         """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""
         campaign = replace(
-            self.campaign,
+            self.current,
             search=Search(acquire=None, trust_region=None, oversample=20),
-            finetuning=replace(self.campaign.finetuning, finetune=None),
-            seed=round_seed(self.campaign.seed, 0, "baseline") % 2**31,
-            name=f"{self.campaign.name} (random)",
+            finetuning=replace(self.current.finetuning, finetune=None),
+            seed=round_seed(self.current.seed, 0, "baseline") % 2**31,
+            name=f"{self.current.name} (random)",
         )
         engine = replace(self.engine, campaign=campaign)
 
@@ -866,7 +932,7 @@ class CampaignRun(Generic[D, B]):
         path = self.folder / folders.BASELINE
         if not path.is_file():
             return ()
-        with Ledger.open(path, self.campaign.domain, read_only=True) as ledger:
+        with Ledger.open(path, self.current.domain, read_only=True) as ledger:
             return ledger.state().history
 
 
@@ -911,3 +977,13 @@ def _is_equal(a: Outcome, b: Outcome) -> bool:
     pairs = zip(a.y, b.y, strict=False)
     is_equal = all(x == y or (x != x and y != y) for x, y in pairs)
     return is_equal and a.status == b.status and len(a.y) == len(b.y) and a.bound == b.bound
+
+
+def describe_steering(number: int, recorded: Recorded[Any]) -> str:
+    """Return recorded changes of a running campaign as a sentence, with the round after which they were made."""
+    event = recorded.event
+    assert isinstance(event, Steered)
+    changes = ", ".join(map(str, event.changes))
+    span = "" if event.n_rounds is None else f" for {event.n_rounds} round{'s' * (event.n_rounds > 1)}"
+    reason = f": {event.reason}" if event.reason else ""
+    return f"changed after round {number}{span} by {recorded.by} at {recorded.at}: {changes}{reason}"

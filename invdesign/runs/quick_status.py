@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from invdesign.core import FAILED, Combine, InvdesignError, Objective, rank, utilities
+from invdesign.core import (
+    FAILED,
+    Combine,
+    InvdesignError,
+    Objective,
+    admissible_utilities,
+    parse_constraints,
+    rank,
+    with_constrained,
+)
+from invdesign.core.steering import Change, change_settings
 from invdesign.ledger.summary import Entry, summarize
 from invdesign.runs import folders
 from invdesign.runs.results import Status
@@ -29,10 +40,11 @@ def read_status(path: str | Path) -> Status:
         raise InvdesignError(
             f"{folder}: this run was started in Python. Use CampaignRun.open(folder, campaign).status()"
         )
-    objectives = objectives_of(config.config)
     summary = summarize(folder / folders.LEDGER)
+    config = _steered(config, summary.changes)
+    objectives = objectives_of(config.config)
     evaluated = [entry for entry in summary.entries if entry.status != "pending"]
-    best = _best(evaluated, objectives, combination(config))
+    best = _best(evaluated, objectives, _constraints(config.config), combination(config))
     text = "" if best is None else best.text.strip()
     return Status(
         config.name,
@@ -48,16 +60,31 @@ def read_status(path: str | Path) -> Status:
     )
 
 
+def _steered(config: folders.RunConfig, changes: Sequence[Change]) -> folders.RunConfig:
+    """Return a stored configuration with the changes of the running campaign."""
+    if not changes:
+        return config
+    named = {objective.name: vars(objective) for objective in objectives_of(config.config)}
+    stated = {**config.config, "budget": _setting(config, "budget", 0), "objectives": named}
+    others = {name: setting for name, setting in config.settings.items() if name != "budget"}
+    return replace(config, config=change_settings(stated, changes), settings=others)
+
+
 def objectives_of(config: Mapping[str, Any]) -> list[Objective]:
-    """Return the objectives of a stored configuration."""
+    """Return the measured properties of a stored configuration: its objectives, then other constrained ones."""
     given = config.get("objectives") or {}
     named = given if isinstance(given, Mapping) else {node["name"]: node for node in given}
     fields = Objective.__dataclass_fields__
-    return [
+    objectives = [
         Objective(**{"name": name, **{k: _tuple(v) for k, v in node.items() if k in fields and v is not None}})
         for name, node in named.items()
         if node is not None
     ]
+    return list(with_constrained(objectives, list(_constraints(config))))
+
+
+def _constraints(config: Mapping[str, Any]) -> dict[str, str]:
+    return {name: limit for name, limit in (config.get("constraints") or {}).items() if limit is not None}
 
 
 def combination(config: folders.RunConfig) -> Combine:
@@ -74,8 +101,11 @@ def _setting(config: folders.RunConfig, key: str, default: Any) -> Any:
     return default if stated is None else stated
 
 
-def _best(entries: list[Entry], objectives: list[Objective], combine: Combine) -> Entry | None:
+def _best(
+    entries: list[Entry], objectives: list[Objective], constraints: Mapping[str, str], combine: Combine
+) -> Entry | None:
     missing = (float("nan"),) * len(objectives)
     Y = np.array([e.outcome.y if e.status == "measured" else missing for e in entries]).reshape(-1, len(objectives))
-    order = rank(utilities(objectives, Y, combine=combine)) if entries else []
+    U = admissible_utilities(objectives, parse_constraints(constraints), Y, combine=combine)
+    order = rank(U) if entries else []
     return entries[order[0]] if order else None

@@ -108,7 +108,7 @@ class Pointwise(AcquisitionFunction):
             mean, cov = mean + weight * mean_j, cov + weight**2 * cov_j
         bonus, best = self.location_bonus(picks.X), self.best
         noise = 1e-4 * cov.diagonal().mean()
-        while len(picks) < q:
+        while picks.has_room(q):
             values = self.value(mean, cov.diagonal().clamp_min(1e-20).sqrt(), best) + bonus
             i = picks.add_best(values)
             best = torch.maximum(best, mean[i])
@@ -177,8 +177,8 @@ class PosteriorSample(AcquisitionFunction):
             noise = torch.randn(len(picks.X), q, dtype=X.dtype, device=X.device)
             draws.append(mean[:, None] + cholesky_factor(cov) @ noise)
         bonus = self.location_bonus(picks.X)
-        for k in range(q):
-            scalarize = self.draw_scalarization()
+        while picks.has_room(q):
+            k, scalarize = len(picks), self.draw_scalarization()
             picks.add_best(scalarize(torch.stack([draw[:, k] for draw in draws], -1)) + bonus)
         return picks.result()
 
@@ -213,8 +213,11 @@ class HypervolumeImprovement(AcquisitionFunction):
         """
         super().__init__(landscape.model)
         self.U = landscape.U
-        self.baseline = landscape.X[leading_rows(landscape.U, n_baseline)]
-        self.reference = reference_point(landscape.U)
+        self.baseline = landscape.X[leading_rows(landscape.ranking_U, n_baseline)]
+        if landscape.is_admissible is not None and bool(landscape.is_admissible.any()):
+            self.baseline = self.baseline[: int(landscape.is_admissible.sum())]
+        given = landscape.reference
+        self.reference = reference_point(landscape.admissible_U) if given is None else given.to(landscape.U)
         self.n_samples, self.location_bonus = n_samples, location_bonus
         self._improvement: AcquisitionFunction | None = None
 
@@ -263,7 +266,7 @@ class HypervolumeImprovement(AcquisitionFunction):
         volumes = self._sample_volumes(torch.cat([self.baseline, picks.X]))
         front, pool = volumes[:, : len(self.baseline)].amax(1), volumes[:, len(self.baseline) :]
         bonus = self.location_bonus(picks.X)
-        while len(picks) < q:
+        while picks.has_room(q):
             gain = (pool - front[:, None]).clamp_min_(0).mean((0, 2))
             i = picks.add_best(gain.double().clamp_min(1e-300).log() + bonus)
             front = torch.maximum(front, pool[:, i])
@@ -333,7 +336,7 @@ class OneAtATime(AcquisitionFunction):
         largest = torch.zeros(len(picks.X), dtype=X.dtype, device=X.device)
         finite = values[values.isfinite()]
         span = (finite.amax() - finite.amin()).clamp_min(1e-12)
-        while len(picks) < q:
+        while picks.has_room(q):
             i = picks.add_best(values - 2 * span * (largest > MAX_CORRELATION), recorded=values)
             largest = torch.maximum(largest, correlation[:, i])
         return picks.result()
@@ -360,7 +363,7 @@ def log_ei(landscape: Landscape, *, density_weight: float = 0.0) -> AcquisitionF
         landscape.model,
         log_expected_improvement,
         weights=weights,
-        best=(landscape.U * weights).sum(1).max(),
+        best=(landscape.admissible_U * weights).sum(1).max(),
         location_bonus=build_location_bonus(landscape, density_weight, unit=1.0),
     )
 
@@ -385,7 +388,7 @@ def log_pi(landscape: Landscape, *, density_weight: float = 1.0, margin: float =
         landscape.model,
         lambda mean, sd, best: torch.special.log_ndtr((mean - best + margin * spread) / sd),
         weights=weights,
-        best=(landscape.U * weights).sum(1).max(),
+        best=(landscape.admissible_U * weights).sum(1).max(),
         location_bonus=build_location_bonus(landscape, density_weight, unit=1.0),
     )
 
@@ -460,7 +463,7 @@ def density_alone(landscape: Landscape) -> AcquisitionFunction:
         landscape.model,
         lambda mean, sd, best: torch.zeros_like(mean),
         weights=weights,
-        best=(landscape.U * weights).sum(1).max(),
+        best=(landscape.admissible_U * weights).sum(1).max(),
         location_bonus=location_bonus,
     )
 
@@ -470,7 +473,7 @@ def log_nehvi(
 ) -> AcquisitionFunction:
     """Return the logarithm of the noisy expected hypervolume improvement, for several objectives.
 
-    The reference point is inferred from the measured front.
+    The reference point is inferred from the measured front, unless the campaign states it.
 
     Args:
         landscape: Surrogate, density, box and measured designs.
@@ -609,6 +612,6 @@ def _build_in_utilities(landscape: Landscape, value: Value, density_weight: floa
         landscape.model,
         value,
         weights=weights,
-        best=(landscape.U * weights).sum(1).max(),
+        best=(landscape.admissible_U * weights).sum(1).max(),
         location_bonus=build_location_bonus(landscape, density_weight, unit=spread),
     )

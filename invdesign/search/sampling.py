@@ -165,10 +165,10 @@ def select_elites(landscape: Landscape, n: int, *, is_boxed: bool = True, min_in
         low, high = landscape.bounds
         inside = ((low <= Z) & (high >= Z)).all(1).nonzero().squeeze(1)
         if len(inside) >= min_inside:
-            return Z[inside][:n] if given is not None else Z[inside[leading_rows(landscape.U[inside], n)]]
+            return Z[inside][:n] if given is not None else Z[inside[leading_rows(landscape.ranking_U[inside], n)]]
     if given is not None:
         return given[:n]
-    return Z[leading_rows(landscape.U, n)] if len(Z) else Z
+    return Z[leading_rows(landscape.ranking_U, n)] if len(Z) else Z
 
 
 def _clamp_to_box(landscape: Landscape, Z: Tensor) -> Tensor:

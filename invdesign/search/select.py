@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from invdesign.core import Acquire, InvdesignError, Landscape
@@ -33,6 +33,9 @@ class BatchRules:
     """Smallest distance between the latents of two picks; relaxed where no other point is left."""
     is_apart: Callable[[int, int], bool] | None = None
     """Whether the points at two positions of the pool may both be picked; relaxed in the same way. None allows all."""
+    close: Callable[[int], Bool[Tensor, " p"]] | None = None
+    """Takes the position of a pick in the pool, and returns which positions must not be picked any more. It is not
+    relaxed: a batch is smaller where nothing is left."""
 
 
 class Picks:
@@ -42,7 +45,7 @@ class Picks:
         >>> X = torch.tensor([[0.0], [1.0], [2.0]], dtype=torch.float64)
         >>> values = torch.tensor([0.1, 0.3, 0.2])
         >>> picks = Picks.from_values(X, values, 2, BatchRules(d=1))
-        >>> while len(picks) < 2:
+        >>> while picks.has_room(2):
         ...     _ = picks.add_best(values[picks.positions])
         >>> picks.result()[0].tolist()
         [1, 2]
@@ -84,6 +87,14 @@ class Picks:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def has_room(self, q: int) -> bool:
+        """Return whether a batch of `q` is not complete, and a point is left that may be picked.
+
+        Args:
+            q: Number of picks to make.
+        """
+        return len(self) < q and bool(self._is_left.any())
+
     def add_best(self, values: Float[Tensor, " k"], *, recorded: Float[Tensor, " k"] | None = None) -> int:
         """Pick the best point that is far enough from all picks; ignore distances where no such point is left.
 
@@ -112,6 +123,9 @@ class Picks:
     def _close(self, row: int) -> None:
         """Exclude a pick and the points that are too near to it."""
         self._is_left[row] = self._is_open[row] = False
+        if self.rules.close is not None:
+            self._is_left &= ~self.rules.close(self._pool_rows[row])[self.positions]
+            self._is_open &= self._is_left
         if self.rules.min_distance > 0:
             Z = self.X[:, : self.rules.d]
             self._is_open &= (Z - Z[row]).norm(dim=1) >= self.rules.min_distance
@@ -162,6 +176,7 @@ def select(
     shortlist: int = 500,
     min_distance: float = 0.0,
     is_apart: Callable[[int, int], bool] | None = None,
+    close: Callable[[int], Bool[Tensor, " p"]] | None = None,
 ) -> tuple[Int64[Tensor, " q"], Float[Tensor, " q"]]:
     """Select a batch of `q` points from a pool of decoded designs, each point given those before it.
 
@@ -176,9 +191,11 @@ def select(
         shortlist: Points of the pool that are considered jointly; at least `2 q` of them are.
         min_distance: Smallest distance between the latents of two picks; relaxed where no other point is left.
         is_apart: Whether two positions of the pool may both be picked; relaxed in the same way.
+        close: Takes a picked position, and returns which positions must not be picked any more; not relaxed.
 
     Returns:
-        Positions in the pool (`q`), and the acquisition value that each was picked for (`q`, NaN at random).
+        Positions in the pool (`q`, fewer where no other may be picked), and the acquisition value that each was picked
+        for (`q`, NaN at random).
 
     Raises:
         InvdesignError: The columns of the pool differ from those of `landscape.X`, or the acquisition function does
@@ -201,7 +218,7 @@ def select(
     if q == 0:
         empty = torch.empty(0, device=X_pool.device)
         return empty.long(), empty.double()
-    rules = BatchRules(landscape.d, shortlist, min_distance, is_apart)
+    rules = BatchRules(landscape.d, shortlist, min_distance, is_apart, close)
     if acquire is None:
         return _select_at_random(X_pool, q, rules)
     return _require_batch_selection(acquire(landscape)).select_batch(X_pool, q, rules)
@@ -240,7 +257,7 @@ def _select_at_random(X_pool: Tensor, q: int, rules: BatchRules) -> tuple[Tensor
     # Equal priorities for all, in random order: the first point that is far enough from the picks is the best.
     priority = -torch.arange(len(order), dtype=torch.float64, device=X_pool.device)
     no_value = torch.full_like(priority, math.nan)
-    while len(picks) < q:
+    while picks.has_room(q):
         picks.add_best(priority, recorded=no_value)
     return picks.result()
 

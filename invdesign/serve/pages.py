@@ -75,7 +75,7 @@ def batch_page(
         "title": status.name,
         "status": status.rows(),
         "is_spent": status.n_calls >= status.budget,
-        "batch": run.campaign.limits.batch,
+        "batch": run.current.limits.batch,
         "n_open": len(opened),
         "max_shown": MAX_SHOWN,
         "cards": [batch_card(run, c, names[c.key], entered or {}) for c in opened[:MAX_SHOWN]],

@@ -1,7 +1,7 @@
 """Surrogates: fitted models of the utilities, feasibility, outcome transforms, and cross-validation."""
 
 from invdesign.surrogate.diagnostics import SurrogateReport, cross_validate
-from invdesign.surrogate.feasibility import feasibility_surrogate, transition_feasibility
+from invdesign.surrogate.feasibility import constraint_feasibility, feasibility_surrogate, transition_feasibility
 from invdesign.surrogate.gp import ConditionedGP
 from invdesign.surrogate.kernels import MinMaxKernel, minmax
 from invdesign.surrogate.models import auto, deep_kernel_gp, exact_gp, joint_gp, sparse_gp, tanimoto_gp
@@ -18,6 +18,7 @@ __all__ = [
     "SurrogateReport",
     "TransformedUtility",
     "auto",
+    "constraint_feasibility",
     "cross_validate",
     "deep_kernel_gp",
     "exact_gp",

@@ -179,7 +179,9 @@ def _condition_on(part: ConditionedGP, rows: Int64[Tensor, " k"]) -> Conditioned
 
 
 def _build_report(method: Method, U: Tensor, mean: Tensor, sd: Tensor) -> SurrogateReport:
-    """Compare `n x m` measured utilities with the mean and sd of their predictions."""
+    """Compare `n x m` measured utilities with the mean and sd of their predictions; one design says nothing."""
+    if len(U) < 2:
+        return SurrogateReport()
     error = U - mean
     deviation = (error / sd).abs()
     trivial_loss = (U - U.mean(0)) ** 2 / U.var(0).clamp_min(1e-300) / 2 + U.std(0).clamp_min(1e-150).log()

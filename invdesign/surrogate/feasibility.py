@@ -1,11 +1,14 @@
-"""Feasibility surrogates: the probability that a design can be made and measured, learned from failed designs."""
+"""Feasibility surrogates: the probability that a design can be made and measured, and keeps limits of properties."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
+from botorch.models.model import Model
+from botorch.utils.safe_math import log1mexp
 from gpytorch.kernels import MaternKernel
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -17,6 +20,8 @@ from invdesign.surrogate.kernels import MinMaxKernel
 
 CHUNK = 500
 """Designs that are evaluated at once, which bounds the memory."""
+MAX_SDS = 1e6
+"""Standard deviations that stand for an infinite distance from a limit."""
 N_STEPS = 10
 """Steps of the fixed-point iteration of `transition_feasibility`."""
 
@@ -75,6 +80,46 @@ def feasibility_surrogate(
         return result.reshape(x.shape[:-1])
 
     return log_probability
+
+
+def constraint_feasibility(
+    model: Model, lows: Float[Tensor, " k"], highs: Float[Tensor, " k"]
+) -> Callable[[Tensor], Tensor]:
+    """Return the log-probability that `k` predicted properties keep their limits, as if they were independent.
+
+    Added to the logarithm of the expected improvement it is the constrained expected improvement.
+
+    Args:
+        model: Fitted model of the properties.
+        lows: Smallest allowed values; minus infinity for none.
+        highs: Largest allowed values; infinity for none.
+
+    Returns:
+        Function from inputs `... x (d + f)` to log-probabilities `...`.
+
+    References:
+        Gardner et al., Bayesian Optimization with Inequality Constraints, ICML 2014.
+    """
+
+    def log_probability(x: Tensor) -> Tensor:
+        posterior: Any = model.posterior(x.reshape(-1, 1, x.shape[-1]))
+        mean, variance = posterior.mean.squeeze(-2), posterior.variance.squeeze(-2)
+        sd = variance.clamp_min(1e-20).sqrt()
+        low, high = ((limit - mean) / sd for limit in (lows, highs))
+        result: Tensor = _log_probability_between(low, high).sum(-1)
+        return result.reshape(x.shape[:-1])
+
+    return log_probability
+
+
+def _log_probability_between(low: Tensor, high: Tensor) -> Tensor:
+    """Return the log-probability that a standard normal variable lies between two numbers, accurate in both tails."""
+    is_right = low > 0
+    upper = torch.where(is_right, -low, high).clamp(-MAX_SDS, MAX_SDS)
+    lower = torch.where(is_right, -high, low).clamp(-MAX_SDS, MAX_SDS)
+    first = torch.special.log_ndtr(upper)
+    between: Tensor = first + log1mexp((torch.special.log_ndtr(lower) - first).clamp_max(-1e-12))
+    return between
 
 
 def transition_feasibility(

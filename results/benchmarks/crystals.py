@@ -30,6 +30,7 @@ from invdesign.domains.crystals import Crystal, Crystals
 from invdesign.domains.crystals.io.corpus import carbon_24, mp_20, perov_5
 from invdesign.domains.crystals.model.encoding import cell_numbers
 from invdesign.domains.crystals.model.features import features
+from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE, crystal_token_vae
 from invdesign.domains.crystals.model.vae import crystal_vae
 from invdesign.domains.crystals.oracles.computed import measured_table
 from invdesign.domains.crystals.sanity import is_compositional, is_structural
@@ -41,7 +42,7 @@ from invdesign.surrogate import tanimoto_gp
 from invdesign.vae.training import Recipe
 
 LOADERS = {"perov_5": perov_5, "mp_20": mp_20, "carbon_24": carbon_24}
-RECIPES = {
+GRAPH_RECIPES = {
     "perov_5": Recipe(
         partial(crystal_vae, d=48, n_graph=8, n_properties=1, n_candidates=32),
         epochs=65,
@@ -69,6 +70,26 @@ RECIPES = {
         held_out=200,
     ),
 }
+TOKEN_RECIPES = {
+    "perov_5": Recipe(
+        partial(crystal_token_vae, n_properties=1),
+        epochs=45,
+        batch=128,
+        beta=0.2,
+        target_distortion=1.5,
+        held_out=300,
+        information_epochs=15,
+    ),
+    "mp_20": Recipe(
+        partial(crystal_token_vae, d=96, embedding=96, width=192, fall=8.0, n_properties=3),
+        epochs=30,
+        batch=128,
+        beta=0.2,
+        held_out=400,
+        information_epochs=10,
+    ),
+}
+RECIPES = {"graph": GRAPH_RECIPES, "tokens": TOKEN_RECIPES}
 # Targets of the property head; the first one is optimized.
 TARGETS = {
     "perov_5": ("heat_ref",),
@@ -162,8 +183,11 @@ def samples(
 
 def _without_candidates(space: LatentSpace[Any, Any]) -> LatentSpace[Any, Any]:
     """Return the latent space with greedy decoding, one attempt at each point."""
-    vae = copy.copy(space.vae)
-    vae.n_candidates = 0
+    vae: Any = copy.deepcopy(space.vae)
+    if isinstance(vae, CrystalTokenVAE):
+        vae.sequence.beam = 1
+    else:
+        vae.n_candidates = 0
     return replace(space, vae=vae, retries=0)
 
 
@@ -276,6 +300,7 @@ def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", choices=sorted(LOADERS))
+    parser.add_argument("--vae", choices=sorted(RECIPES), default="tokens")
     parser.add_argument("--train", type=Path, nargs="+", required=True)
     parser.add_argument("--test", type=Path, help="test file (default: a tenth of the training file)")
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
@@ -284,10 +309,14 @@ def main() -> None:
     parser.add_argument(
         "--compared", type=int, default=1000, help="number of samples whose uniqueness and novelty are measured"
     )
-    parser.add_argument("--out", type=Path, help="file of the figures (default: crystals_NAME.json beside this file)")
+    parser.add_argument(
+        "--out", type=Path, help="file of the figures (default: crystals_NAME_VAE.json beside this file)"
+    )
     parser.add_argument("--optimize", action="store_true", help="also run property optimization (perov_5)")
     arguments = parser.parse_args()
-    load, recipe = LOADERS[arguments.name], RECIPES[arguments.name]
+    if arguments.name not in RECIPES[arguments.vae]:
+        parser.error(f"expected --vae graph for {arguments.name}")
+    load, recipe = LOADERS[arguments.name], RECIPES[arguments.vae][arguments.name]
     if arguments.test is None:
         load = partial(load, is_pinned=False)
         arguments.train, arguments.test = _split(arguments.train, arguments.cache)
@@ -320,7 +349,9 @@ def main() -> None:
         results["optimization"] = optimization(space, corpus, test, [*arguments.train, arguments.test], 100)
     text = json.dumps(results, indent=1)
     print(text)
-    (arguments.out or Path(__file__).with_name(f"crystals_{arguments.name}.json")).write_text(text + "\n")
+    (arguments.out or Path(__file__).with_name(f"crystals_{arguments.name}_{arguments.vae}.json")).write_text(
+        text + "\n"
+    )
 
 
 def _split(paths: Sequence[Path], folder: Path) -> tuple[list[Path], Path]:

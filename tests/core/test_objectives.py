@@ -54,7 +54,7 @@ def test_a_desirability_without_its_scale_is_refused(objective: Objective) -> No
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"goal": "max"}, "goal must be 'maximize', 'minimize', a number or a window"),
+        ({"goal": "max"}, "goal must be 'maximize', 'minimize', 'measure', a number or a window"),
         ({"goal": (2.0, 1.0)}, "low < high"),
         ({"goal": float("nan")}, "the target must be finite"),
         ({"weight": 0.0}, "weight must be positive"),

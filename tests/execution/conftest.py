@@ -14,7 +14,18 @@ import pytest
 
 ORACLES = '''
 import os, signal, time
+from dataclasses import dataclass
 from pathlib import Path
+
+@dataclass(frozen=True)
+class Texts:
+    """A domain of texts."""
+    name: str = "texts"
+
+    def key(self, design):
+        return design
+
+    to_text = from_text = key
 
 def length(designs):
     return [len(d) for d in designs]
@@ -52,7 +63,34 @@ def point(designs):
         if (x, y) == (9, 0):
             hang()
     return [float("nan") if (x, y) == (7, 0) else float(x + y) for x, y in designs]
+
+def note(designs, folder):
+    """Return lengths, noting every evaluation; "wait" waits until it may go on, "linger" waits the first time."""
+    for design in designs:
+        with open(Path(folder) / f"ran-{design}", "a") as file:
+            file.write("x")
+        is_first = (Path(folder) / f"ran-{design}").read_text() == "x"
+        while (design == "wait" or (design == "linger" and is_first)) and not (Path(folder) / "go").exists():
+            time.sleep(0.02)
+    return [len(d) for d in designs]
 '''
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Put a stub of Slurm on the path; the value is the folder of its state."""
+    programs, state = tmp_path / "bin", tmp_path / "slurm"
+    programs.mkdir()
+    state.mkdir()
+    source = Path(__file__).with_name("slurm_stub.py").read_text()
+    for name in ("sbatch", "squeue", "scancel"):
+        program = programs / name
+        program.write_text(f"#!{sys.executable}\n{source}")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STUB_SLURM", str(state))
+    yield state
+    (state / "stop").touch()
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,12 @@ def test_a_point_that_decodes_to_nothing_gets_a_design_from_nearby_and_always_th
 
 
 @pytest.mark.usefixtures("without_type_checks")
+def test_later_points_around_one_without_a_design_lie_nearer_to_the_center() -> None:
+    (design,) = space(lambda row: float(row.norm()) < 6.0).decode(torch.full((1, D), 5.0, dtype=torch.float64))
+    assert design is not None and torch.tensor(design).norm() < 6.0
+
+
+@pytest.mark.usefixtures("without_type_checks")
 def test_a_point_in_a_void_stays_without_a_design() -> None:
     assert space(lambda row: False).decode(torch.zeros(3, D, dtype=torch.float64)) == [None] * 3
 

@@ -25,9 +25,11 @@ from invdesign.campaign import (
     RoundEnded,
     RoundRecord,
     State,
+    Steered,
     apply,
 )
 from invdesign.core import InvdesignError, Outcome
+from invdesign.core.steering import Change
 from invdesign.ledger import Ledger
 
 
@@ -336,3 +338,13 @@ def test_outcomes_that_are_recorded_together_are_all_on_disk_or_none(tmp_path):
         expected = ledger.state()
     with Ledger.open(path, WORDS) as ledger:
         assert same(ledger.state(), expected) and [c.status for c in expected.pending] == ["measured"] * 2 + ["pending"]
+
+
+def test_changes_of_a_running_campaign_are_read_back_with_who_made_them(tmp_path):
+    event = Steered((Change.parse("budget+=50"), Change.parse("domain.fixed=1,2")), "a new plate", n_rounds=2)
+    with Ledger.open(tmp_path / "ledger.sqlite", WORDS, by="ada") as ledger:
+        ledger.record(*EVENTS[:2], event)
+    with Ledger.open(tmp_path / "ledger.sqlite", WORDS) as ledger:
+        assert ledger.state().steering == ((0, event),)
+        last = list(ledger.events())[-1]
+        assert (last.event, last.by) == (event, "ada")

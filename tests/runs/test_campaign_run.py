@@ -194,3 +194,24 @@ def test_results_are_exported_reported_and_shown_in_a_notebook(run: CampaignRun[
     shortlist = run.shortlist()
     assert len(shortlist) and shortlist[0].y == tuple(run.status().best.values())
     assert "<table" in shortlist._repr_html_() and "height" in run.status()._repr_html_()
+
+
+def test_a_running_campaign_is_steered_and_keeps_what_it_measured(run: CampaignRun[Any, Any]) -> None:
+    run.tell(measure(run))
+    before = run.state.history
+    run.steer(["objectives.height.goal=minimize", "budget+=5"], reason="a new question")
+    run.steer({"batch": 2}, n_rounds=1)
+    with pytest.raises(InvdesignError, match="cannot be changed"):
+        run.steer({"seed": 1})
+    again = reopened(run)
+    assert len(again.suggest()) == 2
+    assert [(c.key, c.y) for c in again.state.history] == [(c.key, c.y) for c in before]
+    assert again.status().budget == 35
+    lowest = min(c.y[0] for c in before if math.isfinite(c.y[0]))
+    assert again.status().best == {"height": lowest}
+    first, second = again.steering()
+    assert first.event.reason == "a new question" and first.by and first.at
+    assert second.event.n_rounds == 1
+    again.tell(measure(again))
+    assert len(again.suggest()) == 5
+    again.close()

@@ -230,6 +230,10 @@ def test_errors_and_bounds_of_a_file_are_values_of_the_run_and_of_its_ledger(run
     with pytest.raises(InvdesignError, match="D0002 is measured"):
         run.tell_file(file_of(run, "id,height", "D0002,0.9"))
     run.correct("D0002", 0.95)
+    run.substitute("D0004", "7,7", 0.8)
+    with closing(sqlite3.connect(run.folder / "ledger.sqlite")) as file:
+        query = "SELECT design, value FROM measurements WHERE is_current AND id IN ('D0002', 'D0004') ORDER BY id"
+        assert file.execute(query).fetchall() == [(run.find("D0002").key, 0.95), ("7,7", 0.8)]
     assert run.find("D0002").y == (0.95,) and run.find("D0002").bound == ()
 
 

@@ -8,7 +8,7 @@ import torch
 from botorch.models import SingleTaskGP
 from gpytorch.kernels import MaternKernel
 
-from invdesign.surrogate import ConditionedGP, cross_validate, exact_gp, sparse_gp
+from invdesign.surrogate import ConditionedGP, cross_validate, deep_kernel_gp, exact_gp, sparse_gp
 from invdesign.surrogate.diagnostics import spearman
 
 D = 3
@@ -24,6 +24,13 @@ def test_the_coverage_of_a_correct_process_is_nominal():
     assert report.coverage_50[0] == pytest.approx(0.5, abs=0.15)
     assert report.coverage_90[0] == pytest.approx(0.9, abs=0.08)
     assert report.msll[0] < 0
+
+
+def test_one_held_out_design_is_no_report(build):
+    X, U = build(n=6)
+    model = deep_kernel_gp(X, U, d=D)
+    assert len(model.held_out_rows) < 2
+    assert cross_validate(model, X, U, d=D).method == "none"
 
 
 def test_sparse_and_other_models_are_reported_on_a_held_out_set(build):

@@ -265,7 +265,7 @@ class CrystalEncoding:
     def decode(self, batch: Tensor) -> list[Crystal | None]:
         """Return the crystal of each row; None where it is not plausible, or no 4-connected net of a framework.
 
-        A plausible crystal has atoms apart by `Crystals.min_distance` and the vocabulary's `min_closeness`.
+        A plausible crystal has atoms apart by `Crystals.min_distance` and the vocabulary's `usual_closeness`.
         """
         unpacked = encoding.unpack(self.vocabulary, batch)
         plausible = [c if c is not None and self._is_plausible(c) else None for c in unpacked]
@@ -274,7 +274,7 @@ class CrystalEncoding:
         return [None if c is None else silica.optimize_geometry(c) for c in plausible]
 
     def _is_plausible(self, design: Crystal) -> bool:
-        return self.domain.is_plausible(design) and nearest_contact(design)[1] >= self.vocabulary.min_closeness
+        return self.domain.is_plausible(design) and nearest_contact(design)[1] >= self.vocabulary.usual_closeness
 
     def errors(self, designs: Sequence[Crystal]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""

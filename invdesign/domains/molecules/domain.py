@@ -17,6 +17,7 @@ from torch import Tensor
 
 from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Validator
 from invdesign.domains.molecules import drawing, files, similarity, writing
+from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
     MAX_TEXT_LENGTH,
@@ -76,6 +77,13 @@ class Molecules:
     n_bits: int = 2048
     """Length of the fingerprints."""
 
+    required: tuple[str, ...] = ()
+    """SMARTS or SMILES of parts that a proposed molecule must have, e.g. a scaffold `[c1ccc2ncccc2c1]`."""
+    forbidden: tuple[str, ...] = ()
+    """SMARTS or SMILES of parts that it must not have."""
+    only: tuple[str, ...] = ()
+    """Elements that it may have besides hydrogen, e.g. `[C, N, O]`; all where it is empty."""
+
     def __post_init__(self) -> None:
         if self.representation not in ("selfies", "smiles"):
             raise InvdesignError(
@@ -86,6 +94,18 @@ class Molecules:
         for field in ("max_length", "n_bits"):
             if getattr(self, field) < 2:
                 raise InvdesignError(f"molecules: {field} must be at least 2, got {getattr(self, field)!r}")
+        _ = self.constraints  # contradictions are errors at once
+
+    @cached_property
+    def constraints(self) -> PartConstraints:
+        """Conditions that every proposed molecule meets; molecules that were measured are used in any case."""
+        return PartConstraints(tuple(self.required), tuple(self.forbidden), tuple(self.only))
+
+    def adapt(self, design: str) -> str | None:
+        """Return the design where it meets the constraints, else None."""
+        if self.constraints == PartConstraints():
+            return design
+        return None if self.constraints.violation(design) else design
 
     @property
     def name(self) -> str:

@@ -142,6 +142,13 @@ class Sequences:
             self.row_length if is_fixed else self.max_length,
         )
 
+    def adapt(self, design: str) -> str | None:
+        """Return the design where it meets the limits of the task, else one with fewer mutations; None without any."""
+        if not self.constraints.violation(design):
+            return design
+        repaired = self.constraints.limit_mutations(self.constraints.repair(design))
+        return None if self.constraints.violation(repaired) else repaired
+
     def read(
         self,
         path: Path,

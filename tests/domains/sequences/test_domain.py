@@ -206,3 +206,13 @@ def test_a_design_outside_the_task_has_a_place_and_one_of_other_letters_or_lengt
     reasons = encoding.placement_errors([WILD_TYPE.sequence[1:], "X" + WILD_TYPE.sequence[1:]])
     assert reasons[0].startswith("7 letters, not 8") and reasons[1] == "letters 'X'"
     assert "the letters ACDEFGHIKLMNPQRSTVWY" in encoding.describe_alphabet()
+
+
+def test_a_sequence_beyond_the_limits_of_the_task_is_adapted() -> None:
+    own = WildType("MKTAYIAKQR", first=10)
+    domain = Sequences(length="fixed", wild_type=own, fixed=(10,), forbidden="C", max_mutations=2)
+    assert domain.adapt("MKTAYIAKQW") == "MKTAYIAKQW"
+    adapted = domain.adapt("AKCAWIAWWW")
+    assert adapted is not None and not domain.constraints.violation(adapted)
+    assert domain.adapt("MKTA") is None
+    assert Sequences(forbidden="C").adapt("MC") is None

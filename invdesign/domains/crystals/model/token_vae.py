@@ -142,12 +142,13 @@ class CrystalTokenVAE(VAE):
     def generate_ranked(self, z: Tensor, condition: Tensor | None = None) -> list[Ranked]:
         """Return the rows of the sequences of the beam, the best of each latent first, then the best in larger cells.
 
-        The larger cells are for crystals with atoms a little too near.
+        The larger cells are for crystals with atoms a little too near. A beam of one has no other outputs.
         """
         ranked = self.sequence.generate_ranked(z, condition)
         best = ranked[0]
+        factors = EXPANSIONS if self.sequence.beam > 1 else ()
         rated = self.sequence.log_likelihood(best.batch, z)
-        for factor in EXPANSIONS:
+        for factor in factors:
             expanded = self.language.expand_cells(best.batch, factor)
             change = self.sequence.log_likelihood(expanded, z) - rated
             ranked.append(Ranked(expanded, best.scores + change.clamp(max=0)))
@@ -199,7 +200,7 @@ def crystal_token_vae(
         n_properties: Number of outputs of the property head; 0 for none.
         token_dropout: Fraction of the written tokens hidden from the decoder in training.
         substitution_rate: Fraction of the crystals in which training replaces an element by a similar one.
-        beam: Number of sequences that are compared in decoding.
+        beam: Number of sequences that are compared in decoding; 1 takes the most likely token at every step.
         prior: `"flow"` for a prior that is learned with the model, or `"normal"`.
 
     Raises:

@@ -105,6 +105,19 @@ class DesignConstraints:
         own = self.wild_type.sequence
         return "".join(letter if letter in self.allowed_letters(i) else own[i] for i, letter in enumerate(design))
 
+    def limit_mutations(self, design: str) -> str:
+        """Return a design with at most the largest number of mutations, those kept evenly spaced along the sequence.
+
+        A design whose length differs from the wild type's is returned unchanged.
+        """
+        if self.wild_type is None or self.max_mutations is None or len(design) != len(self.wild_type.sequence):
+            return design
+        own = self.wild_type.sequence
+        changed = [i for i, (old, new) in enumerate(zip(own, design, strict=True)) if old != new]
+        n = min(len(changed), self.max_mutations)
+        kept = {changed[k * len(changed) // n] for k in range(n)}
+        return "".join(letter if i in kept else own[i] for i, letter in enumerate(design))
+
     def _letter_violation(self, design: str, wild_type: WildType) -> str:
         """Describe letters that are not allowed, or a length at which fixed positions would shift."""
         own = wild_type.sequence
