@@ -272,7 +272,9 @@ class CampaignRun(Generic[D, B]):
         if self._ledger.meta("model_card") is None:
             self._ledger.note("model_card", latent_space.card)
         latent_spaces.write_sample(latent_space, self.folder)
-        return make_engine(self.campaign, latent_space, self.corpus)
+        transfer = self.campaign.surrogates.transfer
+        source = None if transfer is None else self._load(transfer.source)
+        return make_engine(self.campaign, latent_space, self.corpus, source=source)
 
     @contextmanager
     def recorded_by(self, name: str) -> Iterator[None]:
@@ -826,7 +828,11 @@ class CampaignRun(Generic[D, B]):
     def _load(self, loader: Any) -> Corpus[D] | None:
         if loader is None:
             return None
-        options = {"cache": self.resources.cache, "progress": self.resources.progress}
+        options = {
+            "cache": self.resources.cache,
+            "progress": self.resources.progress,
+            "domain": self.campaign.domain,
+        }
         return cast("Corpus[D]", bind(loader, options)())
 
     def _write_rejected(self, corpus: Corpus[D], name: str) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ from invdesign.domains.molecules.tasks import guacamol
 from invdesign.execution.in_process import InProcess
 from invdesign.search.mutations import MutationPolicy
 
+Job = tuple[str, int, str]
+"""Task, seed and kind of proposals."""
+PROPOSALS = ("latent", "mutations", "both")
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
 # Measured with the published programs on the same kind of machine, mean of 2 to 3 seeds.
 PUBLISHED = {
@@ -85,11 +89,9 @@ def mutation_policy(proposals: str) -> MutationPolicy | None:
     return replace(policy, fraction=1.0) if proposals == "mutations" else policy
 
 
-def run_job(
-    job: tuple[str, int], *, corpus_path: Path, cache: Path, budget: int, batch: int, proposals: str
-) -> dict[str, Any]:
+def run_job(job: Job, *, corpus_path: Path, cache: Path, budget: int, batch: int) -> dict[str, Any]:
     """Run one task with one seed, and its baseline."""
-    task, seed = job
+    task, seed, proposals = job
     torch.set_num_threads(1)
     corpus = zinc250k(corpus_path, cache=cache)
     campaign = Campaign(
@@ -129,44 +131,48 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--proposals", choices=["latent", "mutations", "both"], default="latent")
+    parser.add_argument("--proposals", nargs="+", choices=PROPOSALS, default=["latent"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--resume", action="store_true", help="keep the runs in --out, and do only the missing ones")
     arguments = parser.parse_args()
     work = partial(
-        run_job,
-        corpus_path=arguments.corpus,
-        cache=arguments.cache,
-        budget=arguments.budget,
-        batch=arguments.batch,
-        proposals=arguments.proposals,
+        run_job, corpus_path=arguments.corpus, cache=arguments.cache, budget=arguments.budget, batch=arguments.batch
     )
-    jobs = [(task, seed) for seed in arguments.seeds for task in arguments.tasks]
-    rows = []
+    settings = {"budget": arguments.budget, "batch": arguments.batch}
+    rows = read_runs(arguments.out, settings) if arguments.resume else []
+    done = {(row["task"], row["seed"], row["proposals"]) for row in rows}
+    jobs = [job for job in product(arguments.tasks, arguments.seeds, arguments.proposals) if job not in done]
     with ProcessPoolExecutor(arguments.jobs) as pool:
         for row in pool.map(work, jobs):
             rows.append(row)
             print(json.dumps(row), flush=True)
-            arguments.out.write_text(
-                json.dumps({"budget": arguments.budget, "batch": arguments.batch, "runs": rows}, indent=1)
-            )
+            arguments.out.write_text(json.dumps({**settings, "runs": rows}, indent=1))
     print(table(rows))
+
+
+def read_runs(path: Path, settings: dict[str, int]) -> list[dict[str, Any]]:
+    """Return the runs of a file with these settings; none where it does not exist or has others."""
+    stored = json.loads(path.read_text()) if path.is_file() else {}
+    if any(stored.get(name) != value for name, value in settings.items()):
+        return []
+    return [{"proposals": "latent", **row} for row in stored["runs"]]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the mean figures per task as a Markdown table."""
-    lines = ["| task | AUC top-10 (sd) | top-10 at the end | screening AUC | " + " | ".join(PUBLISHED) + " |"]
-    lines.append("|---" * (4 + len(PUBLISHED)) + "|")
-    for task in dict.fromkeys(row["task"] for row in rows):
-        own = [row for row in rows if row["task"] == task]
+    names = ["task", "proposals", "AUC top-10 (sd)", "top-10 at the end", "screening AUC", *PUBLISHED]
+    lines = ["| " + " | ".join(names) + " |"]
+    lines.append("|---" * len(names) + "|")
+    for task, proposals in dict.fromkeys((row["task"], row["proposals"]) for row in rows):
+        own = [row for row in rows if (row["task"], row["proposals"]) == (task, proposals)]
         auc = np.array([row["auc"] for row in own])
         top = np.mean([row["top10"] for row in own])
         screening = np.mean([row["screening"]["auc"] for row in own])
         column = TASKS.index(task) if task in TASKS else None
         others = [values[column] if column is not None else None for values in PUBLISHED.values()]
         cells = [f"{v:.3f}" if v is not None else "" for v in others]
-        lines.append(
-            f"| {task} | {auc.mean():.3f} ({auc.std():.3f}) | {top:.3f} | {screening:.3f} | " + " | ".join(cells) + " |"
-        )
+        figures = [f"{auc.mean():.3f} ({auc.std():.3f})", f"{top:.3f}", f"{screening:.3f}"]
+        lines.append("| " + " | ".join([task, proposals, *figures, *cells]) + " |")
     return "\n".join(lines)
 
 

@@ -54,8 +54,10 @@ UNSOUND = (
 )
 """SMARTS of groups that are refused: cumulated double bonds, hydrogen on sulfur and phosphorus of a high
 valence, and strained multiple bonds."""
-EDIT_TRIES = 10
-"""Places that are drawn until one allows an edit."""
+EDIT_TRIES = 6
+"""Edits that are drawn until one is possible."""
+PLACE_TRIES = 5
+"""Places in the molecule that are drawn for an edit."""
 CHILD_TRIES = 30
 """Attempts at a new molecule before a known one is returned."""
 MAX_RING = 6
@@ -145,11 +147,11 @@ def _edit(mol: Chem.RWMol, rng: random.Random) -> Chem.RWMol | None:
     """Return the molecule after one edit; None where no place for the drawn edits was found."""
     mol.UpdatePropertyCache(strict=False)
     Chem.GetSSSR(mol)
-    for _ in range(EDIT_TRIES):
-        edit = rng.choices(list(EDITS), list(EDITS.values()))[0]
-        edited = Chem.RWMol(mol)
-        if edit(edited, rng):
-            return edited
+    for edit in rng.choices(list(EDITS), list(EDITS.values()), k=EDIT_TRIES):
+        for _ in range(PLACE_TRIES):
+            edited = Chem.RWMol(mol)
+            if edit(edited, rng):
+                return edited
     return None
 
 

@@ -6,9 +6,29 @@ import pytest
 import torch
 from rdkit import Chem
 
+from invdesign import (
+    Campaign,
+    Filters,
+    Limits,
+    Objective,
+    Pretrained,
+    Task,
+    initialize,
+    make_engine,
+    prepare,
+    run,
+    start,
+)
+from invdesign.campaign.definition import Seeding
+from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.graph_mutations import mutate
+from invdesign.domains.molecules.mutations import distance
+from invdesign.domains.molecules.oracles import qed
 from invdesign.domains.molecules.recombination import parent
+from invdesign.domains.molecules.similarity import pattern
 from invdesign.domains.molecules.smiles import canonical, has_radical, molecule
+from invdesign.execution.in_process import InProcess
+from invdesign.search.mutations import MutationPolicy
 
 DRUGS = (
     "CC1=CC=C(C=C1)C1=CC(=NN1C1=CC=C(C=C1)S(N)(=O)=O)C(F)(F)F",
@@ -23,7 +43,7 @@ PARENTS = [canonical(smiles) for smiles in DRUGS]
 @pytest.fixture(scope="module")
 def children():
     torch.manual_seed(0)
-    return mutate(PARENTS, 2000, radius=4)
+    return mutate(PARENTS, 1000, radius=4)
 
 
 def rings(smiles):
@@ -32,7 +52,7 @@ def rings(smiles):
 
 
 def test_children_are_distinct_molecules_without_radicals(children):
-    assert len(set(children)) == 2000 and not set(children) & set(PARENTS)
+    assert len(set(children)) == 1000 and not set(children) & set(PARENTS)
     assert all(canonical(child) == child for child in children)
     assert not any(has_radical(molecule(child)) or "." in child for child in children)
 
@@ -106,3 +126,24 @@ def test_a_child_takes_about_a_millisecond():
     mutate(PARENTS, 500, radius=3)
     # 0.4 ms on an idle core; the bound allows for a busy one.
     assert time.process_time() - start < 500 * 0.004
+
+
+@pytest.mark.slow
+def test_a_round_of_mutations_alone_keeps_a_required_part(built_in):
+    part = "c1ccccc1"
+    corpus = built_in
+    campaign = Campaign(
+        Molecules(required=(part,)),
+        Task([Objective("qed")], qed),
+        Pretrained("zinc250k"),
+        corpus=lambda: corpus,
+        seeding=Seeding(n_seeds=20),
+        mutations=MutationPolicy(mutate, distance, fraction=1.0, max_radius=4, min_distance=0),
+        filters=Filters(screens=()),
+        limits=Limits(budget=25, batch=5),
+    )
+    engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae))
+    state = run(engine, start(engine, initialize(engine, corpus)), executor=InProcess)
+    found = [c for c in state.history if c.round > 0]
+    assert [c.origin for c in found] == ["mutate"] * 5
+    assert all(molecule(c.design).HasSubstructMatch(pattern(part)) for c in found)
