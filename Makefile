@@ -46,6 +46,7 @@ format: $(STAMP_DEV)
 bench: $(STAMP_DEV)
 	$(BIN)/python results/benchmarks/zinc_vae.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/overhead.py --corpus $(ZINC)
+	$(BIN)/python results/benchmarks/constraints.py
 	$(BIN)/python results/benchmarks/load.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/loop.py --corpus $(ZINC)
 	$(BIN)/python results/benchmarks/chemistry.py --corpus $(ZINC)

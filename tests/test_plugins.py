@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from functools import cache
@@ -16,8 +17,9 @@ from paths import SHARED
 
 from invdesign import testing
 from invdesign.campaign.oracle_calls import measure
-from invdesign.config import compose, instantiate
+from invdesign.config import compose, instantiate, targets
 from invdesign.core import InvdesignError, OracleSetup
+from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.oracles import tpsa
 
 pytestmark = pytest.mark.slow
@@ -38,6 +40,14 @@ NEEDS = {
     ("oracle", "molecules/similarity"): ["oracle.similarity.reference=CCO"],
     ("oracle", "molecules/smarts"): ["oracle.smarts.smarts='[OX2H]'"],
     ("oracle", "molecules/guacamol"): ["oracle.guacamol.task=osimertinib_mpo"],
+    ("executor", "concurrent"): ["executor.make.function=concurrent.futures:ThreadPoolExecutor"],
+    ("oracle", "command"): [f"oracle.command.command=['{sys.executable}',count.py]"],
+    ("oracle", "cascade"): [
+        "oracle.cascade.first.function=qed",
+        "oracle.cascade.min=0.5",
+        "oracle.cascade.then.function=tpsa",
+    ],
+    ("oracle", "crystals/ase"): ["oracle.ase.calculator=lj"],
     ("oracle", "crystals/hull"): ["oracle.hull.references=phases.csv"],
     ("oracle", "crystals/formation_energy"): ["oracle.formation_energy.references=phases.csv"],
     ("oracle", "crystals/table"): ["oracle.table.path=crystals.csv", "oracle.table.column=y"],
@@ -58,6 +68,11 @@ NEEDS = {
     ("deliverables", "sequences/variants"): [f"domain.wild_type={WILD_TYPE}"],
 }
 GROUPS = compose.groups()
+COUNT = """import csv
+rows = list(csv.DictReader(open("designs.csv")))
+with open("values.csv", "w") as file:
+    file.write("id,n\\n" + "".join(f"{row['id']},{len(row['design'])}\\n" for row in rows))
+"""
 
 
 def choices(group: str) -> list[str]:
@@ -92,6 +107,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write what the choices of NEEDS read."""
     monkeypatch.chdir(tmp_path)
     elements = ("Na", "Cl", "Sr", "Ti", "O", "Cu")
+    Path("count.py").write_text(COUNT)
     Path("phases.csv").write_text("formula,energy_per_atom\n" + "".join(f"{e},-2\n" for e in elements))
     rows = [f'"{structure(name).to(fmt="cif")}",{i}\n' for i, name in enumerate(CRYSTALS[:-1])]
     Path("crystals.csv").write_text("cif,y\n" + "".join(rows))
@@ -116,9 +132,9 @@ def values(group: str, choice: str, *more: str) -> tuple[dict[str, Any], Any]:
         overrides.insert(1, "domain=dna" if choice in OF_DNA else "domain=protein")
     composed = compose.compose(None, overrides)
     top = group.split("/")[0]
-    return instantiate.refuse(
-        {key: composed.values[key] for key in (top, "objectives")}, composed.where, allowed=["my_oracle"]
-    ), composed.where
+    allowed = ["my_oracle", "concurrent.futures", *targets.GUARDED]
+    chosen = {key: composed.values[key] for key in (top, "objectives", "domain")}
+    return instantiate.refuse(chosen, composed.where, allowed=allowed), composed.where
 
 
 def make(node: Any, where: Any, keys: tuple[str, ...], parameter: Any = None) -> Any:
@@ -336,7 +352,12 @@ def test_every_vae_keeps_its_contract(choice: str) -> None:
 
 
 @pytest.mark.parametrize("choice", choices("executor"))
-def test_every_executor_yields_the_outcome_of_every_design(choice: str) -> None:
-    with closing(part("executor", choice)(OracleSetup(tpsa, 1))) as executor:
+def test_every_executor_yields_the_outcome_of_every_design(choice: str, tmp_path: Path) -> None:
+    setup = OracleSetup(tpsa, 1, Molecules(), tmp_path)
+    if choice == "slurm_array":
+        # It is tested with a stub of the scheduler.
+        assert part("executor", choice)(setup).capacity == 1000
+        return
+    with closing(part("executor", choice)(setup)) as executor:
         outcomes = dict(pair for group in measure(executor, DESIGNS[:2]) for pair in group)
     assert {i: o.y for i, o in outcomes.items()} == {i: (float(y),) for i, y in enumerate(tpsa(DESIGNS[:2]))}

@@ -11,6 +11,7 @@ from invdesign.campaign.definition import (
     Seeding,
     Surrogates,
     Task,
+    Transfer,
 )
 from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
@@ -69,6 +70,7 @@ __all__ = [
     "Step",
     "Surrogates",
     "Task",
+    "Transfer",
     "active_changes",
     "add_designs",
     "apply",

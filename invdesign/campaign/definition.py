@@ -112,6 +112,16 @@ class Seeding(Generic[D]):
 
 
 @dataclass(frozen=True, eq=False)
+class Transfer:
+    """Measurements of another assay, or of an earlier campaign for another target."""
+
+    source: Callable[[], Corpus[Any]]
+    """Loads the designs with their values."""
+    property: str = ""
+    """Name of the property in the source; by default that of the objective."""
+
+
+@dataclass(frozen=True, eq=False)
 class Surrogates:
     """Models of utility and feasibility."""
 
@@ -124,6 +134,8 @@ class Surrogates:
     """Transforms the utilities of each objective before surrogates are fitted."""
     feasibility: Callable[..., Callable[[Tensor], Tensor]] = feasibility_surrogate
     """Fits the log-probability that a design can be measured, `(X, is_feasible, *, d) -> function`."""
+    transfer: Transfer | None = None
+    """Measurements of another assay, which the surrogate reads as a second task while they help; None for none."""
     use_features: bool = True
     """Whether surrogates read the encoding's features beside the latent."""
 
@@ -257,6 +269,10 @@ class Campaign(Generic[D, B]):
     def __post_init__(self) -> None:
         for conditions in (self.filters.batch_diversity, self.output.shortlist_diversity):
             check_similarity(conditions, self.domain)
+        if self.surrogates.transfer is not None and len(improved_columns(self.task.objectives)) > 1:
+            raise InvdesignError(
+                "transfer: expected one objective, got several. Leave transfer out, or split the campaign"
+            )
 
     @property
     def objectives(self) -> tuple[Objective, ...]:

@@ -12,7 +12,17 @@ import torch
 from torch import Tensor
 
 from invdesign.campaign.definition import Campaign
-from invdesign.core import B, Candidate, Corpus, D, Encoding
+from invdesign.campaign.placement import place
+from invdesign.core import (
+    B,
+    Candidate,
+    Corpus,
+    D,
+    Encoding,
+    InvdesignError,
+    first_occurrences,
+    improved_columns,
+)
 from invdesign.core.capabilities import features
 from invdesign.core.protocols import Features
 from invdesign.latent.space import LatentSpace
@@ -67,6 +77,8 @@ class Engine(Generic[D, B]):
     """Features of measured designs."""
     names: Mapping[str, str] = field(default_factory=dict)
     """Names that the user gave designs of the corpus, by key, where these may be proposed."""
+    source: tuple[Candidate[D], ...] = ()
+    """Designs of another assay with its values, where the campaign transfers from one."""
     definition: Campaign[D, B] | None = None
     """The campaign as it was defined, where `campaign` has recorded changes (see `steer_engine`); else None."""
 
@@ -85,7 +97,10 @@ class Engine(Generic[D, B]):
 
     def with_latent_space(self, latent_space: LatentSpace[D, B]) -> Engine[D, B]:
         """Return the engine with another latent space, e.g. a fine-tuned one; features stay valid."""
-        return replace(self, latent_space=latent_space)
+        designs = [c.design for c in self.source]
+        Z = place(latent_space, designs).Z
+        source = tuple(replace(c, z=Z[row]) for row, c in enumerate(self.source))
+        return replace(self, latent_space=latent_space, source=source)
 
 
 def separate_unplaced(Z: Tensor) -> Tensor:
@@ -114,7 +129,11 @@ def separate_unplaced(Z: Tensor) -> Tensor:
 
 
 def make_engine(
-    campaign: Campaign[D, B], latent_space: LatentSpace[D, B], corpus: Corpus[D] | None = None
+    campaign: Campaign[D, B],
+    latent_space: LatentSpace[D, B],
+    corpus: Corpus[D] | None = None,
+    *,
+    source: Corpus[D] | None = None,
 ) -> Engine[D, B]:
     """Return a campaign bound to its latent space.
 
@@ -123,6 +142,7 @@ def make_engine(
         latent_space: The trained latent space.
         corpus: Its designs, and those that the latent space was trained on, are never proposed, unless the campaign
             allows it.
+        source: Designs with the values of another assay, where they are loaded already.
     """
     designs = () if corpus is None else corpus.designs
     excluded: Container[str] = frozenset()
@@ -132,4 +152,33 @@ def make_engine(
     elif corpus is not None and corpus.names:
         pairs = zip(designs, corpus.names, strict=True)
         names = {campaign.domain.key(design): name for design, name in pairs if name}
-    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names)
+    other = _source_candidates(campaign, latent_space, source)
+    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names, other)
+
+
+def _source_candidates(
+    campaign: Campaign[D, B], latent_space: LatentSpace[D, B], source: Corpus[D] | None
+) -> tuple[Candidate[D], ...]:
+    """Return the designs of another assay with its values; nothing where the campaign transfers from none.
+
+    Raises:
+        InvdesignError: The source has no such property.
+    """
+    transfer = campaign.surrogates.transfer
+    if transfer is None:
+        return ()
+    corpus = transfer.source() if source is None else source
+    name = transfer.property or campaign.objectives[improved_columns(campaign.objectives)[0]].name
+    if name not in corpus.properties:
+        raise InvdesignError(
+            f"transfer: expected a property {name!r} in {corpus.name}, got {', '.join(corpus.properties) or 'none'}. "
+            "Set transfer.property"
+        )
+    rows = np.flatnonzero(np.isfinite(corpus.properties[name])).tolist()
+    designs = [corpus.designs[row] for row in rows]
+    Z = place(latent_space, designs).Z
+    keys = list(map(campaign.domain.key, designs))
+    return tuple(
+        Candidate(designs[i], keys[i], Z[i], y=(float(corpus.properties[name][rows[i]]),), status="measured")
+        for i in first_occurrences(keys)
+    )

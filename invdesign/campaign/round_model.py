@@ -30,11 +30,13 @@ from invdesign.core import (
 from invdesign.search.acquisition import marginals
 from invdesign.surrogate import (
     Fit,
+    Source,
     SurrogateReport,
     TransformedUtility,
     constraint_feasibility,
     cross_validate,
     fit_robustly,
+    fit_transfer,
 )
 from invdesign.surrogate.fantasies import condition_on_pending
 
@@ -140,6 +142,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         else None
     )
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
+    fitted = _with_source(engine, fitted)
     fitted_limits = _fit_limits(engine, X, Y)
     feasibility = _fit_feasibility(engine, state)
     limits = campaign.task.limits
@@ -312,6 +315,18 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
     if not best:
         return None
     return own[best[int(torch.randint(len(best), ()))]].z
+
+
+def _with_source(engine: Engine[D, B], fitted: Fit) -> Fit:
+    """Return the fit with the other assay as a second task, where the campaign has one and it helps."""
+    readable = engine.informative(engine.source)
+    if not readable:
+        return fitted
+    campaign = engine.campaign
+    objective = campaign.objectives[improved_columns(campaign.objectives)[0]]
+    u = objective.utility(torch.tensor([c.y[0] for c in readable], dtype=torch.float64))
+    source = Source(engine.inputs(readable), campaign.surrogates.outcome_transform(u).u)
+    return fit_transfer(campaign.surrogates.surrogate, fitted, source, d=engine.latent_space.d, name="transfer")
 
 
 def _limited(campaign: Campaign[D, B]) -> list[int]:

@@ -41,7 +41,7 @@ def steer_campaign(campaign: Campaign[D, B], changes: Sequence[Change]) -> Campa
     for change in changes:
         try:
             campaign = _apply_change(campaign, change)
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, LookupError) as error:
             raise InvdesignError(
                 f"steer: {change}: expected a value that fits, got {change.value!r} ({error})"
             ) from error

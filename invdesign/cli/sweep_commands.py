@@ -206,7 +206,9 @@ def bench(arguments: argparse.Namespace) -> int:
             progress=progress,
         )
     command = shlex.join(["invdesign", *sys.argv[1:]])
-    page = suites.write_table(arguments.suite, suite, rows, Path(arguments.out or arguments.results), command=command)
+    out = Path(arguments.out or arguments.results)
+    changes = arguments.overrides
+    page = suites.write_table(arguments.suite, suite, rows, out, command=command, changes=changes)
     if arguments.json:
         terminal.print_json(json.loads(page.with_suffix(".json").read_text(encoding="utf-8")))
     else:

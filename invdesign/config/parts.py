@@ -45,6 +45,7 @@ DOMAIN_MODULES = {
 SHARED_MODULES = {
     "checks": ("domains.shared_validators",),
     "groups": ("domains.shared_groups",),
+    "corpus": ("runs.earlier_run",),
     "propose": ("search.sampling", "search.ascent"),
     "acquire": ("search.acquisition",),
     "surrogate": ("surrogate.models", "surrogate.motifs", "surrogate.sites"),
@@ -64,6 +65,7 @@ KINDS = {
     ("batch_diversity", "group"): "groups",
     ("shortlist_diversity", "group"): "groups",
     ("shared_factor",): "groups",
+    ("transfer", "source"): "corpus",
 }
 """Kind of the functions that a key path takes; screens, oracles and so on are named items below it."""
 NAMED = ("screens", "validators", "oracle", "deliverables", "figures", "propose")

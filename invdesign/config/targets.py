@@ -19,6 +19,12 @@ OURS = "invdesign"
 OPEN_PARTS = ("campaign", "domains", "execution", "latent", "search", "surrogate", "vae")
 """Sub-packages whose public names a configuration may use."""
 META = ("_target_", "_partial_")
+GUARDED = {
+    "invdesign.execution.command": "runs any program",
+    "invdesign.execution.slurm_array": "submits a script",
+    "invdesign.domains.crystals.oracles.ase_calculator": "can start programs",
+}
+"""Modules of this package that must be allowed like those of the user: a configuration of others could do harm."""
 EXTRAS = {
     "rdkit": "molecules",
     "selfies": "molecules",
@@ -77,6 +83,9 @@ def problem(node: dict[str, Any], *, allowed: Sequence[str] = ()) -> str:
             f"{target!r}, which is outside invdesign. If you trust it, add --allow {top}"
         )
     kind = kind_of(target)
+    home = home_of(target)
+    if home in GUARDED:
+        return f"{target!r} {GUARDED[home]}. If you trust this configuration, add --allow {home}"
     if kind is None:
         return f"expected a public name that invdesign defines as _target_, got {target!r}{_nearest(target)}"
     if kind == "function" and not is_partial:
@@ -86,6 +95,18 @@ def problem(node: dict[str, Any], *, allowed: Sequence[str] = ()) -> str:
 
 def kind_of(target: str) -> Kind | None:
     """Return whether a public name of this package is a class or a function; None where it is neither."""
+    found = _definition(target)
+    return found[1] if found else None
+
+
+def home_of(target: str) -> str:
+    """Return the module that defines a public name of this package; an empty string where none does."""
+    found = _definition(target)
+    return found[0] if found else ""
+
+
+def _definition(target: str) -> tuple[str, Kind] | None:
+    """Return the module that defines a public name of this package, and whether it is a class or a function."""
     module, _, name = target.rpartition(".")
     followed: set[str] = set()
     while module and module not in followed:
@@ -96,7 +117,7 @@ def kind_of(target: str) -> Kind | None:
         followed.add(module)
         defined, imported = names_of(module)
         if name in defined:
-            return defined[name]
+            return module, defined[name]
         module, name = imported.get(name, ("", ""))
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,3 +52,50 @@ def combine_oracles(designs: Sequence[Any], *, oracles: Sequence[Oracle]) -> Arr
             )
         columns.append(Y[:, None] if Y.ndim == 1 else Y)
     return np.concatenate(columns, axis=1)
+
+
+def _prepare_both(*, first: Oracle, then: Oracle) -> None:
+    _prepare(oracles=[first, then])
+
+
+def _cascade_sources(*, first: Oracle, then: Oracle, is_kept: bool = False) -> tuple[ValueSource, ...]:
+    return _sources(oracles=[first, then] if is_kept else [then])
+
+
+@stating(_cascade_sources)
+@prepare_with(_prepare_both)
+def cascade(
+    designs: Sequence[Any],
+    *,
+    first: Oracle,
+    then: Oracle,
+    min: float = -math.inf,
+    max: float = math.inf,
+    is_kept: bool = False,
+) -> Array:
+    """Measure designs with a cheap oracle, and those that pass with an expensive one.
+
+    Args:
+        designs: `n` designs.
+        first: The cheap oracle, which returns `n` values.
+        then: The expensive one, which returns `n` values of the designs that it is called with.
+        min: Smallest value of the first oracle that passes.
+        max: Largest one.
+        is_kept: Whether the values of the first oracle are returned too; they are an objective of their own then, and
+            `executor.allow_partial=true` keeps them for designs that did not pass.
+
+    Returns:
+        `n x 1` values of the expensive oracle, NaN for a design that did not pass; `n x 2` with those of the first one.
+
+    Example:
+        >>> cascade(["C", "CCC"], first=lambda d: [len(x) for x in d], then=lambda d: [9.0] * len(d), min=2).tolist()
+        [[nan], [9.0]]
+    """
+    if not len(designs):
+        return np.zeros((0, 2 if is_kept else 1))
+    cheap = np.asarray(first(designs), dtype=np.float64).reshape(len(designs), -1)[:, 0]
+    passed = [i for i, value in enumerate(cheap) if min <= value <= max]
+    values = np.full(len(designs), np.nan)
+    if passed:
+        values[passed] = np.asarray(then([designs[i] for i in passed]), dtype=np.float64).reshape(len(passed))
+    return np.column_stack([cheap, values]) if is_kept else values[:, None]

@@ -246,6 +246,16 @@ class Ledger(Generic[D]):
         for stored in self._read_after(0):
             yield Recorded(self._event(stored), stored.at, stored.by)
 
+    def property_names(self) -> list[str]:
+        """Return the names of the measured properties, in their order."""
+        rows = self._select("SELECT DISTINCT number, objective FROM measured_values ORDER BY number")
+        return [name for _, name in rows]
+
+    @property
+    def checksum(self) -> str:
+        """Checksum of the events that were read."""
+        return self._checksum
+
     def outcomes(self, key: str) -> list[Recorded[D]]:
         """Return all outcomes of a design as they were reported, oldest first."""
         return [

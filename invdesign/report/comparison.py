@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -106,6 +107,7 @@ class Comparison:
         self.metrics = _metrics(self.score)
         self.table = [_row(run, curve) for run, curve in zip(self.runs, self.curves, strict=True)]
         """One row for each run: its setting, seed and figures."""
+        self._differences: dict[tuple[str, str, str], Difference] = {}
 
     def values(self, metric: str, label: str) -> dict[Any, float]:
         """Return a figure of the runs of a setting by seed; a run without a seed has its position."""
@@ -128,6 +130,12 @@ class Comparison:
 
     def difference(self, metric: Metric, label: str, reference: str) -> Difference:
         """Return the paired difference of a setting from the reference with its bootstrap interval over seeds."""
+        key = (metric.name, label, reference)
+        if key not in self._differences:
+            self._differences[key] = self._difference(metric, label, reference)
+        return self._differences[key]
+
+    def _difference(self, metric: Metric, label: str, reference: str) -> Difference:
         ours, theirs = self.values(metric.name, label), self.values(metric.name, reference)
         d = np.array([ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys(), key=str)])
         if label == reference:
@@ -250,11 +258,18 @@ def bootstrap_interval(d: Array) -> tuple[float, float]:
 def _resampled_means(rows: Array) -> tuple[Array, Array]:
     """Return the ends of the interval of the mean of `n x k` rows over resampled rows."""
     n = len(rows)
-    weights = np.random.default_rng(0).multinomial(n, [1 / n] * n, size=N_RESAMPLES) / n
+    weights = _resampling_weights(n)
     mean = rows.mean(axis=0)
     means = mean + (weights @ rows - mean) * math.sqrt(n / (n - 1))
     tail = (1 - LEVEL) / 2
     return np.quantile(means, tail, axis=0), np.quantile(means, 1 - tail, axis=0)
+
+
+@lru_cache(maxsize=16)
+def _resampling_weights(n: int) -> Array:
+    """Return how often each of `n` rows is drawn in each resample, divided by `n`."""
+    weights: Array = np.random.default_rng(0).multinomial(n, [1 / n] * n, size=N_RESAMPLES) / n
+    return weights
 
 
 def _verdict(low: float, high: float, metric: Metric) -> Verdict:

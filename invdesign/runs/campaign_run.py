@@ -61,6 +61,7 @@ from invdesign.core import (
     Progress,
     ValueSource,
     admissible_utilities,
+    guarded,
     pareto_front,
     rank,
     round_seed,
@@ -185,6 +186,7 @@ class CampaignRun(Generic[D, B]):
                 settings differ.
         """
         folder, resources = Path(folder), resources or Resources()
+        resources = replace(resources, progress=guarded(resources.progress))
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)
@@ -272,7 +274,9 @@ class CampaignRun(Generic[D, B]):
         if self._ledger.meta("model_card") is None:
             self._ledger.note("model_card", latent_space.card)
         latent_spaces.write_sample(latent_space, self.folder)
-        return make_engine(self.campaign, latent_space, self.corpus)
+        transfer = self.campaign.surrogates.transfer
+        source = None if transfer is None else self._load(transfer.source)
+        return make_engine(self.campaign, latent_space, self.corpus, source=source)
 
     @contextmanager
     def recorded_by(self, name: str) -> Iterator[None]:
@@ -826,7 +830,11 @@ class CampaignRun(Generic[D, B]):
     def _load(self, loader: Any) -> Corpus[D] | None:
         if loader is None:
             return None
-        options = {"cache": self.resources.cache, "progress": self.resources.progress}
+        options = {
+            "cache": self.resources.cache,
+            "progress": self.resources.progress,
+            "domain": self.campaign.domain,
+        }
         return cast("Corpus[D]", bind(loader, options)())
 
     def _write_rejected(self, corpus: Corpus[D], name: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
+from botorch.acquisition.multi_objective import logei
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.models.model import Model
 from botorch.sampling.normal import SobolQMCNormalSampler
@@ -37,6 +38,10 @@ from invdesign.search.scalarization import (
     scalar_spread,
 )
 from invdesign.search.select import CHUNK, BatchRules, Picks, evaluate
+
+# BoTorch compiles an extension at the first use of this acquisition function. A process that is killed meanwhile leaves
+# a lock for which all later ones wait for ever, and the last digits depend on the compiler. Its Python code is used.
+logei._load_attempted = True
 
 MAX_CORRELATION = 0.95
 """Correlation of utility with a pick above which `OneAtATime` defers a point."""

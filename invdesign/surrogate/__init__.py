@@ -10,11 +10,13 @@ from invdesign.surrogate.outcome_transforms import TransformedUtility
 from invdesign.surrogate.outcome_transforms import none as no_transform
 from invdesign.surrogate.robust_fit import Fit, fit_robustly
 from invdesign.surrogate.sites import site_gp
+from invdesign.surrogate.transfer import Source, fit_transfer
 
 __all__ = [
     "ConditionedGP",
     "Fit",
     "MinMaxKernel",
+    "Source",
     "SurrogateReport",
     "TransformedUtility",
     "auto",
@@ -24,6 +26,7 @@ __all__ = [
     "exact_gp",
     "feasibility_surrogate",
     "fit_robustly",
+    "fit_transfer",
     "joint_gp",
     "minmax",
     "motif_gp",

@@ -145,8 +145,18 @@ def run_suite(
     return rows
 
 
-def write_table(name: str, suite: Suite, rows: Sequence[Row], folder: Path, *, command: str) -> Path:
+def write_table(
+    name: str, suite: Suite, rows: Sequence[Row], folder: Path, *, command: str, changes: Sequence[str] = ()
+) -> Path:
     """Write the figures of a suite as a page in Markdown and as JSON, with version, time and machine.
+
+    Args:
+        name: Name of the suite.
+        suite: The suite.
+        rows: Its results.
+        folder: Folder of both files.
+        command: Command line, for the record.
+        changes: Changes of all entries, with which the published figures are not comparable.
 
     Raises:
         InvdesignError: The folder cannot be written.
@@ -157,6 +167,7 @@ def write_table(name: str, suite: Suite, rows: Sequence[Row], folder: Path, *, c
         "time": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "command": command,
+        "changes": " ".join(changes),
     }
     content = {**facts, "rows": [asdict(row) for row in rows]}
     write_bytes(folder / f"{name}.json", (json.dumps(content, indent=1) + "\n").encode())
@@ -181,7 +192,8 @@ def markdown(suite: Suite, rows: Sequence[Row], facts: Mapping[str, str]) -> str
         cells = [row.entry.name, row.entry.figure, mean, sd, str(len(row.values))]
         cells += [f"{row.calls:.0f}" if row.values else "", f"{row.seconds:.0f}" if row.values else "", published]
         body.append(f"| {' | '.join(cells)} |")
-    notes = [f"{row.entry.name}: {row.missing}." for row in rows if row.missing]
+    notes = [f"Changed, so that published figures are not comparable: {facts['changes']}."] if facts["changes"] else []
+    notes += [f"{row.entry.name}: {row.missing}." for row in rows if row.missing]
     notes += [f"{row.entry.name}: {row.entry.note}" for row in rows if row.entry.note]
     return "\n".join([*head, *body, "", *notes]).rstrip() + "\n"
 

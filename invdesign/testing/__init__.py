@@ -6,6 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -139,10 +140,12 @@ def check_oracle(oracle: Oracle, designs: Sequence[Any], *, m: int | None = None
     assert list(designs) == given, "the oracle changed its argument"
     assert m is None or Y.shape[1] == m, f"expected {m} properties, got {Y.shape[1]}"
     assert not np.isinf(Y).any(), "infinite values; what cannot be measured is NaN"
+    # Networks in single precision differ in the last digits with the size of a batch.
+    is_close = partial(np.allclose, rtol=1e-4, atol=1e-6, equal_nan=True)
     backwards = _values(oracle, designs[::-1])[::-1]
-    assert np.allclose(Y, backwards, equal_nan=True), "a design's value depends on its position in the batch"
+    assert is_close(Y, backwards), "a design's value depends on its position in the batch"
     alone = _values(oracle, designs[:1])
-    assert np.allclose(Y[:1], alone, equal_nan=True), "a design's value depends on the other designs"
+    assert is_close(Y[:1], alone), "a design's value depends on the other designs"
     capabilities.prepare_oracle(oracle)
     assert len(oracle([])) == 0, "expected no values for no designs"
 

@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -152,7 +153,7 @@ def page(rows: list[dict[str, float]], arguments: argparse.Namespace) -> str:
         "The time of the search itself is not part of the simulated time: an asynchronous search fits its surrogate once "
         "for every design instead of once for every batch, so it pays where a call lasts longer than a fit.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(line if line.startswith("|") else textwrap.fill(line, 130) for line in lines) + "\n"
 
 
 def main() -> None:

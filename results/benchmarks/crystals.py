@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -97,6 +98,8 @@ TARGETS = {
     "carbon_24": ("energy_per_atom",),
 }
 WORKERS = 1
+# Tokens at which the crystals are divided for the distortion by length.
+LENGTHS = (10, 15, 20, 30)
 # Figures of the balance of rate and distortion that are reported.
 BALANCE = ("rate", "distortion", "neg_elbo", "information", "gap", "reconstruction", "active_units", "quality")
 # Designs -> mean and standard deviation of a property.
@@ -179,6 +182,20 @@ def samples(
         "emd_n_elements": _earth_movers_distance(neutral, test_designs, lambda d: len(d.counts)),
         "novelty_seconds": novelty_seconds,
     }
+
+
+@torch.no_grad()
+def distortion_by_length(space: LatentSpace[Any, Any], designs: Sequence[Crystal]) -> dict[str, Any]:
+    """Return -log p(x | z) at the posterior means of crystals [nats], by the number of their tokens (or orbits)."""
+    x = space.encoding.encode(designs)
+    lost = -space.vae.log_likelihood(x, space.vae.posterior(x).loc).cpu().numpy()
+    sizes: Any = space.vae.sizes(x)
+    found = {}
+    for low, high in pairwise((0, *LENGTHS, 10_000)):
+        is_inside = (sizes.numpy() > low) & (sizes.numpy() <= high)
+        if is_inside.any():
+            found[f"{low + 1} to {high}"] = {"n": int(is_inside.sum()), "nats": float(lost[is_inside].mean())}
+    return found
 
 
 def _without_candidates(space: LatentSpace[Any, Any]) -> LatentSpace[Any, Any]:
@@ -330,6 +347,10 @@ def main() -> None:
         "trained_on": len(corpus),
         "training": space.card["training"],
         "reconstruction": reconstruction(space, arguments.test, needs_neutral=has_charges),
+        "distortion_by_length": {
+            "training file": distortion_by_length(space, corpus.designs[::10]),
+            "test file": distortion_by_length(space, test.designs[:1000]),
+        },
         "diagnosis": {name: space.card["diagnosis"][name] for name in BALANCE},
         "samples": [
             samples(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from invdesign.cli import main
+from invdesign.domains.molecules.parts import PartConstraints
 
 CAMPAIGN = """
 defaults:
@@ -175,3 +176,20 @@ def test_a_campaign_of_a_laboratory_cannot_be_run(tmp_path: Path, capsys: pytest
     assert "expected the objectives that the laboratory measures" in capsys.readouterr().err
     assert main(["begin", "oracle=null", *results]) == 2
     assert "oracle=laboratory" in capsys.readouterr().err
+
+
+def test_a_run_is_steered_from_the_first_batch_on(lab: Lab) -> None:
+    before = lab("status")["budget"]
+    changes = ("domain.required=c1ccccc1", "budget+=7", "constraints.affinity=<= 40")
+    facts = lab("steer", *changes, "--reason", "only benzenes are in stock", "--by", "Ada")
+    assert facts["active"] == list(changes) and "by Ada at" in facts["recorded"][0]
+    assert "cannot be changed" in lab.refuse("steer", "seed=1")
+    designs = lab("suggest")["designs"]
+    benzene = PartConstraints(required=("c1ccccc1",))
+    assert len(designs) == 6 and not any(benzene.violation(row["design"]) for row in designs)
+    lab("tell", lab.results("id,affinity [nM]", *(f"{row['id']},{39 + i}" for i, row in enumerate(designs))))
+    status = lab("status")
+    assert status["budget"] == before + 7 and status["best"] == {"affinity": 40.0}
+    assert [row["measured"] for row in lab("pareto")["designs"]] == [{"affinity": 40.0}]
+    assert len(lab("steer")["recorded"]) == 1
+    assert "two measured properties" in lab.refuse("pareto", "--plot", str(lab.run / "front.svg"))

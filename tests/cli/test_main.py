@@ -126,7 +126,7 @@ def test_every_command_has_a_description() -> None:
     campaign = {"run", "train", "encode", "sample", "interpolate", "tune"}
     loop = {
         "begin", "suggest", "tell", "status", "score", "reject", "abandon", "correct", "replicate", "substitute",
-        "pareto",
+        "pareto", "steer", "map",
     }  # fmt: skip
     assert set(action.choices) == campaign | loop | {
         "export",

@@ -52,7 +52,7 @@ def test_a_class_of_ours_may_be_built_and_a_function_only_bound() -> None:
 
 
 def test_a_misspelt_target_of_ours_names_the_nearest() -> None:
-    assert "log_ei" in targets.problem({"_target_": "invdesign.search.acquisition.log_ie", "_partial_": True})
+    assert "log_nehvi" in targets.problem({"_target_": "invdesign.search.acquisition.log_nevhi", "_partial_": True})
 
 
 def test_a_resolver_on_the_command_line_is_refused() -> None:

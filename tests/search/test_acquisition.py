@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import torch
 from botorch.acquisition import LogExpectedImprovement
+from botorch.acquisition.multi_objective import logei
 
 from invdesign.core import InvdesignError
 from invdesign.search.acquisition import (
@@ -80,6 +81,16 @@ def test_probability_of_improvement_is_the_normal_tail_plus_the_weighted_density
     weighted = log_pi(landscape)(X[:, None]) - tail
     order = landscape.density(X).argsort()
     assert bool((weighted[order].diff() >= 0).all())
+
+
+def test_nothing_is_compiled_and_no_lock_of_a_compilation_is_waited_for(build, monkeypatch):
+    def load(*_, **__):
+        raise AssertionError("BoTorch compiles an extension")
+
+    assert hasattr(logei, "_try_load_fused_kernel")
+    monkeypatch.setattr("torch.utils.cpp_extension.load", load)
+    log_nehvi(build(m=2))(torch.zeros(1, 1, 3).double())
+    assert logei._C is None
 
 
 def test_hypervolume_improvement_is_larger_beyond_the_front_than_behind_it(build):

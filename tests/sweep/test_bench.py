@@ -14,7 +14,7 @@ from invdesign.sweep import bench
 from invdesign.sweep.bench import Entry, Row, Suite, auc_top10, load_suite, markdown, run_suite, suites, write_table
 from invdesign.sweep.execute import Ended, Work
 
-FACTS = {"command": "invdesign bench toy", "version": "0", "time": "now", "machine": "2 cores"}
+FACTS = {"command": "invdesign bench toy", "changes": "budget=9", "version": "0", "time": "now", "machine": "2 cores"}
 TOY = Suite("Toy", "Every call counts.", (0, 1), (Entry("a", "ehrlich", published={"GA": 0.5}, note="Not the same."),))
 
 
@@ -70,3 +70,4 @@ def test_a_suite_is_run_entry_by_entry_and_what_is_missing_is_stated(
 def test_the_table_has_published_figures_beside_ours() -> None:
     text = markdown(TOY, [Row(TOY.entries[0], (0.5, 0.7), 100.0, 12.3)], FACTS)
     assert "| a | best | 0.6 | 0.141 | 2 | 100 | 12 | GA 0.5 |" in text and "a: Not the same." in text
+    assert "published figures are not comparable: budget=9." in text
