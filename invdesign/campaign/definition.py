@@ -58,7 +58,8 @@ class Task:
     """How several objectives become utilities; see `core.objectives.utilities`."""
     constraints: Mapping[str, str] = field(default_factory=dict)
     """Limits of measured properties by name, e.g. `{"toxicity": "<= 0.2"}`. The search prefers designs that probably
-    keep them, and the shortlist has no others. A property that is no objective is the oracle's next one."""
+    keep them, and the shortlist has no others. A property that is no objective is the oracle's next one; one that an
+    oracle's choice makes an objective is only measured with `objectives.NAME.goal=measure`."""
     reference_point: Mapping[str, float] = field(default_factory=dict)
     """Worst acceptable value of each objective by name, in its unit: the reference point of the hypervolume. By default
     it is a tenth of the front's range below its worst values."""

@@ -18,6 +18,8 @@ from invdesign.core import InvdesignError
 OURS = "invdesign"
 OPEN_PARTS = ("campaign", "domains", "execution", "latent", "search", "surrogate", "vae")
 """Sub-packages whose public names a configuration may use."""
+OPEN_MODULES = ("invdesign.runs.earlier_run",)
+"""Single modules of other sub-packages that it may use."""
 META = ("_target_", "_partial_")
 GUARDED = {
     "invdesign.execution.command": "runs any program",
@@ -110,9 +112,8 @@ def _definition(target: str) -> tuple[str, Kind] | None:
     module, _, name = target.rpartition(".")
     followed: set[str] = set()
     while module and module not in followed:
-        if any(part.startswith("_") for part in (*module.split("."), name)) or module.split(".")[1:2] not in [
-            [part] for part in OPEN_PARTS
-        ]:
+        is_open = module.split(".")[1:2] in [[part] for part in OPEN_PARTS] or module in OPEN_MODULES
+        if not is_open or any(part.startswith("_") for part in (*module.split("."), name)):
             return None
         followed.add(module)
         defined, imported = names_of(module)

@@ -12,7 +12,7 @@ from invdesign.core.constraints import (
 from invdesign.core.errors import InvdesignError
 from invdesign.core.objectives import Combine, Goal, Objective, improved_columns, utilities
 from invdesign.core.pareto import first_occurrences, pareto_front, rank
-from invdesign.core.progress import Progress, silent
+from invdesign.core.progress import Progress, guarded, silent
 from invdesign.core.protocols import (
     Acquire,
     BuildVAE,
@@ -113,6 +113,7 @@ __all__ = [
     "capabilities",
     "describe_usage",
     "first_occurrences",
+    "guarded",
     "improved_columns",
     "pareto_front",
     "parse_constraints",

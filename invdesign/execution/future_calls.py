@@ -41,6 +41,8 @@ class Place:
     """Whether the time of a call has begun to count."""
     renew: Callable[[], object] | None = None
     """Make a place anew that a crash broke; None where it survives."""
+    finish: Callable[[Any, Answer], Answer] = lambda _, answer: answer
+    """Take note of the end of a call, and return its answer, or its error as this package knows it."""
 
 
 @dataclass
@@ -166,7 +168,8 @@ class FutureCalls:
         found: list[tuple[str, Outcome]] = []
         for future in self._take_ended():
             if future in self._running:
-                found += self._finish(future, _answer(future))
+                answer, seconds = _answer(future)
+                found += self._finish(future, (self._place.finish(future, answer), seconds))
         for future in self._late():
             self._place.stop(future)
             found += self._finish(future, (TimeoutError(), None))

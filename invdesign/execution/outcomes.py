@@ -21,6 +21,11 @@ ONE_DESIGN = (
     "def score(designs): return [f(design) for design in designs]"
 )
 
+
+class WorkerLostError(RuntimeError):
+    """A worker process died; its text says how."""
+
+
 Answer = Any
 """What a call ended with: what the oracle returned, or the error that it raised."""
 
@@ -124,6 +129,8 @@ def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds:
         status, reason = "timeout", f"stopped after {seconds:.1f} s" if is_limit else str(error)
     elif isinstance(error, ProcessExpired):
         status, reason = "crashed", f"the worker process died ({describe_exit_code(error.exitcode)})"
+    elif isinstance(error, WorkerLostError):
+        status, reason = "crashed", str(error)
     elif isinstance(error, BrokenExecutor | CancelledError):
         status, reason = "crashed", f"the executor broke ({reason})"
     return Outcome(_unknown_values(n_outputs), status, reason[:MAX_REASON], seconds)

@@ -61,6 +61,7 @@ from invdesign.core import (
     Progress,
     ValueSource,
     admissible_utilities,
+    guarded,
     pareto_front,
     rank,
     round_seed,
@@ -185,6 +186,7 @@ class CampaignRun(Generic[D, B]):
                 settings differ.
         """
         folder, resources = Path(folder), resources or Resources()
+        resources = replace(resources, progress=guarded(resources.progress))
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)

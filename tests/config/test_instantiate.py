@@ -29,6 +29,26 @@ def test_a_null_that_a_campaign_states_is_passed_on_where_the_campaign_takes_non
     assert made.surrogates.outcome_transform is not None and made.surrogates.feasibility is not None
 
 
+def test_constraints_conditions_and_transfer_are_written_in_short() -> None:
+    words = ["oracle=[molecules/qed,molecules/sa]", "objectives.sa.goal=measure", '+constraints.sa="<= 3"']
+    words += ["+batch_diversity.quota=3", "+batch_diversity.group.function=scaffold", "+shared_factor=parent"]
+    words += ["+shortlist_diversity.max_similarity=0.6", "+reference_point.qed=0.5"]
+    words += ["+transfer.source.function=table", "+transfer.source.path=x.csv", "+transfer.property=logs"]
+    composed = compose.compose(None, words)
+    made = instantiate.build(composed.values, composed.where, name="short").campaign
+    assert [(o.name, o.goal) for o in made.objectives] == [("qed", "maximize"), ("sa", "measure")]
+    assert [str(limits) for limits in made.task.limits] == ["sa <= 3"]
+    assert made.filters.batch_diversity.group(["Cc1ccccc1"]) == ["c1ccccc1"]
+    assert made.filters.shared_factor == "parent" and made.output.shortlist_diversity.max_similarity == 0.6
+    assert made.surrogates.transfer.source.keywords == {"path": "x.csv"}
+
+
+def test_a_campaign_may_start_from_an_earlier_run() -> None:
+    composed = compose.compose(None, ["seeds=run", "seeds.path=results/old", "+seeds.properties={qed: old_qed}"])
+    made = instantiate.build(composed.values, composed.where, name="second").campaign
+    assert made.seeding.seeds.keywords == {"path": "results/old", "properties": {"qed": "old_qed"}}
+
+
 def where(keys: Sequence[str]) -> str:
     return ".".join(keys)
 

@@ -42,7 +42,8 @@ def score(designs):
         answers.append(sum(map(ord, design)) % 97)
         if die.exists() and len(log.read_text().splitlines()) >= int(die.read_text()):
             die.unlink()
-            os.kill(os.getpid(), signal.SIGKILL if not Path(__file__).with_name("gently").exists() else signal.SIGINT)
+            gently = Path(__file__).with_name("gently")
+            os.kill(os.getpid(), getattr(signal, gently.read_text()) if gently.exists() else signal.SIGKILL)
     return answers
 """
 
@@ -118,18 +119,22 @@ def test_a_killed_run_resumes_and_ends_as_an_uninterrupted_one(
     assert len(calls) - len(set(calls)) <= 3, "at most the call that each kill hit is made again"
 
 
-def test_ctrl_c_leaves_a_report_and_the_same_command_goes_on(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_ctrl_c_and_sigterm_leave_a_report_and_the_same_command_goes_on(
+    cache: Path, tmp_path: Path, name: str, code: int
+) -> None:
     place = tmp_path / "interrupted"
     words = campaign(place, cache)
-    (place / "gently").touch()
+    (place / "gently").write_text(name)
     (place / "die_at.txt").write_text("15")
     stopped = invdesign(*words, cwd=place)
-    assert stopped.returncode == 130, stopped.stderr
+    assert stopped.returncode == code, stopped.stderr
     assert "Traceback" not in stopped.stderr and "the same command resumes" in stopped.stderr
     (folder,) = (place / "results" / "campaign").glob("[0-9]*")
     assert (folder / "report.html").is_file() and not (folder / "finished.json").exists()
-    assert invdesign(*words, cwd=place).returncode == 0
-    assert (folder / "finished.json").is_file()
+    if name == "SIGINT":
+        assert invdesign(*words, cwd=place).returncode == 0
+        assert (folder / "finished.json").is_file()
 
 
 def test_a_changed_resume_is_refused_with_what_differs_unless_accepted(
