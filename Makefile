@@ -58,6 +58,7 @@ bench: $(STAMP_DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python results/benchmarks/ehrlich.py
 	OMP_NUM_THREADS=1 $(BIN)/python results/benchmarks/gb1.py --table $(SEQUENCES)/gb1_4site.csv.gz
 	$(BIN)/python results/benchmarks/measured.py --gfp $(SEQUENCES)/gfp_full.csv.gz --aav $(SEQUENCES)/aav.csv.gz
+	$(BIN)/python results/benchmarks/transfer.py --gb1 $(SEQUENCES)/gb1_4site.csv.gz --solubility $(dir $(ZINC))delaney.csv
 	$(BIN)/python results/benchmarks/sequence_vae.py --data $(SEQUENCES)
 	$(BIN)/python results/benchmarks/aav_library.py --table $(SEQUENCES)/aav.csv.gz
 

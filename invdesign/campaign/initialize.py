@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from invdesign.core import (
     Array,
     B,
     Candidate,
+    Check,
     Constrained,
     Corpus,
     D,
@@ -240,6 +242,8 @@ def _marked(bounds: Sequence[int]) -> tuple[int, ...]:
 def _adapt_source(campaign: Campaign[D, B], domain: Constrained[D], source: Corpus[D]) -> Corpus[D]:
     """Return designs that meet the constraints of the domain: designs of a corpus first, then changed ones.
 
+    The source is returned as it is where enough of its designs meet them.
+
     Raises:
         InvdesignError: No design meets them, nor a change of one.
     """
@@ -247,7 +251,7 @@ def _adapt_source(campaign: Campaign[D, B], domain: Constrained[D], source: Corp
     rows = generator.permutation(len(source))[: ADAPTED_PER_SEED * campaign.seeding.n_seeds]
     given = [source.designs[row] for row in rows]
     pairs = [(design, domain.adapt(design)) for design in given]
-    if all(new is old for old, new in pairs):
+    if sum(new is old for old, new in pairs) >= min(campaign.seeding.n_seeds, len(pairs)):
         return source
     found = sorted(((old is not new, new) for old, new in pairs if new is not None), key=lambda pair: pair[0])
     distinct = {campaign.domain.key(design): design for _, design in reversed(found)}
@@ -268,7 +272,9 @@ def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
     n = min(seeding.n_seeds, campaign.limits.budget, len(source))
     batch = generator.choice(len(source), size=n, replace=False)
     rest = generator.permutation(np.setdiff1d(np.arange(len(source)), batch))
-    screens = campaign.screens if seeding.screen_seeds and not seeding.seeds else ()
+    screens = [*(campaign.screens if seeding.screen_seeds and not seeding.seeds else ())]
+    if isinstance(campaign.domain, Constrained):
+        screens.append(partial(_meets_constraints, domain=campaign.domain))
     chosen: dict[str, int] = {}
     while len(batch) and len(chosen) < n:
         for row, _ in apply_screens(screens, [source.designs[j] for j in batch]):
@@ -284,6 +290,11 @@ def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
     is_short = len(rows) < n
     notes = (f"{len(rows)} of {n} seed designs: no other design of the corpus passes the screens",) if is_short else ()
     return _Start(rows, [()] * len(rows), notes, [()] * len(rows), [()] * len(rows))
+
+
+def _meets_constraints(designs: Sequence[D], *, domain: Constrained[D]) -> list[Check]:
+    """Check that designs meet the constraints of a domain as they are."""
+    return [Check("constraints", domain.adapt(design) is design) for design in designs]
 
 
 def _screened_out(campaign: Campaign[Any, Any], source: Corpus[Any], n: int = 100) -> str:

@@ -173,7 +173,9 @@ def tune(arguments: argparse.Namespace) -> int:
         return 0
     print(found.statement)
     for name, difference in found.held_out.items():
-        print(f"  {name}: difference {difference.mean:.4g}, interval {difference.low:.4g} to {difference.high:.4g}")
+        is_known = not math.isnan(difference.low)
+        interval = f", interval {difference.low:.4g} to {difference.high:.4g}" if is_known else ", too few seeds"
+        print(f"  {name}: difference {difference.mean:.4g}{interval}")
     print(f"  setting: {' '.join(found.overrides)}")
     print(f"  {found.n_trials} trials, {found.n_pruned} of them stopped early")
     for key, share in found.importance.items():

@@ -224,7 +224,8 @@ class Landscape:
     d: int
     """Number of leading columns of `X` that are latents."""
     feasibility: Callable[[Tensor], Tensor] | None = None
-    """Log-probability that a design at `X` can be made and measured; None where nothing failed."""
+    """Log-probability that a design at `X` can be made and measured, and keeps the outcome constraints; None where
+    nothing failed and there are none."""
     is_admissible: Tensor | None = None
     """`n` booleans: whether each measured design meets the outcome constraints; None where there are none."""
     reference: Tensor | None = None

@@ -77,6 +77,14 @@ CREATE VIEW calls AS
     JOIN events AS e ON e.id = l.event
     WHERE e.kind = 'lease';
 """
+"""The tables, and views of them for people.
+
+An event has a number `id`, a time `at` and a person or process `by`; rows of the other tables belong to the event whose
+number is in their column `event`, in the order of `place`. `id` of a design is `D0012`, of all rows about it too. A row
+of `leases` with a `call` (`C00012`) was leased to an `executor` before it was submitted; one without was given up. The
+view `measurements` has one row a measured value, with `is_current` for those that count, and the view `calls` one row a
+leased call, with `is_open` for those that may still be running.
+"""
 VERSION = 4
 APPLICATION = 0x1D5E5160
 DESIGN_KINDS = ("batch", "added")

@@ -29,7 +29,7 @@ N_SIMULATIONS = int(os.environ.get("INVDESIGN_SIMULATIONS", "1000"))
 ONE = os.environ.get("INVDESIGN_SIMULATION")
 N_BLOCKS = 10
 SEEDS = [int(ONE)] if ONE else range(N_SIMULATIONS)
-EVERY_LEDGER = 50
+EVERY_LEDGER = 100
 """Every how many seeds the events are in a ledger on disk; elsewhere they are in memory."""
 
 
@@ -53,7 +53,7 @@ class Plan:
         self.p_failure = draw.choice((0.0, 0.2, 0.6))
         self.capacity = draw.choice((None, None, 1, 3))
         self.n_crashes = 0
-        budget = draw.randint(6, 14)
+        budget = draw.randint(5, 11)
         self.campaign = toy.campaign(
             search=Search(acquire=None, trust_region=None, oversample=2),
             budget=budget,
