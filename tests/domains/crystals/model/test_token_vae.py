@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +14,7 @@ from invdesign import testing
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.domain import CrystalEncoding
+from invdesign.domains.crystals.model.candidates import COMPOSITION_PENALTY
 from invdesign.domains.crystals.model.encoding import unpack
 from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE, crystal_token_vae
 from invdesign.domains.sequences import Sequences
@@ -96,3 +98,20 @@ def test_a_small_corpus_is_memorized() -> None:
 def test_an_encoding_of_another_domain_is_rejected() -> None:
     with pytest.raises(InvdesignError, match="expected an encoding of crystals, got SequenceEncoding"):
         crystal_token_vae(Sequences().fit(["MKV"]))
+
+
+def test_outputs_of_the_decoder_are_weighed_by_what_makes_a_crystal_nonsense() -> None:
+    salt, _, rutile = binary_compounds()[:3]
+    encoding = Crystals().fit(binary_compounds())
+    assert (salt.formula, rutile.formula) == ("ClNa", "Cl2Na")
+    assert encoding.penalties([salt, rutile]).tolist() == [0, COMPOSITION_PENALTY]
+    frameworks = replace(encoding, domain=Crystals(frameworks=True))
+    assert frameworks.penalties([rutile]).tolist() == [0]
+
+
+def test_atoms_nearer_than_in_nearly_all_of_the_corpus_are_no_crystal() -> None:
+    encoding = Crystals().fit(binary_compounds())
+    rows = encoding.encode(binary_compounds()[:1])
+    assert encoding.decode(rows) != [None]
+    encoding.vocabulary.layout.cell(rows)[:, 0] -= 0.5
+    assert encoding.decode(rows) == [None]
