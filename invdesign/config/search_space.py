@@ -84,7 +84,7 @@ def space_texts(block: Mapping[str, Any]) -> list[str]:
     """Return the space of a `tune:` block as texts; a list is a choice.
 
     Example:
-        >>> space_texts({"batch": [5, 10], "search.acquire.beta": "interval(0.1,10,log)"})
+        >>> space_texts({"space": {"batch": [5, 10], "search.acquire.beta": "interval(0.1,10,log)"}})
         ['batch=5,10', 'search.acquire.beta=interval(0.1,10,log)']
     """
     return [
