@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,7 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
         text: The YAML.
         keys: Keys from the outermost to the innermost; the number of an item of a list.
     """
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = _composed(text)
     line = None
     for key in keys:
         step = None
@@ -234,6 +235,12 @@ def line_of(text: str, keys: Sequence[str]) -> int | None:
             return None
         line, node = step[0] + 1, step[1]
     return line
+
+
+@lru_cache(maxsize=64)
+def _composed(text: str) -> yaml.Node | None:
+    """Return the nodes of a YAML text; the same text is asked for the lines of all of its keys."""
+    return yaml.compose(text, Loader=yaml.SafeLoader)
 
 
 def _check_tag(tag: str | None, where: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
@@ -267,7 +268,8 @@ def mean_quality(latent_space: LatentSpace[D, B], designs: Sequence[D]) -> dict[
     if not designs:
         return {}
     measures: Mapping[str, Array] = capabilities.quality(latent_space.domain, designs)
-    return {name: float(np.nanmean(values)) for name, values in measures.items()}
+    known = {name: values[np.isfinite(values)] for name, values in measures.items()}
+    return {name: float(values.mean()) if len(values) else math.nan for name, values in known.items()}
 
 
 def warn_of_reconstruction(card: Mapping[str, Any]) -> list[str]:
