@@ -61,7 +61,7 @@ def parse_space(given: Sequence[str], *, config_dirs: Sequence[str] = ()) -> lis
         config_dirs: Folders of the user's own groups.
 
     Raises:
-        InvdesignError: A text is none of these, an interval is empty, or a key is given twice.
+        InvdesignError: A text has another form, an interval is empty, or a key is given twice.
 
     Example:
         >>> parse_space(["search.acquire.beta=interval(0.1,10,log)"])

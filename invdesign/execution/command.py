@@ -231,7 +231,7 @@ def _json_rows(content: Any) -> list[dict[str, Any]]:
     """Return the rows of a list of values, rows or records, or of a mapping of ids to them.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: The content has another form.
     """
     if isinstance(content, Mapping):
         return [{ID: key, **_record(value)} for key, value in content.items()]

@@ -40,7 +40,7 @@ class Place:
     is_running: Callable[[Any], bool]
     """Whether the time of a call has begun to count."""
     renew: Callable[[], object] | None = None
-    """Make a place anew that a crash broke; None where it survives."""
+    """Start a new worker place after a crash broke it; None where the place survives a crash."""
     finish: Callable[[Any, Answer], Answer] = lambda _, answer: answer
     """Take note of the end of a call, and return its answer, or its error as this package knows it."""
 

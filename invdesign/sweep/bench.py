@@ -97,7 +97,7 @@ def load_suite(name: str) -> Suite:
     """Return a suite.
 
     Raises:
-        InvdesignError: There is none of this name.
+        InvdesignError: There is no suite of this name.
     """
     path = SUITES / f"{name}.yaml"
     if name not in suites():

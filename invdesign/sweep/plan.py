@@ -86,7 +86,7 @@ def make_plan(source: Source, overrides: Sequence[str], *, n_seeds: int | None =
     Args:
         source: The campaign.
         overrides: Changes in Hydra's grammar, with several values where they vary.
-        n_seeds: Repeat every setting with so many seeds, from that of the campaign on.
+        n_seeds: Number of seeds with which every setting is repeated; the first is that of the campaign.
 
     Raises:
         InvdesignError: A value is refused, or there are too many jobs.

@@ -45,7 +45,7 @@ FACTS = "tune.json"
 FIRST_HELD_OUT = 1000
 """First of the seeds that no trial uses."""
 REDUCTION = 3
-"""Of the trials that reach a step of asynchronous halving, one in so many goes on to three times as many calls."""
+"""Reduction factor of asynchronous halving: one trial in this number continues with three times as many calls."""
 N_STARTUP = 8
 """Random trials before the sampler uses earlier ones."""
 
