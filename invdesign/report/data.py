@@ -27,6 +27,7 @@ from invdesign.core import (
     improved_columns,
     pareto_front,
 )
+from invdesign.report.latent_map import LatentMap
 
 N_SOBOL_LOG2 = 15
 
@@ -65,6 +66,8 @@ class ReportData(Generic[D]):
     """`s x d` latents of a sample of the corpus."""
     corpus_log_density: Array | None = None
     """Log-densities of that sample, of length `s`."""
+    latent_map: LatentMap | None = None
+    """Interactive map of the latent space; None where it was not drawn."""
     illustrate: Mapping[str, Illustrate] = field(default_factory=dict)
     """Functions that draw figures of the domain, by name."""
     model_card: Mapping[str, Any] = field(default_factory=dict)
