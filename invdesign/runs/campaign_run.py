@@ -265,7 +265,7 @@ class CampaignRun(Generic[D, B]):
         """The campaign bound to its latent space, which is trained or loaded on first use."""
         finetuned = self._ledger.latent_space_folder
         if finetuned:
-            latent_space = latent_spaces.load_finetuned(self.campaign, self.folder / finetuned)
+            latent_space = latent_spaces.load_finetuned(self.campaign, self.folder / finetuned, self.resources.cache)
         else:
             latent_space = latent_spaces.prepare_latent_space(
                 self.campaign, self.corpus, self.resources.cache, self.resources.progress
