@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from invdesign.core import InvdesignError
-from invdesign.latent.finetune import finetune, rank_weights
 from invdesign.latent.density import mixture
+from invdesign.latent.finetune import finetune, rank_weights
 from invdesign.latent.prepare import prepare
 from invdesign.runs.latent_spaces import load_finetuned, save_finetuned
 
