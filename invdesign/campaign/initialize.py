@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -52,7 +52,11 @@ class _Start:
 
 
 def initialize(
-    engine: Engine[D, B], corpus: Corpus[D] | None = None, *, seeds: Corpus[D] | None = None
+    engine: Engine[D, B],
+    corpus: Corpus[D] | None = None,
+    *,
+    seeds: Corpus[D] | None = None,
+    added: Sequence[Candidate[D]] = (),
 ) -> BatchSelected[D]:
     """Return round 0: designs that came measured with their values, other seed designs pending.
 
@@ -60,6 +64,8 @@ def initialize(
         engine: The campaign bound to its latent space.
         corpus: Designs to draw from where the campaign has no seed designs of its own.
         seeds: The campaign's seed designs where they are loaded already.
+        added: Designs that are in the campaign already: those measured take the places of seed designs, and none is
+            selected again.
 
     Raises:
         InvdesignError: There is nothing to start from, or no design of the corpus passes the screens.
@@ -68,6 +74,9 @@ def initialize(
     if seeds is None and campaign.seeding.seeds is not None:
         seeds = campaign.seeding.seeds()
     source = corpus if seeds is None else seeds
+    n_measured = sum(c.status == "measured" for c in added)
+    if n_measured and (source is None or not len(source)):
+        return _without_seeds(n_measured)
     if source is None or not len(source):
         raise InvdesignError(
             f"campaign {campaign.name!r}: expected designs to start from, got none. Give it a corpus, or "
@@ -75,9 +84,13 @@ def initialize(
         )
     check_properties(campaign, source, is_seeds=seeds is not None)
     is_given = is_measured(campaign, source, is_seeds=seeds is not None)
+    if not is_given and n_measured >= campaign.seeding.n_seeds:
+        return _without_seeds(n_measured)
     if not is_given and isinstance(campaign.domain, Constrained):
         source = _adapt_source(campaign, campaign.domain, source)
-    start = _measured_rows(campaign, source) if is_given else _drawn_rows(campaign, source)
+    known = frozenset(c.key for c in added)
+    n_seeds = campaign.seeding.n_seeds - n_measured
+    start = _measured_rows(campaign, source, known) if is_given else _drawn_rows(campaign, source, n_seeds, known)
     designs = [source.designs[i] for i in start.rows]
     placement = place(latent_space, designs)
     candidates = tuple(
@@ -101,6 +114,11 @@ def initialize(
     use = "the surrogate reads their features alone" if is_read else "the surrogate does not read them"
     notes = (*start.notes, f"{problems}: {use}, and no trust region starts from them") if problems else start.notes
     return BatchSelected(candidates, RoundRecord(0, notes=notes))
+
+
+def _without_seeds(n_measured: int) -> BatchSelected[Any]:
+    """Return a round 0 without designs, for a campaign that contains measured ones."""
+    return BatchSelected((), RoundRecord(0, notes=(f"no seed designs: {n_measured:,} measured designs were added",)))
 
 
 def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: bool) -> None:
@@ -182,8 +200,8 @@ def is_measured(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: bool) 
     return any(known) if is_seeds else all(known)
 
 
-def _measured_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
-    """Return the rows of designs that came measured for some objective, each key once.
+def _measured_rows(campaign: Campaign[D, B], source: Corpus[D], known: Set[str]) -> _Start:
+    """Return the rows of designs that came measured for some objective, each key that is not known once.
 
     A corpus may hold a design several times where the campaign's domain distinguishes less than its loader.
     """
@@ -196,6 +214,7 @@ def _measured_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
     groups: dict[str, list[int]] = {}
     for i in np.flatnonzero(np.isfinite(Y).any(axis=1)).tolist():
         groups.setdefault(campaign.domain.key(source.designs[i]), []).append(i)
+    groups = {key: rows for key, rows in groups.items() if key not in known}
     merged = [
         [
             merge_values(values) if (values := _values(rows, Y[:, j], E[:, j], C[:, j])) else None
@@ -265,11 +284,11 @@ def _adapt_source(campaign: Campaign[D, B], domain: Constrained[D], source: Corp
     return Corpus(chosen, name=source.name)
 
 
-def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
+def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D], n_seeds: int, known: Set[str]) -> _Start:
     """Return rows drawn at random; repeats, and designs that fail a screen, are replaced where that is asked for."""
     seeding = campaign.seeding
     generator = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
-    n = min(seeding.n_seeds, campaign.limits.budget, len(source))
+    n = min(n_seeds, campaign.limits.budget, len(source))
     batch = generator.choice(len(source), size=n, replace=False)
     rest = generator.permutation(np.setdiff1d(np.arange(len(source)), batch))
     screens = [*(campaign.screens if seeding.screen_seeds and not seeding.seeds else ())]
@@ -278,9 +297,11 @@ def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D]) -> _Start:
     chosen: dict[str, int] = {}
     while len(batch) and len(chosen) < n:
         for row, _ in apply_screens(screens, [source.designs[j] for j in batch]):
-            chosen.setdefault(campaign.domain.key(source.designs[batch[row]]), int(batch[row]))
+            key = campaign.domain.key(source.designs[batch[row]])
+            if key not in known:
+                chosen.setdefault(key, int(batch[row]))
         batch, rest = rest[:n], rest[n:]
-    if not chosen:
+    if not chosen and not known:
         raise InvdesignError(
             f"campaign {campaign.name!r}: expected seed designs that pass the screens, got none of {len(source):,} in "
             f"the corpus; of the first ones {_screened_out(campaign, source)}. Loosen the screens, or set "

@@ -129,18 +129,24 @@ def _is_round_over(engine: Engine[Any, Any], state: State[Any]) -> bool:
     return n_evaluated >= limits.batch or (state.round == 0 and n_evaluated > 0)
 
 
-def start(engine: Engine[D, B], batch: BatchSelected[D], recorder: Recorder | None = None) -> State[D]:
+def start(
+    engine: Engine[D, B],
+    batch: BatchSelected[D],
+    recorder: Recorder | None = None,
+    *,
+    state: State[D] | None = None,
+) -> State[D]:
     """Return the state of a new campaign after round 0 was selected; a round 0 that came measured is ended.
 
     Args:
         engine: The campaign bound to its latent space.
         batch: Round 0, from `initialize`.
         recorder: Records the events.
+        state: What was recorded before round 0: designs that were added, changed settings.
     """
     if recorder:
         recorder.on_batch(batch)
-    state: State[D] = apply(State(), batch)
-    return close_round(engine, state, recorder)
+    return close_round(engine, apply(state or State(), batch), recorder)
 
 
 def close_round(

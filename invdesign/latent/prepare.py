@@ -35,6 +35,7 @@ from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
+from invdesign.latent.density_cache import fit_cached
 from invdesign.latent.diagnosis import diagnose
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
@@ -112,17 +113,17 @@ def prepare(
         >>> latent_space.decode(latent_space.encode(["CC(=O)Nc1ccc(O)cc1"]))
         ['CC(=O)Nc1ccc(O)cc1']
     """
+    cache = cache or platformdirs.user_cache_path("invdesign")
     if isinstance(vae, Pretrained):
-        return load_latent_space(vae.path(domain.name), domain, fit_density=fit_density)
+        return load_latent_space(vae.path(domain.name), domain, fit_density=fit_density, cache=cache)
     if corpus is None or not len(corpus):
         raise InvdesignError(
             "vae: expected a corpus to train on, got none. Give one, or a trained model (vae=molecules/zinc250k)"
         )
-    cache = cache or platformdirs.user_cache_path("invdesign")
     name = model_key(domain, corpus, vae)
     folder = cache / "models" / name
     with suppress(*DAMAGE):
-        return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density)
+        return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
     problem = cache_problem(cache)
     if problem:
         logger.warning("%s. The model is trained without a cache and will be trained again next time", problem)
@@ -151,7 +152,7 @@ def _load_or_train(
 ) -> LatentSpace[D, B]:
     """Return the latent space of a folder of the cache, which this process owns; it is trained where it is missing."""
     try:
-        return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density)
+        return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
     except DAMAGE as error:
         if folder.is_dir() and any(folder.glob("model.*")):
             logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
@@ -159,7 +160,7 @@ def _load_or_train(
     for path in (folder, folder / "model.json", folder / "model.safetensors"):
         _remove_obstacle(path, is_folder=path == folder)
     fit_model(domain, corpus, recipe, folder, cache=cache, progress=progress)
-    return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density)
+    return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
 
 
 def shipped_encodings(domain: Domain[D, B]) -> dict[str, Encoding[D, B]]:
@@ -443,6 +444,7 @@ def load_latent_space(
     *,
     recipe: Recipe | None = None,
     fit_density: FitDensity = mixture,
+    cache: Path | None = None,
 ) -> LatentSpace[D, B]:
     """Return the latent space of a model folder, after its checksum is verified.
 
@@ -451,6 +453,7 @@ def load_latent_space(
         domain: The kind of designs.
         recipe: Its `build` makes the untrained model; by default the class that `model.json` names.
         fit_density: Fits log p(z) on the latents of real designs.
+        cache: Folder in which the fitted density is kept; None keeps nothing.
 
     Raises:
         InvdesignError: The folder is damaged, or its model is of another domain or architecture.
@@ -467,7 +470,7 @@ def load_latent_space(
 
     vae, card, extra = load_model(folder, build)
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()
-    density = fit_density(sample, sample_sd)
+    density = fit_cached(fit_density, sample, sample_sd, cache)
     return LatentSpace(
         domain,
         encodings[0],

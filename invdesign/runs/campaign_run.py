@@ -270,7 +270,7 @@ class CampaignRun(Generic[D, B]):
         """The campaign bound to its latent space, which is trained or loaded on first use."""
         finetuned = self._ledger.latent_space_folder
         if finetuned:
-            latent_space = latent_spaces.load_finetuned(self.campaign, self.folder / finetuned)
+            latent_space = latent_spaces.load_finetuned(self.campaign, self.folder / finetuned, self.resources.cache)
         else:
             latent_space = latent_spaces.prepare_latent_space(
                 self.campaign, self.corpus, self.resources.cache, self.resources.progress
@@ -306,7 +306,7 @@ class CampaignRun(Generic[D, B]):
         if not self.state.records:
             batch = self._seed_batch()
             if all(c.origin == "given" for c in batch.candidates):
-                start(self.engine, batch, self._ledger)
+                start(self.engine, batch, self._ledger, state=self.state)
         return self.status()
 
     def suggest(self, n: int | None = None) -> list[Candidate[D]]:
@@ -370,6 +370,8 @@ class CampaignRun(Generic[D, B]):
             InvdesignError: A heading, a cell, a unit or a design is not understood, or a value contradicts a recorded
                 one; nothing of the file is recorded.
         """
+        if allow_new and not dry_run and not self.state.records and (self.seeds is not None or self.corpus is not None):
+            self.begin()
         results = read_results(
             Path(path),
             self.state,
@@ -773,15 +775,17 @@ class CampaignRun(Generic[D, B]):
         """Return the state; select the seed designs of a new run."""
         state = self.state
         if not state.records:
-            state = start(self.engine, self._seed_batch(n_seeds), self._ledger)
+            state = start(self.engine, self._seed_batch(n_seeds), self._ledger, state=state)
         return state
 
     def _seed_batch(self, n_seeds: int | None = None) -> BatchSelected[D]:
         engine = steer_engine(self.engine, self.state)
-        if n_seeds is not None:
-            seeding = replace(engine.campaign.seeding, n_seeds=n_seeds)
+        added = self.state.history
+        n_measured = sum(c.status == "measured" for c in added)
+        if n_seeds is not None and n_measured < engine.campaign.seeding.n_seeds:
+            seeding = replace(engine.campaign.seeding, n_seeds=n_seeds + n_measured)
             engine = replace(engine, campaign=replace(engine.campaign, seeding=seeding))
-        return initialize(engine, self.corpus, seeds=self.seeds)
+        return initialize(engine, self.corpus, seeds=self.seeds, added=added)
 
     def _continue(self, state: State[D]) -> State[D]:
         """End a round whose outcomes are all known, and fine-tune where that is due."""

@@ -114,18 +114,20 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
         "sample": latent_space.sample,
         "sample_sd": latent_space.sample_sd,
         "reference": latent_space.reference_plausibilities,
+        "training_keys": latent_space.training_keys.checksums,
     }
     save_model(folder, latent_space.vae, card, extra=extra)
 
 
-def load_finetuned(campaign: Campaign[Any, Any], folder: Path) -> LatentSpace[Any, Any]:
-    """Return a fine-tuned latent space.
+def load_finetuned(campaign: Campaign[Any, Any], folder: Path, cache: Path) -> LatentSpace[Any, Any]:
+    """Return a fine-tuned latent space; its density is kept in the cache.
 
     Raises:
         InvdesignError: The folder is missing or damaged.
     """
     settings = getattr(campaign.finetuning.finetune, "keywords", {})
-    return load_latent_space(folder, campaign.domain, fit_density=settings.get("fit_density", campaign.density))
+    fit_density = settings.get("fit_density", campaign.density)
+    return load_latent_space(folder, campaign.domain, fit_density=fit_density, cache=cache)
 
 
 def draw_designs(latent_space: LatentSpace[Any, Any], n: int, *, source: Source = "prior", seed: int) -> list[Any]:

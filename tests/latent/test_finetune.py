@@ -1,12 +1,16 @@
 """Fine-tuning: better designs weigh more, the space is standardized again, and the old one is not changed."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from invdesign.core import InvdesignError
+from invdesign.latent.density import mixture
 from invdesign.latent.finetune import finetune, rank_weights
 from invdesign.latent.prepare import prepare
+from invdesign.runs.latent_spaces import load_finetuned, save_finetuned
 
 
 def test_the_weights_of_ranks_are_those_of_the_formula() -> None:
@@ -43,3 +47,17 @@ def test_finetuning_without_a_measurement_is_refused(words, corpus, recipe, cach
     space = prepare(words, corpus, recipe, cache=cache)
     with pytest.raises(InvdesignError, match="expected one utility for each"):
         finetune(space, corpus.designs[:2], np.array([np.nan, np.nan]))
+
+
+def test_a_finetuned_space_is_the_same_after_it_was_stored(words, corpus, recipe, cache, tmp_path) -> None:
+    space = prepare(words, corpus, recipe, cache=cache)
+    designs = corpus.designs[::8]
+    finetuned = finetune(space, designs, np.array([len(w) for w in designs], dtype=float), epochs=1)
+    save_finetuned(finetuned, tmp_path / "stored")
+    campaign = SimpleNamespace(domain=words, density=mixture, finetuning=SimpleNamespace(finetune=None))
+    for _ in range(2):
+        restored = load_finetuned(campaign, tmp_path / "stored", tmp_path / "cache")
+        Z = finetuned.encode(designs)
+        assert torch.equal(restored.encode(designs), Z)
+        assert torch.equal(restored.log_density(Z), finetuned.log_density(Z))
+        assert corpus.designs[0] in restored.training_keys and "no such word" not in restored.training_keys

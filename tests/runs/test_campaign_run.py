@@ -44,6 +44,40 @@ def test_suggestions_are_the_same_until_their_outcomes_are_recorded(run: Campaig
     assert len(second) == 5 and not set(second) & set(first)
 
 
+def add(run: CampaignRun[Any, Any], designs: list[Any]) -> None:
+    """Add measured designs by a file."""
+    path = run.folder.parent / "own.csv"
+    text = run.campaign.domain.to_text
+    lines = [f'"{text(design)}",{value}' for design, value in zip(designs, toy.bump(designs).tolist(), strict=True)]
+    path.write_text("\n".join(["design,height", *lines]) + "\n")
+    run.tell_file(path, allow_new=True)
+
+
+def test_measured_designs_that_were_added_first_take_the_places_of_seed_designs(run: CampaignRun[Any, Any]) -> None:
+    assert run.corpus is not None
+    own = [design for design in run.corpus.designs if math.isfinite(toy.bump([design])[0])][:10]
+    add(run, own[:4])
+    seeds = run.suggest()
+    assert [c.origin for c in seeds] == ["seed"] * 6
+    assert not {c.key for c in seeds} & {c.key for c in run.state.evaluated}
+    assert len(run.state.evaluated) == 4 and len(run.suggest()) == 6
+
+
+def test_a_run_with_enough_added_measurements_starts_with_the_search(run: CampaignRun[Any, Any]) -> None:
+    assert run.corpus is not None
+    add(run, [design for design in run.corpus.designs if math.isfinite(toy.bump([design])[0])][:10])
+    batch = run.suggest()
+    assert len(batch) == 5 and run.state.round == 1
+    assert all(c.origin != "seed" and c.mean for c in batch)
+    assert "10 measured designs were added" in str(run.state.records[0].notes)
+
+
+def test_changes_before_the_first_batch_hold_for_the_state_that_follows(run: CampaignRun[Any, Any]) -> None:
+    run.steer({"budget": 40})
+    run.suggest()
+    assert len(run.state.steering) == 1 and run.status().budget == 40
+
+
 def test_more_suggestions_than_are_open_are_selected_around_the_open_ones(run: CampaignRun[Any, Any]) -> None:
     run.tell(measure(run))
     first = [c.key for c in run.suggest()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +61,7 @@ def _smi(designs: Sequence[str], titles: Sequence[str] | None) -> str:
 
 def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: Sequence[str] | None) -> str:
     records = []
-    for i, design in enumerate(designs):
-        mol, block = _record(design)
+    for i, (design, (mol, block)) in enumerate(zip(designs, _in_threads(designs), strict=True)):
         mol.SetProp("_Name", _one_line(titles[i]) if titles else f"design {i + 1}")
         tags = {"smiles": design, "conformer": mol.GetProp("conformer")}
         tags |= {name: _one_line(cell_text(cells[i])) for name, cells in columns.items()}
@@ -68,6 +69,12 @@ def _sdf(designs: Sequence[str], columns: Mapping[str, Sequence[Any]], titles: S
         title = mol.GetProp("_Name")
         records.append(f"{title}\n{block.split(chr(10), 1)[1]}{lines}$$$$\n")
     return "".join(records)
+
+
+def _in_threads(designs: Sequence[str]) -> list[tuple[Chem.Mol, str]]:
+    """Return the records of designs; RDKit releases the interpreter while it embeds and minimizes."""
+    with drawing.quiet(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(_record, designs))
 
 
 def _record(design: str) -> tuple[Chem.Mol, str]:
