@@ -341,7 +341,13 @@ class MoleculeEncoding:
 
     def errors(self, designs: Sequence[str]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
-        return [self._error(design) for design in designs]
+        written = [self.domain.symbols(design) for design in designs]
+        # The merges are applied to all designs at once: one by one they take most of the time of a round.
+        tokens = self.vocabulary.tokenize([symbols for symbols, _ in written])
+        return [
+            reason or self._error(design, symbols, len(row) + 1)
+            for design, (symbols, reason), row in zip(designs, written, tokens, strict=True)
+        ]
 
     def describe_alphabet(self) -> str:
         """Return the elements and the charged atoms that a model can write."""
@@ -365,14 +371,11 @@ class MoleculeEncoding:
         mols = [molecule(design) for design in designs]
         return np.array([penalty if mol is not None and has_large_ring(mol) else 0.0 for mol in mols])
 
-    def _error(self, design: str) -> str:
-        symbols, reason = self.domain.symbols(design)
-        if reason:
-            return reason
+    def _error(self, design: str, symbols: list[str], n_tokens: int) -> str:
+        """Return why a design of known symbols and row length cannot be encoded, or an empty string."""
         missing = self.vocabulary.unknown(symbols)
         if missing:
             return f"the corpus had no {', '.join(missing[:5])}"
-        n_tokens = len(self.vocabulary.tokenize([symbols])[0]) + 1
         if n_tokens > self.length:
             return f"{n_tokens} tokens, more than the {self.length} of a row"
         if self.domain.read_symbols(symbols) != design:
