@@ -105,7 +105,9 @@ def _summary(connection: sqlite3.Connection) -> Summary:
     for event, place, name, kind, status, reason in connection.execute(query):
         outcome = Outcome(tuple(values[event, place]), status, reason)
         outcomes[name] = _with_outcome(outcomes[name], outcome, is_repeat=kind == "repeat")
-    entries = tuple(Entry(*row, outcomes[name]) for name, row in designs.items())
+    entries = tuple(
+        Entry(name, key, text, origin, number, outcomes[name]) for name, key, text, origin, number in designs.values()
+    )
     batches = connection.execute("SELECT content FROM events WHERE kind = 'batch' ORDER BY id DESC LIMIT 1").fetchall()
     number = json.loads(batches[0][0])["round"] if batches else 0
     return Summary(entries, number, _changes(connection))
