@@ -38,6 +38,7 @@ from invdesign.core.protocols import (
     Presentation,
     Propose,
     Sanity,
+    Traits,
     Validator,
 )
 from invdesign.core.randomness import round_seed
@@ -104,6 +105,7 @@ __all__ = [
     "Rejection",
     "Sanity",
     "Status",
+    "Traits",
     "Validator",
     "ValueKind",
     "ValueSource",

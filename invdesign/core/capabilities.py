@@ -30,6 +30,7 @@ from invdesign.core.protocols import (
     Sanity,
     Screened,
     Sourced,
+    Traits,
     Typicality,
     Validator,
 )
@@ -116,6 +117,11 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def traits(domain: DesignSpace[D], designs: Sequence[D]) -> list[frozenset[str]]:
+    """Return the names of what each design has; none where the domain has no traits."""
+    return domain.traits(designs) if isinstance(domain, Traits) else [frozenset() for _ in designs]
 
 
 def default_screens(domain: DesignSpace[D]) -> tuple[Validator, ...]:

@@ -102,6 +102,19 @@ class LatentSpace(Generic[D, B]):
         mean, sd = posterior_moments(self.vae, (self.encoding.encode(part) for part in _parts(designs)))
         return (mean - self.shift) / self.scale, sd / self.scale
 
+    @torch.no_grad()
+    def vae_posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
+        """Return means and standard deviations of the posteriors in the VAE's own latents, before prior and scale."""
+        parts = [self.vae.posterior(to_device(self.encoding.encode(part), self.device)) for part in _parts(designs)]
+        empty = torch.zeros(0, self.d, dtype=torch.float64)
+        means = torch.cat([empty, *(posterior.loc.cpu().double() for posterior in parts)])
+        return means, torch.cat([empty, *(posterior.scale.cpu().double() for posterior in parts)])
+
+    @torch.no_grad()
+    def vae_latents(self, Z: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
+        """Return points of the space in the VAE's own latents, before prior and scale."""
+        return self._raw(Z).cpu().double()
+
     def decode(self, Z: Float64[Tensor, "n d"]) -> list[D | None]:
         """Return the most likely design at each point or near it; None where the decoder writes no valid design.
 

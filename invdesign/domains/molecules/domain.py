@@ -32,6 +32,7 @@ from invdesign.domains.molecules.smiles import (
     tokenize_smiles,
 )
 from invdesign.domains.molecules.standardize import identity_key, neutralize
+from invdesign.domains.molecules.traits import find_traits
 from invdesign.domains.molecules.validators import DRUGLIKE
 from invdesign.vae.grammar import TokenGrammar, token_grammar
 from invdesign.vae.tokens import UNKNOWN, Vocabulary, learn_vocabulary
@@ -248,6 +249,10 @@ class Molecules:
         Nonsense is a radical, a ring of over 6 atoms, or a synthetic accessibility above 4.5.
         """
         return measure_sanity(designs)
+
+    def traits(self, designs: Sequence[str]) -> list[frozenset[str]]:
+        """Return functional groups by name and ring systems as SMILES."""
+        return find_traits(designs)
 
     def fingerprints(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints (no chirality); NaN where a design cannot be parsed."""
