@@ -16,6 +16,7 @@ from invdesign.core.progress import Progress, guarded, silent
 from invdesign.core.protocols import (
     Acquire,
     BuildVAE,
+    ComputedProperty,
     Constrained,
     Deliver,
     Density,
@@ -70,6 +71,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Combine",
+    "ComputedProperty",
     "Constrained",
     "Corpus",
     "D",

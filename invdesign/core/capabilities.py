@@ -6,7 +6,7 @@ import base64
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from html import escape
@@ -17,6 +17,8 @@ import numpy as np
 from invdesign.core.errors import InvdesignError
 from invdesign.core.protocols import (
     Alphabet,
+    Computable,
+    ComputedProperty,
     DesignSpace,
     Encoding,
     Equivalence,
@@ -28,6 +30,7 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Scaffolded,
     Screened,
     Sourced,
     Typicality,
@@ -116,6 +119,16 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def computed_properties(domain: DesignSpace[D]) -> Mapping[str, ComputedProperty]:
+    """Return the properties that the domain computes, by name; none where it computes none."""
+    return domain.computed_properties() if isinstance(domain, Computable) else {}
+
+
+def scaffold_of(domain: DesignSpace[D]) -> Callable[[D], str | None] | None:
+    """Return what gives the scaffold of a design; None where designs of the domain have no scaffolds."""
+    return domain.scaffold if isinstance(domain, Scaffolded) else None
 
 
 def default_screens(domain: DesignSpace[D]) -> tuple[Validator, ...]:
