@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from invdesign.atlas.projection import ProjectionMethod, project
@@ -14,6 +15,8 @@ N_TRUSTED = 12
 """Neighbours over which a projection is judged."""
 N_ANCHORS = 5
 """Fitted designs among which a new one is placed."""
+ROWS = 500
+"""Designs of which the distances to all others are computed at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,13 +105,24 @@ def kept_neighbors(near: Array, original: Array, n_neighbors: int = N_TRUSTED) -
     """
     n = len(near)
     k = max(1, min(n_neighbors, (n - 1) // 2))
-    _, neighbors = cKDTree(near).query(near, k=k + 1)
     penalty = np.zeros(n)
-    for i in range(n):
-        distance = ((original - original[i]) ** 2).sum(1)
-        distance[i] = -1.0
-        others = [j for j in neighbors[i] if j != i][:k]
-        ranks = (distance[None, :] < distance[others][:, None]).sum(1)
-        penalty[i] = np.maximum(ranks - k, 0).sum()
+    for rows in np.array_split(np.arange(n), n // ROWS + 1):
+        own = np.arange(len(rows))
+        distance = squared_distances(near, rows)
+        distance[own, rows] = np.inf
+        neighbors = np.argpartition(distance, k - 1, axis=1)[:, :k]
+        distance = squared_distances(original, rows)
+        distance[own, rows] = -np.inf
+        to_neighbors = np.take_along_axis(distance, neighbors, axis=1)
+        ranks = np.stack([(distance < to_neighbors[:, [j]]).sum(1) for j in range(k)], axis=1)
+        penalty[rows] = np.maximum(ranks - k, 0).sum(1)
     scores: Array = 1 - 2 * penalty / (k * (2 * n - 3 * k - 1))
     return scores
+
+
+def squared_distances(points: Array, rows: npt.NDArray[np.intp]) -> Array:
+    """Return the squared distances from some of `n` points to all of them."""
+    points = points - points.mean(0)
+    square = (points**2).sum(1)
+    distances: Array = square[rows][:, None] + square - 2 * points[rows] @ points.T
+    return distances

@@ -99,8 +99,8 @@ def chain(
     """Return the designs of a chain of moves: each starts from the design that the one before it has found.
 
     A hop tries points along the direction of what is still missing and around it, decodes and measures them, and keeps
-    the design that comes nearest to what is asked for. A chain corrects what a straight way misses, because properties are not
-    linear in a latent space and decoding rounds.
+    the design that comes nearest to what is asked for. A chain corrects what a straight way misses, because properties
+    are not linear in a latent space and decoding rounds.
 
     Args:
         latent_space: The latent space.

@@ -1,4 +1,4 @@
-"""Projections of latents to the plane: PCA, UMAP and t-SNE."""
+"""Projections of latents to the plane: PCA, LLE, t-SNE, UMAP and PaCMAP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from invdesign.core import Array
 
 log = logging.getLogger(__name__)
 
-ProjectionMethod = Literal["pca", "umap", "tsne"]
+ProjectionMethod = Literal["pca", "lle", "tsne", "umap", "pacmap"]
 MIN_POINTS = 8
 N_NEIGHBORS = 15
 PERPLEXITY = 30.0
@@ -33,14 +33,15 @@ class Projection:
 def project(Z: Array, method: ProjectionMethod, *, seed: int = 0) -> Projection:
     """Return the projection of latents to the plane.
 
-    PCA preserves distances as well as a linear map can; UMAP and t-SNE preserve neighbourhoods. UMAP takes about 20 s
-    on its first call, most of it compilation, where t-SNE takes a few seconds. If UMAP fails, t-SNE replaces it, and
-    `Projection.name` names the one that was used.
+    PCA preserves distances as well as a linear map can; the others preserve neighbourhoods. UMAP and PaCMAP take about
+    20 s on their first call, most of it compilation, and are faster than t-SNE from some thousand designs on. PaCMAP is
+    an extra (`invdesign[maps]`). If one of the two fails, t-SNE replaces it, and `Projection.name` names the one that
+    was used.
 
     Args:
         Z: `n x d` latents.
-        method: `"pca"`, `"umap"` or `"tsne"`.
-        seed: Seed of UMAP and t-SNE; PCA is deterministic.
+        method: `"pca"`, `"lle"` (locally linear embedding), `"tsne"`, `"umap"` or `"pacmap"`.
+        seed: Seed of all methods but PCA, which is deterministic.
 
     Returns:
         Name and `n x 2` points.
@@ -49,7 +50,8 @@ def project(Z: Array, method: ProjectionMethod, *, seed: int = 0) -> Projection:
         ValueError: Fewer than 8 points, or fewer than two latent dimensions.
 
     References:
-        McInnes et al., 2018, arXiv:1802.03426 (UMAP); van der Maaten and Hinton, JMLR 2008 (t-SNE).
+        McInnes et al., 2018, arXiv:1802.03426 (UMAP); van der Maaten and Hinton, JMLR 2008 (t-SNE); Roweis and Saul,
+        2000, doi:10.1126/science.290.5500.2323 (LLE); Wang et al., JMLR 2021, arXiv:2012.04456 (PaCMAP).
 
     Example:
         >>> import numpy as np
@@ -60,11 +62,14 @@ def project(Z: Array, method: ProjectionMethod, *, seed: int = 0) -> Projection:
         raise ValueError(f"a projection needs at least {MIN_POINTS} designs of two latent dimensions, got {Z.shape}")
     if method == "pca":
         return _pca(Z)
-    if method == "umap":
-        try:
-            return Projection("UMAP", _umap(Z, seed))
-        except Exception as error:  # any failure of this optional projection has the same remedy: the other one
-            log.info("UMAP failed (%s); t-SNE replaces it", error)
+    if method == "lle":
+        return Projection("LLE", _lle(Z, seed))
+    for name, optional in (("UMAP", _umap), ("PaCMAP", _pacmap)):
+        if method == name.lower():
+            try:
+                return Projection(name, optional(Z, seed))
+            except Exception as error:  # any failure of an optional projection has the same remedy: the other one
+                log.info("%s failed (%s); t-SNE replaces it", name, error)
     return Projection("t-SNE", _tsne(Z, seed))
 
 
@@ -99,6 +104,20 @@ def _umap(Z: Array, seed: int) -> Array:
         n_jobs=1,
         init="spectral" if len(Z) > 50 else "random",
     )
+    return np.asarray(model.fit_transform(Z), dtype=np.float64)
+
+
+def _pacmap(Z: Array, seed: int) -> Array:
+    from pacmap import PaCMAP
+
+    model = PaCMAP(n_neighbors=min(N_NEIGHBORS, len(Z) - 1), apply_pca=False, random_state=seed)
+    return np.asarray(model.fit_transform(Z.astype(np.float32), init="pca"), dtype=np.float64)
+
+
+def _lle(Z: Array, seed: int) -> Array:
+    from sklearn.manifold import LocallyLinearEmbedding
+
+    model = LocallyLinearEmbedding(n_neighbors=min(N_NEIGHBORS, len(Z) - 1), random_state=seed)
     return np.asarray(model.fit_transform(Z), dtype=np.float64)
 
 

@@ -401,9 +401,12 @@ def _candidates(
     mean, sd = predict_properties(engine, model, X)
     candidates: list[Candidate[D]] = []
     for selection in selections:
-        pool = selection.pool
-        parents = nearest_measured(engine, state, pool.proposals[selection.rows])
-        for i, origin, value, keys in zip(selection.rows, selection.origins, selection.values, parents, strict=True):
+        pool, rows = selection.pool, selection.rows
+        parents = nearest_measured(engine, state, pool.proposals[rows])
+        plausibility = engine.latent_space.plausibility([pool.designs[i] for i in rows], pool.Z[rows])
+        percentiles = engine.latent_space.percentile(plausibility).tolist()
+        columns = (rows, selection.origins, selection.values, parents, percentiles)
+        for i, origin, value, keys, percentile in zip(*columns, strict=True):
             row = len(candidates)
             candidates.append(
                 Candidate(
@@ -418,7 +421,7 @@ def _candidates(
                     sd=tuple(sd[row]),
                     acquisition=value,
                     log_density=float(pool.log_density[i]),
-                    percentile=float(pool.percentile[i]),
+                    percentile=percentile,
                     checks=pool.checks[i],
                     name=engine.names.get(pool.keys[i], ""),
                 )

@@ -129,8 +129,7 @@ class Surrogates:
     surrogate: FitSurrogate = auto
     """Fits the utilities on `[z | features]`."""
     latent_surrogate: FitSurrogate | None = auto
-    """Fits the utilities on the latents alone, for proposers that follow a gradient in z. None where no proposer does
-    and the surrogate reads features: the fit takes half the time of a round."""
+    """Fits the utilities on the latents alone, for proposers that follow a gradient in z; not used where none does."""
     outcome_transform: Callable[[Tensor], TransformedUtility] = no_transform
     """Transforms the utilities of each objective before surrogates are fitted."""
     feasibility: Callable[..., Callable[[Tensor], Tensor]] = feasibility_surrogate

@@ -77,8 +77,6 @@ class Pool(Generic[D]):
     """`n x (d + f)`, surrogate inputs `[z | features]`."""
     log_density: Tensor
     """`n`, log p(z) of real designs."""
-    percentile: Tensor
-    """`n`, percentage of held-out designs with a lower plausibility."""
     checks: tuple[tuple[Check, ...], ...]
     """Results of the screens."""
     source: tuple[int, ...]
@@ -129,8 +127,7 @@ def decode_screen_encode(
     passed = [(*novel[i], checks) for i, checks in apply_screens(screens, [design for _, design, _ in novel], refused)]
     Z = latent_space.encode([design for _, design, _, _ in passed])
     log_density = latent_space.log_density(Z)
-    percentile = latent_space.percentile(latent_space.plausibility([design for _, design, _, _ in passed], Z))
-    dense = [i for i in range(len(passed)) if percentile[i] >= min_plausibility]
+    dense = _plausible(latent_space, [design for _, design, _, _ in passed], Z, min_plausibility)
     kept = [passed[i] for i in dense]
     refused["min_plausibility"] += len(passed) - len(kept)
     designs, rows = tuple(entry[1] for entry in kept), [entry[0] for entry in kept]
@@ -143,13 +140,20 @@ def decode_screen_encode(
         Z=Z,
         X=surrogate_inputs_of(latent_space.encoding, designs, Z) if use_features else Z,
         log_density=log_density[dense],
-        percentile=percentile[dense],
         checks=tuple(entry[3] for entry in kept),
         source=tuple(rows),
         funnel=Funnel(
             len(candidates), len(found), len(unique), len(novel), len(kept), refused=tuple((+refused).items())
         ),
     )
+
+
+def _plausible(latent_space: LatentSpace[D, B], designs: Sequence[D], Z: Tensor, min_percentile: float) -> list[int]:
+    """Return the positions of the designs whose plausibility is not below a percentile of held-out designs."""
+    if min_percentile <= 0:
+        return list(range(len(designs)))
+    percentile = latent_space.percentile(latent_space.plausibility(designs, Z))
+    return (percentile >= min_percentile).nonzero()[:, 0].tolist()
 
 
 def _adapt_candidates(
@@ -199,7 +203,6 @@ def join_pools(pools: Sequence[Pool[D]]) -> Pool[D]:
         Z=stack("Z"),
         X=stack("X"),
         log_density=stack("log_density"),
-        percentile=stack("percentile"),
         checks=take("checks"),
         source=tuple(source[i] for i in rows),
         funnel=funnel.without_repeats(n_repeats),

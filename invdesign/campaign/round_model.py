@@ -134,7 +134,8 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     errors = _known_errors(campaign, measured, U, transformed)
     fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors)
-    latent_surrogate = surrogates.latent_surrogate if X.shape[1] > d else None
+    needs_latent_model = X.shape[1] > d and campaign.search.follows_gradients
+    latent_surrogate = surrogates.latent_surrogate if needs_latent_model else None
     placed_errors = None if errors is None else errors[is_placed]
     fitted_latent = (
         fit_robustly(latent_surrogate, X[is_placed][:, :d], transformed[is_placed], d=d, errors=placed_errors)

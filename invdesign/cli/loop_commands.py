@@ -19,7 +19,9 @@ from invdesign.core.errors import InvdesignError
 
 if TYPE_CHECKING:
     from invdesign.core import Candidate, Outcome
+    from invdesign.report.latent_map import LatentMap
     from invdesign.runs import CampaignRun, Status
+    from invdesign.runs.latent_map import MapSettings
     from invdesign.runs.results_file import Results, RowResult
 
 MAX_ROWS = 20
@@ -236,26 +238,37 @@ def substitute(arguments: argparse.Namespace) -> int:
 
 
 def map_latents(arguments: argparse.Namespace) -> int:
-    """Write the map of a run's latent space."""
+    """Write the map of the latent space of a run, or of a campaign that was not run."""
     from invdesign.report.map_page import write_map
-    from invdesign.runs.latent_map import map_run
+    from invdesign.runs.latent_map import MapSettings, map_run
 
     if not 8 <= arguments.n <= MAX_MAPPED:
         raise InvdesignError(f"map: -n must be from 8 to {MAX_MAPPED:,}, got {arguments.n}")
-    with _open(arguments, read_only=True) as opened:
-        drawn = map_run(opened, n=arguments.n, method=arguments.method)
-        path = write_map(drawn, Path(arguments.out) if arguments.out else opened.folder / "map.html")
+    settings = MapSettings(arguments.n, arguments.method, max_pictures=arguments.pictures)
+    is_run = not arguments.overrides and Path(arguments.run).is_dir()
+    if is_run:
+        with _open(arguments, read_only=True) as opened:
+            drawn = map_run(opened, settings)
+            path = write_map(drawn, Path(arguments.out) if arguments.out else opened.folder / "map.html")
+    else:
+        drawn = _map_campaign(arguments, settings)
+        path = write_map(drawn, Path(arguments.out or "map.html"))
     facts = {
-        "run": arguments.run,
+        "run" if is_run else "campaign": arguments.run,
         "file": str(path),
         "designs": len(drawn.designs),
         "trustworthiness": drawn.projection.trustworthiness,
         "continuity": drawn.projection.continuity,
+        "clusters": [{"designs": len(cluster.members), "name": cluster.name} for cluster in drawn.clusters],
+        "voids": 0 if drawn.grid is None else len(drawn.grid.voids),
     }
     if arguments.json:
         terminal.print_json(facts)
     else:
-        print(f"{drawn.sentence}\n{path}")
+        print(drawn.sentence)
+        for i, cluster in enumerate(drawn.clusters, 1):
+            print(f"  cluster {i}: {len(cluster.members):,} designs, {cluster.name}")
+        print(path)
     return 0
 
 
@@ -299,6 +312,19 @@ def _values(opened: CampaignRun[Any, Any], words: Sequence[str]) -> Outcome:
     from invdesign.runs.results_file import parse_values
 
     return parse_values(words, opened.campaign.objectives)
+
+
+def _map_campaign(arguments: argparse.Namespace, settings: MapSettings) -> LatentMap:
+    """Return the map of the corpus and the model of a campaign."""
+    from invdesign.cli.commands import load_latent_space
+    from invdesign.runs.latent_map import map_corpus
+
+    arguments.campaign = arguments.run
+    if "=" in arguments.run:
+        arguments.campaign, arguments.overrides = None, [arguments.run, *arguments.overrides]
+    with terminal.progress() as progress:
+        name, corpus, latent_space, cache = load_latent_space(arguments, progress)
+        return map_corpus(latent_space, corpus, settings, name=name, cache=cache)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ The same command resumes an interrupted run.
 WISH = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
 """A change that `move` is asked for: +NAME, -NAME=AMOUNT."""
 ATLAS_COMMANDS = ("move",)
+PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
@@ -269,10 +270,7 @@ def _add_loop_commands(commands: Any) -> None:
     steer.add_argument("--rounds", type=int, metavar="N", help="for the next N rounds only")
     steer.add_argument("--reason", default="", metavar="TEXT", help="why")
 
-    drawn = _loop_command(commands, "map", "write an interactive map of a run's latent space, one page")
-    drawn.add_argument("-n", type=int, default=2_000, metavar="N", help="designs of the corpus (default 2000)")
-    drawn.add_argument("--method", choices=("tsne", "umap", "pca"), default="tsne", help="projection (default tsne)")
-    drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder")
+    _add_map(commands)
 
     reject = _design_command(commands, "reject", "replace an open design that will not be made")
     reject.add_argument("--reason", required=True, help="why it will not be made")
@@ -286,6 +284,21 @@ def _add_loop_commands(commands: Any) -> None:
     made.add_argument("design", metavar="DESIGN", help="the design that was made, as text")
     made.add_argument("values", nargs="*", metavar="NAME=VALUE", help="its values, where they are measured already")
     made.add_argument("--note", default="", help="a remark")
+
+
+def _add_map(commands: Any) -> None:
+    about = "write an interactive map of a latent space, one page"
+    drawn = commands.add_parser("map", help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES)
+    drawn.add_argument("run", metavar="RUN|CAMPAIGN", help="a run folder, or a campaign: its corpus and its model")
+    drawn.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="changes to the settings of a campaign")
+    drawn.add_argument("-n", type=int, default=2_000, metavar="N", help="designs of the corpus (default 2000)")
+    drawn.add_argument("--method", choices=PROJECTIONS, default="tsne", help="projection (default tsne)")
+    drawn.add_argument(
+        "--pictures", type=int, default=5_000, metavar="N", help="designs that are drawn, those measured first (5000)"
+    )
+    drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder, or here")
+    _add_config_dir(drawn)
+    _add_shared_arguments(drawn)
 
 
 def _loop_command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:

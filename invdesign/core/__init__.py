@@ -39,6 +39,7 @@ from invdesign.core.protocols import (
     Presentation,
     Propose,
     Sanity,
+    Traits,
     Validator,
 )
 from invdesign.core.randomness import round_seed
@@ -106,6 +107,7 @@ __all__ = [
     "Rejection",
     "Sanity",
     "Status",
+    "Traits",
     "Validator",
     "ValueKind",
     "ValueSource",

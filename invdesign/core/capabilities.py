@@ -33,6 +33,7 @@ from invdesign.core.protocols import (
     Scaffolded,
     Screened,
     Sourced,
+    Traits,
     Typicality,
     Validator,
 )
@@ -129,6 +130,11 @@ def computed_properties(domain: DesignSpace[D]) -> Mapping[str, ComputedProperty
 def scaffold_of(domain: DesignSpace[D]) -> Callable[[D], str | None] | None:
     """Return what gives the scaffold of a design; None where designs of the domain have no scaffolds."""
     return domain.scaffold if isinstance(domain, Scaffolded) else None
+
+
+def traits(domain: DesignSpace[D], designs: Sequence[D]) -> list[frozenset[str]]:
+    """Return the names of what each design has; none where the domain has no traits."""
+    return domain.traits(designs) if isinstance(domain, Traits) else [frozenset() for _ in designs]
 
 
 def default_screens(domain: DesignSpace[D]) -> tuple[Validator, ...]:

@@ -264,6 +264,15 @@ class Sanity(Protocol[D_in]):
 
 
 @runtime_checkable
+class Traits(Protocol[D_in]):
+    """Optional, of a domain: features of designs that have names, by which people describe a group of them."""
+
+    def traits(self, designs: Sequence[D_in]) -> list[frozenset[str]]:
+        """Return for each design the names of what it has, e.g. a functional group, an element or a short word."""
+        ...
+
+
+@runtime_checkable
 class Screened(Protocol):
     """Optional, of a domain: checks that a design must pass where a campaign in Python states none of its own."""
 

@@ -15,7 +15,7 @@ from invdesign.core import B, D, Density, DesignSpace, Domain, Encoding, Invdesi
 from invdesign.core.capabilities import penalties
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
-from invdesign.latent.moments import posterior_moments
+from invdesign.latent.moments import posterior_centers, posterior_moments
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE, Ranked, device_of, to_device
 from invdesign.vae.priors import StandardNormal
@@ -89,7 +89,10 @@ class LatentSpace(Generic[D, B]):
 
     def encode(self, designs: Sequence[D]) -> Float64[Tensor, "n d"]:
         """Return the standardized latents of designs: the means of their posteriors."""
-        return self.posterior(designs)[0]
+        if not len(designs):
+            return torch.zeros(0, self.d, dtype=torch.float64)
+        center = posterior_centers(self.vae, (self.encoding.encode(part) for part in _parts(designs)))
+        return (center - self.shift) / self.scale
 
     def posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
         """Return the standardized means and standard deviations of the posteriors of designs."""
@@ -98,6 +101,19 @@ class LatentSpace(Generic[D, B]):
             return empty, empty
         mean, sd = posterior_moments(self.vae, (self.encoding.encode(part) for part in _parts(designs)))
         return (mean - self.shift) / self.scale, sd / self.scale
+
+    @torch.no_grad()
+    def vae_posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
+        """Return means and standard deviations of the posteriors in the VAE's own latents, before prior and scale."""
+        parts = [self.vae.posterior(to_device(self.encoding.encode(part), self.device)) for part in _parts(designs)]
+        empty = torch.zeros(0, self.d, dtype=torch.float64)
+        means = torch.cat([empty, *(posterior.loc.cpu().double() for posterior in parts)])
+        return means, torch.cat([empty, *(posterior.scale.cpu().double() for posterior in parts)])
+
+    @torch.no_grad()
+    def vae_latents(self, Z: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
+        """Return points of the space in the VAE's own latents, before prior and scale."""
+        return self._raw(Z).cpu().double()
 
     def decode(self, Z: Float64[Tensor, "n d"]) -> list[D | None]:
         """Return the most likely design at each point or near it; None where the decoder writes no valid design.

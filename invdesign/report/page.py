@@ -17,10 +17,12 @@ from invdesign.campaign.pool import describe_refused
 from invdesign.core import D
 from invdesign.io.atomic import write_atomically
 from invdesign.latent.diagnosis import describe
-from invdesign.report import figures, illustrations, latent_space_figures
+from invdesign.report import balance, figures, illustrations, latent_space_figures
+from invdesign.report.balance import describe_balance
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData, best_score, group_failures, score
 from invdesign.report.headline import headline, tiles
+from invdesign.report.map_page import map_parts
 from invdesign.report.templates import created_at, render_page, settings_rows
 
 T = TypeVar("T")
@@ -86,16 +88,19 @@ def report(
         InvdesignError: The file cannot be written.
     """
     parts = Parts()
-    context = {
+    context: dict[str, Any] = {
         "data": data,
         "created": created_at(data.created),
         **_summary(data, parts),
         **_candidates(data, parts, max_cards),
         **_illustrations(data, parts),
         **_latent_space(data, parts, projections),
+        **_map(data, parts),
         **_search(data, parts),
         **_settings(data, parts),
     }
+    scripts = [*(picture for _, picture in context["illustrations"]), *(m["script"] for m in context["maps"])]
+    context["policy"] = Markup(illustrations.content_security_policy(scripts))
     page = render_page("page.html.j2", context)
     return write_atomically(Path(out), lambda path: path.write_text(page, encoding="utf-8"))
 
@@ -134,7 +139,7 @@ def _make_cards(data: ReportData[D], n: int, *, has_picture: bool) -> list[Card]
 
 
 def _illustrations(data: ReportData[D], parts: Parts) -> dict[str, Any]:
-    """Return title and HTML of the domain's figures, and the policy that allows their scripts."""
+    """Return title and HTML of the domain's figures."""
     pictures: list[tuple[str, Markup]] = []
     for name, illustrate in data.illustrate.items():
         drawn = parts.run(name, partial(illustrations.draw_illustrations, data, illustrate))
@@ -142,8 +147,13 @@ def _illustrations(data: ReportData[D], parts: Parts) -> dict[str, Any]:
             drawn = {name: Markup('<p class="missing">not drawn: {}</p>').format(parts.problems[name])}
         pictures += [(title, Markup(html)) for title, html in drawn.items()]
     pictures.sort(key=lambda picture: 'class="missing"' in picture[1])  # what was not drawn comes last
-    policy = illustrations.content_security_policy([picture for _, picture in pictures])
-    return {"illustrations": pictures, "policy": Markup(policy)}
+    return {"illustrations": pictures}
+
+
+def _map(data: ReportData[D], parts: Parts) -> dict[str, Any]:
+    """Return the interactive map of the latent space, at most one."""
+    latent_map = data.latent_map
+    return {"maps": [] if latent_map is None else parts.items("map", lambda: [map_parts(latent_map)])}
 
 
 def _latent_space(data: ReportData[D], parts: Parts, projections: Sequence[ProjectionMethod]) -> dict[str, Any]:
@@ -155,15 +165,20 @@ def _latent_space(data: ReportData[D], parts: Parts, projections: Sequence[Proje
         "panels": [{"title": p.title, "picture": Markup(p.picture), "key": Markup(p.key)} for p in panels],
         "panels_problem": parts.problems.get(name, ""),
         "n_corpus": min(n_corpus, latent_space_figures.MAX_CORPUS),
-        "balance": parts.items("balance", partial(_balance, data.model_card)),
+        "diagnosis": parts.items("diagnosis", partial(_diagnosis, data.model_card)),
+        "balance": parts.items("balance", partial(describe_balance, data.model_card)),
+        "balance_figures": [
+            {"picture": parts.figure(name, partial(plot, data)), "caption": caption}
+            for name, plot, caption in balance.figures(data)
+        ],
         "model_card": parts.items("model card", partial(settings_rows, data.model_card)),
     }
 
 
-def _balance(card: Mapping[str, Any]) -> list[str]:
-    """Return the lines that state the balance of a latent space; none of a model without a diagnosis."""
-    diagnosis = card.get("diagnosis")
-    return describe(diagnosis) if diagnosis else []
+def _diagnosis(card: Mapping[str, Any]) -> list[str]:
+    """Return the figures of a latent space as text; none of a model without a diagnosis."""
+    found = card.get("diagnosis")
+    return describe(found) if found else []
 
 
 def _search(data: ReportData[D], parts: Parts) -> dict[str, Any]:

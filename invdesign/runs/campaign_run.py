@@ -16,6 +16,7 @@ import numpy as np
 import platformdirs
 
 from invdesign import __version__
+from invdesign.atlas import ProjectionMethod
 from invdesign.campaign import (
     BatchSelected,
     Campaign,
@@ -78,11 +79,15 @@ from invdesign.io.json_values import to_plain
 from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
+from invdesign.latent.prepare import Pretrained
+from invdesign.latent.rate_sweep import RateCurve, read_curve
 from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
+from invdesign.report.latent_map import LatentMap
 from invdesign.runs import folders, latent_spaces
 from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
+from invdesign.runs.latent_map import MapSettings, map_run
 from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
 from invdesign.runs.results import Shortlist, Status
@@ -92,6 +97,8 @@ from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
 
 REPORT = "report.html"
+MAX_REPORTED = 1_000
+"""Designs of the corpus on the map in a report."""
 REJECTED = "rejected.csv"
 REJECTED_SEEDS = "rejected_seeds.csv"
 NOT_MEASURED = Outcome((), "pending")
@@ -693,8 +700,31 @@ class CampaignRun(Generic[D, B]):
             InvdesignError: The file cannot be written.
         """
         path = Path(out) if out else self.folder / REPORT
-        report(self._report_data(), path)
+        drawn = self._latent_map()
+        # The map is a t-SNE itself.
+        projections: tuple[ProjectionMethod, ...] = ("pca", "tsne") if drawn is None else ("pca",)
+        data = replace(self._report_data(), latent_map=drawn, rate_curve=self._rate_curve())
+        report(data, path, projections=projections)
         return path
+
+    def _rate_curve(self) -> RateCurve | None:
+        """Return the rate-distortion curve of the campaign's VAE, where it was measured."""
+        vae = self.campaign.vae
+        if isinstance(vae, Pretrained) or "corpus" not in self.__dict__ or self.corpus is None:
+            return None
+        return read_curve(self.campaign.domain, self.corpus, vae, self.resources.cache)
+
+    def _latent_map(self) -> LatentMap | None:
+        """Return the map of the run for its report; None without a corpus, or where the model has to be trained."""
+        try:
+            if "engine" not in self.__dict__ and not latent_spaces.is_prepared(
+                self.campaign, self.corpus, self.resources.cache
+            ):
+                return None
+            return map_run(self, MapSettings(n=MAX_REPORTED, max_pictures=MAX_REPORTED))
+        except (InvdesignError, OSError) as error:
+            logger.info("report: no map (%s)", error)
+            return None
 
     def plot_pareto(self, out: str | Path) -> list[Path]:
         """Write plots of the measured designs and their Pareto set, one for each pair of properties (three at most).

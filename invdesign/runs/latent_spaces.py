@@ -30,6 +30,15 @@ def prepare_latent_space(
     return prepare(campaign.domain, corpus, campaign.vae, fit_density=campaign.density, cache=cache, progress=progress)
 
 
+def is_prepared(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path) -> bool:
+    """Return whether the latent space of a campaign is there, so that it need not be trained."""
+    if isinstance(campaign.vae, Pretrained):
+        return True
+    if corpus is None:
+        return False
+    return (cache / "models" / model_key(campaign.domain, corpus, campaign.vae) / "model.json").is_file()
+
+
 def sweep_rates(
     campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, rates: Sequence[float], cache: Path, progress: Progress
 ) -> RateCurve:

@@ -15,7 +15,7 @@ from torch import Tensor
 from invdesign.core import Acquire, InvdesignError, Landscape, Propose
 from invdesign.search.acquisition import ucb
 from invdesign.search.ascent import maximize_acquisition
-from invdesign.search.sampling import elite_paths, local_steps, sobol_cloud
+from invdesign.search.sampling import elite_paths, local_steps, prior_draws, sobol_cloud
 from invdesign.search.trust_region import TrustRegion
 
 PROPOSERS = (
@@ -27,6 +27,8 @@ PROPOSERS = (
 """Default proposers. The box bounds Sobol points and maximizers only; steps and paths start from every good design."""
 PROPOSAL_WEIGHTS = (2.0, 4.0, 2.0, 1.0)
 """Weights of the default proposers."""
+GRADIENT_FREE = frozenset((sobol_cloud, local_steps, elite_paths, prior_draws))
+"""Proposers that do not read the surrogate of the latents alone."""
 ACQUIRE = partial(ucb, beta=(0.25, 9.0))
 """Default acquisition function."""
 MINIMA = {"n_regions": 1, "oversample": 1, "generations": 1, "shortlist": 1, "min_distance": 0}
@@ -83,6 +85,12 @@ class Search:
             raise InvdesignError(
                 f"search: {self.n_regions} regions expected a trust_region, got none. Set trust_region, or n_regions: 1"
             )
+
+    @property
+    def follows_gradients(self) -> bool:
+        """Whether a proposer may read the surrogate of the latents alone: each but those known not to."""
+        used = [function for function, weight in zip(self.propose, self.weights, strict=True) if weight > 0]
+        return any(getattr(function, "func", function) not in GRADIENT_FREE for function in used)
 
     def counts(self, n: int) -> tuple[int, ...]:
         """Return how many of `n` proposals each proposer makes: by weight, rounded so that they add up to `n`.

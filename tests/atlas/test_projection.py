@@ -42,6 +42,14 @@ def test_tsne_replaces_umap_where_umap_fails(monkeypatch, caplog) -> None:
     assert "UMAP failed" in caplog.text
 
 
+def test_lle_unrolls_a_curve_and_pacmap_is_optional(monkeypatch) -> None:
+    t = np.linspace(0, 3, 60)
+    curve = project(np.column_stack([np.cos(t), np.sin(t), 0 * t]), "lle").points
+    assert abs(np.corrcoef(curve[:, 0], t)[0, 1]) > 0.95
+    monkeypatch.setitem(sys.modules, "pacmap", None)
+    assert project(latents(), "pacmap").name == "t-SNE"
+
+
 @pytest.mark.parametrize("shape", [(7, 3), (20, 1), (0, 0)])
 def test_too_few_points_or_dimensions_are_an_error(shape) -> None:
     with pytest.raises(ValueError, match="at least 8 designs of two latent dimensions"):

@@ -14,10 +14,12 @@ from toy import Grid, GridEncoding, GridSpace, bump, campaign, changed
 
 from invdesign.campaign import Campaign, make_engine, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
+from invdesign.campaign.round_model import fit_surrogates
 from invdesign.core import Array, Check
 from invdesign.execution.in_process import InProcess
 from invdesign.search.mutations import MutationPolicy
 from invdesign.search.sampling import local_steps
+from invdesign.search.search import Search
 
 Point = tuple[int, ...]
 
@@ -80,13 +82,15 @@ class DescribedEncoding(GridEncoding):
 
 
 @pytest.mark.slow
-def test_without_a_proposer_that_follows_gradients_no_surrogate_of_the_latents_is_needed() -> None:
+def test_without_a_proposer_that_follows_gradients_no_surrogate_of_the_latents_is_fitted() -> None:
     parts = campaign()
-    parts = changed(parts, latent_surrogate=None, search=replace(parts.search, propose=(local_steps,), weights=()))
+    parts = changed(parts, search=replace(parts.search, propose=(local_steps,), weights=()))
     space: Any = GridSpace(Grid(), encoding=DescribedEncoding())
     engine = make_engine(parts, space)
     state = run(engine, toy.begun(engine), executor=InProcess)
     assert "local_steps" in {c.origin for c in state.history}
+    assert fit_surrogates(engine, state).fitted_latent is None
+    assert fit_surrogates(make_engine(changed(parts, search=Search()), space), state).fitted_latent is not None
 
 
 def test_designs_that_cannot_be_encoded_are_dropped_and_the_others_keep_their_positions() -> None:

@@ -159,6 +159,26 @@ def test_export_and_report_are_made_again_from_the_ledger(whole: tuple[Path, dic
         assert (place / name).is_file()
 
 
+def test_a_map_is_drawn_of_a_run_and_of_a_model_without_a_run(
+    whole: tuple[Path, dict[str, object]], cache: Path
+) -> None:
+    place, summary = whole
+    run = str(summary["run"])
+    report = (place / run / "report.html").read_text(encoding="utf-8")
+    assert 'id="map-data"' in report and "script-src &#39;sha256" in report.replace("'", "&#39;")
+    words = ["--cache", str(cache), "--json", "-n", "60", "--pictures", "5"]
+    drawn = invdesign("map", run, *words, "--allow", "my_oracle", cwd=place)
+    assert drawn.returncode == 0, drawn.stderr
+    facts = json.loads(drawn.stdout)
+    assert facts["designs"] > 70 and Path(facts["file"]) == Path(run) / "map.html"
+    alone = invdesign("map", *SMALL, *words, "--out", "model.html", cwd=place)
+    assert alone.returncode == 0, alone.stderr
+    facts = json.loads(alone.stdout)
+    assert facts["designs"] == 60 and 0.5 < facts["trustworthiness"] <= 1
+    assert (place / "model.html").stat().st_size > 10_000
+    assert len(list((cache / "maps").iterdir())) == 2, "that of the report, and one for both maps"
+
+
 def test_the_map_encodes_and_samples(whole: tuple[Path, dict[str, object]], cache: Path) -> None:
     place, _ = whole
     (place / "mine.smi").write_text("CCO\nc1ccccc1O\nnonsense\n")

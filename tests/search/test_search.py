@@ -7,6 +7,7 @@ import torch
 
 from invdesign.core import InvdesignError
 from invdesign.search import Search, TrustRegion, proposals
+from invdesign.search.ascent import maximize_acquisition
 from invdesign.search.sampling import elite_paths, local_steps, sobol_cloud
 from invdesign.search.search import PROPOSAL_WEIGHTS
 
@@ -24,6 +25,13 @@ def test_weights_are_rounded_to_counts_that_add_up():
     assert search.counts(10) == (5, 3, 2)
     assert search.counts(1) == (1, 0, 0)
     assert all(sum(search.counts(n)) == n for n in range(50))
+
+
+def test_only_proposers_that_follow_gradients_need_a_surrogate_of_the_latents():
+    assert Search().follows_gradients
+    assert not Search(propose=(partial(local_steps, is_boxed=False), elite_paths)).follows_gradients
+    assert not Search(propose=(sobol_cloud, maximize_acquisition), weights=(1, 0)).follows_gradients
+    assert Search(propose=(lambda landscape, n: landscape.center.expand(n, -1),)).follows_gradients
 
 
 def test_only_the_default_proposers_have_unequal_weights_by_default():

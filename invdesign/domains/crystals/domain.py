@@ -17,6 +17,7 @@ from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.energies import UNITS, is_open_energy
+from invdesign.domains.crystals.groups import ratios
 from invdesign.domains.crystals.io import cif, files, writing
 from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.candidates import penalty
@@ -216,6 +217,14 @@ class Crystals:
         their covalent radii.
         """
         return measure_sanity([self.complete(design) for design in designs])
+
+    def traits(self, designs: Sequence[Crystal]) -> list[frozenset[str]]:
+        """Return elements, space group and ratios of the elements; a framework has no element of its own."""
+        return [
+            frozenset({f"space group {design.space_group}", f"ratio {ratio}"})
+            | (frozenset() if self.frameworks else frozenset(design.counts))
+            for design, ratio in zip(designs, ratios(designs), strict=True)
+        ]
 
     @property
     def resemblance(self) -> str:

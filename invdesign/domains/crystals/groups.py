@@ -15,9 +15,13 @@ def chemical_system(designs: Sequence[Crystal]) -> list[str]:
 
 def formula_type(designs: Sequence[Crystal]) -> list[str]:
     """Return the ratios of the elements and the space group of each crystal, e.g. `1:1:3 221`."""
-    types = []
+    return [f"{ratio} {design.space_group}" for ratio, design in zip(ratios(designs), designs, strict=True)]
+
+
+def ratios(designs: Sequence[Crystal]) -> list[str]:
+    """Return the ratios of the elements of each crystal, e.g. `1:1:3`."""
+    found = []
     for design in designs:
         units = gcd(*design.counts.values())
-        ratios = ":".join(str(n // units) for n in sorted(design.counts.values()))
-        types.append(f"{ratios} {design.space_group}")
-    return types
+        found.append(":".join(str(n // units) for n in sorted(design.counts.values())))
+    return found

@@ -33,6 +33,7 @@ from invdesign.domains.molecules.smiles import (
     tokenize_smiles,
 )
 from invdesign.domains.molecules.standardize import identity_key, neutralize
+from invdesign.domains.molecules.traits import find_traits
 from invdesign.domains.molecules.validators import DRUGLIKE
 from invdesign.vae.grammar import TokenGrammar, token_grammar
 from invdesign.vae.tokens import UNKNOWN, Vocabulary, learn_vocabulary
@@ -270,6 +271,10 @@ class Molecules:
         """
         return measure_sanity(designs)
 
+    def traits(self, designs: Sequence[str]) -> list[frozenset[str]]:
+        """Return functional groups by name and ring systems as SMILES."""
+        return find_traits(designs)
+
     def fingerprints(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints (no chirality); NaN where a design cannot be parsed."""
         generator = rdFingerprintGenerator.GetMorganGenerator(radius=self.radius, fpSize=self.n_bits)
@@ -362,7 +367,13 @@ class MoleculeEncoding:
 
     def errors(self, designs: Sequence[str]) -> list[str]:
         """Return for each design why it cannot be encoded exactly; an empty string where it can."""
-        return [self._error(design) for design in designs]
+        written = [self.domain.symbols(design) for design in designs]
+        # The merges are applied to all designs at once: one by one they take most of the time of a round.
+        tokens = self.vocabulary.tokenize([symbols for symbols, _ in written])
+        return [
+            reason or self._error(design, symbols, len(row) + 1)
+            for design, (symbols, reason), row in zip(designs, written, tokens, strict=True)
+        ]
 
     def describe_alphabet(self) -> str:
         """Return the elements and the charged atoms that a model can write."""
@@ -386,14 +397,11 @@ class MoleculeEncoding:
         mols = [molecule(design) for design in designs]
         return np.array([penalty if mol is not None and has_large_ring(mol) else 0.0 for mol in mols])
 
-    def _error(self, design: str) -> str:
-        symbols, reason = self.domain.symbols(design)
-        if reason:
-            return reason
+    def _error(self, design: str, symbols: list[str], n_tokens: int) -> str:
+        """Return why a design of known symbols and row length cannot be encoded, or an empty string."""
         missing = self.vocabulary.unknown(symbols)
         if missing:
             return f"the corpus had no {', '.join(missing[:5])}"
-        n_tokens = len(self.vocabulary.tokenize([symbols])[0]) + 1
         if n_tokens > self.length:
             return f"{n_tokens} tokens, more than the {self.length} of a row"
         if self.domain.read_symbols(symbols) != design:

@@ -313,6 +313,19 @@ class Sequences:
         """
         return measure_sanity(designs, kind=self.kind, wild_type=self.wild_type)
 
+    def traits(self, designs: Sequence[str]) -> list[frozenset[str]]:
+        """Return mutations of a wild type of the same length; else words of 3 amino acids or of 5 nucleotides."""
+        own = self.wild_type
+        n = 3 if self.kind == "protein" else 5
+        found = []
+        for design in designs:
+            if own is not None and len(design) == len(own.sequence):
+                found.append(frozenset(own.mutations(design)))
+                continue
+            letters = design.replace(GAP, "")
+            found.append(frozenset(letters[i : i + n] for i in range(len(letters) - n + 1)))
+        return found
+
     @property
     def resemblance(self) -> str:
         """Name of the similarity that `resemblances` returns."""
