@@ -395,7 +395,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             file=sys.stderr,
         )
     status = opened.status()
-    shortlist = opened.shortlist()
+    shortlist, stall = opened.shortlist(), opened.explain_stall()
     files = [*written.files, *written.folders, *([page] if page else [])]
     return {
         "run": str(opened.folder),
@@ -403,7 +403,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "calls": status.n_calls,
         "baseline_calls": opened.n_baseline_calls(),
         "values": [source.kind for source in opened.sources()],
-        "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
+        "notes": [*describe_predicted(opened.campaign.objectives, opened.sources()), *([stall] if stall else [])],
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
         "shortlist": shortlist.rows(),

@@ -48,6 +48,7 @@ from invdesign.campaign import (
 from invdesign.campaign.loop import finetune_if_due
 from invdesign.campaign.placement import place
 from invdesign.campaign.pool import Funnel, describe_refused
+from invdesign.campaign.stall import explain_stall
 from invdesign.config.instantiate import bind, build
 from invdesign.core import (
     FAILED,
@@ -63,6 +64,7 @@ from invdesign.core import (
     ValueSource,
     admissible_utilities,
     guarded,
+    improved_columns,
     pareto_front,
     rank,
     round_seed,
@@ -641,6 +643,15 @@ class CampaignRun(Generic[D, B]):
             return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
         return "no measured design passed every validator"
 
+    def explain_stall(self) -> str:
+        """Return why the last rounds did not improve on the best design; an empty text where they did.
+
+        That of several objectives that are kept apart is not examined: their front can grow while the best value of one
+        stays.
+        """
+        is_pareto = self.current.task.combine == "pareto" and len(improved_columns(self.current.objectives)) > 1
+        return "" if is_pareto else explain_stall(self.state.records)
+
     def sources(self) -> tuple[ValueSource, ...]:
         """Return what the values of the oracle are, for each objective; empty where no oracle was run."""
         return sources_from_json(self._ledger.meta("sources") or [])
@@ -740,6 +751,7 @@ class CampaignRun(Generic[D, B]):
     def _report_data(self) -> ReportData[D]:
         validated = self.validated()
         latents, log_density = latent_spaces.read_sample(self.folder)
+        stall = [text] if (text := self.explain_stall()) else []
         return ReportData(
             name=self.current.name,
             domain=self.current.domain,
@@ -759,7 +771,7 @@ class CampaignRun(Generic[D, B]):
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=[*self.changes, *self._describe_steering(), *self._contradictions()],
+            notes=[*self.changes, *self._describe_steering(), *self._contradictions(), *stall],
         )
 
     def note_corpus_designs(self) -> None:
