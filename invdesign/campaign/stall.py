@@ -35,8 +35,8 @@ def explain_stall(records: Sequence[RoundRecord]) -> str:
         return ""
     causes = [*_pool_causes(stalled), *_surrogate_causes(stalled)]
     reason = "; ".join(causes) or (
-        "proposals were new and passed the screens, and the surrogate ranks designs (other mutations, another seed or a "
-        "larger corpus may find more)"
+        "proposals were new and passed the screens, and the surrogate ranks designs (other mutations, another seed or "
+        "a larger corpus may find more)"
     )
     done = _reactions(ended[-len(stalled) - 1], stalled)
     return f"no improvement in {len(stalled)} rounds: {reason}" + (f". Meanwhile {done}" if done else "")
