@@ -15,6 +15,7 @@ from invdesign.core.pareto import first_occurrences, pareto_front, rank
 from invdesign.core.progress import Progress, guarded, silent
 from invdesign.core.protocols import (
     Acquire,
+    Anatomy,
     BuildVAE,
     Constrained,
     Deliver,
@@ -54,6 +55,7 @@ from invdesign.core.records import (
     Landscape,
     Neighbor,
     Outcome,
+    Place,
     Rejection,
     Status,
 )
@@ -64,6 +66,7 @@ __all__ = [
     "FAILED",
     "GIVEN",
     "Acquire",
+    "Anatomy",
     "Array",
     "B",
     "BuildVAE",
@@ -98,6 +101,7 @@ __all__ = [
     "OracleSetup",
     "Outcome",
     "OutcomeConstraint",
+    "Place",
     "Preparable",
     "Presentation",
     "Progress",

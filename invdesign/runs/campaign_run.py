@@ -17,6 +17,7 @@ import platformdirs
 
 from invdesign import __version__
 from invdesign.atlas import ProjectionMethod
+from invdesign.atlas.audit_files import stored_auditor
 from invdesign.campaign import (
     BatchSelected,
     Campaign,
@@ -87,6 +88,7 @@ from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
 from invdesign.report.latent_map import LatentMap
 from invdesign.runs import folders, latent_spaces
+from invdesign.runs.audits import kinds_of, note_unlike
 from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.latent_map import MapSettings, map_run
@@ -771,7 +773,13 @@ class CampaignRun(Generic[D, B]):
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=[*self.changes, *self._describe_steering(), *self._contradictions(), *stall],
+            notes=[
+                *self.changes,
+                *self._describe_steering(),
+                *self._contradictions(),
+                *self._unlike(validated),
+                *stall,
+            ],
         )
 
     def note_corpus_designs(self) -> None:
@@ -940,6 +948,16 @@ class CampaignRun(Generic[D, B]):
             for usage in usages
             for text in usage["contradictions"]
         ]
+
+    def _unlike(self, validated: Sequence[Candidate[D]]) -> list[str]:
+        """Return how many designs are unlike real ones, where the audit of the model is stored; none is fitted here."""
+        if "engine" not in self.__dict__:
+            return []
+        space = self.engine.latent_space
+        auditor = stored_auditor(self.campaign.domain, self.campaign.vae, space, cache=self.resources.cache)
+        if auditor is None:
+            return []
+        return note_unlike(auditor, kinds_of(self.state.evaluated, rank_shortlist(self.current, validated)))
 
     def _describe_steering(self) -> list[str]:
         """Return the changes of the running campaign as sentences."""
