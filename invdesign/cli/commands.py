@@ -317,6 +317,15 @@ def open_campaign(arguments: argparse.Namespace, progress: Any) -> CampaignRun[A
     return _open_composed(arguments, composed, _check(arguments, composed), progress)[0]
 
 
+def open_campaign_space(
+    arguments: argparse.Namespace, progress: Any
+) -> tuple[Campaign[Any, Any], Resources, Corpus[Any] | None, LatentSpace[Any, Any]]:
+    """Return the campaign of a command, what it runs with, its corpus, and its latent space."""
+    loaded = load_campaign(arguments, arguments.overrides)
+    resources = make_resources(arguments, loaded.parts.executor, progress)
+    return loaded.campaign, resources, *_latent_space(loaded.campaign, resources)
+
+
 def _check(arguments: argparse.Namespace, composed: compose.Composed) -> dict[str, Any]:
     """Return a configuration with every target and default part written out."""
     folders.check_name(composed.values.get("name") or composed.name)
@@ -395,7 +404,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             file=sys.stderr,
         )
     status = opened.status()
-    shortlist = opened.shortlist()
+    shortlist, stall = opened.shortlist(), opened.explain_stall()
     files = [*written.files, *written.folders, *([page] if page else [])]
     return {
         "run": str(opened.folder),
@@ -403,7 +412,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "calls": status.n_calls,
         "baseline_calls": opened.n_baseline_calls(),
         "values": [source.kind for source in opened.sources()],
-        "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
+        "notes": [*describe_predicted(opened.campaign.objectives, opened.sources()), *([stall] if stall else [])],
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
         "shortlist": shortlist.rows(),
@@ -417,7 +426,12 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
 
 def _domain(arguments: argparse.Namespace) -> Domain[Any, Any]:
     """Return the domain that --domain names."""
-    composed = compose.compose(None, [f"domain={arguments.domain}"], config_dirs=arguments.config_dir)
+    return compose_domain(arguments.domain, [], arguments.config_dir)
+
+
+def compose_domain(choice: str, settings: Sequence[str], config_dirs: Sequence[str]) -> Domain[Any, Any]:
+    """Return a choice of the group `domain` with other settings."""
+    composed = compose.compose(None, [f"domain={choice}", *settings], config_dirs=config_dirs)
     values = instantiate.refuse({"domain": composed.values["domain"]}, composed.where)
     domain: Domain[Any, Any] = instantiate.instantiate(instantiate.part(values["domain"], composed.where, ("domain",)))
     return domain

@@ -25,6 +25,7 @@ WISH = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
 ATLAS_COMMANDS = ("move",)
 PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
+AUDITED = (("file", "FILE", "designs in a format of the domain"),)
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     _add_campaign_commands(commands)
     _add_interpolate(commands)
     _add_move(commands)
+    _add_audit(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
     _add_tune(commands)
@@ -164,6 +166,24 @@ def _add_move(commands: Any) -> None:
     move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight way (default 9)")
     move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     move.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
+def _add_audit(commands: Any) -> None:
+    audit = _campaign_command(
+        commands, "audit", "tell which designs of a file are unlike real ones, and where", AUDITED
+    )
+    audit.add_argument("--run", metavar="RUN", help="use the latent space of this run; without FILE audit its designs")
+    audit.add_argument(
+        "--model", metavar="MODEL", help="use a model with a stored audit: a shipped one (zinc250k), or a folder"
+    )
+    audit.add_argument(
+        "--as-corpus", action="store_true", help="read FILE as the corpus is read: the same columns, the same cleaning"
+    )
+    audit.add_argument(
+        "--level", type=float, default=0.01, metavar="P", help="flag designs up to this p-value (default 0.01)"
+    )
+    audit.add_argument("--store", action="store_true", help="keep the audit in the folder of the model, for --model")
+    audit.add_argument("--out", metavar="FOLDER", help="where audit.html and audit.csv are written (default: here)")
 
 
 def _add_run_folder_commands(commands: Any) -> None:
@@ -366,7 +386,7 @@ def _campaign_command(
         name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES
     )
     for key, word, meaning in before:
-        command.add_argument(key, metavar=word, help=meaning)
+        command.add_argument(key, nargs="?" if key == AUDITED[0][0] else None, metavar=word, help=meaning)
     command.add_argument(
         "campaign", nargs="?", metavar="CAMPAIGN", help="a YAML file, or the name of a shipped campaign"
     )
@@ -460,6 +480,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli import atlas_commands
 
         return atlas_commands.ATLAS_COMMANDS[name]
+    if name == "audit":
+        from invdesign.cli.audit_command import audit
+
+        return audit
     from invdesign.cli.commands import COMMANDS
 
     return COMMANDS[name]

@@ -15,6 +15,7 @@ from invdesign.core.pareto import first_occurrences, pareto_front, rank
 from invdesign.core.progress import Progress, guarded, silent
 from invdesign.core.protocols import (
     Acquire,
+    Anatomy,
     BuildVAE,
     ComputedProperty,
     Constrained,
@@ -55,6 +56,7 @@ from invdesign.core.records import (
     Landscape,
     Neighbor,
     Outcome,
+    Place,
     Rejection,
     Status,
 )
@@ -65,6 +67,7 @@ __all__ = [
     "FAILED",
     "GIVEN",
     "Acquire",
+    "Anatomy",
     "Array",
     "B",
     "BuildVAE",
@@ -100,6 +103,7 @@ __all__ = [
     "OracleSetup",
     "Outcome",
     "OutcomeConstraint",
+    "Place",
     "Preparable",
     "Presentation",
     "Progress",

@@ -17,6 +17,7 @@ import numpy as np
 from invdesign.core.errors import InvdesignError
 from invdesign.core.protocols import (
     Alphabet,
+    Anatomy,
     Computable,
     ComputedProperty,
     DesignSpace,
@@ -37,7 +38,7 @@ from invdesign.core.protocols import (
     Typicality,
     Validator,
 )
-from invdesign.core.records import Array, B, D
+from invdesign.core.records import Array, B, D, Place
 from invdesign.core.value_source import ValueSource, as_source
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,16 @@ def draw(domain: DesignSpace[D], design: D) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 60" role="img">'
         f'<text x="8" y="35" font-family="monospace" font-size="13">{escape(shown)}</text></svg>'
     )
+
+
+def places(domain: DesignSpace[D], design: D) -> list[Place]:
+    """Return the parts of a design with their surroundings; none where the domain does not say."""
+    return domain.places(design) if isinstance(domain, Anatomy) else []
+
+
+def draw_places(domain: DesignSpace[D], design: D, strengths: Sequence[float]) -> str:
+    """Return a design as an SVG picture with its parts marked; unmarked where the domain has no parts."""
+    return domain.draw_places(design, strengths) if isinstance(domain, Anatomy) else draw(domain, design)
 
 
 def svg_uri(svg: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from invdesign.core.objectives import Objective
-from invdesign.core.records import Array, B, Call, Candidate, Check, Corpus, D, Landscape, Outcome
+from invdesign.core.records import Array, B, Call, Candidate, Check, Corpus, D, Landscape, Outcome, Place
 
 if TYPE_CHECKING:
     import torch
@@ -200,6 +200,24 @@ class Presentation(Protocol[D_in]):
 
     def draw(self, design: D_in) -> str:
         """Return the design as an SVG picture."""
+        ...
+
+
+@runtime_checkable
+class Anatomy(Protocol[D_in]):
+    """Optional, of a domain: the parts of a design, for scores that say where they come from."""
+
+    def places(self, design: D_in) -> list[Place]:
+        """Return the parts of a design, in a fixed order."""
+        ...
+
+    def draw_places(self, design: D_in, strengths: Sequence[float]) -> str:
+        """Return the design as an SVG picture with its parts marked.
+
+        Args:
+            design: The design.
+            strengths: From 0 (not marked) to 1, one for each of `places`.
+        """
         ...
 
 

@@ -23,6 +23,7 @@ GIVEN = {
     "gb1": ["oracle.gb1.path=x.csv"],
     "gfp": ["corpus.path=x.csv", "oracle.regression.path=x.csv"],
     "dna_binding": ["corpus.path=x.txt", "oracle.six6.path=x.txt"],
+    "rrna16s": ["corpus.path=x.fasta"],
     "zeolite_pore": ["corpus.path=x.tar.xz"],
     "zeolite_hydrogen": ["corpus.path=x.tar.xz"],
 }

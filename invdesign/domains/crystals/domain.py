@@ -12,7 +12,7 @@ import numpy as np
 from pymatgen.core.composition import Composition
 from torch import Tensor
 
-from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
@@ -27,6 +27,7 @@ from invdesign.domains.crystals.mutations import replace_elements
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.sanity import is_whole, measure_sanity, nearest_contact
+from invdesign.domains.crystals.surroundings import site_places
 from invdesign.domains.crystals.symmetry import canonical, matching
 from invdesign.domains.crystals.zeolites import silica
 
@@ -250,6 +251,15 @@ class Crystals:
     def draw(self, design: Crystal) -> str:
         """Return the unit cell as SVG."""
         return drawing.svg(self.complete(design))
+
+    def places(self, design: Crystal) -> list[Place]:
+        """Return the sites, with the elements around them, and the composition."""
+        return site_places(self.complete(design))
+
+    def draw_places(self, design: Crystal, strengths: Sequence[float]) -> str:
+        """Return the unit cell as SVG with red circles around the atoms of marked sites."""
+        whole = self.complete(design)
+        return drawing.svg(whole, strengths=strengths[: len(whole.orbits)])
 
     def complete(self, design: Crystal) -> Crystal:
         """Return a design as it is made: a framework with its oxygens."""

@@ -16,8 +16,8 @@ from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from rdkit.Chem.Scaffolds import MurckoScaffold
 from torch import Tensor
 
-from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Validator
-from invdesign.domains.molecules import drawing, files, oracles, similarity, writing
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
+from invdesign.domains.molecules import drawing, files, oracles, similarity, surroundings, writing
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -230,6 +230,14 @@ class Molecules:
     def draw(self, design: str) -> str:
         """Return the structural formula as SVG."""
         return drawing.svg(design)
+
+    def places(self, design: str) -> list[Place]:
+        """Return the heavy atoms, with what lies up to 3 bonds around them."""
+        return surroundings.atom_places(design)
+
+    def draw_places(self, design: str, strengths: Sequence[float]) -> str:
+        """Return the structural formula as SVG with its heavy atoms marked."""
+        return surroundings.draw_atoms(design, strengths)
 
     def default_screens(self) -> tuple[Validator, ...]:
         """Return the screens of the preset `molecules/druglike`."""

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.mutation_lists import MutationLists
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
 from invdesign.domains.sequences.sanity import measure_sanity
+from invdesign.domains.sequences.surroundings import letter_places
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.notation import is_wild_type
 from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
@@ -340,6 +341,14 @@ class Sequences:
     def draw(self, design: str) -> str:
         """Return the sequence as SVG, its mutations marked."""
         return drawing.svg(design, kind=self.kind, wild_type=self.wild_type)
+
+    def places(self, design: str) -> list[Place]:
+        """Return the letters, with what lies up to 2 letters beside them."""
+        return letter_places(design, is_aligned=self.length is not None)
+
+    def draw_places(self, design: str, strengths: Sequence[float]) -> str:
+        """Return the sequence as SVG with its letters marked."""
+        return drawing.svg(design, kind=self.kind, wild_type=self.wild_type, strengths=strengths)
 
     def _fitted_max_length(self, longest: int) -> int:
         """Return the largest length of an encoding, given the longest design of the corpus."""
