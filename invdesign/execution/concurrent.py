@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from invdesign.core import Call, OracleSetup, Outcome
 from invdesign.execution.future_calls import FutureCalls, FutureLike, Place
-from invdesign.execution.outcomes import call_oracle, check_at_least_one
+from invdesign.execution.outcomes import Answer, RemoteError, WorkerLostError, call_oracle, check_at_least_one
 
 
 class Concurrent:
@@ -40,7 +41,7 @@ class Concurrent:
         check_at_least_one("chunk", chunk)
         self._oracle, self._make = setup.oracle, make
         self._executor: Any = None
-        place = Place(self._start, stop=lambda future: future.cancel(), is_running=_is_running, renew=self._shut_down)
+        place = Place(self._start, _cancel, is_running=_is_running, renew=self._shut_down, finish=_known_error)
         self._calls = FutureCalls(setup, place, chunk=chunk, timeout=timeout, allow_partial=allow_partial)
         function = getattr(make, "func", make)
         self.name = str(getattr(function, "__name__", "concurrent"))
@@ -73,6 +74,21 @@ class Concurrent:
         executor, self._executor = self._executor, None
         if hasattr(executor, "shutdown"):
             executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _cancel(future: Any) -> None:
+    future.cancel()
+
+
+def _known_error(future: Any, answer: Answer) -> Answer:
+    """Return an answer, or its error; that of a job of submitit as the error of the oracle or as a lost worker."""
+    library = sys.modules.get("submitit")
+    if library is None or not isinstance(answer, library.core.utils.UncompletedJobError):
+        return answer
+    parts = str(answer).split("\n----------------------\n")
+    if isinstance(answer, library.core.utils.FailedJobError) and len(parts) > 1:
+        return RemoteError(parts[1].strip().splitlines()[-1])
+    return WorkerLostError(parts[0].splitlines()[0])
 
 
 def _is_running(future: Any) -> bool:

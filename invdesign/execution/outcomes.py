@@ -26,6 +26,10 @@ class WorkerLostError(RuntimeError):
     """A worker process died; its text says how."""
 
 
+class RemoteError(RuntimeError):
+    """An oracle raised an error on another machine or in another process; its text names the error and the reason."""
+
+
 Answer = Any
 """What a call ended with: what the oracle returned, or the error that it raised."""
 
@@ -131,6 +135,8 @@ def failure_outcome(error: BaseException, n_outputs: int | None = None, seconds:
         status, reason = "crashed", f"the worker process died ({describe_exit_code(error.exitcode)})"
     elif isinstance(error, WorkerLostError):
         status, reason = "crashed", str(error)
+    elif isinstance(error, RemoteError):
+        reason = str(error)
     elif isinstance(error, BrokenExecutor | CancelledError):
         status, reason = "crashed", f"the executor broke ({reason})"
     return Outcome(_unknown_values(n_outputs), status, reason[:MAX_REASON], seconds)

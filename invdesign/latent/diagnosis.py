@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from invdesign.core import Array, B, D, Progress, capabilities, silent
+from invdesign.latent.semantics import auroc
 from invdesign.latent.space import LatentSpace, Source
 from invdesign.vae.base import to_device
 from invdesign.vae.likelihood import log_evidence
@@ -24,6 +25,10 @@ MIN_RECONSTRUCTION = 0.1
 MAX_GAP = 15.0
 """Nats of -ELBO above the information content from which a space is reported to have holes."""
 BATCH = 500
+MAX_FAILURES = 600
+"""Points of which decode failures are counted."""
+FAR = 2.0
+"""Distance from the center of the space, as a multiple of that of a draw of the prior, of points far outside."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,18 @@ class Samples:
     """Fraction of the distinct designs that the corpus lacks."""
     quality: Mapping[str, float] = field(default_factory=dict)
     """Means of the domain's measures of sanity over the valid designs."""
+
+
+@dataclass(frozen=True)
+class DecodeFailures:
+    """How often a point decodes to no design, and whether a low density foretells it."""
+
+    n: int
+    """Number of points: draws of the prior, as far from its center, twice as far, and midpoints of real designs."""
+    n_failed: int
+    """Points at which the decoder writes no design, before points around them are tried."""
+    auroc: float | None
+    """Probability that a point that fails has a lower density log p(z) than one that does not; None without both."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,8 @@ class Diagnosis:
     """Means of the domain's measures of sanity over the held-out designs."""
     samples: tuple[Samples, ...]
     """Designs decoded from each source."""
+    decode_failures: DecodeFailures | None = None
+    """Decode failures and their prediction by density; None where they were not measured."""
     warnings: tuple[str, ...] = ()
     """What is wrong, and what would help."""
 
@@ -108,7 +127,26 @@ def describe(diagnosis: Mapping[str, Any]) -> list[str]:
             f"{samples['uniqueness']:.1%} of these unique, {samples['novelty']:.1%} novel; "
             f"{_quality_text(samples['quality'])}"
         )
+    if diagnosis.get("decode_failures"):
+        lines.append(describe_failures(diagnosis["decode_failures"]))
     return [*lines, *(f"warning: {warning}" for warning in diagnosis["warnings"])]
+
+
+def describe_failures(failures: Mapping[str, Any]) -> str:
+    """Return one sentence on decode failures and on what density says of them, from their JSON.
+
+    Example:
+        >>> describe_failures({"n": 3000, "n_failed": 0, "auroc": None})
+        'none of 3,000 points, up to twice as far out as the prior, decodes to nothing: density predicts no failure'
+    """
+    n, n_failed = failures["n"], failures["n_failed"]
+    where = f"of {n:,} points, up to twice as far out as the prior,"
+    if not n_failed:
+        return f"none {where} decodes to nothing: density predicts no failure"
+    shown = f"{n_failed:,} {where} decode to nothing"
+    if failures["auroc"] is None:
+        return shown
+    return f"{shown}; density predicts which with an AUROC of {failures['auroc']:.2f} (.5 is chance)"
 
 
 def balance_sentence(neg_elbo: float, information: float | None) -> str:
@@ -164,6 +202,7 @@ def diagnose(
             _figures(latent_space, source, designs, known)
             for source, designs in _decode_sources(latent_space, held_out, n_samples, progress)
         )
+        failures = measure_decode_failures(latent_space, held_out, n=min(n_samples, MAX_FAILURES))
     mean = torch.cat(found.means)
     n = max(1, len(held_out))
     diagnosis = Diagnosis(
@@ -179,8 +218,38 @@ def diagnose(
         kl=tuple(round(float(value), 4) for value in torch.cat(found.kls).mean(0)),
         quality=mean_quality(latent_space, held_out[:n_samples]),
         samples=samples,
+        decode_failures=failures,
     )
     return replace(diagnosis, warnings=tuple(_warnings(diagnosis)))
+
+
+def measure_decode_failures(latent_space: LatentSpace[D, B], held_out: Sequence[D], *, n: int) -> DecodeFailures:
+    """Return how often points decode to no design, and whether their density foretells it.
+
+    A third of the points are draws of the prior, a third lie twice as far from its center, and a third are midpoints of
+    pairs of real designs.
+
+    Args:
+        latent_space: The latent space.
+        held_out: Real designs.
+        n: Number of points, with torch's random numbers.
+    """
+    third = max(1, n // 3)
+    drawn = latent_space.draw(third, "prior")
+    center = -latent_space.shift / latent_space.scale
+    n_pairs = min(third, len(held_out) // 2)
+    Z = latent_space.encode(held_out[: 2 * n_pairs])
+    midpoints = (Z[:n_pairs] + Z[n_pairs:]) / 2
+    points = torch.cat([drawn, center + FAR * (latent_space.draw(third, "prior") - center), midpoints])
+    points = points[points.isfinite().all(1)]
+    failed = np.array([design is None for design in replace(latent_space, retries=0).decode(points)])
+    density = latent_space.log_density(points).detach().numpy()
+    has_both = 0 < failed.sum() < len(failed)
+    return DecodeFailures(
+        n=len(points),
+        n_failed=int(failed.sum()),
+        auroc=round(auroc(density[failed], density[~failed]), 4) if has_both else None,
+    )
 
 
 @dataclass

@@ -20,6 +20,7 @@ from invdesign.vae.base import VAE
 from invdesign.vae.store import read_tensors, write_tensors
 from invdesign.vae.training import Recipe, planned_epochs, train
 
+CURVE = "curve.json"
 FRACTION_OF_EPOCHS = 0.35
 """Passes at each further rate, as a fraction of those at the first."""
 
@@ -108,7 +109,7 @@ def rate_sweep(
         raise InvdesignError(f"rate sweep: expected positive rates [nats], got {list(rates)!r}")
     encoding = domain.fit(corpus.designs)
     batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
-    folder = cache / "sweeps" / model_key(domain, corpus, replace(recipe, target_rate=None, target_distortion=None))
+    folder = _folder(domain, corpus, recipe, cache)
     information = measure_information(encoding, batch, recipe, folder, progress=progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -140,7 +141,30 @@ def rate_sweep(
         write_bytes(result, json.dumps(asdict(points[-1])).encode())
         checkpoint.unlink(missing_ok=True)
     chosen, reason = choose_point(points, min_reconstruction)
-    return RateCurve(tuple(points), information, chosen, reason)
+    curve = RateCurve(tuple(points), information, chosen, reason)
+    write_bytes(folder / CURVE, json.dumps(asdict(curve)).encode())
+    return curve
+
+
+def read_curve(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe, cache: Path) -> RateCurve | None:
+    """Return the rate-distortion curve of a recipe as it was last measured; None where it was not.
+
+    Args:
+        domain: The kind of designs.
+        corpus: What was trained on.
+        recipe: Settings of the training; its target does not matter.
+        cache: Folder of the cache.
+    """
+    path = _folder(domain, corpus, recipe, cache) / CURVE
+    if not path.is_file():
+        return None
+    stored = json.loads(path.read_text())
+    points = tuple(RatePoint(**point) for point in stored["points"])
+    return RateCurve(points, stored["information"], stored["chosen"], stored["reason"])
+
+
+def _folder(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe, cache: Path) -> Path:
+    return cache / "sweeps" / model_key(domain, corpus, replace(recipe, target_rate=None, target_distortion=None))
 
 
 def choose_point(points: Sequence[RatePoint], min_reconstruction: float) -> tuple[int, str]:

@@ -6,7 +6,8 @@ import json
 import math
 import sqlite3
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from invdesign.core import InvdesignError, Outcome
@@ -35,7 +36,7 @@ class Entry:
     outcomes: tuple[Outcome, ...] = ()
     """What was measured, repeats one by one; nothing while it waits."""
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome:
         """The outcome that counts; that of status `"pending"` while it waits."""
         return merge_outcomes(self.outcomes) if self.outcomes else Outcome((), "pending")
@@ -97,17 +98,19 @@ def _summary(connection: sqlite3.Connection) -> Summary:
     query = "SELECT event, place, value FROM measured_values ORDER BY event, place, number"
     for event, place, value in connection.execute(query):
         values[event, place].append(math.nan if value is None else value)
-    entries: dict[str, Entry] = {}
     query = "SELECT id, key, design, origin, round FROM designs ORDER BY event, place"
-    for name, key, text, origin, number in connection.execute(query):
-        entries[name] = Entry(name, key, text, origin, number)
+    designs = {row[0]: row for row in connection.execute(query)}
+    outcomes: dict[str, tuple[Outcome, ...]] = defaultdict(tuple)
     query = "SELECT event, place, id, kind, status, reason FROM outcomes ORDER BY event, place"
     for event, place, name, kind, status, reason in connection.execute(query):
         outcome = Outcome(tuple(values[event, place]), status, reason)
-        entries[name] = _with_outcome(entries[name], outcome, is_repeat=kind == "repeat")
+        outcomes[name] = _with_outcome(outcomes[name], outcome, is_repeat=kind == "repeat")
+    entries = tuple(
+        Entry(name, key, text, origin, number, outcomes[name]) for name, key, text, origin, number in designs.values()
+    )
     batches = connection.execute("SELECT content FROM events WHERE kind = 'batch' ORDER BY id DESC LIMIT 1").fetchall()
     number = json.loads(batches[0][0])["round"] if batches else 0
-    return Summary(tuple(entries.values()), number, _changes(connection))
+    return Summary(entries, number, _changes(connection))
 
 
 def _changes(connection: sqlite3.Connection) -> tuple[Change, ...]:
@@ -116,7 +119,9 @@ def _changes(connection: sqlite3.Connection) -> tuple[Change, ...]:
     return tuple(Change(**change) for event in events if event["n_rounds"] is None for change in event["changes"])
 
 
-def _with_outcome(entry: Entry, outcome: Outcome, *, is_repeat: bool) -> Entry:
-    is_open = outcome.status == "pending"
-    earlier = tuple(o for o in entry.outcomes if len(entry.outcomes) > 1 or o.status == "measured") if is_repeat else ()
-    return replace(entry, outcomes=() if is_open else (*earlier, outcome))
+def _with_outcome(known: tuple[Outcome, ...], outcome: Outcome, *, is_repeat: bool) -> tuple[Outcome, ...]:
+    """Return the outcomes that count after another one of the same design; none while it waits."""
+    if outcome.status == "pending":
+        return ()
+    earlier = tuple(o for o in known if len(known) > 1 or o.status == "measured") if is_repeat else ()
+    return (*earlier, outcome)

@@ -27,6 +27,7 @@ from invdesign.core import (
     improved_columns,
     pareto_front,
 )
+from invdesign.latent.rate_sweep import RateCurve
 from invdesign.report.latent_map import LatentMap
 
 N_SOBOL_LOG2 = 15
@@ -66,6 +67,8 @@ class ReportData(Generic[D]):
     """`s x d` latents of a sample of the corpus."""
     corpus_log_density: Array | None = None
     """Log-densities of that sample, of length `s`."""
+    rate_curve: RateCurve | None = None
+    """Rate-distortion curve of the recipe of the model; None where it was not measured."""
     latent_map: LatentMap | None = None
     """Interactive map of the latent space; None where it was not drawn."""
     illustrate: Mapping[str, Illustrate] = field(default_factory=dict)

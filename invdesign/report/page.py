@@ -17,7 +17,8 @@ from invdesign.campaign.pool import describe_refused
 from invdesign.core import D
 from invdesign.io.atomic import write_atomically
 from invdesign.latent.diagnosis import describe
-from invdesign.report import figures, illustrations, latent_space_figures
+from invdesign.report import balance, figures, illustrations, latent_space_figures
+from invdesign.report.balance import describe_balance
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData, best_score, group_failures, score
 from invdesign.report.headline import headline, tiles
@@ -164,15 +165,20 @@ def _latent_space(data: ReportData[D], parts: Parts, projections: Sequence[Proje
         "panels": [{"title": p.title, "picture": Markup(p.picture), "key": Markup(p.key)} for p in panels],
         "panels_problem": parts.problems.get(name, ""),
         "n_corpus": min(n_corpus, latent_space_figures.MAX_CORPUS),
-        "balance": parts.items("balance", partial(_balance, data.model_card)),
+        "diagnosis": parts.items("diagnosis", partial(_diagnosis, data.model_card)),
+        "balance": parts.items("balance", partial(describe_balance, data.model_card)),
+        "balance_figures": [
+            {"picture": parts.figure(name, partial(plot, data)), "caption": caption}
+            for name, plot, caption in balance.figures(data)
+        ],
         "model_card": parts.items("model card", partial(settings_rows, data.model_card)),
     }
 
 
-def _balance(card: Mapping[str, Any]) -> list[str]:
-    """Return the lines that state the balance of a latent space; none of a model without a diagnosis."""
-    diagnosis = card.get("diagnosis")
-    return describe(diagnosis) if diagnosis else []
+def _diagnosis(card: Mapping[str, Any]) -> list[str]:
+    """Return the figures of a latent space as text; none of a model without a diagnosis."""
+    found = card.get("diagnosis")
+    return describe(found) if found else []
 
 
 def _search(data: ReportData[D], parts: Parts) -> dict[str, Any]:

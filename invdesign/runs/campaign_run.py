@@ -79,6 +79,8 @@ from invdesign.io.json_values import to_plain
 from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
+from invdesign.latent.prepare import Pretrained
+from invdesign.latent.rate_sweep import RateCurve, read_curve
 from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
 from invdesign.report.latent_map import LatentMap
@@ -701,8 +703,16 @@ class CampaignRun(Generic[D, B]):
         drawn = self._latent_map()
         # The map is a t-SNE itself.
         projections: tuple[ProjectionMethod, ...] = ("pca", "tsne") if drawn is None else ("pca",)
-        report(replace(self._report_data(), latent_map=drawn), path, projections=projections)
+        data = replace(self._report_data(), latent_map=drawn, rate_curve=self._rate_curve())
+        report(data, path, projections=projections)
         return path
+
+    def _rate_curve(self) -> RateCurve | None:
+        """Return the rate-distortion curve of the campaign's VAE, where it was measured."""
+        vae = self.campaign.vae
+        if isinstance(vae, Pretrained) or "corpus" not in self.__dict__ or self.corpus is None:
+            return None
+        return read_curve(self.campaign.domain, self.corpus, vae, self.resources.cache)
 
     def _latent_map(self) -> LatentMap | None:
         """Return the map of the run for its report; None without a corpus, or where the model has to be trained."""

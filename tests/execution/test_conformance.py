@@ -12,7 +12,7 @@ import pytest
 import toy
 
 from invdesign.campaign import initialize, run, start
-from invdesign.core import Corpus, Executor, MakeExecutor, OracleSetup, Outcome
+from invdesign.core import Call, Corpus, Executor, MakeExecutor, OracleSetup, Outcome
 from invdesign.execution.concurrent import Concurrent
 from invdesign.execution.in_process import InProcess
 from invdesign.execution.process_pool import ProcessPool
@@ -99,7 +99,6 @@ def check(found: dict[int, Any]) -> None:
 def test_a_place_is_an_executor_that_forgets_what_is_cancelled_and_can_be_closed_twice(
     place: MakeExecutor, oracles: Any
 ) -> None:
-    from invdesign.core import Call
 
     executor: Executor = place(OracleSetup(oracles.length, 1))
     assert executor.poll(0.01) == [] and executor.name and executor.capacity is None and not executor.is_durable
@@ -112,3 +111,27 @@ def test_a_place_is_an_executor_that_forgets_what_is_cancelled_and_can_be_closed
     assert executor.poll(0.05) == []
     executor.close()
     executor.close()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # submitit leaves its watchers running
+def test_a_local_executor_of_submitit_measures_and_reports_errors_crashes_and_time_outs(
+    oracles: Any, tmp_path: Path
+) -> None:
+    submitit = pytest.importorskip("submitit", reason="needs the extra sweep")
+    make = partial(submitit.LocalExecutor, folder=tmp_path / "jobs")
+    executor: Executor = Concurrent(OracleSetup(oracles.stranger, 1), make=make, timeout=20.0)
+    executor.submit([Call(design, design) for design in ("four", "raise", "nan", "die", "hang")])
+    found: dict[str, Outcome] = {}
+    while len(found) < 5:
+        found |= dict(executor.poll(1.0))
+    executor.close()
+    assert found["four"].y == (4.0,)
+    assert {design: outcome.status for design, outcome in found.items()} == {
+        "four": "measured",
+        "raise": "failed",
+        "nan": "invalid",
+        "die": "crashed",
+        "hang": "timeout",
+    }
+    assert found["raise"].reason == "ValueError: no such thing"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ import torch
 
 from invdesign.core import InvdesignError
 from invdesign.latent.density import nearest_posteriors, prior
-from invdesign.latent.diagnosis import balance_sentence, describe, diagnose, warn_of_reconstruction
+from invdesign.latent.diagnosis import (
+    balance_sentence,
+    describe,
+    diagnose,
+    measure_decode_failures,
+    warn_of_reconstruction,
+)
 from invdesign.latent.prepare import load_latent_space, prepare
 from invdesign.vae.build import sequence_vae
 from invdesign.vae.training import split
@@ -41,6 +48,20 @@ def test_a_diagnosis_states_the_balance_and_every_source(latent_space, corpus, r
     assert set(card["quality"]) == {"nonsense"}
     text = "\n".join(describe(card))
     assert "prior (n = 1,000)" in text and "this space spends" in text
+
+
+def test_decode_failures_are_counted_and_predicted_by_density(latent_space, corpus, monkeypatch) -> None:
+    failures = latent_space.card["diagnosis"]["decode_failures"]
+    assert failures["n"] > 400
+    assert (failures["auroc"] is None) == (failures["n_failed"] == 0)
+
+    def decode(self: Any, Z: torch.Tensor) -> list[str | None]:
+        density = self.log_density(Z)
+        return [None if low else "word" for low in (density < density.quantile(0.2)).tolist()]
+
+    monkeypatch.setattr(type(latent_space), "decode", decode)
+    found = measure_decode_failures(latent_space, corpus.designs[:40], n=60)
+    assert (found.n, found.n_failed, found.auroc) == (60, 12, 1.0)
 
 
 def test_the_novelty_of_samples_is_counted_against_the_corpus(latent_space, corpus) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from invdesign.core import InvdesignError
 from invdesign.latent import rate_sweep as module
-from invdesign.latent.rate_sweep import RatePoint, choose_point, rate_sweep
+from invdesign.latent.rate_sweep import RatePoint, choose_point, rate_sweep, read_curve
 
 
 def point(rate: float, neg_elbo: float, reconstruction: float) -> RatePoint:
@@ -37,6 +37,8 @@ def test_a_sweep_lowers_the_rate_and_raises_the_distortion_and_continues(
     monkeypatch.setattr(module, "train", must_not_train)
     monkeypatch.setattr(module, "measure_information", lambda *given, **more: curve.information)
     assert rate_sweep(words, corpus, short, [3.0, 10.0], cache=tmp_path) == curve
+    assert read_curve(words, corpus, replace(short, target_rate=5.0), tmp_path) == curve
+    assert read_curve(words, corpus, replace(short, seed=8), tmp_path) is None
 
 
 def test_rates_that_are_none_are_refused(words, corpus, recipe, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from invdesign.campaign import RoundRecord, State
 from invdesign.core import Objective
+from invdesign.latent.rate_sweep import RateCurve, RatePoint
 from invdesign.report import ReportData, report
 
 
@@ -106,8 +107,14 @@ def test_the_page_states_the_balance_of_the_latent_space(tmp_path, make_data) ->
         "samples": [samples],
         "warnings": [],
     }
-    path = report(make_data(model_card={"diagnosis": diagnosis}), tmp_path / "report.html", projections=("pca",))
-    text = path.read_text()
+    points = tuple(RatePoint(rate, rate, 40 - rate, 40, rate / 40, None, None) for rate in (35.0, 28.0, 20.0))
+    curve = RateCurve(points, 27.0, 1, "the lowest that reconstructs enough")
+    data = make_data(model_card={"diagnosis": diagnosis}, rate_curve=curve)
+    text = report(data, tmp_path / "report.html", projections=("pca",)).read_text()
+    assert "93% of 100 designs that the model has not seen come back" in text
+    assert "111 nats a design, where the designs hold 27: much of the space is empty" in text
+    assert text.count("70% exact") == 1 and "the lowest that reconstructs enough" in text
+    assert "rate-distortion curve" in text and "anywhere (prior)" in text
     assert "this space spends 111 nats on designs that hold 27: expect nonsense between designs" in text
     assert "prior (n = 10): 90.0% valid" in text
     assert "Balance" not in report(make_data(), tmp_path / "other.html", projections=("pca",)).read_text()

@@ -36,8 +36,9 @@ MAX_ATOMIC_NUMBER = 94
 BATCH_SIZE = 16
 ENERGY_ERROR = 0.03
 """Mean absolute error of CHGNet's energies on its test set, 30 meV/atom (Deng et al. 2023)."""
-# Written by results/benchmarks/chgnet_references.py from mp_20.
+# Both written by results/benchmarks/chgnet_references.py from mp_20.
 REFERENCES = Path(__file__).with_name("chgnet_references.csv")
+PHASES = Path(__file__).with_name("chgnet_phases.csv")
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,15 +219,24 @@ def find_references(energy: Oracle) -> Path:
     Raises:
         InvdesignError: The oracle is not CHGNet's, or uses other weights.
     """
-    keywords = getattr(energy, "keywords", {})
-    is_chgnet = getattr(energy, "func", energy) in (energy_per_atom, relaxed_energy)
-    if is_chgnet and keywords.get("model", "0.3.0") == "0.3.0":
+    if has_shipped_energies(energy):
         return REFERENCES
     raise InvdesignError(
         "formation_energy: expected an energy by CHGNet 0.3.0, to which the energies of the elements that ship belong, "
         "got another method. Set references=elements.csv with the columns formula and energy_per_atom (eV/atom) by "
         "that method"
     )
+
+
+def has_shipped_energies(energy: Oracle) -> bool:
+    """Return whether the energies that ship with the package are those of an oracle: CHGNet's, by its default weights.
+
+    Args:
+        energy: Oracle of the energy [eV/atom], possibly a `functools.partial`.
+    """
+    keywords = getattr(energy, "keywords", {})
+    is_chgnet = getattr(energy, "func", energy) in (energy_per_atom, relaxed_energy)
+    return is_chgnet and keywords.get("model", "0.3.0") == "0.3.0"
 
 
 def fit_birch_murnaghan(volumes: Array, energies: Array) -> float:
