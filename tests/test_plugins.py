@@ -65,6 +65,8 @@ NEEDS = {
         "corpus.wild_type=${domain.wild_type}",
         "corpus.n=50",
     ],
+    ("screens", "like_real_designs"): ["vae=molecules/zinc250k", "corpus=null"],
+    ("validators", "like_real_designs"): ["vae=molecules/zinc250k", "corpus=null"],
     ("deliverables", "sequences/variants"): [f"domain.wild_type={WILD_TYPE}"],
 }
 GROUPS = compose.groups()
@@ -300,6 +302,7 @@ def test_a_library_of_a_wild_type_keeps_the_contract_of_a_corpus() -> None:
         ("sequences/aav", "aav.csv.gz"),
         ("sequences/gb1", "gb1_4site.csv.gz"),
         ("sequences/six6", "SIX6_REF_R1_8mers.txt.gz"),
+        ("sequences/rrna16s", "rrna16s_aligned.fasta.gz"),
     ],
 )
 def test_a_measured_set_of_sequences_keeps_its_contract_from_a_given_file(choice: str, name: str) -> None:

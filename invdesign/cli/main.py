@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import warnings
@@ -19,8 +20,12 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
+WISH = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
+"""A change that `move` is asked for: +NAME, -NAME=AMOUNT."""
+ATLAS_COMMANDS = ("move",)
 PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
+AUDITED = (("file", "FILE", "designs in a format of the domain"),)
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -73,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
 
     _add_campaign_commands(commands)
     _add_interpolate(commands)
+    _add_move(commands)
+    _add_audit(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
     _add_tune(commands)
@@ -148,6 +155,42 @@ def _add_interpolate(commands: Any) -> None:
     )
     between.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
+def _add_move(commands: Any) -> None:
+    start = (("design", "DESIGN", "a file (its first design), FILE:N (its N-th), or the text of a design"),)
+    move = _campaign_command(commands, "move", "change a design: more of this, less of that", start)
+    move.epilog = (
+        "+NAME=AMOUNT asks for more of a property, -NAME=AMOUNT for less; without an amount, by one standard "
+        "deviation. NAME is a property that the domain computes, a measured one of corpus or seeds, or an objective of "
+        f"the run. {OVERRIDES}"
+    )
+    move.add_argument("--stay", default="", metavar="NAME,...", help="properties that should not change, e.g. size")
+    move.add_argument(
+        "--hops", type=int, default=4, metavar="N", help="moves, each from the design found before (default 4)"
+    )
+    move.add_argument("--straight", action="store_true", help="one straight way instead, decoded at --steps points")
+    move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight way (default 9)")
+    move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
+    move.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
+def _add_audit(commands: Any) -> None:
+    audit = _campaign_command(
+        commands, "audit", "tell which designs of a file are unlike real ones, and where", AUDITED
+    )
+    audit.add_argument("--run", metavar="RUN", help="use the latent space of this run; without FILE audit its designs")
+    audit.add_argument(
+        "--model", metavar="MODEL", help="use a model with a stored audit: a shipped one (zinc250k), or a folder"
+    )
+    audit.add_argument(
+        "--as-corpus", action="store_true", help="read FILE as the corpus is read: the same columns, the same cleaning"
+    )
+    audit.add_argument(
+        "--level", type=float, default=0.01, metavar="P", help="flag designs up to this p-value (default 0.01)"
+    )
+    audit.add_argument("--store", action="store_true", help="keep the audit in the folder of the model, for --model")
+    audit.add_argument("--out", metavar="FOLDER", help="where audit.html and audit.csv are written (default: here)")
 
 
 def _add_run_folder_commands(commands: Any) -> None:
@@ -350,7 +393,7 @@ def _campaign_command(
         name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES
     )
     for key, word, meaning in before:
-        command.add_argument(key, metavar=word, help=meaning)
+        command.add_argument(key, nargs="?" if key == AUDITED[0][0] else None, metavar=word, help=meaning)
     command.add_argument(
         "campaign", nargs="?", metavar="CAMPAIGN", help="a YAML file, or the name of a shipped campaign"
     )
@@ -384,7 +427,10 @@ def _add_shared_arguments(command: argparse.ArgumentParser) -> None:
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     top = parser()
-    arguments, rest = top.parse_known_args(argv)
+    # What starts with a minus would be read as an option.
+    wishes = [word for word in argv if WISH.fullmatch(word)] if argv[:1] == ["move"] else []
+    arguments, rest = top.parse_known_args([word for word in argv if word not in wishes])
+    arguments.wishes = wishes
     late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "overrides")]
     strange = [word for word in rest if word not in late]
     if strange:
@@ -437,6 +483,14 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli import sweep_commands
 
         return sweep_commands.COMMANDS[name]
+    if name in ATLAS_COMMANDS:
+        from invdesign.cli import atlas_commands
+
+        return atlas_commands.ATLAS_COMMANDS[name]
+    if name == "audit":
+        from invdesign.cli.audit_command import audit
+
+        return audit
     from invdesign.cli.commands import COMMANDS
 
     return COMMANDS[name]

@@ -37,7 +37,7 @@ DOMAIN_MODULES = {
             "naturalness.naturalness",
         ),
         "groups": ("groups",),
-        "corpus": ("io.corpus", "peptides", "oracles.ehrlich"),
+        "corpus": ("io.corpus", "io.rrna", "peptides", "oracles.ehrlich"),
         "deliverables": ("output.deliverables",),
         "figures": ("output.figures", "output.logo", "output.mutation_heatmap"),
     },

@@ -18,7 +18,7 @@ from invdesign.core import InvdesignError
 OURS = "invdesign"
 OPEN_PARTS = ("campaign", "domains", "execution", "latent", "search", "surrogate", "vae")
 """Sub-packages whose public names a configuration may use."""
-OPEN_MODULES = ("invdesign.runs.earlier_run",)
+OPEN_MODULES = ("invdesign.atlas.audit_check", "invdesign.runs.earlier_run")
 """Single modules of other sub-packages that it may use."""
 META = ("_target_", "_partial_")
 GUARDED = {

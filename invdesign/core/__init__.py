@@ -15,7 +15,9 @@ from invdesign.core.pareto import first_occurrences, pareto_front, rank
 from invdesign.core.progress import Progress, guarded, silent
 from invdesign.core.protocols import (
     Acquire,
+    Anatomy,
     BuildVAE,
+    ComputedProperty,
     Constrained,
     Deliver,
     Density,
@@ -54,6 +56,7 @@ from invdesign.core.records import (
     Landscape,
     Neighbor,
     Outcome,
+    Place,
     Rejection,
     Status,
 )
@@ -64,6 +67,7 @@ __all__ = [
     "FAILED",
     "GIVEN",
     "Acquire",
+    "Anatomy",
     "Array",
     "B",
     "BuildVAE",
@@ -71,6 +75,7 @@ __all__ = [
     "Candidate",
     "Check",
     "Combine",
+    "ComputedProperty",
     "Constrained",
     "Corpus",
     "D",
@@ -98,6 +103,7 @@ __all__ = [
     "OracleSetup",
     "Outcome",
     "OutcomeConstraint",
+    "Place",
     "Preparable",
     "Presentation",
     "Progress",

@@ -6,7 +6,7 @@ import base64
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from html import escape
@@ -17,6 +17,9 @@ import numpy as np
 from invdesign.core.errors import InvdesignError
 from invdesign.core.protocols import (
     Alphabet,
+    Anatomy,
+    Computable,
+    ComputedProperty,
     DesignSpace,
     Encoding,
     Equivalence,
@@ -28,13 +31,14 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Scaffolded,
     Screened,
     Sourced,
     Traits,
     Typicality,
     Validator,
 )
-from invdesign.core.records import Array, B, D
+from invdesign.core.records import Array, B, D, Place
 from invdesign.core.value_source import ValueSource, as_source
 
 logger = logging.getLogger(__name__)
@@ -61,6 +65,16 @@ def draw(domain: DesignSpace[D], design: D) -> str:
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 60" role="img">'
         f'<text x="8" y="35" font-family="monospace" font-size="13">{escape(shown)}</text></svg>'
     )
+
+
+def places(domain: DesignSpace[D], design: D) -> list[Place]:
+    """Return the parts of a design with their surroundings; none where the domain does not say."""
+    return domain.places(design) if isinstance(domain, Anatomy) else []
+
+
+def draw_places(domain: DesignSpace[D], design: D, strengths: Sequence[float]) -> str:
+    """Return a design as an SVG picture with its parts marked; unmarked where the domain has no parts."""
+    return domain.draw_places(design, strengths) if isinstance(domain, Anatomy) else draw(domain, design)
 
 
 def svg_uri(svg: str) -> str:
@@ -117,6 +131,16 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def computed_properties(domain: DesignSpace[D]) -> Mapping[str, ComputedProperty]:
+    """Return the properties that the domain computes, by name; none where it computes none."""
+    return domain.computed_properties() if isinstance(domain, Computable) else {}
+
+
+def scaffold_of(domain: DesignSpace[D]) -> Callable[[D], str | None] | None:
+    """Return what gives the scaffold of a design; None where designs of the domain have no scaffolds."""
+    return domain.scaffold if isinstance(domain, Scaffolded) else None
 
 
 def traits(domain: DesignSpace[D], designs: Sequence[D]) -> list[frozenset[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from invdesign.core.objectives import Objective
-from invdesign.core.records import Array, B, Call, Candidate, Check, Corpus, D, Landscape, Outcome
+from invdesign.core.records import Array, B, Call, Candidate, Check, Corpus, D, Landscape, Outcome, Place
 
 if TYPE_CHECKING:
     import torch
@@ -204,6 +204,24 @@ class Presentation(Protocol[D_in]):
 
 
 @runtime_checkable
+class Anatomy(Protocol[D_in]):
+    """Optional, of a domain: the parts of a design, for scores that say where they come from."""
+
+    def places(self, design: D_in) -> list[Place]:
+        """Return the parts of a design, in a fixed order."""
+        ...
+
+    def draw_places(self, design: D_in, strengths: Sequence[float]) -> str:
+        """Return the design as an SVG picture with its parts marked.
+
+        Args:
+            design: The design.
+            strengths: From 0 (not marked) to 1, one for each of `places`.
+        """
+        ...
+
+
+@runtime_checkable
 class DesignFiles(Protocol[D]):
     """Optional, of a domain: its own file formats.
 
@@ -305,6 +323,34 @@ class Resemblance(Protocol[D_in]):
 
     def resemblances(self, designs: Sequence[D_in], others: Sequence[D_in]) -> Array:
         """Return the similarity of `n` designs to `k` others, `n x k`, from 0 to 1 for the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class ComputedProperty:
+    """A property that a domain computes of its designs, without measuring."""
+
+    measure: Oracle
+    """Computes it of `n` designs; NaN where it is not defined."""
+    unit: str = ""
+    """Its unit."""
+
+
+@runtime_checkable
+class Computable(Protocol):
+    """Optional, of a domain: properties that it computes in milliseconds, for maps, directions and sensitivities."""
+
+    def computed_properties(self) -> Mapping[str, ComputedProperty]:
+        """Return them by name, with `size` among them."""
+        ...
+
+
+@runtime_checkable
+class Scaffolded(Protocol[D_in]):
+    """Optional, of a domain: the part of a design that chemists keep when they change the rest."""
+
+    def scaffold(self, design: D_in) -> str | None:
+        """Return the scaffold as text, e.g. ring systems and linkers; None where a design has none."""
         ...
 
 

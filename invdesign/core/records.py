@@ -198,9 +198,21 @@ class Corpus(Generic[D]):
     """`n` names that the user gave the designs, empty where unknown; or nothing."""
     usage: tuple[ValueUsage, ...] = ()
     """Account of the measured values that were read."""
+    families: tuple[str, ...] = ()
+    """`n` families of relatives that are held out together, e.g. genera; or nothing, for designs on their own."""
 
     def __len__(self) -> int:
         return len(self.designs)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A part of a design (an atom, a site, a letter) with its surroundings."""
+
+    name: str
+    """Name for people, e.g. `"N5"`."""
+    surroundings: tuple[str, ...]
+    """Descriptions of the part with what lies around it, from near to wide; equal where the surroundings are."""
 
 
 @dataclass(frozen=True, eq=False)

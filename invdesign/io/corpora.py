@@ -20,6 +20,7 @@ def make_corpus(
     bounds: Mapping[str, Array] | None = None,
     names: tuple[str, ...] = (),
     usage: tuple[ValueUsage, ...] = (),
+    families: tuple[str, ...] = (),
     name: str,
     to_text: Callable[[D], str] = str,
 ) -> Corpus[D]:
@@ -34,6 +35,7 @@ def make_corpus(
         bounds: Censoring of the properties by name, each of length `n`; see `Corpus.bounds`.
         names: `n` names that the user gave the designs, or nothing.
         usage: Account of the measured values.
+        families: `n` families that are held out together, or nothing.
         name: Name of the corpus.
         to_text: Text of a design, for the checksum.
 
@@ -52,6 +54,8 @@ def make_corpus(
     for kind, columns in (("errors", errors), ("bounds", bounds)):
         for key in sorted(columns):
             content.update(f"\n\0{kind} {key}\0".encode() + np.asarray(columns[key], dtype="<f8").tobytes())
+    if families:
+        content.update(("\n\0families\0" + "\n".join(families)).encode())
     return Corpus(
         designs,
         properties,
@@ -63,4 +67,5 @@ def make_corpus(
         bounds,
         names if any(names) else (),
         usage,
+        families,
     )

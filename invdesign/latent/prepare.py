@@ -82,6 +82,22 @@ class Pretrained:
         )
 
 
+def find_model(name: str | Path) -> Path:
+    """Return the folder of a model: one that ships with any domain, by its name, or the folder itself.
+
+    Raises:
+        InvdesignError: There is no such model.
+    """
+    shipped = {path.parent.name: path.parent for path in SHIPPED.glob("*/models/*/model.json")}
+    folder = shipped.get(str(name), Path(name))
+    if not (folder / "model.json").is_file():
+        raise InvdesignError(
+            f"model {str(name)!r}: expected a shipped model ({', '.join(sorted(shipped)) or 'none'}) or a folder with "
+            "a model.json, got neither. Check the name"
+        )
+    return folder
+
+
 def prepare(
     domain: Domain[D, B],
     corpus: Corpus[D] | None,
@@ -258,6 +274,7 @@ def fit_model(
         recipe,
         targets=auxiliary_targets(encoding, corpus, n_properties, progress=progress),
         weights=weights,
+        families=corpus.families,
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )

@@ -17,6 +17,7 @@ import platformdirs
 
 from invdesign import __version__
 from invdesign.atlas import ProjectionMethod
+from invdesign.atlas.audit_files import stored_auditor
 from invdesign.campaign import (
     BatchSelected,
     Campaign,
@@ -48,6 +49,7 @@ from invdesign.campaign import (
 from invdesign.campaign.loop import finetune_if_due
 from invdesign.campaign.placement import place
 from invdesign.campaign.pool import Funnel, describe_refused
+from invdesign.campaign.stall import explain_stall
 from invdesign.config.instantiate import bind, build
 from invdesign.core import (
     FAILED,
@@ -63,6 +65,7 @@ from invdesign.core import (
     ValueSource,
     admissible_utilities,
     guarded,
+    improved_columns,
     pareto_front,
     rank,
     round_seed,
@@ -85,6 +88,7 @@ from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
 from invdesign.report.latent_map import LatentMap
 from invdesign.runs import folders, latent_spaces
+from invdesign.runs.audits import kinds_of, note_unlike
 from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.latent_map import MapSettings, map_run
@@ -641,6 +645,15 @@ class CampaignRun(Generic[D, B]):
             return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
         return "no measured design passed every validator"
 
+    def explain_stall(self) -> str:
+        """Return why the last rounds did not improve on the best design; an empty text where they did.
+
+        That of several objectives that are kept apart is not examined: their front can grow while the best value of one
+        stays.
+        """
+        is_pareto = self.current.task.combine == "pareto" and len(improved_columns(self.current.objectives)) > 1
+        return "" if is_pareto else explain_stall(self.state.records)
+
     def sources(self) -> tuple[ValueSource, ...]:
         """Return what the values of the oracle are, for each objective; empty where no oracle was run."""
         return sources_from_json(self._ledger.meta("sources") or [])
@@ -740,6 +753,7 @@ class CampaignRun(Generic[D, B]):
     def _report_data(self) -> ReportData[D]:
         validated = self.validated()
         latents, log_density = latent_spaces.read_sample(self.folder)
+        stall = [text] if (text := self.explain_stall()) else []
         return ReportData(
             name=self.current.name,
             domain=self.current.domain,
@@ -759,7 +773,13 @@ class CampaignRun(Generic[D, B]):
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=[*self.changes, *self._describe_steering(), *self._contradictions()],
+            notes=[
+                *self.changes,
+                *self._describe_steering(),
+                *self._contradictions(),
+                *self._unlike(validated),
+                *stall,
+            ],
         )
 
     def note_corpus_designs(self) -> None:
@@ -928,6 +948,16 @@ class CampaignRun(Generic[D, B]):
             for usage in usages
             for text in usage["contradictions"]
         ]
+
+    def _unlike(self, validated: Sequence[Candidate[D]]) -> list[str]:
+        """Return how many designs are unlike real ones, where the audit of the model is stored; none is fitted here."""
+        if "engine" not in self.__dict__:
+            return []
+        space = self.engine.latent_space
+        auditor = stored_auditor(self.campaign.domain, self.campaign.vae, space, cache=self.resources.cache)
+        if auditor is None:
+            return []
+        return note_unlike(auditor, kinds_of(self.state.evaluated, rank_shortlist(self.current, validated)))
 
     def _describe_steering(self) -> list[str]:
         """Return the changes of the running campaign as sentences."""

@@ -62,17 +62,20 @@ def copy_model(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: 
     Raises:
         InvdesignError: The folder exists, or cannot be written.
     """
-    vae = campaign.vae
-    if isinstance(vae, Pretrained):
-        model = vae.path(campaign.domain.name)
-    else:
-        assert corpus is not None
-        model = cache / "models" / model_key(campaign.domain, corpus, vae)
     try:
-        shutil.copytree(model, out)
+        shutil.copytree(model_folder(campaign, corpus, cache), out)
     except OSError as error:
         raise InvdesignError(f"{out}: cannot be written ({error.strerror or error}). Choose a new folder") from error
     return out
+
+
+def model_folder(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache: Path) -> Path:
+    """Return the folder of a campaign's model: that of a trained model, or the one in the cache."""
+    vae = campaign.vae
+    if isinstance(vae, Pretrained):
+        return vae.path(campaign.domain.name)
+    assert corpus is not None
+    return cache / "models" / model_key(campaign.domain, corpus, vae)
 
 
 def write_sample(latent_space: LatentSpace[Any, Any], folder: Path) -> None:

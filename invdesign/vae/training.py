@@ -122,11 +122,38 @@ class Training:
     """Rows that were not trained on."""
 
 
-def split(n: int, *, held_out: int, seed: int) -> tuple[Rows, Rows]:
-    """Return the rows to train on and the rows held out (at most a tenth); equal for equal `n` and seed."""
+def split(n: int, *, held_out: int, seed: int, families: Sequence[str] = ()) -> tuple[Rows, Rows]:
+    """Return the rows to train on and the rows held out (at most a tenth); equal for equal `n` and seed.
+
+    Args:
+        n: Designs.
+        held_out: Designs held out.
+        seed: Seed of the choice.
+        families: Family of each design; whole families are held out, as many as fit into their number.
+
+    Example:
+        >>> split(20, held_out=2, seed=0, families=["a", "b"] * 4 + ["c"] * 12)[1].tolist()
+        []
+        >>> split(20, held_out=2, seed=0, families=["a", "b"] + ["c"] * 18)[1].tolist()
+        [0, 1]
+    """
     order = np.random.default_rng([seed, n]).permutation(n)
     n_held_out = min(held_out, n // 10)
+    if families:
+        order, n_held_out = _order_by_family(order, n_held_out, families)
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+
+
+def _order_by_family(order: Rows, n_held_out: int, families: Sequence[str]) -> tuple[Rows, int]:
+    """Return rows with the families that are held out first, and the number of their members."""
+    members: dict[str, list[int]] = {}
+    for row in order.tolist():
+        members.setdefault(families[row], []).append(row)
+    chosen: list[int] = []
+    others: list[int] = []
+    for rows in members.values():
+        (chosen if len(chosen) + len(rows) <= n_held_out else others).extend(rows)
+    return np.array(chosen + others, dtype=order.dtype), len(chosen)
 
 
 def planned_epochs(recipe: Recipe, n: int) -> float:
@@ -150,6 +177,7 @@ def train(
     *,
     targets: Float[Tensor, "n p"] | None = None,
     weights: Float[Tensor, " n"] | None = None,
+    families: Sequence[str] = (),
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Training:
@@ -164,6 +192,7 @@ def train(
         recipe: Settings; `build` is not used here.
         targets: Standardized targets of the property head, NaN where unknown.
         weights: Sampling weights, not negative; None for each design once per epoch.
+        families: Family of each design; whole families are held out.
         checkpoint: File to write to and to resume from.
         progress: Called with `(stage, done, total)`.
 
@@ -171,7 +200,7 @@ def train(
         InvdesignError: The data cannot be trained on, or the checkpoint belongs to another model or recipe.
     """
     _check_data(vae, batch, recipe, targets, weights)
-    loop = _Loop(vae, batch, recipe, targets, weights)
+    loop = _Loop(vae, batch, recipe, targets, weights, families)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         if checkpoint is not None:
@@ -187,10 +216,18 @@ def train(
 class _Loop:
     """State of one training."""
 
-    def __init__(self, vae: VAE, batch: Any, recipe: Recipe, targets: Tensor | None, weights: Tensor | None) -> None:
+    def __init__(
+        self,
+        vae: VAE,
+        batch: Any,
+        recipe: Recipe,
+        targets: Tensor | None,
+        weights: Tensor | None,
+        families: Sequence[str] = (),
+    ) -> None:
         self.vae, self.batch, self.recipe, self.targets = vae, batch, recipe, targets
         self.device = _device(recipe.device)
-        self.rows, self.held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed)
+        self.rows, self.held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed, families=families)
         vae.to(self.device)
         self.parameters = [p for p in vae.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(

@@ -142,3 +142,11 @@ def test_data_that_cannot_be_trained_on_are_refused() -> None:
         train(model(), x, RECIPE, weights=torch.zeros(60))
     with pytest.raises(InvdesignError, match="epochs"):
         train(model(), x, replace(RECIPE, epochs=0))
+
+
+def test_families_are_held_out_as_a_whole() -> None:
+    families = [f"family {i // 3}" for i in range(90)]
+    rows, held_out = split(90, held_out=9, seed=0, families=families)
+    assert len(held_out) == 9
+    assert not {families[i] for i in rows} & {families[i] for i in held_out}
+    assert sorted([*rows, *held_out]) == list(range(90))

@@ -13,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
+from rdkit.Chem.Scaffolds import MurckoScaffold
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Validator
-from invdesign.domains.molecules import drawing, files, similarity, writing
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
+from invdesign.domains.molecules import drawing, files, oracles, similarity, surroundings, writing
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -230,6 +231,14 @@ class Molecules:
         """Return the structural formula as SVG."""
         return drawing.svg(design)
 
+    def places(self, design: str) -> list[Place]:
+        """Return the heavy atoms, with what lies up to 3 bonds around them."""
+        return surroundings.atom_places(design)
+
+    def draw_places(self, design: str, strengths: Sequence[float]) -> str:
+        """Return the structural formula as SVG with its heavy atoms marked."""
+        return surroundings.draw_atoms(design, strengths)
+
     def default_screens(self) -> tuple[Validator, ...]:
         """Return the screens of the preset `molecules/druglike`."""
         return DRUGLIKE
@@ -242,6 +251,26 @@ class Molecules:
     def resemblances(self, designs: Sequence[str], others: Sequence[str]) -> Array:
         """Return Tanimoto similarities of ECFP4 counts, `n x k`; designs without a structure have 0."""
         return similarity.tanimoto(designs, others)
+
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return drug-likeness, log P, polar surface, weight, synthetic accessibility, and number of heavy atoms."""
+        return {
+            "qed": ComputedProperty(oracles.qed),
+            "logp": ComputedProperty(oracles.logp),
+            "tpsa": ComputedProperty(oracles.tpsa, "Å²"),
+            "weight": ComputedProperty(oracles.molecular_weight, "g/mol"),
+            "sa": ComputedProperty(oracles.sa_score),
+            "size": ComputedProperty(oracles.heavy_atoms, "atoms"),
+        }
+
+    def scaffold(self, design: str) -> str | None:
+        """Return the ring systems with their linkers (Bemis and Murcko); None for a molecule without rings.
+
+        References:
+            Bemis and Murcko, J. Med. Chem. 1996, doi:10.1021/jm9602928.
+        """
+        mol = molecule(design)
+        return None if mol is None else (Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol)) or None)
 
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.

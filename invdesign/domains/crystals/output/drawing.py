@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from invdesign.core import Array
 from invdesign.domains.crystals.crystal import Crystal, to_text
 from invdesign.domains.crystals.symmetry.canonical import expand
-from invdesign.domains.crystals.symmetry.wyckoff import lattice_of
+from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
 
 MAX_ATOMS = 400
 MAX_BONDS = 700
@@ -78,7 +78,7 @@ def build_scene(crystal: Crystal) -> Scene:
     return Scene(names, atoms, _find_bonds(names, atoms), _project(corners, lattice), elements)
 
 
-def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
+def svg(crystal: Crystal, *, width: int = 320, height: int = 260, strengths: Sequence[float] = ()) -> str:
     """Draw the conventional cell of a crystal, with the atoms on a border repeated on the opposite borders.
 
     The drawing is deterministic and smaller than 30 kB; at most `MAX_ATOMS` atoms are drawn, those closest to the
@@ -88,6 +88,7 @@ def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
         crystal: Crystal to draw.
         width: Width [pixel].
         height: Height [pixel].
+        strengths: From 0 to 1 for each orbit: how strong the red circles around its atoms are.
 
     Returns:
         An SVG element.
@@ -114,6 +115,11 @@ def svg(crystal: Crystal, *, width: int = 320, height: int = 260) -> str:
         _draw_lines([(corners[i], corners[j]) for i, j in back_edges], "#b9b9b9", 1.0),
         *_draw_atoms(scene, to_pixels(scene.atoms), prefix, max(1.0, 0.09 * scale), digits),
         _draw_lines([(corners[i], corners[j]) for i, j in front_edges], "#6e6e6e", 1.0),
+        *(
+            _draw_circles(crystal, i, strength, to_pixels, scale)
+            for i, strength in enumerate(strengths)
+            if strength > 0
+        ),
         _draw_legend(scene.elements, prefix, width, height),
     ]
     return "".join(parts) + "</svg>"
@@ -224,6 +230,19 @@ def _draw_atoms(scene: Scene, pixels: Array, prefix: str, bond_width: float, dig
             x, y = pixels[i]
             parts.append(f'<use href="#{prefix}{scene.names[i]}" x="{x:.{digits}f}" y="{y:.{digits}f}"/>')
     return parts
+
+
+def _draw_circles(crystal: Crystal, i: int, strength: float, to_pixels: ToPixels, scale: float) -> str:
+    """Draw red circles around the atoms of an orbit."""
+    orbit = crystal.orbits[i]
+    points = images(crystal.space_group, np.array(orbit.position))
+    _, x = _repeat_border_atoms([orbit.element] * len(points), points)
+    radius = max(1.5, ball_radius(orbit.element) * scale) + 2
+    circles = "".join(
+        f'<circle cx="{u:.1f}" cy="{v:.1f}" r="{radius:.1f}"/>'
+        for u, v in to_pixels(_project(x, lattice_of(crystal.cell)))[:MAX_ATOMS]
+    )
+    return f'<g fill="none" stroke="#c23b3b" stroke-width="2" opacity="{0.4 + 0.6 * strength:.2f}">{circles}</g>'
 
 
 def _draw_lines(ends: list[tuple[Array, Array]], colour: str, width: float, digits: int = 1) -> str:

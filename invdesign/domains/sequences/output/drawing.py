@@ -36,7 +36,9 @@ def letter_colour(letter: str, kind: str) -> str:
     return PLAIN
 
 
-def svg(design: str, *, kind: str = "protein", wild_type: WildType | None = None) -> str:
+def svg(
+    design: str, *, kind: str = "protein", wild_type: WildType | None = None, strengths: Sequence[float] = ()
+) -> str:
     """Return a sequence in numbered rows of 50 letters, as a self-contained SVG element.
 
     Mutated letters are on yellow, with the mutation as their tooltip; a red line marks a deletion. Of very long
@@ -46,6 +48,7 @@ def svg(design: str, *, kind: str = "protein", wild_type: WildType | None = None
         design: Sequence.
         kind: Kind of sequence, which determines the colours.
         wild_type: Reference for mutations and residue numbers.
+        strengths: From 0 to 1 for each letter: how dark the red behind it is.
     """
     n_shown = min(len(design), MAX_LETTERS)
     labels, mutations, deletions = _compare(design, wild_type)
@@ -66,6 +69,9 @@ def svg(design: str, *, kind: str = "protein", wild_type: WildType | None = None
             parts.append(f'<text x="{LEFT - 12}" y="{y}" {style}>{labels[i]}</text>')
         if i in deletions:
             parts.append(f'<path d="M{x} {y - 13}v16" stroke="#c23b3b" stroke-width="2"/>')
+        if i < len(strengths) and strengths[i] > 0:
+            box = f'x="{x}" y="{y - 12}" width="{CELL}" height="16" rx="2"'
+            parts.append(f'<rect {box} fill="#c23b3b" fill-opacity="{0.15 + 0.45 * strengths[i]:.2f}"/>')
         parts.append(_draw_letter(letter, x, y, kind, mutations.get(i, "")))
     return "".join([*parts, "</svg>"])
 

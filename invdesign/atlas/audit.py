@@ -1,0 +1,305 @@
+"""Audit of designs: how unlike real designs they are, as a calibrated p-value, and where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Generic
+
+import numpy as np
+
+from invdesign.atlas.chimeras import NO_ROWS, Parents, find_parents
+from invdesign.atlas.measures import TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
+from invdesign.atlas.rarity import fit_rarity
+from invdesign.core import Array, B, Corpus, D, InvdesignError, Progress, silent
+from invdesign.latent.space import LatentSpace
+from invdesign.vae.tokens import UNKNOWN
+from invdesign.vae.training import Rows, split
+
+MAX_CALIBRATION = 3000
+MAX_COUNTED = 30_000
+MAX_REFERENCE = 20_000
+MAX_EXPLAINED = 3000
+MIN_CALIBRATION = 20
+BATCH = 500
+TAIL = 0.1
+"""Tail of the smallest p-value from which the number of independent parts is estimated."""
+USUAL = 99.0
+"""Percentile of the nats of a place that is not marked."""
+
+
+@dataclass(frozen=True)
+class Finding(Generic[D]):
+    """How unlike real designs a design is."""
+
+    design: D
+    """The design."""
+    p_value: float
+    """Share of real designs that are as unlike the others as this one is, or more."""
+    p_values: Mapping[str, float]
+    """The same by a single part of the score, by name."""
+    scores: Mapping[str, float]
+    """Values of the parts; more is less like real designs, infinite where the model cannot write the design."""
+    places: tuple[str, ...] = ()
+    """Names of its places (atoms, sites, letters), in order."""
+    strengths: tuple[float, ...] = ()
+    """Nats of each place beyond those of usual ones, 0 or more; for a chimera 1 at columns that need two parents."""
+    parents: Parents | None = None
+    """Its best explanation by two real designs, where designs are aligned."""
+    parent_names: tuple[str, str, str] | None = None
+    """Names of the left parent, of the right one, and of the nearest single design."""
+    problem: str = ""
+    """Why the model cannot write the design; empty where it can."""
+
+    @property
+    def cause(self) -> str:
+        """Part of the score by which the design is most unlike real ones."""
+        return min(self.p_values, key=lambda name: self.p_values[name])
+
+    def strongest(self, n: int = 3) -> list[str]:
+        """Return the names of the places that are least like real designs, the strongest first."""
+        order = sorted(range(len(self.places)), key=lambda i: -self.strengths[i])[:n]
+        return [self.places[i] for i in order if self.strengths[i] > 0]
+
+
+@dataclass(frozen=True, eq=False)
+class Auditor(Generic[D, B]):
+    """Measures of designs, and those of real designs that they are ranked among."""
+
+    measures: Measures[D, B]
+    """What designs are compared with."""
+    calibration: Mapping[str, Array]
+    """Scores of real designs that were held out, in ascending order, by part."""
+    evidence: Array
+    """Evidence of all parts together for the same designs, in ascending order (see `add_evidence`)."""
+    usual_nats: float
+    """Nats that 99 % of the places of real designs do not exceed."""
+    n_independent: float
+    """Effective number of tests: 1, or up to 2 where designs are explained by two parents as well."""
+
+    def audit(self, designs: Sequence[D], *, progress: Progress = silent) -> list[Finding[D]]:
+        """Return the findings of designs.
+
+        Args:
+            designs: `n` designs of any origin.
+            progress: Called with `(stage, done, total)`.
+        """
+        findings: list[Finding[D]] = []
+        for start in range(0, len(designs), BATCH):
+            progress("auditing", start, len(designs))
+            part = designs[start : start + BATCH]
+            findings += self._rank(part, self.measures.measure(part))
+        return findings
+
+    def combine(self, by_part: Mapping[str, Array]) -> Array:
+        """Return the p-value of designs, given those of the parts."""
+        whole = conformal_p_values(self.evidence, add_evidence(by_part))
+        if TWO_PARENTS not in by_part:
+            return whole
+        return sidak([whole, by_part[TWO_PARENTS]], self.n_independent)
+
+    def p_values(self, designs: Sequence[D]) -> Array:
+        """Return the p-value of each design."""
+        return np.array([finding.p_value for finding in self.audit(designs)])
+
+    def _rank(self, designs: Sequence[D], measured: Measured) -> list[Finding[D]]:
+        by_part = {name: conformal_p_values(self.calibration[name], s) for name, s in measured.scores.items()}
+        combined = self.combine(by_part)
+        findings = []
+        for i, design in enumerate(designs):
+            p_values = {name: float(values[i]) for name, values in by_part.items()}
+            parents = measured.parents[i]
+            is_chimera = parents is not None and p_values[TWO_PARENTS] == min(p_values.values())
+            findings.append(
+                Finding(
+                    design,
+                    float(combined[i]),
+                    p_values,
+                    {name: float(values[i]) for name, values in measured.scores.items()},
+                    tuple(place.name for place in measured.places[i]),
+                    self._strengths(measured.nats[i], parents if is_chimera else None),
+                    parents,
+                    self._names(parents),
+                    measured.problems[i],
+                )
+            )
+        return findings
+
+    def _strengths(self, nats: Array, parents: Parents | None) -> tuple[float, ...]:
+        """Return the strength of each place: for a chimera 1 where two parents are needed to explain it."""
+        if parents is None:
+            return tuple(np.maximum(nats - self.usual_nats, 0).tolist())
+        strengths = np.zeros(len(nats))
+        strengths[list(parents.explained)] = 1.0
+        return tuple(strengths.tolist())
+
+    def _names(self, parents: Parents | None) -> tuple[str, str, str] | None:
+        if parents is None or self.measures.reference is None:
+            return None
+        names = self.measures.reference.names
+        return names[parents.left], names[parents.right], names[parents.single]
+
+
+def conformal_p_values(calibration: Array, scores: Array) -> Array:
+    """Return the share of real designs with a score as large: `(1 + #{calibration >= score}) / (1 + n)`.
+
+    Among real designs that are exchangeable with the calibration, a p-value of at most `a` occurs with a probability of
+    at most `a`, whatever the score.
+
+    Args:
+        calibration: Scores of `n` real designs in ascending order.
+        scores: Scores of other designs.
+
+    References:
+        Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World, 2005; Bates et al., Ann. Stat. 2023,
+        doi:10.1214/22-AOS2244.
+
+    Example:
+        >>> import numpy as np
+        >>> conformal_p_values(np.arange(99.0), np.array([98.0, 200.0])).tolist()
+        [0.02, 0.01]
+    """
+    n = len(calibration)
+    p_values: Array = (1 + n - np.searchsorted(calibration, scores, side="left")) / (1 + n)
+    return p_values
+
+
+def add_evidence(by_part: Mapping[str, Array]) -> Array:
+    """Return the sum of -log p over the parts (Fisher), without that of two parents, which have a test of their own.
+
+    The parts depend on each other, so the sum is ranked among those of real designs.
+    """
+    evidence: Array = -np.sum([np.log(p) for name, p in by_part.items() if name != TWO_PARENTS], axis=0)
+    return evidence
+
+
+def sidak(p_values: Sequence[Array], n_independent: float) -> Array:
+    """Return the p-value of the smallest of several: `1 - (1 - min p)^m`, with `m` the effective number of tests."""
+    combined: Array = 1 - (1 - np.min(p_values, axis=0)) ** n_independent
+    return combined
+
+
+def fit_auditor(
+    latent_space: LatentSpace[D, B],
+    corpus: Corpus[D],
+    *,
+    left_out: Collection[int] = (),
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Auditor[D, B]:
+    """Return the auditor of a trained latent space.
+
+    Real designs that the VAE was not trained on are the calibration. Where designs are aligned, each design of the
+    corpus is explained by those of other families, so that the gain of two parents is calibrated on all of them.
+
+    Args:
+        latent_space: A latent space that was trained on the corpus.
+        corpus: Real designs.
+        left_out: Rows of the corpus that are used in no way, to test the auditor on.
+        seed: Seed of the choice among very many designs.
+        progress: Called with `(stage, done, total)`.
+
+    Raises:
+        InvdesignError: The corpus is not that of the model, or too small.
+    """
+    trained, held_out = split_as_trained(latent_space, corpus)
+    held_out = np.setdiff1d(held_out, np.array(sorted(left_out), dtype=held_out.dtype))
+    draw = np.random.default_rng(seed)
+    progress("counting places", 0, 1)
+    rarity = fit_rarity(latent_space.domain, (corpus.designs[i] for i in _thin(trained, MAX_COUNTED, draw)))
+    real = _thin(held_out, MAX_CALIBRATION, draw)
+    measures, measured = _with_size_line(Measures(latent_space, rarity), corpus, real, progress)
+    calibration = {name: np.sort(values) for name, values in measured.scores.items()}
+    p_values = {name: conformal_p_values(calibration[name], values) for name, values in measured.scores.items()}
+    if latent_space.encoding.shape.has_fixed_length:
+        measures = replace(measures, reference=_reference(latent_space, corpus, draw))
+        rows = np.concatenate([real, _thin(trained, MAX_EXPLAINED, draw)])
+        gains = _gains_of_real(measures, corpus, rows, progress)
+        calibration[TWO_PARENTS] = np.sort(gains)
+        p_values[TWO_PARENTS] = conformal_p_values(calibration[TWO_PARENTS], gains[: len(real)])
+    evidence = add_evidence(p_values)
+    n_independent = 1.0
+    if TWO_PARENTS in p_values:
+        n_independent = count_independent([conformal_p_values(np.sort(evidence), evidence), p_values[TWO_PARENTS]])
+    usual = float(np.percentile(np.concatenate([*measured.nats, np.zeros(1)]), USUAL))
+    return Auditor(measures, calibration, np.sort(evidence), usual, n_independent)
+
+
+def count_independent(p_values: Sequence[Array]) -> float:
+    """Return the effective number of independent tests, from the p-values of real designs.
+
+    With `m` independent tests the smallest p-value lies below `a` with probability `1 - (1 - a)^m`.
+
+    Example:
+        >>> import numpy as np
+        >>> p = (np.arange(1000) + 1) / 1000
+        >>> round(count_independent([p, p]), 2), round(count_independent([p, p[::-1]]), 1)
+        (1.0, 2.0)
+    """
+    share = float((np.min(p_values, axis=0) <= TAIL).mean())
+    found = math.log1p(-min(share, 0.999)) / math.log1p(-TAIL)
+    return min(max(found, 1.0), float(len(p_values)))
+
+
+def split_as_trained(latent_space: LatentSpace[D, B], corpus: Corpus[D]) -> tuple[Rows, Rows]:
+    """Return the rows of the corpus that the VAE was trained on, and those that were held out."""
+    card = latent_space.card
+    if card.get("corpus", {}).get("sha256") != corpus.sha256:
+        raise InvdesignError(
+            f"audit: expected the corpus that the model was trained on ({card.get('corpus', {}).get('name')}), got "
+            f"{corpus.name!r} with other content. Give the same file"
+        )
+    held_out, seed = int(card["recipe"]["held_out"]), int(card["recipe"]["seed"])
+    trained, others = split(len(corpus), held_out=held_out, seed=seed, families=corpus.families)
+    if len(others) < MIN_CALIBRATION:
+        raise InvdesignError(
+            f"audit: expected at least {MIN_CALIBRATION} real designs that the model was not trained on, got "
+            f"{len(others)} of {len(corpus):,}. Train on a larger corpus"
+        )
+    return trained, others
+
+
+def _thin(rows: Rows, n: int, draw: np.random.Generator) -> Rows:
+    """Return at most `n` of the rows, drawn at random, in their order."""
+    return rows if len(rows) <= n else np.sort(draw.permutation(rows)[:n])
+
+
+def _with_size_line(
+    measures: Measures[D, B], corpus: Corpus[D], rows: Rows, progress: Progress
+) -> tuple[Measures[D, B], Measured]:
+    """Return measures that allow for the size of designs, with the scores of real ones."""
+    progress("rating held-out designs", 0, 1)
+    real = [corpus.designs[i] for i in rows]
+    measured = measures.measure(real)
+    sizes, surprise = count_tokens(measures.latent_space, real), measured.scores["likelihood"]
+    is_finite = np.isfinite(surprise)
+    slope, intercept = 0.0, float(np.mean(surprise[is_finite])) if is_finite.any() else 0.0
+    if np.ptp(sizes[is_finite]) > 0:
+        slope, intercept = (float(x) for x in np.polyfit(sizes[is_finite], surprise[is_finite], 1))
+    measured.scores["likelihood"] = surprise - intercept - slope * sizes
+    return replace(measures, size_line=(intercept, slope)), measured
+
+
+def _reference(latent_space: LatentSpace[D, B], corpus: Corpus[D], draw: np.random.Generator) -> Reference:
+    rows = _thin(np.arange(len(corpus)), MAX_REFERENCE, draw)
+    letters = np.asarray(latent_space.encoding.encode([corpus.designs[i] for i in rows])).astype(np.uint8)
+    names = reference_names(corpus)
+    families = corpus.families or names
+    return Reference(letters, tuple(names[i] for i in rows), tuple(families[i] for i in rows))
+
+
+def _gains_of_real(measures: Measures[D, B], corpus: Corpus[D], rows: Rows, progress: Progress) -> Array:
+    """Return the gain of two parents for real designs, each explained by designs of other families than its own."""
+    reference = measures.reference
+    assert reference is not None
+    own = corpus.families or reference_names(corpus)
+    members = reference.members()
+    gains = []
+    for start in range(0, len(rows), BATCH):
+        progress("explaining real designs by others", start, len(rows))
+        part = rows[start : start + BATCH]
+        letters = np.asarray(measures.latent_space.encoding.encode([corpus.designs[i] for i in part]))
+        excluded = [members.get(own[i], NO_ROWS) for i in part]
+        gains += [pair.gain for pair in find_parents(letters, reference.rows, missing=UNKNOWN, excluded=excluded)]
+    return np.array(gains, dtype=np.float64)

@@ -1,0 +1,128 @@
+"""Parts of the audit's score: what is measured of a design, before it is compared with real ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from invdesign.atlas.chimeras import Parents, find_parents
+from invdesign.atlas.rarity import Rarity
+from invdesign.core import Array, B, Corpus, D, Place
+from invdesign.core.capabilities import placement_errors, places
+from invdesign.latent.space import LatentSpace
+from invdesign.vae.likelihood import log_probability
+from invdesign.vae.tokens import PAD, UNKNOWN
+
+TWO_PARENTS = "two parents"
+PARTS = {
+    "likelihood": "how improbable the whole design is for its size: importance-sampled -log p(x), in nats",
+    "density": "how empty the latent space is around it: -log p(z), in nats",
+    "surroundings": "how rare its rarest places are with what lies around them, in nats",
+    TWO_PARENTS: "columns that two real designs explain and a single one does not",
+}
+"""Parts of the score by name, and what a large value means."""
+N_SAMPLES = 16
+N_RAREST = 3
+"""Places whose nats are added: a change of one atom is seen by its neighbours too."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Aligned real designs that can be parents."""
+
+    rows: Int[np.ndarray, "m length"]
+    """Their letter numbers."""
+    names: tuple[str, ...]
+    """Their names."""
+    families: tuple[str, ...]
+    """Their families; their names where families are not known."""
+
+    def members(self) -> dict[str, Int[np.ndarray, " k"]]:
+        """Return the rows of each family."""
+        rows: dict[str, list[int]] = {}
+        for row, family in enumerate(self.families):
+            rows.setdefault(family, []).append(row)
+        return {family: np.array(found) for family, found in rows.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Raw scores of `n` designs."""
+
+    scores: dict[str, Array]
+    """`n` values of each part; more is less like real designs, infinite where the model cannot write the design."""
+    places: list[list[Place]]
+    """Places of each design."""
+    nats: list[Array]
+    """Nats of each place."""
+    parents: list[Parents | None]
+    """The best explanation of each design by two others; None where designs are not aligned."""
+    problems: list[str]
+    """Why the model cannot write a design; empty where it can."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measures(Generic[D, B]):
+    """What designs are compared with."""
+
+    latent_space: LatentSpace[D, B]
+    """The latent space."""
+    rarity: Rarity
+    """Counts of the places of real designs."""
+    size_line: tuple[float, float] = (0.0, 0.0)
+    """Intercept and slope of -log p(x) against the number of tokens, over real designs."""
+    reference: Reference | None = None
+    """Designs that can be parents; None where designs are not aligned."""
+
+    def measure(self, designs: Sequence[D]) -> Measured:
+        """Return the raw scores of designs.
+
+        Args:
+            designs: `n` designs of any origin.
+        """
+        problems = placement_errors(self.latent_space.encoding, designs)
+        rows = [i for i, problem in enumerate(problems) if not problem]
+        scores = {name: np.full(len(designs), math.inf) for name in ("likelihood", "density")}
+        if rows:
+            likelihood, density = self._rate([designs[i] for i in rows])
+            scores["likelihood"][rows], scores["density"][rows] = likelihood, density
+        found = [places(self.latent_space.domain, design) for design in designs]
+        nats = [np.array([part.sum() for part in self.rarity.rate([p.surroundings for p in parts])]) for parts in found]
+        if any(found):
+            scores["surroundings"] = np.array([np.sort(values)[::-1][:N_RAREST].sum() for values in nats])
+        parents: list[Parents | None] = [None] * len(designs)
+        if self.reference is not None:
+            scores[TWO_PARENTS] = np.full(len(designs), math.inf)
+            letters = np.asarray(self.latent_space.encoding.encode([designs[i] for i in rows]))
+            for i, pair in zip(rows, find_parents(letters, self.reference.rows, missing=UNKNOWN), strict=True):
+                scores[TWO_PARENTS][i], parents[i] = float(pair.gain), pair
+        return Measured(scores, found, nats, parents, problems)
+
+    def _rate(self, designs: Sequence[D]) -> tuple[Array, Array]:
+        """Return -log p(x) less what real designs of that size have, and -log p(z), of designs that can be written."""
+        space = self.latent_space
+        log_p = log_probability(designs, encoding=space.encoding, vae=space.vae, samples=N_SAMPLES)
+        intercept, slope = self.size_line
+        with torch.no_grad():
+            density = space.log_density(space.encode(designs)).numpy()
+        return -log_p - intercept - slope * count_tokens(space, designs), -density
+
+
+def reference_names(corpus: Corpus[D]) -> tuple[str, ...]:
+    """Return the names of the designs of a corpus; their numbers where it has none."""
+    return tuple((corpus.names[i] if corpus.names else "") or f"{corpus.name} {i + 1}" for i in range(len(corpus)))
+
+
+def count_tokens(space: LatentSpace[D, B], designs: Sequence[D]) -> Array:
+    """Return the tokens of each design; 0 where designs are not rows of tokens."""
+    if not space.encoding.shape.n_tokens:
+        return np.zeros(len(designs))
+    batch: Any = space.encoding.encode(designs)
+    n_tokens: Array = (batch != PAD).sum(1).double().numpy()
+    return n_tokens

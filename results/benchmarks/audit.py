@@ -1,0 +1,271 @@
+"""Benchmark: audit of designs that are real, and of real ones that were changed.
+
+Molecules: held-out molecules of ZINC250k with one random atom or bond changed, by the shipped model.
+Crystals: held-out crystals of the built-in corpus `ionic` and of mp_20 with one element, or one site, changed.
+Sequences: simulated chimeras of two 16S rRNA genes (V4), whose parents are in the reference, new sequences of known
+genera, or of unknown genera; by the audit, by its part `two parents` alone, and by vsearch where it is installed.
+
+Measured are the AUROC against real designs that neither the model nor the calibration saw, and the share of these that
+is flagged at a stated level.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rdkit import Chem, RDLogger
+
+from invdesign.atlas import Auditor, Finding, fit_auditor, simulate_chimeras
+from invdesign.atlas.audit import split_as_trained
+from invdesign.atlas.audit_files import AUDIT_FILE, write_auditor
+from invdesign.core import Corpus
+from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.corpus import zinc250k
+from invdesign.domains.sequences import Sequences
+from invdesign.domains.sequences.io.rrna import rrna16s
+from invdesign.io.corpora import make_corpus
+from invdesign.latent.prepare import Pretrained, prepare
+from invdesign.latent.semantics import auroc
+from invdesign.vae.build import aligned_vae
+from invdesign.vae.tokens import UNKNOWN
+from invdesign.vae.training import Recipe
+
+LEVELS = (0.01, 0.05)
+ELEMENTS = (6, 7, 8, 9, 16, 17, 35)
+N_CHIMERAS = 400
+RRNA_RECIPE = Recipe(
+    build=partial(aligned_vae, d=64, n_filters=4, input_dropout=0.1),
+    min_epochs=40,
+    batch=64,
+    held_out=2000,
+    beta=0.3,
+    beta_warmup=0.2,
+    information_epochs=0,
+)
+"""The preset `vae=sequences/aligned_dna`."""
+BONDS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
+
+
+def main() -> None:
+    """Run the chosen parts and write `audit.json`."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("parts", nargs="+", choices=("molecules", "crystals", "sequences"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of models and corpora")
+    parser.add_argument("-n", type=int, default=1000, help="changed designs")
+    parser.add_argument("--store", action="store_true", help="write the audit of the shipped model")
+    arguments = parser.parse_args()
+    RDLogger.DisableLog("rdApp.*")
+    path = Path(__file__).with_suffix(".json")
+    results: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    for name in arguments.parts:
+        start = time.perf_counter()
+        results[name] = PARTS[name](arguments)
+        results[name] |= {"seconds": round(time.perf_counter() - start), "machine": platform.processor() or "x86_64"}
+        path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+        print(name, json.dumps(results[name], indent=1))
+
+
+def measure_molecules(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of molecules with one atom or bond changed."""
+    corpus = zinc250k(arguments.data / "molecules/zinc250k.smi.gz", cache=arguments.cache)
+    latent_space = prepare(Molecules(), None, Pretrained("zinc250k"))
+    _, held_out = split_as_trained(latent_space, corpus)
+    drawn = np.random.default_rng(0).permutation(held_out)
+    real, parents = drawn[: arguments.n], drawn[arguments.n : 2 * arguments.n]
+    auditor = fit_auditor(latent_space, corpus, left_out=[*real, *parents])
+    if arguments.store:
+        write_auditor(auditor, Pretrained("zinc250k").path("molecules") / AUDIT_FILE)
+    draw = random.Random(0)
+    changed = [change_molecule(corpus.designs[i], draw) for i in parents]
+    return compare(auditor, [corpus.designs[i] for i in real], {"one atom or bond": changed}, corpus)
+
+
+def change_molecule(smiles: str, draw: random.Random) -> str:
+    """Return a molecule with one random atom of another element, or one random bond of another order."""
+    while True:
+        mol = Chem.RWMol(Chem.MolFromSmiles(smiles))
+        Chem.Kekulize(mol, clearAromaticFlags=True)
+        if draw.random() < 0.5:
+            atom = mol.GetAtomWithIdx(draw.randrange(mol.GetNumAtoms()))
+            atom.SetAtomicNum(draw.choice([z for z in ELEMENTS if z != atom.GetAtomicNum()]))
+            atom.SetFormalCharge(0)
+            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+            touched = [atom]
+        else:
+            bond = mol.GetBondWithIdx(draw.randrange(mol.GetNumBonds()))
+            bond.SetBondType(draw.choice([order for order in BONDS if order != bond.GetBondType()]))
+            touched = [bond.GetBeginAtom(), bond.GetEndAtom()]
+        for atom in touched:
+            atom.SetNoImplicit(False)
+            atom.SetNumExplicitHs(0)
+        found = Chem.MolFromSmiles(Chem.MolToSmiles(mol))
+        if found is None:
+            continue
+        text = Chem.MolToSmiles(found)
+        if "." not in text and text != smiles and Chem.MolFromSmiles(text) is not None:
+            return Chem.MolToSmiles(Chem.MolFromSmiles(text))
+
+
+def compare(
+    auditor: Auditor[Any, Any], real: Sequence[Any], changed: dict[str, Sequence[Any]], corpus: Corpus[Any]
+) -> dict[str, Any]:
+    """Return the AUROC of each kind of change, by part of the score, and the flagged shares."""
+    usual = auditor.audit(real)
+    figures: dict[str, Any] = {
+        "real": len(real),
+        "calibration": len(auditor.calibration["likelihood"]),
+        "independent parts": round(auditor.n_independent, 2),
+        "flagged real": {str(level): flagged(usual, level) for level in LEVELS},
+    }
+    for kind, designs in changed.items():
+        odd = auditor.audit(designs)
+        parts = list(usual[0].p_values)
+        figures[kind] = {
+            "n": len(designs),
+            "cannot be written": sum(bool(finding.problem) for finding in odd),
+            "auroc": separation(usual, odd, lambda f: f.p_value),
+            "auroc by part": {part: separation(usual, odd, lambda f, part=part: f.p_values[part]) for part in parts},
+            "flagged": {str(level): flagged(odd, level) for level in LEVELS},
+        }
+    return figures
+
+
+def separation(usual: Sequence[Finding[Any]], odd: Sequence[Finding[Any]], value: Callable[[Any], float]) -> float:
+    """Return the AUROC of a small value."""
+    return round(auroc([-value(f) for f in usual], [-value(f) for f in odd]), 3)
+
+
+def flagged(findings: Sequence[Finding[Any]], level: float) -> float:
+    """Return the share of designs up to a level."""
+    return round(float(np.mean([finding.p_value <= level for finding in findings])), 4)
+
+
+def measure_sequences(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of chimeras of 16S rRNA genes."""
+    whole = rrna16s(arguments.data / "sequences/rrna16s_aligned.fasta.gz")
+    groups = split_genera(whole)
+    corpus = part_of(whole, groups["reference"])
+    domain = Sequences("dna", length="fixed", gaps=True)
+    start = time.perf_counter()
+    latent_space = prepare(domain, corpus, RRNA_RECIPE, cache=arguments.cache)
+    trained = time.perf_counter()
+    auditor = fit_auditor(latent_space, corpus)
+    fitted = time.perf_counter()
+    rows = np.asarray(latent_space.encoding.encode(whole.designs))
+    chimeras, origins = {}, {}
+    for number, (kind, members) in enumerate(groups.items()):
+        families = [whole.families[i] for i in members]
+        found, origins[kind] = simulate_chimeras(rows[members], N_CHIMERAS, families=families, seed=number)
+        chimeras[kind] = [text_of(row, domain) for row in found]
+    real = {kind: [whole.designs[i] for i in groups[kind]] for kind in ("known genera", "unknown genera")}
+    figures = compare(auditor, real["unknown genera"], chimeras, corpus)
+    figures["flagged real, known genera"] = {
+        str(level): flagged(auditor.audit(real["known genera"]), level) for level in LEVELS
+    }
+    for kind, designs in chimeras.items():
+        findings = auditor.audit(designs)
+        errors = [breakpoint_error(f, k) for f, (_, _, k) in zip(findings, origins[kind], strict=True)]
+        figures[kind]["breakpoint within 25 nt"] = round(float(np.mean([error <= 25 for error in errors])), 3)
+    names = [corpus.names[i] for i in range(len(corpus))]
+    figures["reference"] |= named_parents(auditor, chimeras["reference"], origins["reference"], names)
+    figures["seconds by step"] = {"training": round(trained - start), "calibration": round(fitted - trained)}
+    figures["vsearch"] = vsearch(corpus.designs, real["unknown genera"], chimeras)
+    return figures
+
+
+def split_genera(corpus: Corpus[str]) -> dict[str, list[int]]:
+    """Return rows of the reference, of new sequences of known genera, and of unknown genera (a fifth of all each)."""
+    draw = np.random.default_rng(0)
+    genera = draw.permutation(sorted(set(corpus.families)))
+    unknown = set(genera[: len(genera) // 5])
+    known = draw.permutation([i for i, genus in enumerate(corpus.families) if genus not in unknown])
+    reference = sorted(known[len(known) // 5 :].tolist())
+    present = {corpus.families[i] for i in reference}
+    new = sorted(i for i in known[: len(known) // 5].tolist() if corpus.families[i] in present)
+    others = [i for i, genus in enumerate(corpus.families) if genus in unknown]
+    return {"reference": reference, "known genera": new, "unknown genera": others}
+
+
+def part_of(corpus: Corpus[str], rows: Sequence[int]) -> Corpus[str]:
+    """Return a part of a corpus."""
+    return make_corpus(
+        tuple(corpus.designs[i] for i in rows),
+        names=tuple(corpus.names[i] for i in rows),
+        families=tuple(corpus.families[i] for i in rows),
+        name=corpus.name,
+    )
+
+
+def text_of(row: np.ndarray, domain: Sequences) -> str:
+    """Return the text of a row of letter numbers."""
+    return "".join(domain.letters[token - UNKNOWN - 1] for token in row)
+
+
+def breakpoint_error(finding: Finding[str], column: int) -> int:
+    """Return the letters between the true breakpoint and the one found."""
+    assert finding.parents is not None
+    low, high = sorted((finding.parents.breakpoint, column))
+    return sum(letter != "-" for letter in finding.design[low:high])
+
+
+def named_parents(
+    auditor: Auditor[str, Any], chimeras: Sequence[str], origins: Sequence[tuple[int, int, int]], names: Sequence[str]
+) -> dict[str, float]:
+    """Return the share of chimeras whose two parents are named, and of those where both genera are."""
+    exact, genera = [], []
+    for finding, (i, j, _) in zip(auditor.audit(chimeras), origins, strict=True):
+        assert finding.parent_names is not None
+        left, right, _ = finding.parent_names
+        exact.append((left, right) == (names[i], names[j]))
+        genera.append([left.split()[0], right.split()[0]] == [names[i].split()[0], names[j].split()[0]])
+    return {"both parents named": round(float(np.mean(exact)), 3), "both genera": round(float(np.mean(genera)), 3)}
+
+
+def vsearch(
+    reference: Sequence[str], real: Sequence[str], chimeras: dict[str, Sequence[str]]
+) -> dict[str, float] | str:
+    """Return the AUROC of uchime_ref by kind of chimera, or why it was not measured."""
+    program = shutil.which("vsearch")
+    if program is None:
+        return "not installed on this machine"
+    with tempfile.TemporaryDirectory() as folder:
+        database = write_fasta(Path(folder, "reference.fasta"), reference)
+
+        def scores(name: str, designs: Sequence[str]) -> list[float]:
+            query, table = write_fasta(Path(folder, f"{name}.fasta"), designs), Path(folder, f"{name}.txt")
+            command = [program, "--uchime_ref", query, "--db", database, "--uchimeout", table, "--minh", "0", "--quiet"]
+            subprocess.run(list(map(str, command)), check=True)
+            return [float(line.split("\t", 1)[0]) for line in table.read_text().splitlines()]
+
+        usual = scores("real", real)
+        return {
+            kind: round(auroc(usual, scores(kind.replace(" ", "_"), designs)), 3) for kind, designs in chimeras.items()
+        }
+
+
+def write_fasta(path: Path, designs: Sequence[str]) -> Path:
+    """Write sequences without gaps, named by their numbers."""
+    path.write_text("".join(f">{i}\n{design.replace('-', '')}\n" for i, design in enumerate(designs)))
+    return path
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "molecules": measure_molecules,
+    "sequences": measure_sequences,
+}
+
+if __name__ == "__main__":
+    main()

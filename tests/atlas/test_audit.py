@@ -1,0 +1,115 @@
+"""Audit of designs against real ones."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from invdesign.atlas import Auditor, fit_auditor, simulate_chimeras
+from invdesign.atlas.audit import conformal_p_values, count_independent, sidak
+from invdesign.atlas.audit_files import read_auditor, write_auditor
+from invdesign.core import Corpus, InvdesignError
+from invdesign.domains.sequences import Sequences
+from invdesign.io.corpora import make_corpus
+from invdesign.latent.prepare import prepare
+from invdesign.latent.semantics import auroc
+from invdesign.latent.space import LatentSpace
+from invdesign.vae.build import aligned_vae
+from invdesign.vae.tokens import UNKNOWN
+from invdesign.vae.training import Recipe
+
+LENGTH = 160
+LETTERS = np.array(list("ACGT"))
+
+
+def families(n_genera: int = 50, per_genus: int = 8, *, seed: int = 0) -> Corpus[str]:
+    """Genera that differ at a third of the positions of one ancestor, and species at two positions more."""
+    draw = np.random.default_rng(seed)
+    ancestor = draw.integers(0, 4, LENGTH)
+    rows, genera = [], []
+    for genus in range(n_genera):
+        founder = np.where(draw.random(LENGTH) < 0.33, draw.integers(0, 4, LENGTH), ancestor)
+        for _ in range(per_genus):
+            rows.append(np.where(draw.random(LENGTH) < 0.04, draw.integers(0, 4, LENGTH), founder))
+            genera.append(f"genus {genus}")
+    texts = dict.fromkeys("".join(LETTERS[row]) for row in rows)
+    order = [next(i for i, row in enumerate(rows) if "".join(LETTERS[row]) == text) for text in texts]
+    names = tuple(f"strain {i}" for i in order)
+    return make_corpus(tuple(texts), names=names, families=tuple(genera[i] for i in order), name="strains")
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus[str]:
+    return families()
+
+
+@pytest.fixture(scope="module")
+def latent_space(corpus: Corpus[str], tmp_path_factory: pytest.TempPathFactory) -> LatentSpace[str, object]:
+    build = partial(aligned_vae, d=8, width=16, n_filters=2)
+    recipe = Recipe(build=build, epochs=4, batch=64, information_epochs=0)
+    return prepare(Sequences("dna", length="fixed"), corpus, recipe, cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def auditor(latent_space: LatentSpace[str, object], corpus: Corpus[str]) -> Auditor[str, object]:
+    return fit_auditor(latent_space, corpus)
+
+
+def test_chimeras_are_found_named_and_placed(auditor: Auditor[str, object], corpus: Corpus[str]) -> None:
+    encoding = auditor.measures.latent_space.encoding
+    rows = np.asarray(encoding.encode(corpus.designs))
+    chimeras, origins = simulate_chimeras(rows, 40, families=corpus.families, seed=1)
+    texts = ["".join(LETTERS[row - UNKNOWN - 1]) for row in chimeras]
+    findings = auditor.audit(texts)
+    real = auditor.audit(corpus.designs[:100])
+    assert auroc([-f.p_value for f in real], [-f.p_value for f in findings]) > 0.95
+    named = [f for f in findings if f.cause == "two parents"]
+    assert len(named) > 25
+    finding, (left, right, _) = next((f, o) for f, o in zip(findings, origins, strict=True) if f in named)
+    assert finding.parents is not None and finding.parent_names is not None
+    assert finding.parents.mismatches == 0
+    genus_of = dict(zip(corpus.names, corpus.families, strict=True))
+    assert [genus_of[name] for name in finding.parent_names[:2]] == [corpus.families[left], corpus.families[right]]
+    marked = [i for i, strength in enumerate(finding.strengths) if strength]
+    assert tuple(marked) == finding.parents.explained
+
+
+def test_a_stored_auditor_finds_the_same(
+    auditor: Auditor[str, object], latent_space: LatentSpace[str, object], corpus: Corpus[str], tmp_path: Path
+) -> None:
+    write_auditor(auditor, tmp_path / "audit.safetensors")
+    again = read_auditor(tmp_path / "audit.safetensors", latent_space)
+    assert np.allclose(again.p_values(corpus.designs[:20]), auditor.p_values(corpus.designs[:20]))
+
+
+def test_a_design_that_the_model_cannot_write_is_as_unlike_as_any(auditor: Auditor[str, object]) -> None:
+    finding = auditor.audit(["ACGT"])[0]
+    assert finding.problem
+    assert finding.p_value == pytest.approx(auditor.p_values(["ACGTN"])[0])
+    assert finding.p_values["likelihood"] == 1 / (1 + len(auditor.calibration["likelihood"]))
+
+
+def test_a_corpus_that_was_not_trained_on_is_refused(latent_space: LatentSpace[str, object]) -> None:
+    with pytest.raises(InvdesignError, match="trained on"):
+        fit_auditor(latent_space, families(seed=5))
+
+
+def test_p_values_of_exchangeable_scores_are_uniform() -> None:
+    draw = np.random.default_rng(0)
+    p = np.concatenate([conformal_p_values(np.sort(draw.normal(size=199)), draw.normal(size=50)) for _ in range(200)])
+    for level in (0.01, 0.05, 0.5):
+        assert (p <= level).mean() == pytest.approx(level, rel=0.15)
+
+
+def test_the_smallest_of_dependent_p_values_are_calibrated() -> None:
+    draw = np.random.default_rng(1)
+    shared = draw.normal(size=(4000, 1))
+    scores = shared + 0.7 * draw.normal(size=(4000, 3))
+    p = [conformal_p_values(np.sort(scores[:2000, j]), scores[:, j]) for j in range(3)]
+    m = count_independent([values[:2000] for values in p])
+    assert 1 < m < 3
+    combined = sidak([values[2000:] for values in p], m)
+    assert (combined <= 0.05).mean() == pytest.approx(0.05, abs=0.015)
