@@ -73,8 +73,8 @@ def match(A: Array, B: Array, *, outliers: float = 0.0, shape: PairShape = "stra
     # A design whose mass is split goes with the largest part; one that most of the mass leaves behind is unmatched.
     is_moved = plan.sum(1) > 0.5 / len(A)
     is_reached = plan.sum(0) > 0.5 / len(B)
-    pairs = {(i, int(plan[i].argmax())) for i in np.flatnonzero(is_moved)}
-    pairs |= {(int(plan[:, j].argmax()), j) for j in np.flatnonzero(is_reached)}
+    pairs = {(i, int(plan[i].argmax())) for i in np.flatnonzero(is_moved).tolist()}
+    pairs |= {(int(plan[:, j].argmax()), j) for j in np.flatnonzero(is_reached).tolist()}
     rows = np.array(sorted(pairs), dtype=np.intp)
     return PopulationPath(A[rows[:, 0]], B[rows[:, 1]], rows, shape)
 
