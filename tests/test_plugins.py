@@ -49,6 +49,7 @@ NEEDS = {
     ],
     ("oracle", "crystals/ase"): ["oracle.ase.calculator=lj"],
     ("oracle", "crystals/hull"): ["oracle.hull.references=phases.csv"],
+    ("oracle", "crystals/near_hull"): ["corpus.n=20"],
     ("oracle", "crystals/formation_energy"): ["oracle.formation_energy.references=phases.csv"],
     ("oracle", "crystals/table"): ["oracle.table.path=crystals.csv", "oracle.table.column=y"],
     ("oracle", "sequences/table"): ["oracle.table.path=sequences.csv", "oracle.table.column=y"],
@@ -108,6 +109,7 @@ def designs_for(node: Any) -> Sequence[Any]:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write what the choices of NEEDS read."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     elements = ("Na", "Cl", "Sr", "Ti", "O", "Cu")
     Path("count.py").write_text(COUNT)
     Path("phases.csv").write_text("formula,energy_per_atom\n" + "".join(f"{e},-2\n" for e in elements))
