@@ -6,7 +6,7 @@ import base64
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from html import escape
@@ -18,6 +18,8 @@ from invdesign.core.errors import InvdesignError
 from invdesign.core.protocols import (
     Alphabet,
     Anatomy,
+    Computable,
+    ComputedProperty,
     DesignSpace,
     Encoding,
     Equivalence,
@@ -29,6 +31,7 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Scaffolded,
     Screened,
     Sourced,
     Traits,
@@ -128,6 +131,16 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def computed_properties(domain: DesignSpace[D]) -> Mapping[str, ComputedProperty]:
+    """Return the properties that the domain computes, by name; none where it computes none."""
+    return domain.computed_properties() if isinstance(domain, Computable) else {}
+
+
+def scaffold_of(domain: DesignSpace[D]) -> Callable[[D], str | None] | None:
+    """Return what gives the scaffold of a design; None where designs of the domain have no scaffolds."""
+    return domain.scaffold if isinstance(domain, Scaffolded) else None
 
 
 def traits(domain: DesignSpace[D], designs: Sequence[D]) -> list[frozenset[str]]:

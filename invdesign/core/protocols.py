@@ -326,6 +326,34 @@ class Resemblance(Protocol[D_in]):
         ...
 
 
+@dataclass(frozen=True)
+class ComputedProperty:
+    """A property that a domain computes of its designs, without measuring."""
+
+    measure: Oracle
+    """Computes it of `n` designs; NaN where it is not defined."""
+    unit: str = ""
+    """Its unit."""
+
+
+@runtime_checkable
+class Computable(Protocol):
+    """Optional, of a domain: properties that it computes in milliseconds, for maps, directions and sensitivities."""
+
+    def computed_properties(self) -> Mapping[str, ComputedProperty]:
+        """Return them by name, with `size` among them."""
+        ...
+
+
+@runtime_checkable
+class Scaffolded(Protocol[D_in]):
+    """Optional, of a domain: the part of a design that chemists keep when they change the rest."""
+
+    def scaffold(self, design: D_in) -> str | None:
+        """Return the scaffold as text, e.g. ring systems and linkers; None where a design has none."""
+        ...
+
+
 @runtime_checkable
 class Preparable(Protocol):
     """Optional, of an oracle: loading of what it needs, before a VAE is trained.

@@ -20,32 +20,19 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
-from invdesign import (
-    Campaign,
-    Filters,
-    Limits,
-    Objective,
-    Pretrained,
-    Task,
-    initialize,
-    make_engine,
-    prepare,
-    run,
-    start,
-)
-from invdesign.config.instantiate import instantiate
+from invdesign import Campaign, initialize, make_engine, prepare, run, start
+from invdesign.config.compose import compose
+from invdesign.config.instantiate import build
 from invdesign.core import round_seed
-from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.molecules.tasks import guacamol
 from invdesign.execution.in_process import InProcess
-from invdesign.search.mutations import MutationPolicy
 
 Job = tuple[str, int, str]
 """Task, seed and kind of proposals."""
-PROPOSALS = ("latent", "mutations", "both")
+PROPOSALS = {"both": (), "mutations": ("mutations.fraction=1.0",), "latent": ("mutations=null",)}
+"""What differs from the preset of molecules in each part of the ablation."""
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
 # Measured with the published programs on the same kind of machine, mean of 2 to 3 seeds.
 PUBLISHED = {
@@ -80,13 +67,24 @@ def summarize(y: Sequence[float] | np.ndarray, budget: int) -> dict[str, Any]:
     }
 
 
-def mutation_policy(proposals: str) -> MutationPolicy | None:
-    """Return the mutations of `conf/mutations/molecules/graph.yaml` with the share of proposals of an ablation."""
-    if proposals == "latent":
-        return None
-    path = Path(__file__).parents[2] / "conf/mutations/molecules/graph.yaml"
-    policy: MutationPolicy = instantiate(yaml.safe_load(path.read_text()))
-    return replace(policy, fraction=1.0) if proposals == "mutations" else policy
+def make_campaign(job: Job, budget: int, batch: int) -> Campaign[str, Any]:
+    """Return the preset of molecules for one task, without screens and with molecules of the corpus allowed."""
+    task, seed, proposals = job
+    settings = [
+        "vae=molecules/zinc250k",
+        "oracle=molecules/guacamol",
+        f"oracle.guacamol.task={task}",
+        "screens=null",
+        "validators=null",
+        "allow_corpus_designs=true",
+        f"budget={budget}",
+        f"batch={batch}",
+        f"seed={seed}",
+        *PROPOSALS[proposals],
+    ]
+    composed = compose(None, settings)
+    campaign: Campaign[str, Any] = build(composed.values, composed.where, name=task).campaign
+    return campaign
 
 
 def run_job(job: Job, *, corpus_path: Path, cache: Path, budget: int, batch: int) -> dict[str, Any]:
@@ -94,17 +92,7 @@ def run_job(job: Job, *, corpus_path: Path, cache: Path, budget: int, batch: int
     task, seed, proposals = job
     torch.set_num_threads(1)
     corpus = zinc250k(corpus_path, cache=cache)
-    campaign = Campaign(
-        domain=Molecules(),
-        task=Task([Objective(task)], partial(guacamol, task=task)),
-        vae=Pretrained("zinc250k"),
-        corpus=lambda: corpus,
-        mutations=mutation_policy(proposals),
-        filters=Filters(screens=(), allow_corpus_designs=True),
-        limits=Limits(budget=budget, batch=batch),
-        seed=seed,
-        name=task,
-    )
+    campaign = replace(make_campaign(job, budget, batch), corpus=lambda: corpus)
     engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=cache))
     start_time = time.process_time()
     state = run(engine, start(engine, initialize(engine, corpus)), executor=InProcess)
@@ -131,7 +119,7 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--proposals", nargs="+", choices=PROPOSALS, default=["latent"])
+    parser.add_argument("--proposals", nargs="+", choices=PROPOSALS, default=["both"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--resume", action="store_true", help="keep the runs in --out, and do only the missing ones")
     arguments = parser.parse_args()

@@ -137,5 +137,7 @@ def test_every_command_has_a_description() -> None:
         "sweep",
         "serve",
         "bench",
+        "audit",
+        "move",
     }
     assert all(command.description for command in action.choices.values())

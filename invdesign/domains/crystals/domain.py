@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from pymatgen.core.composition import Composition
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Place
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
@@ -198,6 +198,19 @@ class Crystals:
             "volume_per_atom": [round(s.volume / len(s), 4) for s in structures],
         }
 
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return volume per atom, mass density, and the number of atoms in the conventional cell."""
+        from invdesign.domains.crystals.oracles.computed import mass_density, volume_per_atom
+
+        def of_complete(measure: Callable[[Sequence[Crystal]], Array]) -> Callable[[Sequence[Crystal]], Array]:
+            return lambda designs: measure([self.complete(design) for design in designs])
+
+        return {
+            "volume_per_atom": ComputedProperty(of_complete(volume_per_atom), "Å³/atom"),
+            "mass_density": ComputedProperty(of_complete(mass_density), "g/cm³"),
+            "size": ComputedProperty(of_complete(_count_atoms), "atoms"),
+        }
+
     def quality(self, designs: Sequence[Crystal]) -> dict[str, Array]:
         """Return validity of structure and composition, and whether atoms are too near or there is no symmetry.
 
@@ -316,6 +329,10 @@ class CrystalEncoding:
     def features(self, designs: Sequence[Crystal]) -> Array:
         """Return composition and structure features."""
         return features.features(designs)
+
+
+def _count_atoms(designs: Sequence[Crystal]) -> Array:
+    return np.array([float(design.n_atoms) for design in designs])
 
 
 @cache

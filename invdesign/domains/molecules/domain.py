@@ -13,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
+from rdkit.Chem.Scaffolds import MurckoScaffold
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Place, Validator
-from invdesign.domains.molecules import drawing, files, similarity, surroundings, writing
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
+from invdesign.domains.molecules import drawing, files, oracles, similarity, surroundings, writing
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -250,6 +251,26 @@ class Molecules:
     def resemblances(self, designs: Sequence[str], others: Sequence[str]) -> Array:
         """Return Tanimoto similarities of ECFP4 counts, `n x k`; designs without a structure have 0."""
         return similarity.tanimoto(designs, others)
+
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return drug-likeness, log P, polar surface, weight, synthetic accessibility, and number of heavy atoms."""
+        return {
+            "qed": ComputedProperty(oracles.qed),
+            "logp": ComputedProperty(oracles.logp),
+            "tpsa": ComputedProperty(oracles.tpsa, "Å²"),
+            "weight": ComputedProperty(oracles.molecular_weight, "g/mol"),
+            "sa": ComputedProperty(oracles.sa_score),
+            "size": ComputedProperty(oracles.heavy_atoms, "atoms"),
+        }
+
+    def scaffold(self, design: str) -> str | None:
+        """Return the ring systems with their linkers (Bemis and Murcko); None for a molecule without rings.
+
+        References:
+            Bemis and Murcko, J. Med. Chem. 1996, doi:10.1021/jm9602928.
+        """
+        mol = molecule(design)
+        return None if mol is None else (Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol)) or None)
 
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.

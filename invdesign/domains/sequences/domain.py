@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Place
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.mutation_lists import MutationLists
@@ -289,6 +289,24 @@ class Sequences:
         """Return mutations, length, and what an order form needs; see `writing.describe`."""
         return writing.describe(designs, kind=self.kind, wild_type=self.wild_type)
 
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return charge, hydropathy and the like of proteins, GC content of DNA, and the number of letters."""
+        from invdesign.domains.sequences.oracles import physics
+
+        size = ComputedProperty(_count_letters, "letters")
+        if self.kind == "protein":
+            found = {
+                "charge": ComputedProperty(physics.charge, "e"),
+                "gravy": ComputedProperty(physics.gravy),
+                "aromaticity": ComputedProperty(physics.aromaticity),
+                "instability": ComputedProperty(physics.instability),
+                "isoelectric_point": ComputedProperty(physics.isoelectric_point),
+                "hydrophobic_moment": ComputedProperty(physics.hydrophobic_moment),
+            }
+        else:
+            found = {"gc_content": ComputedProperty(physics.gc_content)} if self.kind in ("dna", "rna") else {}
+        return {name: _without_gaps(computed) for name, computed in found.items()} | {"size": size}
+
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return the longest run of one letter, the entropy of the composition, and the number of substitutions.
 
@@ -341,6 +359,14 @@ class Sequences:
             )
         own = 0 if self.wild_type is None else len(self.wild_type.sequence)
         return min(self.max_length, max(own, longest + max(1, longest // 10)))
+
+
+def _without_gaps(computed: ComputedProperty) -> ComputedProperty:
+    return replace(computed, measure=lambda designs: computed.measure([design.replace(GAP, "") for design in designs]))
+
+
+def _count_letters(designs: Sequence[str]) -> Array:
+    return np.array([float(len(design.replace(GAP, ""))) for design in designs])
 
 
 @dataclass(frozen=True)
