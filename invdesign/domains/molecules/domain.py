@@ -18,6 +18,7 @@ from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
 from invdesign.domains.molecules import drawing, files, oracles, similarity, surroundings, writing
+from invdesign.domains.molecules.atom_changes import atom_changes
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -238,6 +239,10 @@ class Molecules:
     def draw_places(self, design: str, strengths: Sequence[float]) -> str:
         """Return the structural formula as SVG with its heavy atoms marked."""
         return surroundings.draw_atoms(design, strengths)
+
+    def substitutions(self, design: str) -> list[list[tuple[str, str]]]:
+        """Return for each heavy atom the molecules with another element there, and the one without it."""
+        return atom_changes(design)
 
     def default_screens(self) -> tuple[Validator, ...]:
         """Return the screens of the preset `molecules/druglike`."""
