@@ -17,7 +17,7 @@ from invdesign.core.errors import InvdesignError
 from invdesign.runs import folders
 
 if TYPE_CHECKING:
-    from invdesign.campaign import Campaign
+    from invdesign.campaign import Campaign, Engine
     from invdesign.config.signatures import Signature
     from invdesign.core import Corpus, Domain
     from invdesign.latent.space import LatentSpace
@@ -172,22 +172,58 @@ def interpolate(arguments: argparse.Namespace) -> int:
             surroundings = paths.of_campaign(loaded.campaign, resources)
         engine = surroundings.engine
         domain = engine.campaign.domain
+        folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        populations = paths.read_populations(domain, arguments.first, arguments.last)
+        if populations is not None:
+            return _interpolate_populations(arguments, engine, populations, folder, resources)
         found = between(
             engine,
             paths.read_design(domain, arguments.first),
             paths.read_design(domain, arguments.last),
-            shape=arguments.path,
+            shape=arguments.path or "density",
             n=arguments.steps,
             history=surroundings.history,
             executor=resources.executor if arguments.measure else None,
             until=arguments.until,
         )
-    folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     facts = paths.write_interpolation(found, engine, folder, settings=settings, command=_command_line())
     if arguments.json:
         terminal.print_json(facts)
     else:
         terminal.print_interpolation(facts, engine.campaign.objectives)
+    return 0
+
+
+def _interpolate_populations(
+    arguments: argparse.Namespace,
+    engine: Engine[Any, Any],
+    given: tuple[Sequence[Any], Sequence[Any]],
+    folder: Path,
+    resources: Resources,
+) -> int:
+    """Print and write the populations between those of two files."""
+    from invdesign.runs.populations import interpolate_populations, write_populations
+
+    if arguments.path == "density" or arguments.until is not None:
+        raise InvdesignError(
+            "interpolate: expected --path straight or spherical and no --until between files of several designs. Leave "
+            "them out, or give single designs (FILE:1)"
+        )
+    found = interpolate_populations(
+        engine,
+        *given,
+        n=arguments.steps,
+        shape=arguments.path or "straight",
+        outliers=arguments.outliers,
+        executor=resources.executor if arguments.measure else None,
+        progress=resources.progress,
+    )
+    names = (Path(arguments.first).name, Path(arguments.last).name)
+    facts = write_populations(found, engine, folder, names=names, command=_command_line())
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        terminal.print_populations(facts)
     return 0
 
 

@@ -131,15 +131,22 @@ def _add_campaign_commands(commands: Any) -> None:
 
 def _add_interpolate(commands: Any) -> None:
     ends = (
-        ("first", "A", "a file (its first design), FILE:N (its N-th), or the text of a design"),
+        ("first", "A", "FILE:N (its N-th design) or the text of a design; or a file of many designs, if B is one too"),
         ("last", "B", "as A"),
     )
-    between = _campaign_command(commands, "interpolate", "find designs on a latent path from A to B", ends)
+    about = "find designs on a latent path from A to B, designs or populations"
+    between = _campaign_command(commands, "interpolate", about, ends)
     between.add_argument(
         "--path",
         choices=("density", "spherical", "straight"),
-        default="density",
-        help="along the density of real designs (default), a great circle, or a line",
+        help="along the density of real designs (default), a great circle, or a line (default between populations)",
+    )
+    between.add_argument(
+        "--outliers",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="part of two populations that may stay unmatched (default 0.05)",
     )
     between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, with both ends (default 11)")
     between.add_argument(

@@ -41,6 +41,8 @@ class VAE(nn.Module, ABC):
     """Latent dimensions."""
     prior: Prior
     """Prior p(z), from which the posteriors' divergence is counted."""
+    n_shared: int = 0
+    """Latents, the first ones, that do not depend on the position of tokens; 0 where there is no such division."""
     is_autoregressive: bool = False
     """Whether the decoder rates each part of a design given those before it, as a language model does."""
 

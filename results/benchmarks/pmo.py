@@ -1,4 +1,4 @@
-"""Benchmark: tasks of the PMO suite from ZINC250k at a budget of 1,000 calls, with one configuration for all tasks.
+"""Benchmark: tasks of the PMO suite from ZINC250k at a budget of 1,000 calls, with the preset of molecules for all tasks.
 
 Budget: every distinct canonical SMILES that the oracle receives counts, including the seed designs. AUC: the mean of
 the 10 best designs so far after every 100 molecules, integrated by the trapezoidal rule from 0 at 0 calls, extended to
@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=TASKS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--budget", type=int, default=1000)
-    parser.add_argument("--batch", type=int, default=50)
+    parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--proposals", nargs="+", choices=PROPOSALS, default=["both"])
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
