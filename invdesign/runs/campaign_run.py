@@ -983,6 +983,8 @@ class CampaignRun(Generic[D, B]):
         campaign = replace(
             self.current,
             search=Search(acquire=None, trust_region=None, oversample=20),
+            # Mutations of the best measured designs would make it a genetic algorithm.
+            mutations=None,
             finetuning=replace(self.current.finetuning, finetune=None),
             seed=round_seed(self.current.seed, 0, "baseline") % 2**31,
             name=f"{self.current.name} (random)",
