@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from invdesign.runs.properties import Known
 
 MAX_STEPS = 1_000
+MAX_CHANGES = 8
 LABEL_WIDTH = 44
 """Characters of a design in a table."""
 
@@ -50,6 +51,25 @@ def move(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def explain(arguments: argparse.Namespace) -> int:
+    """Print and draw which places of a design would change a property, and by how much."""
+    from invdesign.runs.explanations import explain_design, write_explanation_files
+    from invdesign.runs.interpolation import read_design
+
+    with terminal.progress() as progress:
+        known, home = _known(arguments, progress)
+        domain = known.campaign.domain
+        to = read_design(domain, arguments.to) if arguments.to else None
+        found = explain_design(known, read_design(domain, arguments.design), arguments.property, to=to)
+    folder = Path(arguments.out) if arguments.out else home / f"explain-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    facts = write_explanation_files(found, folder)
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        _print_explanation(facts)
+    return 0
+
+
 def _known(arguments: argparse.Namespace, progress: Any) -> tuple[Known, Path]:
     """Return the latent space of a command with what is known there, and the folder for its files."""
     from invdesign.cli.commands import load_campaign, make_resources, open_run
@@ -78,7 +98,7 @@ def _print_moves(facts: Mapping[str, Any]) -> None:
             continue
         text = step["label"] or "nothing decoded"
         row = {"": "*" if i == facts["nearest"] else "", "step": step["length"]}
-        row |= {"design": text if len(text) <= LABEL_WIDTH else f"{text[: LABEL_WIDTH - 3]}..."}
+        row |= {"design": _short(text)}
         row |= {name: step.get(name) for name in names}
         row |= {"plausible %": step.get("plausibility percentile"), "scaffold": _yes_no(step["keeps scaffold"])}
         shown.append(row)
@@ -86,6 +106,25 @@ def _print_moves(facts: Mapping[str, Any]) -> None:
     terminal.table(f"asked for: {asked} (* is nearest)", shown)
     for path in facts["files"]:
         print(path)
+
+
+def _print_explanation(facts: Mapping[str, Any]) -> None:
+    for design in facts["designs"]:
+        changes = [change for place in design["places"] for change in place["changes"]]
+        by_name = {change["change"]: change for change in changes}
+        best = sorted(by_name.values(), key=lambda change: -change["effect"])[:MAX_CHANGES]
+        rows = [
+            {"change": c["change"], f"effect on {facts['property']}": c["effect"], "design": _short(c["design"])}
+            for c in best
+        ]
+        terminal.table(f"{_short(design['label'])}: {facts['property']} {design['value']:.4g}", rows)
+    print(facts["method"])
+    for path in facts["files"]:
+        print(path)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LABEL_WIDTH else f"{text[: LABEL_WIDTH - 3]}..."
 
 
 def _direction_row(direction: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,4 +145,4 @@ def _yes_no(value: bool | None) -> str:
     return "" if value is None else "kept" if value else "new"
 
 
-ATLAS_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"move": move}
+ATLAS_COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"move": move, "explain": explain}

@@ -22,7 +22,8 @@ The same command resumes an interrupted run.
 """
 WISH = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
 """A change that `move` is asked for: +NAME, -NAME=AMOUNT."""
-ATLAS_COMMANDS = ("move",)
+DESIGN = ("design", "DESIGN", "a file (its first design), FILE:N (its N-th), or the text of a design")
+ATLAS_COMMANDS = ("move", "explain")
 PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
 AUDITED = (("file", "FILE", "designs in a format of the domain"),)
@@ -79,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
     _add_campaign_commands(commands)
     _add_interpolate(commands)
     _add_move(commands)
+    _add_explain(commands)
     _add_audit(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
@@ -157,9 +159,16 @@ def _add_interpolate(commands: Any) -> None:
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
 
+def _add_explain(commands: Any) -> None:
+    given = (DESIGN, ("property", "PROPERTY", "a computed or measured property, or an objective of the run"))
+    explain = _campaign_command(commands, "explain", "tell which part of a design would change a property next", given)
+    explain.add_argument("--to", metavar="DESIGN", help="explain the designs on the straight way to this one, too")
+    explain.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
+    explain.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
 def _add_move(commands: Any) -> None:
-    start = (("design", "DESIGN", "a file (its first design), FILE:N (its N-th), or the text of a design"),)
-    move = _campaign_command(commands, "move", "change a design: more of this, less of that", start)
+    move = _campaign_command(commands, "move", "change a design: more of this, less of that", (DESIGN,))
     move.epilog = (
         "+NAME=AMOUNT asks for more of a property, -NAME=AMOUNT for less; without an amount, by one standard "
         "deviation. NAME is a property that the domain computes, a measured one of corpus or seeds, or an objective of "

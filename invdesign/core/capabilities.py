@@ -34,6 +34,7 @@ from invdesign.core.protocols import (
     Scaffolded,
     Screened,
     Sourced,
+    Substitutable,
     Traits,
     Typicality,
     Validator,
@@ -131,6 +132,11 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def substitutions(domain: DesignSpace[D], design: D) -> list[list[tuple[str, D]]]:
+    """Return for each place the designs that differ from a design there alone, each with its name; or nothing."""
+    return domain.substitutions(design) if isinstance(domain, Substitutable) else []
 
 
 def computed_properties(domain: DesignSpace[D]) -> Mapping[str, ComputedProperty]:

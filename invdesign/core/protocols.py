@@ -222,6 +222,15 @@ class Anatomy(Protocol[D_in]):
 
 
 @runtime_checkable
+class Substitutable(Protocol[D]):
+    """Optional, of a domain with places: designs that differ from a design in one place."""
+
+    def substitutions(self, design: D) -> list[list[tuple[str, D]]]:
+        """Return for each of `places` the changes that are possible there, each with its name."""
+        ...
+
+
+@runtime_checkable
 class DesignFiles(Protocol[D]):
     """Optional, of a domain: its own file formats.
 

@@ -82,7 +82,6 @@ from invdesign.io.json_values import to_plain
 from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
-from invdesign.latent.prepare import Pretrained
 from invdesign.latent.rate_sweep import RateCurve, read_curve
 from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
@@ -99,6 +98,7 @@ from invdesign.runs.results_file import Added, Designs, Results, read_results
 from invdesign.runs.shared_baselines import baseline_key, share
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
+from invdesign.vae.training import Recipe
 
 REPORT = "report.html"
 MAX_REPORTED = 1_000
@@ -723,7 +723,7 @@ class CampaignRun(Generic[D, B]):
     def _rate_curve(self) -> RateCurve | None:
         """Return the rate-distortion curve of the campaign's VAE, where it was measured."""
         vae = self.campaign.vae
-        if isinstance(vae, Pretrained) or "corpus" not in self.__dict__ or self.corpus is None:
+        if not isinstance(vae, Recipe) or "corpus" not in self.__dict__ or self.corpus is None:
             return None
         return read_curve(self.campaign.domain, self.corpus, vae, self.resources.cache)
 
@@ -983,6 +983,8 @@ class CampaignRun(Generic[D, B]):
         campaign = replace(
             self.current,
             search=Search(acquire=None, trust_region=None, oversample=20),
+            # Mutations of the best measured designs would make it a genetic algorithm.
+            mutations=None,
             finetuning=replace(self.current.finetuning, finetune=None),
             seed=round_seed(self.current.seed, 0, "baseline") % 2**31,
             name=f"{self.current.name} (random)",

@@ -139,5 +139,6 @@ def test_every_command_has_a_description() -> None:
         "bench",
         "audit",
         "move",
+        "explain",
     }
     assert all(command.description for command in action.choices.values())

@@ -54,3 +54,19 @@ def test_a_molecule_is_moved_with_the_shipped_model(
     with (tmp_path / "moved" / "moves.csv").open(encoding="utf-8-sig") as file:
         assert [row["design"] for row in csv.DictReader(file)] == [step["design"] or "" for step in steps]
     assert (tmp_path / "moved" / "directions.csv").is_file()
+
+
+def test_explain_names_the_change_that_raises_a_property_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("invdesign.runs.properties.N_DECODED", 20)
+    found = answer(capsys, "explain", PARACETAMOL, "logp", *SHIPPED, "--to", "CC(=O)Nc1ccc(C)cc1", "--out", "why")
+    first = found["designs"][0]
+    assert first["design"] == PARACETAMOL and found["values"] == "computed"
+    oxygen = next(place for place in first["places"] if place["place"].startswith("O") and place["gain"] > 0.5)
+    assert oxygen["changes"][0]["effect"] == pytest.approx(oxygen["gain"])
+    assert found["designs"][-1]["design"] == "CC(=O)Nc1ccc(C)cc1"
+    page = (tmp_path / "why" / "explanation.html").read_text(encoding="utf-8")
+    assert page.count("<img") == 2 * len(found["designs"])
+    assert (tmp_path / "why" / "explanation.csv").is_file()

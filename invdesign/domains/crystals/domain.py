@@ -23,13 +23,16 @@ from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.candidates import penalty
 from invdesign.domains.crystals.model.encoding import Vocabulary
 from invdesign.domains.crystals.model.graph import min_distance
-from invdesign.domains.crystals.mutations import replace_elements
+from invdesign.domains.crystals.mutations import near_elements, replace_elements
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.sanity import is_whole, measure_sanity, nearest_contact
 from invdesign.domains.crystals.surroundings import site_places
 from invdesign.domains.crystals.symmetry import canonical, matching
 from invdesign.domains.crystals.zeolites import silica
+
+N_NEAR = 8
+"""Elements that are tried in the place of an element."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +263,18 @@ class Crystals:
         """Return the unit cell as SVG with red circles around the atoms of marked sites."""
         whole = self.complete(design)
         return drawing.svg(whole, strengths=strengths[: len(whole.orbits)])
+
+    def substitutions(self, design: Crystal) -> list[list[tuple[str, Crystal]]]:
+        """Return for each site the crystals with a chemically near element there and on all sites of its element."""
+        if self.frameworks or not self.is_plausible(design):
+            return [[] for _ in self.places(design)]
+        own = {element: element for element in design.counts}
+        changes = []
+        for orbit in design.orbits:
+            nearest = [other for other in near_elements(orbit.element) if other not in own][:N_NEAR]
+            tried = [(f"{orbit.element} to {e}", replace_elements(design, own | {orbit.element: e})) for e in nearest]
+            changes.append(tried)
+        return [*changes, *([] for _ in self.places(design)[len(changes) :])]
 
     def complete(self, design: Crystal) -> Crystal:
         """Return a design as it is made: a framework with its oxygens."""

@@ -13,11 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
-from rdkit.Chem.Scaffolds import MurckoScaffold
 from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
-from invdesign.domains.molecules import drawing, files, oracles, similarity, surroundings, writing
+from invdesign.domains.molecules import drawing, files, groups, oracles, similarity, surroundings, writing
+from invdesign.domains.molecules.atom_changes import atom_changes
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -239,6 +239,10 @@ class Molecules:
         """Return the structural formula as SVG with its heavy atoms marked."""
         return surroundings.draw_atoms(design, strengths)
 
+    def substitutions(self, design: str) -> list[list[tuple[str, str]]]:
+        """Return for each heavy atom the molecules with another element there, and the one without it."""
+        return atom_changes(design)
+
     def default_screens(self) -> tuple[Validator, ...]:
         """Return the screens of the preset `molecules/druglike`."""
         return DRUGLIKE
@@ -264,13 +268,8 @@ class Molecules:
         }
 
     def scaffold(self, design: str) -> str | None:
-        """Return the ring systems with their linkers (Bemis and Murcko); None for a molecule without rings.
-
-        References:
-            Bemis and Murcko, J. Med. Chem. 1996, doi:10.1021/jm9602928.
-        """
-        mol = molecule(design)
-        return None if mol is None else (Chem.MolToSmiles(MurckoScaffold.GetScaffoldForMol(mol)) or None)
+        """Return the ring systems with their linkers (see `groups.scaffold`); None for a molecule without rings."""
+        return groups.scaffold([design])[0] or None
 
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.

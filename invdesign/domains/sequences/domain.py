@@ -23,6 +23,7 @@ from invdesign.domains.sequences.surroundings import letter_places
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.notation import is_wild_type
 from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
+from invdesign.domains.sequences.wild_type.residue_numbering import number_residues
 from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
@@ -349,6 +350,17 @@ class Sequences:
     def draw_places(self, design: str, strengths: Sequence[float]) -> str:
         """Return the sequence as SVG with its letters marked."""
         return drawing.svg(design, kind=self.kind, wild_type=self.wild_type, strengths=strengths)
+
+    def substitutions(self, design: str) -> list[list[tuple[str, str]]]:
+        """Return for each letter the sequences with another one there that the limits of the task allow."""
+        numbers, _ = number_residues(design, self.wild_type)
+        bounds = replace(self.constraints, max_mutations=None)
+        changes = []
+        for i, own in enumerate(design):
+            others = [letter for letter in self.letters if letter not in (own, GAP) and own != GAP]
+            tried = [(f"{own}{numbers[i]}{letter}", design[:i] + letter + design[i + 1 :]) for letter in others]
+            changes.append([(name, text) for name, text in tried if not bounds.violation(text)])
+        return changes
 
     def _fitted_max_length(self, longest: int) -> int:
         """Return the largest length of an encoding, given the longest design of the corpus."""
