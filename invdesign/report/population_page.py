@@ -110,9 +110,8 @@ def plot_ridges(steps: Sequence[PopulationStep], name: str) -> str:
         outline = f"M{x.start:.1f} {base:.1f}{moves}L{x.end:.1f} {base:.1f}Z"
         parts.append(f'<path d="{outline}" fill="#1f5fa8" fill-opacity=".28" stroke="#1f5fa8" stroke-width="1"/>')
         middle = x(float(np.median(values)))
-        parts.append(
-            f'<line stroke="#b3372f" stroke-width="2" x1="{middle:.1f}" x2="{middle:.1f}" y1="{base}" y2="{base - 14}"/>'
-        )
+        ends = f'x1="{middle:.1f}" x2="{middle:.1f}" y1="{base}" y2="{base - 14}"'
+        parts.append(f'<line stroke="#b3372f" stroke-width="2" {ends}/>')
         parts.append(draw_text(44, base, f"t {step.t:.2f}", "tick end"))
     box = f'viewBox="0 0 430 {bottom + 24}" role="img" aria-label="{name} along the way"'
     return f'<svg class="chart" {box}>{"".join(parts)}</svg>'
