@@ -56,7 +56,8 @@ def write_map(latent_map: LatentMap, out: Path) -> Path:
 
 def map_parts(latent_map: LatentMap) -> dict[str, Any]:
     """Return what the template of a map shows: texts, its data as JSON, and its script."""
-    columns = list(dict.fromkeys(name for design in latent_map.designs for name in design.values))
+    ordered = sorted(latent_map.designs, key=lambda design: design.group != "measured")
+    columns = list(dict.fromkeys(name for design in ordered for name in design.values))
     return {
         "sentence": latent_map.sentence,
         "columns": [*columns, *(["cluster"] if latent_map.clusters else [])],
@@ -81,7 +82,7 @@ def _cluster_row(latent_map: LatentMap, i: int) -> dict[str, Any]:
 def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
     """Return the data of the page: one list for each quantity, so that 20,000 designs stay small."""
     designs = latent_map.designs
-    center = latent_map.points.mean(0)
+    center = (latent_map.points.min(0) + latent_map.points.max(0)) / 2
     extent = float(np.abs(latent_map.points - center).max()) or 1.0
     points = (latent_map.points - center) / extent
     cluster_of = np.full(len(designs), -1)
@@ -98,7 +99,7 @@ def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
         "values": {name: [_number(design.values.get(name, math.nan)) for design in designs] for name in columns},
         "cluster": cluster_of.tolist(),
         "clusters": [
-            {"name": cluster.name, "x": x, "y": y}
+            {"name": cluster.name, "label": cluster.name if cluster.enriched else "", "x": x, "y": y}
             for cluster in latent_map.clusters
             for x, y in [_rounded((np.array(cluster.center) - center) / extent)]
         ],

@@ -82,11 +82,11 @@ def write_population_page(
 def _sentences(steps: Sequence[PopulationStep]) -> list[str]:
     between = steps[1:-1] or steps
     n, n_valid = sum(step.n for step in between), sum(step.n_valid for step in between)
-    lowest = min(between, key=lambda step: step.n_valid / step.n)
-    return [
-        f"{steps[0].n:,} pairs of designs; {n_valid / n:.0%} of the points between them decode to a design.",
-        f"Fewest do at t = {lowest.t:.2f}: {lowest.n_valid / lowest.n:.0%}.",
-    ]
+    sentences = [f"{steps[0].n:,} pairs of designs; {n_valid / n:.0%} of the points between them decode to a design."]
+    if n_valid < n:
+        lowest = min(between, key=lambda step: step.n_valid / step.n)
+        sentences.append(f"Fewest do at t = {lowest.t:.2f}: {lowest.n_valid / lowest.n:.0%}.")
+    return sentences
 
 
 def _is_known(steps: Sequence[PopulationStep], name: str) -> bool:
@@ -110,7 +110,8 @@ def plot_ridges(steps: Sequence[PopulationStep], name: str) -> str:
         outline = f"M{x.start:.1f} {base:.1f}{moves}L{x.end:.1f} {base:.1f}Z"
         parts.append(f'<path d="{outline}" fill="#1f5fa8" fill-opacity=".28" stroke="#1f5fa8" stroke-width="1"/>')
         middle = x(float(np.median(values)))
-        parts.append(f'<line class="axis" x1="{middle:.1f}" x2="{middle:.1f}" y1="{base}" y2="{base - 12}"/>')
+        ends = f'x1="{middle:.1f}" x2="{middle:.1f}" y1="{base}" y2="{base - 14}"'
+        parts.append(f'<line stroke="#b3372f" stroke-width="2" {ends}/>')
         parts.append(draw_text(44, base, f"t {step.t:.2f}", "tick end"))
     box = f'viewBox="0 0 430 {bottom + 24}" role="img" aria-label="{name} along the way"'
     return f'<svg class="chart" {box}>{"".join(parts)}</svg>'
