@@ -97,6 +97,14 @@ class VAE(nn.Module, ABC):
         """Return the designs that a training step reads and writes instead of `x`, changed at random; here `x`."""
         return x
 
+    def fit_at_once(self, batch: Any) -> bool:
+        """Fit the model to encoded designs in closed form, and return whether that replaces training; here it does not.
+
+        Args:
+            batch: The designs to train on.
+        """
+        return False
+
     def predict(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n p"] | None:
         """Return the standardized properties that the property head predicts; None without such a head."""
         return None
