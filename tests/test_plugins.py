@@ -65,8 +65,8 @@ NEEDS = {
         "corpus.wild_type=${domain.wild_type}",
         "corpus.n=50",
     ],
-    ("screens", "like_real_designs"): ["vae=molecules/zinc250k", "corpus=null"],
-    ("validators", "like_real_designs"): ["vae=molecules/zinc250k", "corpus=null"],
+    ("screens", "like_real_designs"): ["vae=molecules/zinc250k"],
+    ("validators", "like_real_designs"): ["vae=molecules/zinc250k"],
     ("deliverables", "sequences/variants"): [f"domain.wild_type={WILD_TYPE}"],
 }
 GROUPS = compose.groups()
