@@ -304,5 +304,5 @@ def _gains_of_real(measures: Measures[D, B], corpus: Corpus[D], rows: Rows, prog
         part = rows[start : start + BATCH]
         letters = np.asarray(measures.latent_space.encoding.encode([corpus.designs[i] for i in part]))
         excluded = [members.get(own[i], NO_ROWS) for i in part]
-        gains += [pair.gain for pair in find_parents(letters, reference.rows, missing=UNKNOWN, excluded=excluded)]
+        gains += [pair.score for pair in find_parents(letters, reference.rows, missing=UNKNOWN, excluded=excluded)]
     return np.array(gains, dtype=np.float64)

@@ -102,7 +102,7 @@ class Measures(Generic[D, B]):
             scores[TWO_PARENTS] = np.full(len(designs), math.inf)
             letters = np.asarray(self.latent_space.encoding.encode([designs[i] for i in rows]))
             for i, pair in zip(rows, find_parents(letters, self.reference.rows, missing=UNKNOWN), strict=True):
-                scores[TWO_PARENTS][i], parents[i] = float(pair.gain), pair
+                scores[TWO_PARENTS][i], parents[i] = pair.score, pair
         return Measured(scores, found, nats, parents, problems)
 
     def _rate(self, designs: Sequence[D]) -> tuple[Array, Array]:

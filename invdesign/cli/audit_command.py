@@ -44,7 +44,7 @@ def audit(arguments: argparse.Namespace) -> int:
         write_auditor(auditor, folder / AUDIT_FILE)
     names = [name or str(i) for i, name in enumerate(given.names or [""] * len(given), start=1)]
     domain = auditor.measures.latent_space.domain
-    n_real = min(map(len, auditor.calibration.values()))
+    n_real = len(auditor.evidence)
     found = Audit(Path(arguments.file or arguments.run).name, domain, findings, names, arguments.level, n_real)
     out = Path(arguments.out) if arguments.out else Path()
     files = [write_audit(found, out / "audit.html"), write_table(rows_of(found), out / "audit.csv")]
