@@ -49,6 +49,7 @@ NEEDS = {
     ],
     ("oracle", "crystals/ase"): ["oracle.ase.calculator=lj"],
     ("oracle", "crystals/hull"): ["oracle.hull.references=phases.csv"],
+    ("oracle", "crystals/near_hull"): ["corpus.n=20"],
     ("oracle", "crystals/formation_energy"): ["oracle.formation_energy.references=phases.csv"],
     ("oracle", "crystals/table"): ["oracle.table.path=crystals.csv", "oracle.table.column=y"],
     ("oracle", "sequences/table"): ["oracle.table.path=sequences.csv", "oracle.table.column=y"],
@@ -65,6 +66,7 @@ NEEDS = {
         "corpus.wild_type=${domain.wild_type}",
         "corpus.n=50",
     ],
+    ("screens", "crystals/typical_volume"): ["corpus.n=60"],
     ("screens", "like_real_designs"): ["vae=molecules/zinc250k"],
     ("validators", "like_real_designs"): ["vae=molecules/zinc250k"],
     ("deliverables", "sequences/variants"): [f"domain.wild_type={WILD_TYPE}"],
@@ -108,6 +110,7 @@ def designs_for(node: Any) -> Sequence[Any]:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write what the choices of NEEDS read."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     elements = ("Na", "Cl", "Sr", "Ti", "O", "Cu")
     Path("count.py").write_text(COUNT)
     Path("phases.csv").write_text("formula,energy_per_atom\n" + "".join(f"{e},-2\n" for e in elements))
@@ -350,13 +353,16 @@ def test_every_vae_keeps_its_contract(choice: str) -> None:
     node, _ = values("vae", choice)
     designs = SEQUENCES if domain_of(choice) == "sequences" else designs_for(node["vae"])
     name = "molecules" if designs is DESIGNS else "protein" if designs is SEQUENCES else "crystals"
-    encoding = part("domain", name, *(["domain.length=fixed"] if choice == "sequences/aligned" else [])).fit(designs)
+    is_aligned = choice in ("sequences/aligned", "sequences/aligned_dna")
+    encoding = part("domain", name, *(["domain.length=fixed"] if is_aligned else [])).fit(designs)
     testing.check_vae(recipe.build(encoding), encoding.encode(designs))
 
 
 @pytest.mark.parametrize("choice", choices("executor"))
 def test_every_executor_yields_the_outcome_of_every_design(choice: str, tmp_path: Path) -> None:
     setup = OracleSetup(tpsa, 1, Molecules(), tmp_path)
+    if choice == "ray":
+        pytest.skip("starts a cluster; the tests of execution/ do that once")
     if choice == "slurm_array":
         # It is tested with a stub of the scheduler.
         assert part("executor", choice)(setup).capacity == 1000

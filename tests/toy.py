@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ class GridSpace:
     encoding: GridEncoding = field(default_factory=GridEncoding)
     geometry: Euclidean = field(default_factory=Euclidean)
     training_keys: TrainingKeys = field(default_factory=TrainingKeys, compare=False)
+    vae: Any = field(default_factory=lambda: SimpleNamespace(n_shared=2), compare=False)
 
     def encode(self, designs: Sequence[Point]) -> torch.Tensor:
         return torch.tensor(designs, dtype=torch.float64).reshape(-1, self.d) / self.scale
@@ -76,6 +78,13 @@ class GridSpace:
 
     def draw(self, n: int, source: str = "corpus") -> torch.Tensor:
         return torch.randn(n, self.d, dtype=torch.float64)
+
+    def vae_posterior(self, designs: Sequence[Point]) -> tuple[torch.Tensor, torch.Tensor]:
+        Z = self.encode(designs)
+        return Z, torch.full_like(Z, 0.1)
+
+    def vae_latents(self, Z: torch.Tensor) -> torch.Tensor:
+        return Z
 
     def log_density(self, Z: torch.Tensor) -> torch.Tensor:
         return -Z.square().sum(-1) / 2

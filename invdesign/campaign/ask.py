@@ -99,6 +99,7 @@ def ask(
         funnel=funnel,
         fallback_level=model.fitted.fallback_level if model.fitted else "none",
         surrogate=model.report,
+        calibration=model.calibration,
         seconds=timer.seconds,
         notes=(*model.notes, *gate_notes, *(() if candidates else (_empty_note(funnel),))),
     )

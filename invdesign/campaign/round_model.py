@@ -11,10 +11,11 @@ import torch
 from botorch.models.model import Model
 from torch import Tensor
 
+from invdesign.campaign.calibration import calibrate
 from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.regions import members
-from invdesign.campaign.state import State
+from invdesign.campaign.state import Calibration, State
 from invdesign.core import (
     FAILED,
     Array,
@@ -80,6 +81,8 @@ class RoundModel:
     """`m` transformed utilities of the reference point; None where the campaign states none."""
     is_admissible: Tensor | None = None
     """`n` booleans: whether each design meets the outcome constraints; None where there are none."""
+    calibration: Calibration | None = None
+    """Correction of the standard deviations that are stated for people; the search does not use it."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -165,6 +168,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         _limit_feasibility(campaign, fitted_limits),
         _transform_reference(campaign.task.reference_utilities, U, transformed),
         None if is_admissible is None else is_admissible[is_placed],
+        calibrate(state, campaign.objectives, report),
     )
 
 
@@ -212,6 +216,8 @@ def predict_properties(
         fitted = fit_robustly(engine.campaign.surrogates.surrogate, model.X, model.Y[:, others], d=model.d).model
         if fitted is not None:
             mean[:, others], sd[:, others] = predict(fitted, X)
+    if model.calibration is not None:
+        sd = sd * torch.tensor(model.calibration.factors, dtype=sd.dtype)
     return mean.tolist(), sd.tolist()
 
 

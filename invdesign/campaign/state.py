@@ -57,6 +57,20 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """Whether stated intervals held, and how those of a round were corrected; one value for each property."""
+
+    factors: tuple[float, ...] = ()
+    """Factors by which the surrogate's standard deviations were multiplied in what the round states."""
+    bases: tuple[str, ...] = ()
+    """What each factor follows from: `"outcomes"` of predicted designs, the `"cross-validation"`, or `"none"`."""
+    coverage_50: tuple[float, ...] = ()
+    """Part of the earlier outcomes inside the 50 % interval stated for them; NaN before there are any."""
+    coverage_90: tuple[float, ...] = ()
+    """Part of the earlier outcomes inside the 90 % interval stated for them."""
+
+
+@dataclass(frozen=True)
 class RoundRecord:
     """Record of a round, as JSON."""
 
@@ -78,6 +92,8 @@ class RoundRecord:
     """How cautious the surrogate's fit had to be; see `surrogate.robust_fit`."""
     surrogate: SurrogateReport | None = None
     """Cross-validation of the surrogate."""
+    calibration: Calibration | None = None
+    """Coverage of the intervals stated so far, and correction of those of the round; None without predictions."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time per stage [s]."""
     notes: tuple[str, ...] = ()

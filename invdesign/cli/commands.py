@@ -17,7 +17,7 @@ from invdesign.core.errors import InvdesignError
 from invdesign.runs import folders
 
 if TYPE_CHECKING:
-    from invdesign.campaign import Campaign
+    from invdesign.campaign import Campaign, Engine
     from invdesign.config.signatures import Signature
     from invdesign.core import Corpus, Domain
     from invdesign.latent.space import LatentSpace
@@ -61,11 +61,11 @@ def train(arguments: argparse.Namespace) -> int:
     """Train the VAE of a campaign, or load it from the cache, and print its diagnosis."""
     from invdesign.runs import latent_spaces
 
-    loaded = _load(arguments, arguments.overrides)
+    loaded = load_campaign(arguments, arguments.overrides)
     if arguments.rate_sweep:
         return _sweep_rates(arguments, loaded)
     with terminal.progress() as progress:
-        resources = _resources(arguments, loaded.parts.executor, progress)
+        resources = make_resources(arguments, loaded.parts.executor, progress)
         corpus, latent_space = _latent_space(loaded.campaign, resources)
     copied = None
     if arguments.out:
@@ -85,7 +85,7 @@ def _sweep_rates(arguments: argparse.Namespace, loaded: _Loaded) -> int:
 
     rates = _parse_rates(arguments.rate_sweep)
     with terminal.progress() as progress:
-        resources = _resources(arguments, loaded.parts.executor, progress)
+        resources = make_resources(arguments, loaded.parts.executor, progress)
         corpus = _corpus(loaded.campaign, resources)
         curve = sweep_rates(loaded.campaign, corpus, rates, resources.cache, progress)
     if arguments.json:
@@ -111,9 +111,9 @@ def encode(arguments: argparse.Namespace) -> int:
     from invdesign.io.design_files import read_designs
     from invdesign.io.tables import write_table
 
-    loaded = _load(arguments, arguments.overrides)
+    loaded = load_campaign(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.executor, progress))
+        _, latent_space = _latent_space(loaded.campaign, make_resources(arguments, loaded.parts.executor, progress))
         given = read_designs(loaded.campaign.domain, Path(arguments.input))
         Z = latent_space.encode(given.designs)
         log_density = latent_space.log_density(Z)
@@ -134,9 +134,9 @@ def sample(arguments: argparse.Namespace) -> int:
 
     if not 1 <= arguments.n <= MAX_DRAWN:
         raise InvdesignError(f"sample: -n must be from 1 to {MAX_DRAWN:,}, got {arguments.n}")
-    loaded = _load(arguments, arguments.overrides)
+    loaded = load_campaign(arguments, arguments.overrides)
     with terminal.progress() as progress:
-        _, latent_space = _latent_space(loaded.campaign, _resources(arguments, loaded.parts.executor, progress))
+        _, latent_space = _latent_space(loaded.campaign, make_resources(arguments, loaded.parts.executor, progress))
         designs = draw_designs(latent_space, arguments.n, source=arguments.source, seed=loaded.campaign.seed)
     if arguments.out:
         write_designs(latent_space.domain, designs, Path(arguments.out))
@@ -166,28 +166,64 @@ def interpolate(arguments: argparse.Namespace) -> int:
             resources, home, settings = opened.resources, opened.folder, opened.config.config
             surroundings = paths.of_run(opened)
         else:
-            loaded = _load(arguments, arguments.overrides)
-            resources = _resources(arguments, loaded.parts.executor, progress)
+            loaded = load_campaign(arguments, arguments.overrides)
+            resources = make_resources(arguments, loaded.parts.executor, progress)
             home, settings = Path(arguments.results) / loaded.name, loaded.composed.values
             surroundings = paths.of_campaign(loaded.campaign, resources)
         engine = surroundings.engine
         domain = engine.campaign.domain
+        folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        populations = paths.read_populations(domain, arguments.first, arguments.last)
+        if populations is not None:
+            return _interpolate_populations(arguments, engine, populations, folder, resources)
         found = between(
             engine,
             paths.read_design(domain, arguments.first),
             paths.read_design(domain, arguments.last),
-            shape=arguments.path,
+            shape=arguments.path or "density",
             n=arguments.steps,
             history=surroundings.history,
             executor=resources.executor if arguments.measure else None,
             until=arguments.until,
         )
-    folder = Path(arguments.out) if arguments.out else home / f"path-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     facts = paths.write_interpolation(found, engine, folder, settings=settings, command=_command_line())
     if arguments.json:
         terminal.print_json(facts)
     else:
         terminal.print_interpolation(facts, engine.campaign.objectives)
+    return 0
+
+
+def _interpolate_populations(
+    arguments: argparse.Namespace,
+    engine: Engine[Any, Any],
+    given: tuple[Sequence[Any], Sequence[Any]],
+    folder: Path,
+    resources: Resources,
+) -> int:
+    """Print and write the populations between those of two files."""
+    from invdesign.runs.populations import interpolate_populations, write_populations
+
+    if arguments.path == "density" or arguments.until is not None:
+        raise InvdesignError(
+            "interpolate: expected --path straight or spherical and no --until between files of several designs. Leave "
+            "them out, or give single designs (FILE:1)"
+        )
+    found = interpolate_populations(
+        engine,
+        *given,
+        n=arguments.steps,
+        shape=arguments.path or "straight",
+        outliers=arguments.outliers,
+        executor=resources.executor if arguments.measure else None,
+        progress=resources.progress,
+    )
+    names = (Path(arguments.first).name, Path(arguments.last).name)
+    facts = write_populations(found, engine, folder, names=names, command=_command_line())
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        terminal.print_populations(facts)
     return 0
 
 
@@ -321,8 +357,8 @@ def open_campaign_space(
     arguments: argparse.Namespace, progress: Any
 ) -> tuple[Campaign[Any, Any], Resources, Corpus[Any] | None, LatentSpace[Any, Any]]:
     """Return the campaign of a command, what it runs with, its corpus, and its latent space."""
-    loaded = _load(arguments, arguments.overrides)
-    resources = _resources(arguments, loaded.parts.executor, progress)
+    loaded = load_campaign(arguments, arguments.overrides)
+    resources = make_resources(arguments, loaded.parts.executor, progress)
     return loaded.campaign, resources, *_latent_space(loaded.campaign, resources)
 
 
@@ -355,7 +391,7 @@ def _open_composed(
         folder.path,
         parts.campaign,
         config=config,
-        resources=_resources(arguments, parts.executor, progress),
+        resources=make_resources(arguments, parts.executor, progress),
         accept_changes=arguments.accept_changes,
     )
     return opened, folder.is_resumed
@@ -404,7 +440,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             file=sys.stderr,
         )
     status = opened.status()
-    shortlist = opened.shortlist()
+    shortlist, stall = opened.shortlist(), opened.explain_stall()
     files = [*written.files, *written.folders, *([page] if page else [])]
     return {
         "run": str(opened.folder),
@@ -412,7 +448,7 @@ def _write_out(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
         "calls": status.n_calls,
         "baseline_calls": opened.n_baseline_calls(),
         "values": [source.kind for source in opened.sources()],
-        "notes": describe_predicted(opened.campaign.objectives, opened.sources()),
+        "notes": [*describe_predicted(opened.campaign.objectives, opened.sources()), *([stall] if stall else [])],
         "no_candidates": opened.explain_empty_shortlist(),
         "best": opened.best_utility(),
         "shortlist": shortlist.rows(),
@@ -525,7 +561,7 @@ def _read_columns(
     return corpus
 
 
-def _load(arguments: argparse.Namespace, overrides: list[str]) -> _Loaded:
+def load_campaign(arguments: argparse.Namespace, overrides: list[str]) -> _Loaded:
     """Compose and instantiate a campaign."""
     composed = compose.compose(arguments.campaign, overrides, config_dirs=arguments.config_dir)
     name = str(composed.values.get("name", composed.name))
@@ -553,8 +589,8 @@ def load_latent_space(
     arguments: argparse.Namespace, progress: Any
 ) -> tuple[str, Corpus[Any] | None, LatentSpace[Any, Any], Path]:
     """Return the name of the campaign of a command, its corpus, its latent space, and the folder of the cache."""
-    loaded = _load(arguments, arguments.overrides)
-    resources = _resources(arguments, loaded.parts.executor, progress)
+    loaded = load_campaign(arguments, arguments.overrides)
+    resources = make_resources(arguments, loaded.parts.executor, progress)
     corpus, latent_space = _latent_space(loaded.campaign, resources)
     return loaded.name, corpus, latent_space, resources.cache
 
@@ -589,7 +625,8 @@ def open_run(
     )
 
 
-def _resources(arguments: argparse.Namespace, executor: Any, progress: Any) -> Resources:
+def make_resources(arguments: argparse.Namespace, executor: Any, progress: Any) -> Resources:
+    """Return the resources that the arguments of a command name."""
     from invdesign.runs import Resources
 
     shared = getattr(arguments, "baselines", None)

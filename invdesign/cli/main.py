@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 import warnings
@@ -19,6 +20,10 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
+WISH = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
+"""A change that `move` is asked for: +NAME, -NAME=AMOUNT."""
+DESIGN = ("design", "DESIGN", "a file (its first design), FILE:N (its N-th), or the text of a design")
+ATLAS_COMMANDS = ("move", "explain")
 PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
 AUDITED = (("file", "FILE", "designs in a format of the domain"),)
@@ -74,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
 
     _add_campaign_commands(commands)
     _add_interpolate(commands)
+    _add_move(commands)
+    _add_explain(commands)
     _add_audit(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
@@ -124,15 +131,22 @@ def _add_campaign_commands(commands: Any) -> None:
 
 def _add_interpolate(commands: Any) -> None:
     ends = (
-        ("first", "A", "a file (its first design), FILE:N (its N-th), or the text of a design"),
+        ("first", "A", "FILE:N (its N-th design) or the text of a design; or a file of many designs, if B is one too"),
         ("last", "B", "as A"),
     )
-    between = _campaign_command(commands, "interpolate", "find designs on a latent path from A to B", ends)
+    about = "find designs on a latent path from A to B, designs or populations"
+    between = _campaign_command(commands, "interpolate", about, ends)
     between.add_argument(
         "--path",
         choices=("density", "spherical", "straight"),
-        default="density",
-        help="along the density of real designs (default), a great circle, or a line",
+        help="along the density of real designs (default), a great circle, or a line (default between populations)",
+    )
+    between.add_argument(
+        "--outliers",
+        type=float,
+        default=0.05,
+        metavar="SHARE",
+        help="part of two populations that may stay unmatched (default 0.05)",
     )
     between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, with both ends (default 11)")
     between.add_argument(
@@ -143,6 +157,31 @@ def _add_interpolate(commands: Any) -> None:
     )
     between.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     between.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
+def _add_explain(commands: Any) -> None:
+    given = (DESIGN, ("property", "PROPERTY", "a computed or measured property, or an objective of the run"))
+    explain = _campaign_command(commands, "explain", "tell which part of a design would change a property next", given)
+    explain.add_argument("--to", metavar="DESIGN", help="explain the designs on the straight way to this one, too")
+    explain.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
+    explain.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
+def _add_move(commands: Any) -> None:
+    move = _campaign_command(commands, "move", "change a design: more of this, less of that", (DESIGN,))
+    move.epilog = (
+        "+NAME=AMOUNT asks for more of a property, -NAME=AMOUNT for less; without an amount, by one standard "
+        "deviation. NAME is a property that the domain computes, a measured one of corpus or seeds, or an objective of "
+        f"the run. {OVERRIDES}"
+    )
+    move.add_argument("--stay", default="", metavar="NAME,...", help="properties that should not change, e.g. size")
+    move.add_argument(
+        "--hops", type=int, default=4, metavar="N", help="moves, each from the design found before (default 4)"
+    )
+    move.add_argument("--straight", action="store_true", help="one straight way instead, decoded at --steps points")
+    move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight way (default 9)")
+    move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
+    move.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
 
 def _add_audit(commands: Any) -> None:
@@ -400,7 +439,10 @@ def _add_shared_arguments(command: argparse.ArgumentParser) -> None:
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     top = parser()
-    arguments, rest = top.parse_known_args(argv)
+    # What starts with a minus would be read as an option.
+    wishes = [word for word in argv if WISH.fullmatch(word)] if argv[:1] == ["move"] else []
+    arguments, rest = top.parse_known_args([word for word in argv if word not in wishes])
+    arguments.wishes = wishes
     late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "overrides")]
     strange = [word for word in rest if word not in late]
     if strange:
@@ -453,6 +495,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli import sweep_commands
 
         return sweep_commands.COMMANDS[name]
+    if name in ATLAS_COMMANDS:
+        from invdesign.cli import atlas_commands
+
+        return atlas_commands.ATLAS_COMMANDS[name]
     if name == "audit":
         from invdesign.cli.audit_command import audit
 

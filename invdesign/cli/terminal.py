@@ -210,6 +210,14 @@ def print_interpolation(facts: Mapping[str, Any], objectives: Sequence[Objective
         print(path)
 
 
+def print_populations(facts: Mapping[str, Any]) -> None:
+    """Print the steps and the files of an interpolation between populations."""
+    rows = [{key: value for key, value in step.items() if key != "traits"} for step in facts["steps"]]
+    table(f"{facts['pairs']:,} matched pairs", [row | {"valid": f"{row['valid']:.0%}"} for row in rows])
+    for path in facts["files"]:
+        print(path)
+
+
 def _failed_checks(row: Mapping[str, Any]) -> dict[str, str]:
     """Return the details of the checks that failed, or their names where they give none."""
     names = [heading.removeprefix("check ") for heading, cell in row.items() if cell == "failed"]

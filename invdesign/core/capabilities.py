@@ -6,7 +6,7 @@ import base64
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from html import escape
@@ -18,6 +18,8 @@ from invdesign.core.errors import InvdesignError
 from invdesign.core.protocols import (
     Alphabet,
     Anatomy,
+    Computable,
+    ComputedProperty,
     DesignSpace,
     Encoding,
     Equivalence,
@@ -29,8 +31,10 @@ from invdesign.core.protocols import (
     Preparable,
     Presentation,
     Sanity,
+    Scaffolded,
     Screened,
     Sourced,
+    Substitutable,
     Traits,
     Typicality,
     Validator,
@@ -128,6 +132,21 @@ def ask_for_unit(name: str, units: Sequence[str]) -> str:
 def quality(domain: DesignSpace[D], designs: Sequence[D]) -> dict[str, Array]:
     """Return measures that tell designs from nonsense, `n` values each; none where the domain has none."""
     return domain.quality(designs) if isinstance(domain, Sanity) else {}
+
+
+def substitutions(domain: DesignSpace[D], design: D) -> list[list[tuple[str, D]]]:
+    """Return for each place the designs that differ from a design there alone, each with its name; or nothing."""
+    return domain.substitutions(design) if isinstance(domain, Substitutable) else []
+
+
+def computed_properties(domain: DesignSpace[D]) -> Mapping[str, ComputedProperty]:
+    """Return the properties that the domain computes, by name; none where it computes none."""
+    return domain.computed_properties() if isinstance(domain, Computable) else {}
+
+
+def scaffold_of(domain: DesignSpace[D]) -> Callable[[D], str | None] | None:
+    """Return what gives the scaffold of a design; None where designs of the domain have no scaffolds."""
+    return domain.scaffold if isinstance(domain, Scaffolded) else None
 
 
 def traits(domain: DesignSpace[D], designs: Sequence[D]) -> list[frozenset[str]]:

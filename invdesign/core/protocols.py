@@ -239,6 +239,15 @@ class Anatomy(Protocol[D_in]):
 
 
 @runtime_checkable
+class Substitutable(Protocol[D]):
+    """Optional, of a domain with places: designs that differ from a design in one place."""
+
+    def substitutions(self, design: D) -> list[list[tuple[str, D]]]:
+        """Return for each of `places` the changes that are possible there, each with its name."""
+        ...
+
+
+@runtime_checkable
 class DesignFiles(Protocol[D]):
     """Optional, of a domain: its own file formats.
 
@@ -340,6 +349,34 @@ class Resemblance(Protocol[D_in]):
 
     def resemblances(self, designs: Sequence[D_in], others: Sequence[D_in]) -> Array:
         """Return the similarity of `n` designs to `k` others, `n x k`, from 0 to 1 for the same."""
+        ...
+
+
+@dataclass(frozen=True)
+class ComputedProperty:
+    """A property that a domain computes of its designs, without measuring."""
+
+    measure: Oracle
+    """Computes it of `n` designs; NaN where it is not defined."""
+    unit: str = ""
+    """Its unit."""
+
+
+@runtime_checkable
+class Computable(Protocol):
+    """Optional, of a domain: properties that it computes in milliseconds, for maps, directions and sensitivities."""
+
+    def computed_properties(self) -> Mapping[str, ComputedProperty]:
+        """Return them by name, with `size` among them."""
+        ...
+
+
+@runtime_checkable
+class Scaffolded(Protocol[D_in]):
+    """Optional, of a domain: the part of a design that chemists keep when they change the rest."""
+
+    def scaffold(self, design: D_in) -> str | None:
+        """Return the scaffold as text, e.g. ring systems and linkers; None where a design has none."""
         ...
 
 

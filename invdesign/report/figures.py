@@ -155,23 +155,25 @@ def plot_surrogate_quality(data: ReportData[D]) -> str:
     rounds = [round_ for round_, _ in reports]
     curves = [
         ("rank correlation", "ours", 58, [report.rank_correlation for _, report in reports]),
-        ("90 % coverage", "random", 200, [report.coverage_90 for _, report in reports]),
+        ("50 % and 90 % coverage", "random", 180, [report.coverage_90 for _, report in reports]),
+        ("", "random", 0, [report.coverage_50 for _, report in reports]),
     ]
     values = [v for _, _, _, rows in curves for row in rows for v in row]
     lowest = min(0.0, *(v for v in values if math.isfinite(v)))
     frame = make_plot(rounds, [0, 1.0], Canvas(430, 280, right=16), x_label="round")
     y = Scale(lowest, 1.03, frame.y.start, 30)
     frame = replace(frame, x=_round_scale(rounds, frame.x), y=y)
-    parts = [frame.draw_axes(n_x=min(6, len(set(rounds)))), frame.draw_level(0.9, "", "random")]
+    parts = [frame.draw_axes(n_x=min(6, len(set(rounds)))), *(frame.draw_level(v, "", "random") for v in (0.5, 0.9))]
     for name, css, left, rows in curves:
         for j in range(len(rows[0])):
             ys = [_value(row, j) for row in rows]
             parts.append(frame.draw_line(rounds, ys, css + (" dashed" if j else "")))
             parts.append(frame.draw_dots(rounds, ys, css, radius=2.6))
-        parts.append(f'<line class="line {css}" x1="{left}" x2="{left + 18}" y1="13" y2="13"/>')
-        parts.append(draw_text(left + 24, 17, name, "tick"))
-    parts.append('<line class="level random" x1="318" x2="336" y1="13" y2="13"/>')
-    parts.append(draw_text(342, 17, "nominal 90 %", "tick"))
+        if name:
+            parts.append(f'<line class="line {css}" x1="{left}" x2="{left + 18}" y1="13" y2="13"/>')
+            parts.append(draw_text(left + 24, 17, name, "tick"))
+    parts.append('<line class="level random" x1="345" x2="363" y1="13" y2="13"/>')
+    parts.append(draw_text(369, 17, "nominal", "tick"))
     return frame.render(*parts, description="rank correlation and coverage of the surrogate per round")
 
 

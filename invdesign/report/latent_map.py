@@ -47,6 +47,8 @@ class LatentMap:
     """Name of the domain."""
     projection: FrozenProjection
     """The projection, fitted on the corpus."""
+    coordinates: str
+    """What distances are taken in, in words."""
     designs: Sequence[MapDesign]
     """`n` designs."""
     points: Array
@@ -66,7 +68,8 @@ class LatentMap:
         n_measured = sum(design.group == "measured" for design in self.designs)
         measured = f" and {n_measured:,} measured ones" if n_measured else ""
         return (
-            f"{self.projection.name} of {len(self.designs) - n_measured:,} designs of the corpus{measured}. "
+            f"{self.projection.name} of {len(self.designs) - n_measured:,} designs of the corpus{measured}, in "
+            f"{self.coordinates}. "
             f"Trustworthiness {self.projection.trustworthiness:.3f}, continuity {self.projection.continuity:.3f} "
             "(1 at best): distances between far groups mean little."
         )

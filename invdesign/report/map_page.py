@@ -81,7 +81,7 @@ def _cluster_row(latent_map: LatentMap, i: int) -> dict[str, Any]:
 def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
     """Return the data of the page: one list for each quantity, so that 20,000 designs stay small."""
     designs = latent_map.designs
-    center = latent_map.points.mean(0)
+    center = (latent_map.points.min(0) + latent_map.points.max(0)) / 2
     extent = float(np.abs(latent_map.points - center).max()) or 1.0
     points = (latent_map.points - center) / extent
     cluster_of = np.full(len(designs), -1)

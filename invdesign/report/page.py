@@ -19,6 +19,7 @@ from invdesign.io.atomic import write_atomically
 from invdesign.latent.diagnosis import describe
 from invdesign.report import balance, figures, illustrations, latent_space_figures
 from invdesign.report.balance import describe_balance
+from invdesign.report.calibration import describe_calibration
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData, best_score, group_failures, score
 from invdesign.report.headline import headline, tiles
@@ -190,6 +191,7 @@ def _search(data: ReportData[D], parts: Parts) -> dict[str, Any]:
     return {
         "surrogate_quality": parts.figure("surrogate quality", partial(figures.plot_surrogate_quality, data)),
         "predictions": predictions,
+        "calibration": parts.items("calibration", partial(describe_calibration, data)),
         "funnel": parts.figure("funnel", partial(figures.plot_funnel, data)),
         "refused": describe_refused(sum((record.funnel for record in data.state.records), Funnel())),
         "regions": parts.figure("trust regions", partial(figures.plot_region_lengths, data)),

@@ -49,6 +49,7 @@ from invdesign.campaign import (
 from invdesign.campaign.loop import finetune_if_due
 from invdesign.campaign.placement import place
 from invdesign.campaign.pool import Funnel, describe_refused
+from invdesign.campaign.stall import explain_stall
 from invdesign.config.instantiate import bind, build
 from invdesign.core import (
     FAILED,
@@ -64,6 +65,7 @@ from invdesign.core import (
     ValueSource,
     admissible_utilities,
     guarded,
+    improved_columns,
     pareto_front,
     rank,
     round_seed,
@@ -80,7 +82,6 @@ from invdesign.io.json_values import to_plain
 from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
-from invdesign.latent.prepare import Pretrained
 from invdesign.latent.rate_sweep import RateCurve, read_curve
 from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
@@ -97,6 +98,7 @@ from invdesign.runs.results_file import Added, Designs, Results, read_results
 from invdesign.runs.shared_baselines import baseline_key, share
 from invdesign.runs.value_sources import with_sources
 from invdesign.search.search import Search
+from invdesign.vae.training import Recipe
 
 REPORT = "report.html"
 MAX_REPORTED = 1_000
@@ -643,6 +645,15 @@ class CampaignRun(Generic[D, B]):
             return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
         return "no measured design passed every validator"
 
+    def explain_stall(self) -> str:
+        """Return why the last rounds did not improve on the best design; an empty text where they did.
+
+        That of several objectives that are kept apart is not examined: their front can grow while the best value of one
+        stays.
+        """
+        is_pareto = self.current.task.combine == "pareto" and len(improved_columns(self.current.objectives)) > 1
+        return "" if is_pareto else explain_stall(self.state.records)
+
     def sources(self) -> tuple[ValueSource, ...]:
         """Return what the values of the oracle are, for each objective; empty where no oracle was run."""
         return sources_from_json(self._ledger.meta("sources") or [])
@@ -712,7 +723,7 @@ class CampaignRun(Generic[D, B]):
     def _rate_curve(self) -> RateCurve | None:
         """Return the rate-distortion curve of the campaign's VAE, where it was measured."""
         vae = self.campaign.vae
-        if isinstance(vae, Pretrained) or "corpus" not in self.__dict__ or self.corpus is None:
+        if not isinstance(vae, Recipe) or "corpus" not in self.__dict__ or self.corpus is None:
             return None
         return read_curve(self.campaign.domain, self.corpus, vae, self.resources.cache)
 
@@ -742,6 +753,7 @@ class CampaignRun(Generic[D, B]):
     def _report_data(self) -> ReportData[D]:
         validated = self.validated()
         latents, log_density = latent_spaces.read_sample(self.folder)
+        stall = [text] if (text := self.explain_stall()) else []
         return ReportData(
             name=self.current.name,
             domain=self.current.domain,
@@ -761,7 +773,13 @@ class CampaignRun(Generic[D, B]):
             settings=self.config.config,
             versions=provenance(),
             command=self.config.command,
-            notes=[*self.changes, *self._describe_steering(), *self._contradictions(), *self._unlike(validated)],
+            notes=[
+                *self.changes,
+                *self._describe_steering(),
+                *self._contradictions(),
+                *self._unlike(validated),
+                *stall,
+            ],
         )
 
     def note_corpus_designs(self) -> None:
@@ -965,6 +983,8 @@ class CampaignRun(Generic[D, B]):
         campaign = replace(
             self.current,
             search=Search(acquire=None, trust_region=None, oversample=20),
+            # Mutations of the best measured designs would make it a genetic algorithm.
+            mutations=None,
             finetuning=replace(self.current.finetuning, finetune=None),
             seed=round_seed(self.current.seed, 0, "baseline") % 2**31,
             name=f"{self.current.name} (random)",

@@ -66,6 +66,18 @@ def read_design(domain: Domain[Any, Any], given: str) -> Any:
         raise InvdesignError(f"{given!r}: expected a file or the text of a design: {error}") from error
 
 
+def read_populations(domain: Domain[Any, Any], first: str, last: str) -> tuple[Sequence[Any], Sequence[Any]] | None:
+    """Return the designs of two files; None unless both are files of several designs.
+
+    Raises:
+        InvdesignError: A file cannot be read.
+    """
+    if not (_is_file(first) and _is_file(last)):
+        return None
+    designs = [read_designs(domain, Path(given)).designs for given in (first, last)]
+    return (designs[0], designs[1]) if min(map(len, designs)) > 1 else None
+
+
 def of_run(run: CampaignRun[Any, Any]) -> Surroundings:
     """Return the latent space of a run and its measured designs."""
     return Surroundings(run.engine, [*run.state.history, *run.state.pending])

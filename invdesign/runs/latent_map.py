@@ -171,6 +171,7 @@ def _assemble(
         name,
         latent_space.domain.name,
         projection,
+        str(ground.coordinates),
         shown,
         np.concatenate([projection.points, projection.place(X)]),
         np.concatenate([projection.local_trust, projection.local_trust[nearest]]),

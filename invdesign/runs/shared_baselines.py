@@ -16,7 +16,7 @@ from invdesign.io.locks import hold
 
 WITHOUT_EFFECT = (
     "name", "search", "surrogate", "latent_surrogate", "outcome_transform", "feasibility", "finetune",
-    "validators", "deliverables", "figures", "executor", "n_shortlist",
+    "mutations", "validators", "deliverables", "figures", "executor", "n_shortlist",
 )  # fmt: skip
 """Settings of a campaign on which its random search does not depend."""
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invdesign.core import FitSurrogate
+from invdesign.surrogate.calibration import Z_50, Z_90, sd_factor
 from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 
 Method = Literal["leave-one-out", "held-out", "none"]
@@ -22,8 +23,6 @@ MIN_HELD_OUT_DESIGNS = 10
 """Designs below which none are held out."""
 CHUNK = 256
 """Designs that are predicted at once, which bounds the memory."""
-Z_50, Z_90 = 0.6744897501960817, 1.6448536269514722
-"""Half-widths of the central 50 % and 90 % intervals of the standard normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class SurrogateReport:
     """Fraction of measurements inside the central 90 % interval of their prediction."""
     msll: tuple[float, ...] = ()
     """Mean standardized log loss; below 0 is better than predicting mean and variance of the data for all designs."""
+    sd_factor: tuple[float, ...] = ()
+    """Factor of the standard deviations with which the coverages are 50 and 90 %; 1 where they are within 5 points."""
 
     def __str__(self) -> str:
         if self.method == "none":
@@ -119,7 +120,7 @@ def _combine_reports(reports: Sequence[SurrogateReport]) -> SurrogateReport:
     methods = {report.method for report in reports}
     if methods & {"none"} or len(methods) > 1:
         return SurrogateReport()
-    columns = ("rank_correlation", "rmse", "coverage_50", "coverage_90", "msll")
+    columns = ("rank_correlation", "rmse", "coverage_50", "coverage_90", "msll", "sd_factor")
     values = {name: tuple(v for report in reports for v in getattr(report, name)) for name in columns}
     return SurrogateReport(method=reports[0].method, n=min(report.n for report in reports), **values)
 
@@ -183,7 +184,8 @@ def _build_report(method: Method, U: Tensor, mean: Tensor, sd: Tensor) -> Surrog
     if len(U) < 2:
         return SurrogateReport()
     error = U - mean
-    deviation = (error / sd).abs()
+    signed = error / sd
+    deviation = signed.abs()
     trivial_loss = (U - U.mean(0)) ** 2 / U.var(0).clamp_min(1e-300) / 2 + U.std(0).clamp_min(1e-150).log()
     loss = deviation**2 / 2 + sd.log() - trivial_loss
     return SurrogateReport(
@@ -194,6 +196,7 @@ def _build_report(method: Method, U: Tensor, mean: Tensor, sd: Tensor) -> Surrog
         coverage_50=tuple((deviation < Z_50).double().mean(0).tolist()),
         coverage_90=tuple((deviation < Z_90).double().mean(0).tolist()),
         msll=tuple(loss.mean(0).tolist()),
+        sd_factor=tuple(sd_factor(signed[:, j].cpu().numpy()) for j in range(U.shape[1])),
     )
 
 

@@ -41,6 +41,8 @@ class VAE(nn.Module, ABC):
     """Latent dimensions."""
     prior: Prior
     """Prior p(z), from which the posteriors' divergence is counted."""
+    n_shared: int = 0
+    """Latents, the first ones, that do not depend on the position of tokens; 0 where there is no such division."""
     is_autoregressive: bool = False
     """Whether the decoder rates each part of a design given those before it, as a language model does."""
 
@@ -94,6 +96,14 @@ class VAE(nn.Module, ABC):
     def augment(self, x: Any) -> Any:
         """Return the designs that a training step reads and writes instead of `x`, changed at random; here `x`."""
         return x
+
+    def fit_at_once(self, batch: Any) -> bool:
+        """Fit the model to encoded designs in closed form, and return whether that replaces training; here it does not.
+
+        Args:
+            batch: The designs to train on.
+        """
+        return False
 
     def predict(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n p"] | None:
         """Return the standardized properties that the property head predicts; None without such a head."""

@@ -7,6 +7,7 @@ from typing import Any
 from invdesign.core import Encoding, InvdesignError
 from invdesign.vae.models.aligned import AlignedVAE
 from invdesign.vae.models.causal import Kind
+from invdesign.vae.models.linear import LinearVAE
 from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.priors import PriorKind
 
@@ -92,3 +93,11 @@ def aligned_vae(
         input_dropout=input_dropout,
         prior=prior,
     )
+
+
+def linear_vae(encoding: Encoding[Any, Any], *, d: int = 64, n_stored: int = 5000) -> LinearVAE:
+    """Return a linear model that is not fitted: principal components of the features of designs.
+
+    The arguments are those of `LinearVAE`.
+    """
+    return LinearVAE(encoding, d=d, n_stored=n_stored)

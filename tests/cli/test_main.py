@@ -137,5 +137,8 @@ def test_every_command_has_a_description() -> None:
         "sweep",
         "serve",
         "bench",
+        "audit",
+        "move",
+        "explain",
     }
     assert all(command.description for command in action.choices.values())

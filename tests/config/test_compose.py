@@ -153,7 +153,7 @@ def test_the_trust_region_of_every_search_can_be_left_out(choice: str, override:
 
 
 def test_the_shipped_search_is_the_default_of_python() -> None:
-    shipped, default = build(None).search, Search()
+    shipped, default = build(None, "search=trust_region_bo").search, Search()
     parts = [(getattr(p, "func", p), getattr(p, "keywords", {})) for p in shipped.propose]
     assert parts == [(getattr(p, "func", p), getattr(p, "keywords", {})) for p in default.propose]
     assert shipped.weights == default.weights == (2.0, 4.0, 2.0, 1.0)
@@ -177,7 +177,8 @@ def test_a_setting_that_needs_another_choice_names_it(override: str, remedy: str
 
 
 def test_a_proposer_can_be_left_out_with_its_weight() -> None:
-    search = build(None, "search.propose.elite_paths=null", "search.weights.elite_paths=null").search
+    left_out = ("search.propose.elite_paths=null", "search.weights.elite_paths=null")
+    search = build(None, "search=trust_region_bo", *left_out).search
     assert search.weights == (2.0, 4.0, 1.0) and len(search.propose) == 3
 
 

@@ -23,7 +23,7 @@ def test_settings_are_named_as_they_are_overridden() -> None:
     assert found["oracle.guacamol.task"].value == "perindopril_mpo"
     assert found["objectives.guacamol.name"].value == "perindopril_mpo"
     assert found["search.propose.local_steps.is_boxed"].value is False
-    assert found["search.weights.local_steps"].value == 4.0
+    assert found["search.weights.local_steps"].value == 1.0
     assert found["vae.terms.properties.weight"].value == 1.0
     assert not [key for key in found if any(part.isdigit() for part in key.split("."))]
 

@@ -35,6 +35,7 @@ def file(tmp_path: Path) -> Path:
         "heights",
         "words",
         projection,
+        "all 4 latents",
         designs,
         points,
         trust,

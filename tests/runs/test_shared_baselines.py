@@ -1,5 +1,6 @@
 """Random searches that runs share: measured once, and the same for every run that copies them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from invdesign.core import Array
 from invdesign.runs import latent_spaces
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.shared_baselines import baseline_key
+from invdesign.search.mutations import MutationPolicy
 
 
 @pytest.fixture
@@ -44,6 +46,18 @@ def test_a_random_search_is_measured_once_for_runs_that_differ_in_their_search(
     assert len(list((tmp_path / "shared").glob("*.sqlite"))) == 2
 
 
+def test_a_random_search_has_no_mutations(tmp_path: Path, calls: list[int]) -> None:
+    def stay(parents: Sequence[toy.Point], n: int, *, radius: int) -> list[toy.Point]:
+        return [(parents[0][0] + i % radius + 1, *parents[0][1:]) for i in range(n)]
+
+    policy = MutationPolicy(stay, lambda first, second: 1.0, fraction=0.9)
+    parts = toy.campaign(budget=20, baseline=True, mutations=policy)
+    with CampaignRun.open(tmp_path / "a", parts, config=RunConfig("toy", {})) as opened:
+        opened.run()
+        assert "stay" in {c.origin for c in opened.state.history}
+        assert {c.origin for c in opened._baseline_history()} == {"seed", "draws"}
+
+
 def test_a_run_without_a_stored_configuration_measures_its_own(tmp_path: Path, calls: list[int]) -> None:
     run(tmp_path / "a", calls, {}, shared=tmp_path / "shared")
     assert sum(calls) == 30 and not (tmp_path / "shared").exists()
@@ -51,5 +65,5 @@ def test_a_run_without_a_stored_configuration_measures_its_own(tmp_path: Path, c
 
 def test_what_a_random_search_depends_on_is_its_key() -> None:
     config = {"seed": 0, "oracle": {"a": 1}, "surrogate": {"k": 1}}
-    assert baseline_key(config) == baseline_key({**config, "surrogate": {"k": 2}, "name": "x"})
+    assert baseline_key(config) == baseline_key({**config, "surrogate": {"k": 2}, "mutations": None, "name": "x"})
     assert baseline_key(config) != baseline_key({**config, "oracle": {"a": 2}})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from pymatgen.core.composition import Composition
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Place
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
@@ -23,13 +23,16 @@ from invdesign.domains.crystals.model import encoding, features
 from invdesign.domains.crystals.model.candidates import penalty
 from invdesign.domains.crystals.model.encoding import Vocabulary
 from invdesign.domains.crystals.model.graph import min_distance
-from invdesign.domains.crystals.mutations import replace_elements
+from invdesign.domains.crystals.mutations import near_elements, replace_elements
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.sanity import is_whole, measure_sanity, nearest_contact
 from invdesign.domains.crystals.surroundings import site_places
 from invdesign.domains.crystals.symmetry import canonical, matching
 from invdesign.domains.crystals.zeolites import silica
+
+N_NEAR = 8
+"""Elements that are tried in the place of an element."""
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,19 @@ class Crystals:
             "volume_per_atom": [round(s.volume / len(s), 4) for s in structures],
         }
 
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return volume per atom, mass density, and the number of atoms in the conventional cell."""
+        from invdesign.domains.crystals.oracles.computed import mass_density, volume_per_atom
+
+        def of_complete(measure: Callable[[Sequence[Crystal]], Array]) -> Callable[[Sequence[Crystal]], Array]:
+            return lambda designs: measure([self.complete(design) for design in designs])
+
+        return {
+            "volume_per_atom": ComputedProperty(of_complete(volume_per_atom), "Å³/atom"),
+            "mass_density": ComputedProperty(of_complete(mass_density), "g/cm³"),
+            "size": ComputedProperty(of_complete(_count_atoms), "atoms"),
+        }
+
     def quality(self, designs: Sequence[Crystal]) -> dict[str, Array]:
         """Return validity of structure and composition, and whether atoms are too near or there is no symmetry.
 
@@ -247,6 +263,18 @@ class Crystals:
         """Return the unit cell as SVG with red circles around the atoms of marked sites."""
         whole = self.complete(design)
         return drawing.svg(whole, strengths=strengths[: len(whole.orbits)])
+
+    def substitutions(self, design: Crystal) -> list[list[tuple[str, Crystal]]]:
+        """Return for each site the crystals with a chemically near element there and on all sites of its element."""
+        if self.frameworks or not self.is_plausible(design):
+            return [[] for _ in self.places(design)]
+        own = {element: element for element in design.counts}
+        changes = []
+        for orbit in design.orbits:
+            nearest = [other for other in near_elements(orbit.element) if other not in own][:N_NEAR]
+            tried = [(f"{orbit.element} to {e}", replace_elements(design, own | {orbit.element: e})) for e in nearest]
+            changes.append(tried)
+        return [*changes, *([] for _ in self.places(design)[len(changes) :])]
 
     def complete(self, design: Crystal) -> Crystal:
         """Return a design as it is made: a framework with its oxygens."""
@@ -316,6 +344,10 @@ class CrystalEncoding:
     def features(self, designs: Sequence[Crystal]) -> Array:
         """Return composition and structure features."""
         return features.features(designs)
+
+
+def _count_atoms(designs: Sequence[Crystal]) -> Array:
+    return np.array([float(design.n_atoms) for design in designs])
 
 
 @cache

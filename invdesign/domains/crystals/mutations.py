@@ -115,6 +115,18 @@ def replace_elements(crystal: Crystal, elements: Mapping[str, str], *, strain: f
     return canonical(make(crystal.space_group, (a * factor, b * factor, c * factor, *angles), atoms))
 
 
+def near_elements(element: str) -> list[str]:
+    """Return the other elements, the nearest one on Pettifor's scale first.
+
+    Example:
+        >>> near_elements("Na")[:3]
+        ['Li', 'K', 'Rb']
+    """
+    number = _mendeleev_number(element)
+    others = [other for other in _default_elements() if other != element]
+    return sorted(others, key=lambda other: abs(_mendeleev_number(other) - number))
+
+
 def _occupied_sites(crystal: Crystal) -> set[tuple[int, str, tuple[str, ...]]]:
     """Return space group, element and Wyckoff letters for each element."""
     letters_of: dict[str, list[str]] = {}

@@ -15,8 +15,9 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Place, Validator
-from invdesign.domains.molecules import drawing, files, similarity, surroundings, writing
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
+from invdesign.domains.molecules import drawing, files, groups, oracles, similarity, surroundings, writing
+from invdesign.domains.molecules.atom_changes import atom_changes
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -238,6 +239,10 @@ class Molecules:
         """Return the structural formula as SVG with its heavy atoms marked."""
         return surroundings.draw_atoms(design, strengths)
 
+    def substitutions(self, design: str) -> list[list[tuple[str, str]]]:
+        """Return for each heavy atom the molecules with another element there, and the one without it."""
+        return atom_changes(design)
+
     def default_screens(self) -> tuple[Validator, ...]:
         """Return the screens of the preset `molecules/druglike`."""
         return DRUGLIKE
@@ -250,6 +255,21 @@ class Molecules:
     def resemblances(self, designs: Sequence[str], others: Sequence[str]) -> Array:
         """Return Tanimoto similarities of ECFP4 counts, `n x k`; designs without a structure have 0."""
         return similarity.tanimoto(designs, others)
+
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return drug-likeness, log P, polar surface, weight, synthetic accessibility, and number of heavy atoms."""
+        return {
+            "qed": ComputedProperty(oracles.qed),
+            "logp": ComputedProperty(oracles.logp),
+            "tpsa": ComputedProperty(oracles.tpsa, "Å²"),
+            "weight": ComputedProperty(oracles.molecular_weight, "g/mol"),
+            "sa": ComputedProperty(oracles.sa_score),
+            "size": ComputedProperty(oracles.heavy_atoms, "atoms"),
+        }
+
+    def scaffold(self, design: str) -> str | None:
+        """Return the ring systems with their linkers (see `groups.scaffold`); None for a molecule without rings."""
+        return groups.scaffold([design])[0] or None
 
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.

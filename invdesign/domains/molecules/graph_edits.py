@@ -8,7 +8,7 @@ changed in part and is to be discarded.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rdkit import Chem
 
@@ -51,7 +51,7 @@ def insert_atom(mol: Chem.RWMol, rng: random.Random) -> bool:
     if bond is None or bond.GetBondType() != ORDERS[1]:
         return False
     begin, end = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-    if any(begin in ring and end in ring for ring in conjugated_rings(mol)):
+    if bond.IsInRing() and any(begin in ring and end in ring for ring in conjugated_rings(mol)):
         return False
     element = _draw({6: 6, 7: 3, 8: 3, 16: 1}, rng)
     new = mol.AddAtom(Chem.Atom(element))
@@ -70,7 +70,7 @@ def delete_atom(mol: Chem.RWMol, rng: random.Random) -> bool:
         return False
     indices = [other.GetIdx() for other in neighbors]
     if len(indices) == 2:
-        if any(atom.GetIdx() in ring for ring in conjugated_rings(mol)):
+        if atom.IsInRing() and any(atom.GetIdx() in ring for ring in conjugated_rings(mol)):
             return False
         if mol.GetBondBetweenAtoms(*indices) is not None or not may_join(neighbors[0], neighbors[1], rng):
             return False
@@ -137,7 +137,7 @@ def open_ring(mol: Chem.RWMol, rng: random.Random) -> bool:
         return False
     position = rng.randrange(rings.NumRings())
     bond = mol.GetBondWithIdx(rng.choice(rings.BondRings()[position]))
-    if rings.AtomRings()[position] in conjugated_rings(mol):
+    if _is_conjugated(mol, rings.BondRings()[position], n_double=2):
         return False
     if bond.GetBondType() != ORDERS[1] or not (is_plain(bond.GetBeginAtom()) and is_plain(bond.GetEndAtom())):
         return False
@@ -225,8 +225,13 @@ def conjugated_rings(mol: Chem.RWMol, *, n_double: int = 2) -> list[tuple[int, .
     return [
         atoms
         for atoms, bonds in zip(rings.AtomRings(), rings.BondRings(), strict=True)
-        if len(atoms) in (5, 6) and sum(mol.GetBondWithIdx(i).GetBondType() == ORDERS[2] for i in bonds) >= n_double
+        if _is_conjugated(mol, bonds, n_double=n_double)
     ]
+
+
+def _is_conjugated(mol: Chem.RWMol, bonds: Sequence[int], *, n_double: int) -> bool:
+    """Return whether a ring has 5 or 6 atoms and enough double bonds."""
+    return len(bonds) in (5, 6) and sum(mol.GetBondWithIdx(i).GetBondType() == ORDERS[2] for i in bonds) >= n_double
 
 
 def _contract(mol: Chem.RWMol, ring: tuple[int, ...], rng: random.Random) -> bool:

@@ -82,6 +82,11 @@ def molecular_weight(designs: Sequence[str]) -> Array:
     return score_molecules(designs, Descriptors.MolWt)
 
 
+def heavy_atoms(designs: Sequence[str]) -> Array:
+    """Return the number of atoms other than hydrogen (`n`)."""
+    return score_molecules(designs, lambda mol: float(mol.GetNumHeavyAtoms()))
+
+
 def tanimoto_similarity(designs: Sequence[str], *, reference: str, kind: Kind = "ECFP4") -> Array:
     """Return the Tanimoto similarity to a reference, 0 to 1 (`n`).
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invdesign.core import Array, Corpus, EncodingShape, InvdesignError, Place
+from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.io.alignment import align_to_family
@@ -24,6 +24,7 @@ from invdesign.domains.sequences.surroundings import letter_places
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.notation import is_wild_type
 from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
+from invdesign.domains.sequences.wild_type.residue_numbering import number_residues
 from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 from invdesign.vae.tokens import END, PAD, SPECIAL, UNKNOWN
 
@@ -290,6 +291,24 @@ class Sequences:
         """Return mutations, length, and what an order form needs; see `writing.describe`."""
         return writing.describe(designs, kind=self.kind, wild_type=self.wild_type)
 
+    def computed_properties(self) -> dict[str, ComputedProperty]:
+        """Return charge, hydropathy and the like of proteins, GC content of DNA, and the number of letters."""
+        from invdesign.domains.sequences.oracles import physics
+
+        size = ComputedProperty(_count_letters, "letters")
+        if self.kind == "protein":
+            found = {
+                "charge": ComputedProperty(physics.charge, "e"),
+                "gravy": ComputedProperty(physics.gravy),
+                "aromaticity": ComputedProperty(physics.aromaticity),
+                "instability": ComputedProperty(physics.instability),
+                "isoelectric_point": ComputedProperty(physics.isoelectric_point),
+                "hydrophobic_moment": ComputedProperty(physics.hydrophobic_moment),
+            }
+        else:
+            found = {"gc_content": ComputedProperty(physics.gc_content)} if self.kind in ("dna", "rna") else {}
+        return {name: _without_gaps(computed) for name, computed in found.items()} | {"size": size}
+
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return the longest run of one letter, the entropy of the composition, and the number of substitutions.
 
@@ -337,6 +356,17 @@ class Sequences:
         """Return the sequence as SVG with its letters marked."""
         return drawing.svg(design, kind=self.kind, wild_type=self.wild_type, strengths=strengths)
 
+    def substitutions(self, design: str) -> list[list[tuple[str, str]]]:
+        """Return for each letter the sequences with another one there that the limits of the task allow."""
+        numbers, _ = number_residues(design, self.wild_type)
+        bounds = replace(self.constraints, max_mutations=None)
+        changes = []
+        for i, own in enumerate(design):
+            others = [letter for letter in self.letters if letter not in (own, GAP) and own != GAP]
+            tried = [(f"{own}{numbers[i]}{letter}", design[:i] + letter + design[i + 1 :]) for letter in others]
+            changes.append([(name, text) for name, text in tried if not bounds.violation(text)])
+        return changes
+
     def _fitted_max_length(self, longest: int) -> int:
         """Return the largest length of an encoding, given the longest design of the corpus."""
         if longest > self.max_length:
@@ -346,6 +376,14 @@ class Sequences:
             )
         own = 0 if self.wild_type is None else len(self.wild_type.sequence)
         return min(self.max_length, max(own, longest + max(1, longest // 10)))
+
+
+def _without_gaps(computed: ComputedProperty) -> ComputedProperty:
+    return replace(computed, measure=lambda designs: computed.measure([design.replace(GAP, "") for design in designs]))
+
+
+def _count_letters(designs: Sequence[str]) -> Array:
+    return np.array([float(len(design.replace(GAP, ""))) for design in designs])
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -24,6 +25,8 @@ from invdesign.io.locks import hold
 logger = logging.getLogger(__name__)
 CHUNK = 500
 """Crystals whose energies are computed before they are written."""
+_TABLES: dict[str, Path] = {}
+"""Tables of this process by corpus and energy."""
 COLUMNS = "formula,energy_per_atom"
 LoadCorpus = Callable[[], Corpus[Crystal]]
 
@@ -61,15 +64,23 @@ def hull_references(corpus: LoadCorpus, *, energy: Oracle, cache: Path | None = 
     return path
 
 
+def _references(corpus: LoadCorpus, energy: Oracle) -> Path:
+    """Return the table of `hull_references`; this process loads the corpus once, although loaders come pickled."""
+    key = json.dumps([_describe(corpus), _describe(energy)], sort_keys=True, default=str)
+    if not _TABLES.get(key, Path()).is_file():
+        _TABLES[key] = hull_references(corpus, energy=energy)
+    return _TABLES[key]
+
+
 def _prepare(*, corpus: LoadCorpus, energy: Oracle, reference_energy: Oracle | None = None) -> None:
     prepare_oracle(energy)
-    hull_references(corpus, energy=reference_energy or energy)
+    _references(corpus, reference_energy or energy)
 
 
 def _source(*, corpus: LoadCorpus, energy: Oracle, reference_energy: Oracle | None = None) -> ValueSource:
     """Return the source of the energies, with the phases of the hull: others are missing."""
     source = value_sources(energy, 1)[0]
-    n_phases = len(hull_references(corpus, energy=reference_energy or energy).read_text("utf-8").splitlines()) - 1
+    n_phases = len(_references(corpus, reference_energy or energy).read_text("utf-8").splitlines()) - 1
     return replace(source, method=f"{source.method}, hull of {n_phases:,} known formulas alone")
 
 
@@ -96,17 +107,22 @@ def energy_above_corpus_hull(
     Raises:
         InvdesignError: The corpus has no energy, or the cache cannot be written.
     """
-    references = hull_references(corpus, energy=reference_energy or energy)
+    references = _references(corpus, reference_energy or energy)
     return energy_above_hull(designs, references=references, energy=energy)
+
+
+def _describe(function: Callable[..., Any]) -> list[Any]:
+    """Return the name and the settings of a function; of another callable what it says of itself."""
+    plain = getattr(function, "func", function)
+    name = f"{plain.__module__}.{plain.__qualname__}" if hasattr(plain, "__qualname__") else repr(plain)
+    settings = {key: value for key, value in getattr(function, "keywords", {}).items() if key != "device"}
+    return [name, settings]
 
 
 def _name(corpus: Corpus[Crystal], energy: Oracle) -> str:
     """Return a name for a table by all that decides it: the corpus, the oracle with its settings, the other phases."""
-    function = getattr(energy, "func", energy)
-    settings = {name: value for name, value in getattr(energy, "keywords", {}).items() if name != "device"}
     keys = corpus.sha256 or hashlib.sha256("\n".join(map(to_text, corpus.designs)).encode()).hexdigest()
-    name = f"{function.__module__}.{function.__qualname__}" if hasattr(function, "__qualname__") else repr(function)
-    content = [keys, name, settings, sorted(_shipped_phases(energy).items())]
+    content = [keys, *_describe(energy), sorted(_shipped_phases(energy).items())]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 

@@ -33,6 +33,7 @@ class Energies:
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus_hull.platformdirs, "user_cache_path", lambda name: tmp_path / name)
+    monkeypatch.setattr(corpus_hull, "_TABLES", {})
     return tmp_path / "invdesign" / "hulls"
 
 
@@ -113,3 +114,16 @@ def test_a_cache_that_cannot_be_made_is_named(cache):
 def test_preparing_the_oracle_computes_the_hull(shipped, cache: Path):
     prepare_oracle(partial(energy_above_corpus_hull, corpus=corpus, energy=Energies(ClNa=-3.5)))
     assert len(list(cache.glob("*.csv"))) == 1
+
+
+def test_the_corpus_is_loaded_once_in_a_process(shipped):
+    loads = []
+
+    def load():
+        loads.append(1)
+        return corpus()
+
+    energy = Energies(ClNa=-3.5)
+    for _ in range(3):
+        energy_above_corpus_hull([crystal("NaCl")], corpus=load, energy=energy)
+    assert len(loads) == 1

@@ -1,0 +1,198 @@
+"""Moves of one design along directions: more of this, less of that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Generic
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from invdesign.atlas.directions import Direction, Measure
+from invdesign.core import Array, B, D
+from invdesign.core.capabilities import scaffold_of
+from invdesign.latent.space import LatentSpace
+
+REACH = 2.0
+"""Largest length of a straight way, in units of the one that is predicted to be enough: some designs respond less."""
+HOP_LENGTHS = (1.5, 2.5, 3.5, 5.0)
+"""Lengths that a hop tries [sd of the designs along its direction]: below the first most designs decode to
+themselves."""
+JITTERS = (0.0, 0.15, 0.3, 0.3)
+"""Standard deviations of the noise that a hop adds to each of these points [sd of each latent]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """A change that is asked for: of one property, along its direction."""
+
+    direction: Direction
+    """The direction."""
+    amount: float
+    """Change of the property, in its own unit; negative for less."""
+    measure: Measure
+    """Measures or predicts the property."""
+
+    @property
+    def name(self) -> str:
+        """Name of the property."""
+        return self.direction.name
+
+
+@dataclass(frozen=True, eq=False)
+class MovedDesign(Generic[D]):
+    """A design on the way of a move."""
+
+    fraction: float
+    """Length of the move, in units of the one that is predicted to be enough; the number of hops in a chain."""
+    design: D | None
+    """The decoded design; None where there is none."""
+    values: Mapping[str, float] = field(default_factory=dict)
+    """Its properties by name."""
+    miss: float = np.inf
+    """Distance from what was asked for [units]: the root of the summed squares over the goals."""
+    percentile: float = np.nan
+    """Plausibility percentile."""
+    keeps_scaffold: bool | None = None
+    """Whether it has the scaffold of the design that was moved; None where that has none."""
+    is_repeated: bool = False
+    """Whether an earlier step is the same design."""
+
+
+def move(
+    latent_space: LatentSpace[D, B],
+    design: D,
+    goals: Sequence[Goal],
+    *,
+    n_steps: int = 9,
+    others: Mapping[str, Measure] | None = None,
+) -> list[MovedDesign[D]]:
+    """Return the designs on the straight way from a design along the sum of the directions of all goals.
+
+    Args:
+        latent_space: The latent space.
+        design: The design, which is the first step.
+        goals: What is asked for. A direction does not change the properties of the other goals where these are among
+            its nuisances.
+        n_steps: Steps, evenly spaced from the design to `REACH` times the predicted length.
+        others: Further properties that are stated of each step.
+    """
+    z = latent_space.encode([design])[0]
+    fractions = np.linspace(0.0, REACH, n_steps)
+    whole = torch.from_numpy(_whole_step(goals, [goal.amount for goal in goals]))
+    found = latent_space.decode(z + torch.from_numpy(fractions[1:, None]) * whole)
+    return _describe(latent_space, design, goals, [0.0, *fractions[1:]], [design, *found], others or {})
+
+
+def chain(
+    latent_space: LatentSpace[D, B],
+    design: D,
+    goals: Sequence[Goal],
+    *,
+    n_hops: int = 4,
+    others: Mapping[str, Measure] | None = None,
+    seed: int = 0,
+) -> list[MovedDesign[D]]:
+    """Return the designs of a chain of moves: each starts from the design that the one before it has found.
+
+    A hop tries points along the direction of what is still missing and around it, decodes and measures them, and keeps
+    the design that comes nearest to what is asked for. A chain corrects what a straight way misses, because properties
+    are not linear in a latent space and decoding rounds.
+
+    Args:
+        latent_space: The latent space.
+        design: The design, which is the first step.
+        goals: What is asked for.
+        n_hops: Number of hops.
+        others: Further properties that are stated of each step.
+        seed: Seed of the jitter.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    units = np.array([goal.direction.unit for goal in goals])
+    here, at = design, _values(goals, [design])[0]
+    targets = at + np.array([goal.amount for goal in goals])
+    way: list[D] = [design]
+    for _ in range(n_hops):
+        found = latent_space.decode(_hop_points(latent_space.encode([here])[0], goals, targets - at, generator))
+        tried = [here, *(x for x in found if x is not None)]
+        values = _values(goals, tried)
+        best = int(np.nan_to_num(np.linalg.norm((values - targets) / units, axis=1), nan=np.inf).argmin())
+        here, at = tried[best], values[best]
+        way.append(here)
+    return _describe(latent_space, design, goals, [float(i) for i in range(n_hops + 1)], way, others or {})
+
+
+def nearest(steps: Sequence[MovedDesign[D]]) -> MovedDesign[D]:
+    """Return the step that comes nearest to what was asked for."""
+    return min(steps, key=lambda step: step.miss)
+
+
+def _whole_step(goals: Sequence[Goal], amounts: Sequence[float] | Array) -> Float[np.ndarray, " d"]:
+    """Return the latent step that is predicted to change each property by an amount in its own unit."""
+    total: Array = sum(
+        (goal.direction * (amount / goal.direction.unit) for goal, amount in zip(goals, amounts, strict=True)),
+        start=np.zeros_like(goals[0].direction.step),
+    )
+    return total
+
+
+def _hop_points(z: Tensor, goals: Sequence[Goal], missing: Array, generator: torch.Generator) -> Float[Tensor, "k d"]:
+    """Return points along the direction of what is missing, and others around them."""
+    step = torch.from_numpy(_whole_step(goals, missing))
+    directions = [goal.direction for goal in goals]
+    parts = [amount / d.unit * d.length for d, amount in zip(directions, missing, strict=True)]
+    length = float(np.linalg.norm(parts)) or 1.0
+    straight = z + torch.tensor(HOP_LENGTHS, dtype=torch.float64)[:, None] / length * step
+    spread = torch.from_numpy(directions[0].spread)
+    noise = [torch.randn(straight.shape, generator=generator, dtype=torch.float64) for _ in JITTERS]
+    return torch.cat([straight + jitter * spread * n for jitter, n in zip(JITTERS, noise, strict=True)])
+
+
+def _values(goals: Sequence[Goal], designs: Sequence[D]) -> Float[np.ndarray, "n m"]:
+    return np.stack([np.asarray(goal.measure(designs), dtype=np.float64) for goal in goals], 1)
+
+
+def _describe(
+    latent_space: LatentSpace[D, B],
+    design: D,
+    goals: Sequence[Goal],
+    fractions: Sequence[float],
+    found: Sequence[D | None],
+    others: Mapping[str, Measure],
+) -> list[MovedDesign[D]]:
+    """Return the steps with their properties, all of them measured at once."""
+    decoded = [x for x in found if x is not None]
+    measures = {goal.name: goal.measure for goal in goals} | dict(others)
+    columns = {name: np.asarray(measure(decoded), dtype=np.float64) for name, measure in measures.items()}
+    miss = _misses(goals, columns)
+    percentile = latent_space.percentile(latent_space.plausibility(decoded, latent_space.encode(decoded)))
+    scaffold: Callable[[D], str | None] = scaffold_of(latent_space.domain) or (lambda _: None)
+    own, seen, row = scaffold(design), set[str](), 0
+    steps: list[MovedDesign[D]] = []
+    for fraction, x in zip(fractions, found, strict=True):
+        if x is None:
+            steps.append(MovedDesign(fraction, None))
+            continue
+        key = latent_space.domain.key(x)
+        step = MovedDesign(
+            fraction,
+            x,
+            {name: float(column[row]) for name, column in columns.items()},
+            float(miss[row]),
+            float(percentile[row]),
+            None if own is None else scaffold(x) == own,
+        )
+        steps.append(replace(step, is_repeated=key in seen))
+        seen.add(key)
+        row += 1
+    return steps
+
+
+def _misses(goals: Sequence[Goal], columns: Mapping[str, Array]) -> Float[np.ndarray, " n"]:
+    """Return the distance of each step from what was asked for; infinite where a property has no value."""
+    parts = [(columns[g.name] - columns[g.name][0] - g.amount) / g.direction.unit for g in goals]
+    distance: Array = np.nan_to_num(np.linalg.norm(np.stack(parts, 1), axis=1), nan=np.inf)
+    return distance
