@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from Bio.Align import PairwiseAligner
@@ -41,7 +42,8 @@ def align_to_family(designs: Sequence[str], family: Sequence[str]) -> list[str]:
         )
     members = [member.replace(GAP, "") for member in family]
     numbers_of = _index(members)
-    aligner = PairwiseAligner(
+    make: Any = PairwiseAligner  # its annotations are incomplete
+    aligner = make(
         mode="global", match_score=1, mismatch_score=-1, open_gap_score=-3, extend_gap_score=-0.5, end_gap_score=0
     )
     aligned = []
@@ -72,7 +74,7 @@ def _nearest(letters: str, numbers_of: dict[str, list[int]], n: int) -> int:
     return int(shared.argmax())
 
 
-def _in_columns(letters: str, member: str, columns: str, aligner: PairwiseAligner) -> str:
+def _in_columns(letters: str, member: str, columns: str, aligner: Any) -> str:
     """Return letters in the columns of an aligned member."""
     if not letters:
         return GAP * len(columns)
