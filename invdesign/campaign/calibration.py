@@ -31,7 +31,8 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
         report: Cross-validation of the surrogate of the round.
     """
     stated = _deviations(state.evaluated, len(objectives))
-    used = np.array([_factors_of(state, c.round, len(objectives)) for c in state.evaluated]).reshape(stated.shape)
+    by_round, plain = _factors_by_round(state, len(objectives)), (1.0,) * len(objectives)
+    used = np.array([by_round.get(c.round, plain) for c in state.evaluated]).reshape(stated.shape)
     columns = {j: k for k, j in enumerate(improved_columns(objectives))}
     factors, bases, shares = [], [], []
     for j, objective in enumerate(objectives):
@@ -72,9 +73,7 @@ def _is_compared(candidate: Candidate[D], j: int) -> bool:
     return is_measured and j < len(candidate.mean) and j < len(candidate.sd) and candidate.sd[j] > 0
 
 
-def _factors_of(state: State[D], number: int, m: int) -> list[float]:
-    """Return the factors with which a round stated its predictions."""
-    for record in state.records:
-        if record.round == number and record.calibration is not None and len(record.calibration.factors) == m:
-            return list(record.calibration.factors)
-    return [1.0] * m
+def _factors_by_round(state: State[D], m: int) -> dict[int, tuple[float, ...]]:
+    """Return the factors with which rounds stated their predictions, by their numbers."""
+    stated = {record.round: record.calibration.factors for record in state.records if record.calibration is not None}
+    return {number: factors for number, factors in stated.items() if len(factors) == m}

@@ -9,6 +9,7 @@ from typing import Any, Generic
 
 import numpy as np
 
+from invdesign.atlas.linear_twin import Comparison
 from invdesign.campaign import Funnel, State
 from invdesign.core import (
     GIVEN,
@@ -71,6 +72,8 @@ class ReportData(Generic[D]):
     """Rate-distortion curve of the recipe of the model; None where it was not measured."""
     latent_map: LatentMap | None = None
     """Interactive map of the latent space; None where it was not drawn."""
+    linear_twin: Sequence[Comparison] = ()
+    """Figures of the latent space beside those of a linear model; empty where they were not measured."""
     illustrate: Mapping[str, Illustrate] = field(default_factory=dict)
     """Functions that draw figures of the domain, by name."""
     model_card: Mapping[str, Any] = field(default_factory=dict)

@@ -157,7 +157,8 @@ function drawNames(box) {
   data.clusters.forEach((cluster, k) => {
     const size = box.width < 500 ? 10 : 12;
     const longest = box.width < 500 ? 22 : 34;
-    const words = `${k + 1} ${cluster.name.length > longest ? `${cluster.name.slice(0, longest - 1)}…` : cluster.name}`;
+    const label = cluster.label.length > longest ? `${cluster.label.slice(0, longest - 1)}…` : cluster.label;
+    const words = `${k + 1} ${label}`;
     context.font = `600 ${size}px system-ui, sans-serif`;
     const width = context.measureText(words).width;
     const [x, y] = toScreen(cluster.x, cluster.y, box);

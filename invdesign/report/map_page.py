@@ -56,7 +56,8 @@ def write_map(latent_map: LatentMap, out: Path) -> Path:
 
 def map_parts(latent_map: LatentMap) -> dict[str, Any]:
     """Return what the template of a map shows: texts, its data as JSON, and its script."""
-    columns = list(dict.fromkeys(name for design in latent_map.designs for name in design.values))
+    ordered = sorted(latent_map.designs, key=lambda design: design.group != "measured")
+    columns = list(dict.fromkeys(name for design in ordered for name in design.values))
     return {
         "sentence": latent_map.sentence,
         "columns": [*columns, *(["cluster"] if latent_map.clusters else [])],
@@ -98,7 +99,7 @@ def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
         "values": {name: [_number(design.values.get(name, math.nan)) for design in designs] for name in columns},
         "cluster": cluster_of.tolist(),
         "clusters": [
-            {"name": cluster.name, "x": x, "y": y}
+            {"name": cluster.name, "label": cluster.name if cluster.enriched else "", "x": x, "y": y}
             for cluster in latent_map.clusters
             for x, y in [_rounded((np.array(cluster.center) - center) / extent)]
         ],

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from markupsafe import Markup
 
 from invdesign.atlas import ProjectionMethod
+from invdesign.atlas.linear_twin import describe_comparison
 from invdesign.campaign import Funnel
 from invdesign.campaign.pool import describe_refused
 from invdesign.core import D
@@ -167,6 +168,8 @@ def _latent_space(data: ReportData[D], parts: Parts, projections: Sequence[Proje
         "panels_problem": parts.problems.get(name, ""),
         "n_corpus": min(n_corpus, latent_space_figures.MAX_CORPUS),
         "diagnosis": parts.items("diagnosis", partial(_diagnosis, data.model_card)),
+        "linear_twin": data.linear_twin,
+        "twin_sentence": describe_comparison(data.linear_twin) if data.linear_twin else "",
         "balance": parts.items("balance", partial(describe_balance, data.model_card)),
         "balance_figures": [
             {"picture": parts.figure(name, partial(plot, data)), "caption": caption}

@@ -18,6 +18,7 @@ import platformdirs
 from invdesign import __version__
 from invdesign.atlas import ProjectionMethod
 from invdesign.atlas.audit_files import stored_auditor
+from invdesign.atlas.linear_twin import Comparison, compare_with_linear
 from invdesign.campaign import (
     BatchSelected,
     Campaign,
@@ -83,6 +84,7 @@ from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.latent.rate_sweep import RateCurve, read_curve
+from invdesign.latent.space import LatentSpace
 from invdesign.ledger import Ledger, Recorded
 from invdesign.report import ReportData, report, write_pareto_plots
 from invdesign.report.latent_map import LatentMap
@@ -716,7 +718,8 @@ class CampaignRun(Generic[D, B]):
         drawn = self._latent_map()
         # The map is a t-SNE itself.
         projections: tuple[ProjectionMethod, ...] = ("pca", "tsne") if drawn is None else ("pca",)
-        data = replace(self._report_data(), latent_map=drawn, rate_curve=self._rate_curve())
+        twin = () if drawn is None else self._linear_twin()
+        data = replace(self._report_data(), latent_map=drawn, rate_curve=self._rate_curve(), linear_twin=twin)
         report(data, path, projections=projections)
         return path
 
@@ -726,6 +729,19 @@ class CampaignRun(Generic[D, B]):
         if not isinstance(vae, Recipe) or "corpus" not in self.__dict__ or self.corpus is None:
             return None
         return read_curve(self.campaign.domain, self.corpus, vae, self.resources.cache)
+
+    def _linear_twin(self) -> Sequence[Comparison]:
+        """Return figures of the latent space beside those of a linear model; nothing without a corpus."""
+        space = self.engine.latent_space
+        if self.corpus is None or not isinstance(space, LatentSpace):
+            return ()
+        found = [c for c in self.state.evaluated if c.status == "measured" and c.is_placed]
+        y = self.campaign.utilities(found)[:, 0] if found else None
+        try:
+            return compare_with_linear(space, self.corpus.designs, [c.design for c in found], y)
+        except (InvdesignError, ValueError) as error:
+            logger.info("report: no comparison with a linear model (%s)", error)
+            return ()
 
     def _latent_map(self) -> LatentMap | None:
         """Return the map of the run for its report; None without a corpus, or where the model has to be trained."""

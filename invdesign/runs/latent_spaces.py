@@ -17,6 +17,7 @@ from invdesign.latent.prepare import Pretrained, load_latent_space, model_key, p
 from invdesign.latent.rate_sweep import RateCurve, rate_sweep
 from invdesign.latent.space import LatentSpace, Source
 from invdesign.vae.store import read_tensors, save_model, write_tensors
+from invdesign.vae.training import Recipe
 
 logger = logging.getLogger(__name__)
 SAMPLE = "latents.safetensors"
@@ -34,7 +35,7 @@ def is_prepared(campaign: Campaign[Any, Any], corpus: Corpus[Any] | None, cache:
     """Return whether the latent space of a campaign is there, so that it need not be trained."""
     if isinstance(campaign.vae, Pretrained):
         return True
-    if corpus is None:
+    if corpus is None or not isinstance(campaign.vae, Recipe):
         return False
     return (cache / "models" / model_key(campaign.domain, corpus, campaign.vae) / "model.json").is_file()
 

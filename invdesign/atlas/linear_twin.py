@@ -1,0 +1,126 @@
+"""The linear twin of a latent space: what a VAE is worth beside principal components of the same designs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from invdesign.atlas.frozen import fit_projection, kept_neighbors
+from invdesign.core import Array, B, D, DesignSpace
+from invdesign.core.capabilities import features
+from invdesign.latent.space import LatentSpace
+from invdesign.surrogate import ConditionedGP, exact_gp
+from invdesign.surrogate.diagnostics import spearman
+from invdesign.vae.models.linear import LinearVAE
+
+MAX_DESIGNS = 400
+"""Designs of the corpus by which the two are compared; as many others fit the linear model."""
+MAX_MEASURED = 300
+MIN_MEASURED = 20
+EQUAL = 0.01
+"""Difference up to which two figures count as equal."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure of both models; 1 is best."""
+
+    name: str
+    """What is compared."""
+    vae: float
+    """Figure of the VAE."""
+    linear: float
+    """Figure of the linear model."""
+
+
+def compare_with_linear(
+    latent_space: LatentSpace[D, B], designs: Sequence[D], measured: Sequence[D] = (), y: Array | None = None
+) -> list[Comparison]:
+    """Return figures of a latent space beside those of principal components of the features, with as many dimensions.
+
+    Args:
+        latent_space: The latent space.
+        designs: Designs of the corpus.
+        measured: Measured designs.
+        y: A property or utility of theirs.
+
+    Returns:
+        Nothing where the designs have no features, are no tensors, or are fewer than 50.
+    """
+    encoding = latent_space.encoding
+    designs = [designs[i] for i in np.unique(np.linspace(0, len(designs) - 1, 2 * MAX_DESIGNS).astype(int))]
+    shown, fitted = designs[::2], designs[1::2]
+    batch = encoding.encode(fitted) if len(fitted) >= 25 else None
+    if not isinstance(batch, Tensor) or not features(encoding, designs[:1]).shape[1]:
+        return []
+    twin = LinearVAE(encoding, d=latent_space.d, n_stored=len(fitted))
+    twin.fit_at_once(batch)
+
+    def place(given: Sequence[D]) -> Float[np.ndarray, "n d"]:
+        x: Any = encoding.encode(given)
+        # Not standardized: the leading components count for more.
+        return (twin.posterior(x).mean * twin.scale).double().numpy()
+
+    F = features(encoding, shown)
+    Z, L = latent_space.encode(shown).numpy(), place(shown)
+    found = [
+        Comparison(
+            "reconstruction", _reconstruction(latent_space, shown), _reconstruction_of(twin, latent_space, shown)
+        ),
+        Comparison("neighbours kept", float(kept_neighbors(Z, F).mean()), float(kept_neighbors(L, F).mean())),
+        Comparison("trust in the map", *(fit_projection(X, "tsne").trustworthiness for X in (Z, L))),
+    ]
+    if y is not None and int(np.isfinite(y).sum()) >= MIN_MEASURED:
+        rows = np.flatnonzero(np.isfinite(y))[-MAX_MEASURED:].tolist()
+        own = [measured[i] for i in rows]
+        ranks = [_rank_correlation(X, y[rows]) for X in (latent_space.encode(own).numpy(), place(own))]
+        found.append(Comparison("rank correlation of the surrogate on latents", *ranks))
+    return found
+
+
+def describe_comparison(comparisons: Sequence[Comparison]) -> str:
+    """Return in one sentence in what either model was better.
+
+    Example:
+        >>> describe_comparison([Comparison("reconstruction", 0.9, 0.0), Comparison("trust in the map", 0.9, 0.95)])
+        'The VAE is better in reconstruction; the linear model in trust in the map.'
+    """
+    vae = [c.name for c in comparisons if c.vae > c.linear + EQUAL]
+    linear = [c.name for c in comparisons if c.linear > c.vae + EQUAL]
+    if not vae and not linear:
+        return "The VAE and the linear model are equally good."
+    parts = [
+        f"{model} {'is better ' if i == 0 else ''}in {', '.join(names)}"
+        for i, (model, names) in enumerate((m, n) for m, n in (("the VAE", vae), ("the linear model", linear)) if n)
+    ]
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _reconstruction(latent_space: LatentSpace[D, B], designs: Sequence[D]) -> float:
+    return _share_of_equal(latent_space.domain, designs, latent_space.decode(latent_space.encode(designs)))
+
+
+def _reconstruction_of(twin: LinearVAE, latent_space: LatentSpace[D, Any], designs: Sequence[D]) -> float:
+    encoding = latent_space.encoding
+    decoded = encoding.decode(twin.generate(twin.posterior(encoding.encode(designs)).mean))
+    return _share_of_equal(latent_space.domain, designs, decoded)
+
+
+def _share_of_equal(domain: DesignSpace[D], designs: Sequence[D], decoded: Sequence[D | None]) -> float:
+    pairs = zip(designs, decoded, strict=True)
+    return float(np.mean([b is not None and domain.key(a) == domain.key(b) for a, b in pairs]))
+
+
+def _rank_correlation(X: Array, y: Array) -> float:
+    """Return the rank correlation of leave-one-out predictions of a GP."""
+    model = exact_gp(torch.from_numpy(X), torch.from_numpy(y)[:, None], d=X.shape[1])
+    if not isinstance(model, ConditionedGP):
+        return float("nan")
+    return spearman(model.leave_one_out()[0][:, 0], torch.from_numpy(y))

@@ -1,0 +1,40 @@
+"""The linear twin: beside a VAE, with a sentence that says which was better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from invdesign.atlas.linear_twin import Comparison, compare_with_linear, describe_comparison
+from invdesign.domains.sequences import Sequences
+from invdesign.domains.sequences.oracles.physics import charge
+from invdesign.io.corpora import make_corpus
+from invdesign.latent.prepare import prepare
+from invdesign.vae.build import aligned_vae
+from invdesign.vae.training import Recipe
+
+
+def test_either_model_can_be_better() -> None:
+    rows = [Comparison("reconstruction", 0.9, 0.1), Comparison("trust", 0.8, 0.9), Comparison("other", 0.5, 0.505)]
+    assert describe_comparison(rows) == "The VAE is better in reconstruction; the linear model in trust."
+    assert describe_comparison(rows[1:2]) == "The linear model is better in trust."
+    assert describe_comparison(rows[2:]) == "The VAE and the linear model are equally good."
+
+
+def test_a_linear_property_is_predicted_at_least_as_well_by_the_linear_model(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    designs = tuple(dict.fromkeys("".join("AKDE"[i] for i in row) for row in draw.integers(0, 4, (160, 8))))
+    corpus = make_corpus(designs, name="peptides")
+    recipe = Recipe(lambda encoding: aligned_vae(encoding, d=4, width=8), epochs=1, information_epochs=0)
+    space = prepare(Sequences(length=8), corpus, recipe, cache=tmp_path)
+    found = {c.name: c for c in compare_with_linear(space, designs, designs[:60], charge(designs[:60]))}
+    assert set(found) == {
+        "reconstruction",
+        "neighbours kept",
+        "trust in the map",
+        "rank correlation of the surrogate on latents",
+    }
+    assert all(0 <= c.vae <= 1 and 0 <= c.linear <= 1 for c in list(found.values())[:3])
+    assert found["neighbours kept"].linear > 0.6
+    assert compare_with_linear(space, designs[:20]) == []
