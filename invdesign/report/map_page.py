@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
+from scipy.spatial import cKDTree
 
 from invdesign.io.atomic import write_atomically
 from invdesign.report.illustrations import content_security_policy
@@ -85,9 +87,6 @@ def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
     center = (latent_map.points.min(0) + latent_map.points.max(0)) / 2
     extent = float(np.abs(latent_map.points - center).max()) or 1.0
     points = (latent_map.points - center) / extent
-    cluster_of = np.full(len(designs), -1)
-    for i, cluster in enumerate(latent_map.clusters):
-        cluster_of[list(cluster.members)] = i
     return {
         "x": _rounded(points[:, 0]),
         "y": _rounded(points[:, 1]),
@@ -97,7 +96,7 @@ def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
         "label": [design.label for design in designs],
         "text": [design.text if design.text != design.label else 0 for design in designs],
         "values": {name: [_number(design.values.get(name, math.nan)) for design in designs] for name in columns},
-        "cluster": cluster_of.tolist(),
+        "cluster": _cluster_of(latent_map).tolist(),
         "clusters": [
             {"name": cluster.name, "label": cluster.name if cluster.enriched else "", "x": x, "y": y}
             for cluster in latent_map.clusters
@@ -109,6 +108,18 @@ def _content(latent_map: LatentMap, columns: Sequence[str]) -> dict[str, Any]:
         "palette": VIRIDIS,
         "minTrust": MIN_TRUST,
     }
+
+
+def _cluster_of(latent_map: LatentMap) -> npt.NDArray[np.intp]:
+    """Return the cluster of each design, -1 for none; that of a measured one is its nearest neighbour's."""
+    found = np.full(len(latent_map.designs), -1, dtype=np.intp)
+    for i, cluster in enumerate(latent_map.clusters):
+        found[list(cluster.members)] = i
+    n_fitted = len(latent_map.projection.points)
+    if len(found) > n_fitted:
+        _, nearest = cKDTree(latent_map.points[:n_fitted]).query(latent_map.points[n_fitted:])
+        found[n_fitted:] = found[nearest]
+    return found
 
 
 def _grid(latent_map: LatentMap, center: Any, extent: float) -> Mapping[str, Any] | None:
