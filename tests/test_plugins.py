@@ -67,8 +67,8 @@ NEEDS = {
         "corpus.n=50",
     ],
     ("screens", "crystals/typical_volume"): ["corpus.n=60"],
-    ("screens", "like_real_designs"): ["vae=molecules/zinc250k", "corpus=null"],
-    ("validators", "like_real_designs"): ["vae=molecules/zinc250k", "corpus=null"],
+    ("screens", "like_real_designs"): ["vae=molecules/zinc250k"],
+    ("validators", "like_real_designs"): ["vae=molecules/zinc250k"],
     ("deliverables", "sequences/variants"): [f"domain.wild_type={WILD_TYPE}"],
 }
 GROUPS = compose.groups()

@@ -23,6 +23,8 @@ MAX_REFERENCE = 20_000
 MAX_EXPLAINED = 3000
 MIN_CALIBRATION = 20
 BATCH = 500
+SUMMED = ("likelihood", "surroundings")
+"""Parts of the score whose evidence is added."""
 TAIL = 0.1
 """Tail of the smallest p-value from which the number of independent parts is estimated."""
 USUAL = 99.0
@@ -72,7 +74,7 @@ class Auditor(Generic[D, B]):
     calibration: Mapping[str, Array]
     """Scores of real designs that were held out, in ascending order, by part."""
     evidence: Array
-    """Evidence of all parts together for the same designs, in ascending order (see `add_evidence`)."""
+    """Their evidence of likelihood and surroundings together, in ascending order (see `add_evidence`)."""
     usual_nats: float
     """Nats that 99 % of the places of real designs do not exceed."""
     n_independent: float
@@ -166,11 +168,12 @@ def conformal_p_values(calibration: Array, scores: Array) -> Array:
 
 
 def add_evidence(by_part: Mapping[str, Array]) -> Array:
-    """Return the sum of -log p over the parts (Fisher), without that of two parents, which have a test of their own.
+    """Return the sum of -log p over the likelihood and the surroundings (Fisher).
 
-    The parts depend on each other, so the sum is ranked among those of real designs.
+    The parts depend on each other, so the sum is ranked among those of real designs. The density is part of the
+    likelihood; that of two parents has a test of its own.
     """
-    evidence: Array = -np.sum([np.log(p) for name, p in by_part.items() if name != TWO_PARENTS], axis=0)
+    evidence: Array = -np.sum([np.log(p) for name, p in by_part.items() if name in SUMMED], axis=0)
     return evidence
 
 
@@ -301,5 +304,5 @@ def _gains_of_real(measures: Measures[D, B], corpus: Corpus[D], rows: Rows, prog
         part = rows[start : start + BATCH]
         letters = np.asarray(measures.latent_space.encoding.encode([corpus.designs[i] for i in part]))
         excluded = [members.get(own[i], NO_ROWS) for i in part]
-        gains += [pair.gain for pair in find_parents(letters, reference.rows, missing=UNKNOWN, excluded=excluded)]
+        gains += [pair.score for pair in find_parents(letters, reference.rows, missing=UNKNOWN, excluded=excluded)]
     return np.array(gains, dtype=np.float64)

@@ -46,6 +46,11 @@ class Parents:
         """Columns that two parents explain and a single one does not; 0 where one design explains as much."""
         return self.single_mismatches - self.mismatches
 
+    @property
+    def score(self) -> float:
+        """The gain; of equal gains, that which leaves fewer columns unexplained is larger."""
+        return self.gain - self.mismatches / (1 + self.single_mismatches)
+
 
 def find_parents(
     rows: Int[np.ndarray, "n length"],

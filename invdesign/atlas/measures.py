@@ -16,7 +16,8 @@ from invdesign.atlas.rarity import Rarity
 from invdesign.core import Array, B, Corpus, D, Place
 from invdesign.core.capabilities import placement_errors, places
 from invdesign.latent.space import LatentSpace
-from invdesign.vae.likelihood import log_probability
+from invdesign.vae.base import to_device
+from invdesign.vae.likelihood import log_evidence
 from invdesign.vae.tokens import PAD, UNKNOWN
 
 TWO_PARENTS = "two parents"
@@ -101,13 +102,15 @@ class Measures(Generic[D, B]):
             scores[TWO_PARENTS] = np.full(len(designs), math.inf)
             letters = np.asarray(self.latent_space.encoding.encode([designs[i] for i in rows]))
             for i, pair in zip(rows, find_parents(letters, self.reference.rows, missing=UNKNOWN), strict=True):
-                scores[TWO_PARENTS][i], parents[i] = float(pair.gain), pair
+                scores[TWO_PARENTS][i], parents[i] = pair.score, pair
         return Measured(scores, found, nats, parents, problems)
 
     def _rate(self, designs: Sequence[D]) -> tuple[Array, Array]:
         """Return -log p(x) less what real designs of that size have, and -log p(z), of designs that can be written."""
         space = self.latent_space
-        log_p = log_probability(designs, encoding=space.encoding, vae=space.vae, samples=N_SAMPLES)
+        # Not `log_probability`, which refuses designs that break a limit of the design task.
+        batch = to_device(space.encoding.encode(designs), space.device)
+        log_p = log_evidence(space.vae, batch, samples=N_SAMPLES).numpy()
         intercept, slope = self.size_line
         with torch.no_grad():
             density = space.log_density(space.encode(designs)).numpy()

@@ -44,7 +44,7 @@ def audit(arguments: argparse.Namespace) -> int:
         write_auditor(auditor, folder / AUDIT_FILE)
     names = [name or str(i) for i, name in enumerate(given.names or [""] * len(given), start=1)]
     domain = auditor.measures.latent_space.domain
-    n_real = min(map(len, auditor.calibration.values()))
+    n_real = len(auditor.evidence)
     found = Audit(Path(arguments.file or arguments.run).name, domain, findings, names, arguments.level, n_real)
     out = Path(arguments.out) if arguments.out else Path()
     files = [write_audit(found, out / "audit.html"), write_table(rows_of(found), out / "audit.csv")]
@@ -78,7 +78,7 @@ def _prepare(arguments: argparse.Namespace, progress: Any) -> tuple[Auditor[Any,
     from invdesign.cli import commands
     from invdesign.io.design_files import read_designs
     from invdesign.runs import latent_spaces
-    from invdesign.runs.audits import read_as_corpus
+    from invdesign.runs.audits import align_to_corpus, read_as_corpus
 
     opened: Any = None
     if arguments.model:
@@ -95,7 +95,8 @@ def _prepare(arguments: argparse.Namespace, progress: Any) -> tuple[Auditor[Any,
     if not arguments.file:
         return auditor, _designs_of(opened), folder
     path = Path(arguments.file)
-    return auditor, read_as_corpus(campaign, path) if arguments.as_corpus else read_designs(domain, path), folder
+    given = read_as_corpus(campaign, path) if arguments.as_corpus else read_designs(domain, path)
+    return auditor, align_to_corpus(domain, given, corpus) if arguments.align else given, folder
 
 
 def _designs_of(opened: CampaignRun[Any, Any]) -> Corpus[Any]:

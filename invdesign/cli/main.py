@@ -196,6 +196,9 @@ def _add_audit(commands: Any) -> None:
         "--as-corpus", action="store_true", help="read FILE as the corpus is read: the same columns, the same cleaning"
     )
     audit.add_argument(
+        "--align", action="store_true", help="align the sequences of FILE to the corpus, e.g. reads as they come"
+    )
+    audit.add_argument(
         "--level", type=float, default=0.01, metavar="P", help="flag designs up to this p-value (default 0.01)"
     )
     audit.add_argument("--store", action="store_true", help="keep the audit in the folder of the model, for --model")

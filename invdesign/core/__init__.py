@@ -15,6 +15,7 @@ from invdesign.core.pareto import first_occurrences, pareto_front, rank
 from invdesign.core.progress import Progress, guarded, silent
 from invdesign.core.protocols import (
     Acquire,
+    Alignable,
     Anatomy,
     BuildVAE,
     ComputedProperty,
@@ -67,6 +68,7 @@ __all__ = [
     "FAILED",
     "GIVEN",
     "Acquire",
+    "Alignable",
     "Anatomy",
     "Array",
     "B",

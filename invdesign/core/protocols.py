@@ -204,6 +204,23 @@ class Presentation(Protocol[D_in]):
 
 
 @runtime_checkable
+class Alignable(Protocol[D]):
+    """Optional, of a domain: designs can be brought into the columns of an aligned family."""
+
+    def align(self, designs: Sequence[D], family: Sequence[D]) -> list[D]:
+        """Return designs in the columns of a family.
+
+        Args:
+            designs: Designs of any length.
+            family: Aligned designs.
+
+        Raises:
+            InvdesignError: The family is not aligned.
+        """
+        ...
+
+
+@runtime_checkable
 class Anatomy(Protocol[D_in]):
     """Optional, of a domain: the parts of a design, for scores that say where they come from."""
 

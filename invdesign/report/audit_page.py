@@ -22,6 +22,12 @@ MAX_CARDS = 60
 """Designs that are drawn, the least real ones first."""
 FULL_STRENGTH = 12.0
 """Nats of a place that is marked as strongly as possible: once in 150,000 designs, beyond usual places."""
+REASONS = {
+    "likelihood": "improbable as a whole, for its size",
+    "density": "where the latent space is empty",
+    "surroundings": "rare surroundings",
+}
+"""Parts of the score in the words of a finding."""
 STRIP = (640, 58)
 """Width and height of the picture of two parents [pixels]."""
 
@@ -73,7 +79,7 @@ def explain(finding: Finding[Any]) -> str:
             f"nearest single one, {names[2]}"
         )
     where = ", ".join(finding.strongest())
-    return f"{PARTS[finding.cause].removesuffix(', in nats').split(':')[0]}{f'; at {where}' if where else ''}"
+    return f"{REASONS.get(finding.cause, finding.cause)}{f', at {where}' if where else ''}"
 
 
 def write_audit(audit: Audit, out: Path) -> Path:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from invdesign.atlas.audit import Auditor
 from invdesign.campaign import Campaign
-from invdesign.core import Candidate, Corpus, D, InvdesignError
+from invdesign.core import Alignable, Candidate, Corpus, D, Domain, InvdesignError
 
 LEVEL = 0.01
 MAX_AUDITED = 300
@@ -29,6 +30,17 @@ def read_as_corpus(campaign: Campaign[Any, Any], path: Path) -> Corpus[Any]:
     unpinned = {"is_pinned": False} if "is_pinned" in known else {}
     found: Corpus[Any] = load(path=path, **unpinned)
     return found
+
+
+def align_to_corpus(domain: Domain[D, Any], given: Corpus[D], corpus: Corpus[D] | None) -> Corpus[D]:
+    """Return designs in the columns of the corpus.
+
+    Raises:
+        InvdesignError: The designs of the domain cannot be aligned, or there is no corpus.
+    """
+    if corpus is None or not isinstance(domain, Alignable):
+        raise InvdesignError("audit: --align needs sequences and an aligned corpus. Leave it out")
+    return replace(given, designs=tuple(domain.align(given.designs, corpus.designs)))
 
 
 def kinds_of(evaluated: Sequence[Candidate[D]], shortlist: Sequence[Candidate[D]]) -> dict[str, list[Candidate[D]]]:

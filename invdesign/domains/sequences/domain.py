@@ -15,6 +15,7 @@ from torch import Tensor
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
+from invdesign.domains.sequences.io.alignment import align_to_family
 from invdesign.domains.sequences.mutation_lists import MutationLists
 from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
@@ -342,6 +343,10 @@ class Sequences:
     def draw(self, design: str) -> str:
         """Return the sequence as SVG, its mutations marked."""
         return drawing.svg(design, kind=self.kind, wild_type=self.wild_type)
+
+    def align(self, designs: Sequence[str], family: Sequence[str]) -> list[str]:
+        """Return sequences in the columns of an aligned family; see `alignment.align_to_family`."""
+        return align_to_family(designs, family)
 
     def places(self, design: str) -> list[Place]:
         """Return the letters, with what lies up to 2 letters beside them."""
