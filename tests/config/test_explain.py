@@ -72,7 +72,7 @@ def test_the_text_has_one_line_for_each_setting_and_json_their_values() -> None:
     lines = explain.settings_text(found).splitlines()
     assert len(lines) == len(found)
     assert any(line.startswith("budget: 500") and "demo.yaml" in line for line in lines)
-    assert explain.settings_json(found)["batch"]["value"] == 50
+    assert explain.settings_json(found)["budget"]["value"] == 500
 
 
 def test_options_list_included_choices_and_default_parts() -> None:
