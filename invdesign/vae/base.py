@@ -97,11 +97,12 @@ class VAE(nn.Module, ABC):
         """Return the designs that a training step reads and writes instead of `x`, changed at random; here `x`."""
         return x
 
-    def fit_at_once(self, batch: Any) -> bool:
+    def fit_at_once(self, batch: Any, rows: Tensor | None = None) -> bool:
         """Fit the model to encoded designs in closed form, and return whether that replaces training; here it does not.
 
         Args:
-            batch: The designs to train on.
+            batch: Encoded designs.
+            rows: Positions of those to train on; by default all.
         """
         return False
 

@@ -203,7 +203,7 @@ def train(
     _check_data(vae, batch, recipe, targets, weights)
     rows, held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed)
     start = time.monotonic()
-    if vae.fit_at_once(batch[torch.from_numpy(rows)]):
+    if vae.fit_at_once(batch, torch.from_numpy(rows)):
         return _fitted_at_once(vae, batch, held_out, time.monotonic() - start)
     loop = _Loop(vae, batch, recipe, targets, weights, families)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):

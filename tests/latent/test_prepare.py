@@ -73,6 +73,7 @@ def test_a_recipe_without_a_corpus_and_a_model_that_is_not_there_are_refused(wor
 
 
 def test_another_recipe_is_another_model(words, corpus, recipe, cache: Path) -> None:
+    prepare(words, corpus, recipe, cache=cache)
     before = len(list((cache / "models").iterdir()))
     other = replace(recipe, build=partial(sequence_vae, d=2, embedding=8, width=8), epochs=0.5)
     assert prepare(words, corpus, other, cache=cache).d == 2

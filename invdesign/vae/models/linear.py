@@ -62,7 +62,7 @@ class LinearVAE(VAE):
         """Return a model that is not fitted, of a stored architecture."""
         return cls(encoding, **architecture)
 
-    def fit_at_once(self, batch: Any) -> bool:
+    def fit_at_once(self, batch: Any, rows: Tensor | None = None) -> bool:
         """Fit the components to evenly spaced designs of a batch, and return that this needs no training.
 
         Raises:
@@ -70,8 +70,9 @@ class LinearVAE(VAE):
         """
         if not isinstance(batch, Tensor):
             raise InvdesignError("linear model: expected designs as rows of a tensor. Choose another vae")
-        chosen = torch.from_numpy(np.unique(np.linspace(0, len(batch) - 1, self.n_stored).astype(int)))
-        self.rows = batch[chosen].cpu()
+        rows = torch.arange(len(batch)) if rows is None else rows
+        chosen = torch.from_numpy(np.unique(np.linspace(0, len(rows) - 1, self.n_stored).astype(int)))
+        self.rows = batch[rows[chosen]].cpu()
         F = self._features(self.rows)
         if not F.shape[1]:
             raise InvdesignError("linear model: expected features of designs, got none. Choose another vae")
