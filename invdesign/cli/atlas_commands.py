@@ -12,7 +12,7 @@ from invdesign.cli import terminal
 from invdesign.core.errors import InvdesignError
 
 if TYPE_CHECKING:
-    from invdesign.runs.properties import Known
+    from invdesign.runs.properties import LabelledSpace
 
 MAX_STEPS = 1_000
 MAX_CHANGES = 8
@@ -23,27 +23,27 @@ LABEL_WIDTH = 44
 def move(arguments: argparse.Namespace) -> int:
     """Print and write the designs on the way from a design to what is asked for."""
     from invdesign.runs.interpolation import read_design
-    from invdesign.runs.moves import move_design, parse_wish, write_moves
+    from invdesign.runs.moves import move_design, parse_request, write_moves
 
     if not 2 <= arguments.steps <= MAX_STEPS:
         raise InvdesignError(f"move: --steps must be from 2 to {MAX_STEPS:,}, got {arguments.steps}")
     if not 1 <= arguments.hops <= MAX_STEPS:
         raise InvdesignError(f"move: --hops must be from 1 to {MAX_STEPS:,}, got {arguments.hops}")
-    wishes = [parse_wish(word) for word in arguments.wishes]
+    requests = [parse_request(word) for word in arguments.requests]
     with terminal.progress() as progress:
-        known, home = _known(arguments, progress)
+        labelled, home = _labelled_space(arguments, progress)
         moves = move_design(
-            known,
-            read_design(known.campaign.domain, arguments.design),
-            wishes,
+            labelled,
+            read_design(labelled.campaign.domain, arguments.design),
+            requests,
             stay=[name for name in arguments.stay.split(",") if name],
             n_steps=arguments.steps,
             n_hops=0 if arguments.straight else arguments.hops,
-            seed=known.campaign.seed,
+            seed=labelled.campaign.seed,
             progress=progress,
         )
     folder = Path(arguments.out) if arguments.out else home / f"move-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    facts = write_moves(moves, known, folder)
+    facts = write_moves(moves, labelled, folder)
     if arguments.json:
         terminal.print_json(facts)
     else:
@@ -57,10 +57,10 @@ def explain(arguments: argparse.Namespace) -> int:
     from invdesign.runs.interpolation import read_design
 
     with terminal.progress() as progress:
-        known, home = _known(arguments, progress)
-        domain = known.campaign.domain
+        labelled, home = _labelled_space(arguments, progress)
+        domain = labelled.campaign.domain
         to = read_design(domain, arguments.to) if arguments.to else None
-        found = explain_design(known, read_design(domain, arguments.design), arguments.property, to=to)
+        found = explain_design(labelled, read_design(domain, arguments.design), arguments.property, to=to)
     folder = Path(arguments.out) if arguments.out else home / f"explain-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     facts = write_explanation_files(found, folder)
     if arguments.json:
@@ -70,21 +70,21 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _known(arguments: argparse.Namespace, progress: Any) -> tuple[Known, Path]:
-    """Return the latent space of a command with what is known there, and the folder for its files."""
+def _labelled_space(arguments: argparse.Namespace, progress: Any) -> tuple[LabelledSpace, Path]:
+    """Return the latent space of a command with its designs and their values, and the folder for its files."""
     from invdesign.cli.commands import load_campaign, make_resources, open_run
-    from invdesign.runs.properties import known_to_campaign, known_to_run
+    from invdesign.runs.properties import labelled_space_of_campaign, labelled_space_of_run
 
     if not arguments.run:
         loaded = load_campaign(arguments, arguments.overrides)
         resources = make_resources(arguments, loaded.parts.executor, progress)
-        return known_to_campaign(loaded.campaign, resources), Path(arguments.results) / loaded.name
+        return labelled_space_of_campaign(loaded.campaign, resources), Path(arguments.results) / loaded.name
     if arguments.campaign or arguments.overrides:
         raise InvdesignError(
             f"{arguments.command}: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out"
         )
     opened = open_run(arguments, progress)
-    return known_to_run(opened), opened.folder
+    return labelled_space_of_run(opened), opened.folder
 
 
 def _print_moves(facts: Mapping[str, Any]) -> None:

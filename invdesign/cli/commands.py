@@ -585,16 +585,6 @@ def _latent_space(
     return corpus, prepare_latent_space(campaign, corpus, resources.cache, resources.progress)
 
 
-def load_latent_space(
-    arguments: argparse.Namespace, progress: Any
-) -> tuple[str, Corpus[Any] | None, LatentSpace[Any, Any], Path]:
-    """Return the name of the campaign of a command, its corpus, its latent space, and the folder of the cache."""
-    loaded = load_campaign(arguments, arguments.overrides)
-    resources = make_resources(arguments, loaded.parts.executor, progress)
-    corpus, latent_space = _latent_space(loaded.campaign, resources)
-    return loaded.name, corpus, latent_space, resources.cache
-
-
 def _corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] | None:
     """Load the corpus of a campaign; None where it has none."""
     from invdesign.runs.measurements import log_usage

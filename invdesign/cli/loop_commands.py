@@ -316,15 +316,15 @@ def _values(opened: CampaignRun[Any, Any], words: Sequence[str]) -> Outcome:
 
 def _map_campaign(arguments: argparse.Namespace, settings: MapSettings) -> LatentMap:
     """Return the map of the corpus and the model of a campaign."""
-    from invdesign.cli.commands import load_latent_space
+    from invdesign.cli.commands import open_campaign_space
     from invdesign.runs.latent_map import map_corpus
 
     arguments.campaign = arguments.run
     if "=" in arguments.run:
         arguments.campaign, arguments.overrides = None, [arguments.run, *arguments.overrides]
     with terminal.progress() as progress:
-        name, corpus, latent_space, cache = load_latent_space(arguments, progress)
-        return map_corpus(latent_space, corpus, settings, name=name, cache=cache)
+        campaign, resources, corpus, latent_space = open_campaign_space(arguments, progress)
+        return map_corpus(latent_space, corpus, settings, name=campaign.name, cache=resources.cache)
 
 
 @contextmanager

@@ -20,13 +20,13 @@ examples:
   invdesign options oracle                               what can be chosen, and every setting of a choice
 The same command resumes an interrupted run.
 """
-WISH = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
-"""A change that `move` is asked for: +NAME, -NAME=AMOUNT."""
+REQUEST = re.compile(r"[+-](?!h$)[A-Za-z_][\w.]*(=.*)?")
+"""A change that `move` makes: +NAME, -NAME=AMOUNT."""
 DESIGN = ("design", "DESIGN", "a file (its first design), FILE:N (its N-th), or the text of a design")
 ATLAS_COMMANDS = ("move", "explain")
 PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
-AUDITED = (("file", "FILE", "designs in a format of the domain"),)
+AUDITED = ("file", "FILE", "designs in a format of the domain")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -161,14 +161,16 @@ def _add_interpolate(commands: Any) -> None:
 
 def _add_explain(commands: Any) -> None:
     given = (DESIGN, ("property", "PROPERTY", "a computed or measured property, or an objective of the run"))
-    explain = _campaign_command(commands, "explain", "tell which part of a design would change a property next", given)
-    explain.add_argument("--to", metavar="DESIGN", help="explain the designs on the straight way to this one, too")
+    about = "find the parts of a design on which a property depends"
+    explain = _campaign_command(commands, "explain", about, given)
+    explain.add_argument("--to", metavar="DESIGN", help="explain the designs on the straight path to this one, too")
     explain.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     explain.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
 
 def _add_move(commands: Any) -> None:
-    move = _campaign_command(commands, "move", "change a design: more of this, less of that", (DESIGN,))
+    about = "change a design towards more or less of a property"
+    move = _campaign_command(commands, "move", about, (DESIGN,))
     move.epilog = (
         "+NAME=AMOUNT asks for more of a property, -NAME=AMOUNT for less; without an amount, by one standard "
         "deviation. NAME is a property that the domain computes, a measured one of corpus or seeds, or an objective of "
@@ -178,16 +180,15 @@ def _add_move(commands: Any) -> None:
     move.add_argument(
         "--hops", type=int, default=4, metavar="N", help="moves, each from the design found before (default 4)"
     )
-    move.add_argument("--straight", action="store_true", help="one straight way instead, decoded at --steps points")
-    move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight way (default 9)")
+    move.add_argument("--straight", action="store_true", help="one straight path instead, decoded at --steps points")
+    move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight path (default 9)")
     move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     move.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
 
 def _add_audit(commands: Any) -> None:
-    audit = _campaign_command(
-        commands, "audit", "tell which designs of a file are unlike real ones, and where", AUDITED
-    )
+    about = "find the designs of a file that are unlike real ones, and the parts that differ"
+    audit = _campaign_command(commands, "audit", about, (AUDITED,), is_optional=True)
     audit.add_argument("--run", metavar="RUN", help="use the latent space of this run; without FILE audit its designs")
     audit.add_argument(
         "--model", metavar="MODEL", help="use a model with a stored audit: a shipped one (zinc250k), or a folder"
@@ -398,14 +399,17 @@ def _add_check_data(commands: Any) -> None:
 
 
 def _campaign_command(
-    commands: Any, name: str, about: str, before: Sequence[tuple[str, str, str]] = ()
+    commands: Any, name: str, about: str, before: Sequence[tuple[str, str, str]] = (), *, is_optional: bool = False
 ) -> argparse.ArgumentParser:
-    """Return the parser of a command on a campaign; arguments `before` it have a name, a word and a meaning."""
+    """Return the parser of a command on a campaign; arguments `before` it have a name, a word and a meaning.
+
+    They may be left out where `is_optional` says so.
+    """
     command: argparse.ArgumentParser = commands.add_parser(
         name, help=about, description=f"{about[0].upper()}{about[1:]}.", epilog=OVERRIDES
     )
     for key, word, meaning in before:
-        command.add_argument(key, nargs="?" if key == AUDITED[0][0] else None, metavar=word, help=meaning)
+        command.add_argument(key, nargs="?" if is_optional else None, metavar=word, help=meaning)
     command.add_argument(
         "campaign", nargs="?", metavar="CAMPAIGN", help="a YAML file, or the name of a shipped campaign"
     )
@@ -440,9 +444,9 @@ def _add_shared_arguments(command: argparse.ArgumentParser) -> None:
 def _parse(argv: list[str]) -> argparse.Namespace:
     top = parser()
     # What starts with a minus would be read as an option.
-    wishes = [word for word in argv if WISH.fullmatch(word)] if argv[:1] == ["move"] else []
-    arguments, rest = top.parse_known_args([word for word in argv if word not in wishes])
-    arguments.wishes = wishes
+    requests = [word for word in argv if REQUEST.fullmatch(word)] if argv[:1] == ["move"] else []
+    arguments, rest = top.parse_known_args([word for word in argv if word not in requests])
+    arguments.requests = requests
     late = [word for word in rest if not word.startswith("-") and hasattr(arguments, "overrides")]
     strange = [word for word in rest if word not in late]
     if strange:

@@ -15,7 +15,7 @@ from invdesign.core import DesignSpace, InvdesignError
 from invdesign.core.capabilities import label, placement_errors
 from invdesign.io.tables import write_table
 from invdesign.report.explanation_page import ExplainedDesign, write_explanation
-from invdesign.runs.properties import Known, Property
+from invdesign.runs.properties import LabelledSpace, Property
 
 N_BEST = 3
 """Changes that are named of each place."""
@@ -42,11 +42,11 @@ class Explanation:
         )
 
 
-def explain_design(known: Known, design: Any, name: str, *, to: Any = None, n_steps: int = 7) -> Explanation:
+def explain_design(labelled: LabelledSpace, design: Any, name: str, *, to: Any = None, n_steps: int = 7) -> Explanation:
     """Return which places of a design would change a property, and the same along the way to another design.
 
     Args:
-        known: The latent space and its properties.
+        labelled: The latent space and its properties.
         design: The design.
         name: Name of the property.
         to: Another design; None to explain the design alone.
@@ -56,9 +56,9 @@ def explain_design(known: Known, design: Any, name: str, *, to: Any = None, n_st
         InvdesignError: There is no such property, the design has no places that can be changed, or the model cannot
             write the ends of a way.
     """
-    wanted = known.property(name)
-    domain = known.latent_space.domain
-    designs = [design] if to is None else _on_the_way(known, design, to, n_steps)
+    wanted = labelled.property(name)
+    domain = labelled.latent_space.domain
+    designs = [design] if to is None else _on_the_way(labelled, design, to, n_steps)
     explained = []
     for each in designs:
         value = float(np.asarray(wanted.measure([each]))[0])
@@ -124,8 +124,8 @@ def _table(explanation: Explanation) -> dict[str, list[Any]]:
     return columns | {"changed design": [explanation.domain.to_text(row[4]) for row in rows]}
 
 
-def _on_the_way(known: Known, first: Any, last: Any, n_steps: int) -> list[Any]:
-    space = known.latent_space
+def _on_the_way(labelled: LabelledSpace, first: Any, last: Any, n_steps: int) -> list[Any]:
+    space = labelled.latent_space
     for error in placement_errors(space.encoding, [first, last]):
         if error:
             raise InvdesignError(f"explain: the model cannot write an end of the way: {error}. Choose another one")

@@ -25,7 +25,7 @@ from invdesign.atlas.projection import thin
 from invdesign.core import InvdesignError, Progress, silent
 from invdesign.core.capabilities import computed_properties, label, placement_errors, scaffold_of
 from invdesign.io.tables import write_table
-from invdesign.runs.properties import Known, Property, measure_computed
+from invdesign.runs.properties import LabelledSpace, Property, measure_computed
 
 DOSES = (-1.0, -0.5, 0.5, 1.0)
 LENGTHS = (1.5, 3.0, 4.5, 6.0)
@@ -34,11 +34,11 @@ N_RESPONSE = 100
 """Designs that are moved to measure the curve of a direction."""
 N_TRIED = 40
 """Designs that are moved to choose the method of a direction."""
-WISH = re.compile(r"([+-])([A-Za-z_][\w.]*)(?:=(.+))?")
+REQUEST = re.compile(r"([+-])([A-Za-z_][\w.]*)(?:=(.+))?")
 
 
 @dataclass(frozen=True)
-class Wish:
+class Request:
     """A change of a property, as it is written: `+qed=.1`, `-logp`."""
 
     name: str
@@ -85,7 +85,7 @@ class Moves:
     design: Any
     """The design."""
     directions: tuple[TriedDirection, ...]
-    """The directions, in the order of the wishes."""
+    """The directions, in the order of the requests."""
     targets: Mapping[str, float]
     """Value of each property that is asked for."""
     steps: tuple[MovedDesign[Any], ...]
@@ -97,30 +97,30 @@ class Moves:
         return nearest(self.steps)
 
 
-def parse_wish(text: str) -> Wish:
+def parse_request(text: str) -> Request:
     """Return the change that a text asks for.
 
     Raises:
         InvdesignError: The text is none.
 
     Example:
-        >>> parse_wish("+qed=.1"), parse_wish("-logp").sign
-        (Wish(name='qed', sign=1, amount=0.1), -1)
+        >>> parse_request("+qed=.1"), parse_request("-logp").sign
+        (Request(name='qed', sign=1, amount=0.1), -1)
     """
-    match = WISH.fullmatch(text)
+    match = REQUEST.fullmatch(text)
     try:
         amount = None if match is None or match[3] is None else float(match[3])
     except ValueError:
         match = None
     if match is None or (amount is not None and not (math.isfinite(amount) and amount > 0)):
         raise InvdesignError(f"move: expected +NAME, -NAME, +NAME=AMOUNT or -NAME=AMOUNT, got {text!r}")
-    return Wish(match[2], 1 if match[1] == "+" else -1, amount)
+    return Request(match[2], 1 if match[1] == "+" else -1, amount)
 
 
 def move_design(
-    known: Known,
+    labelled: LabelledSpace,
     design: Any,
-    wishes: Sequence[Wish],
+    requests: Sequence[Request],
     *,
     stay: Sequence[str] = (),
     n_steps: int = 9,
@@ -133,9 +133,9 @@ def move_design(
     The direction of each property is orthogonal to those of the other ones and of what is to stay.
 
     Args:
-        known: The latent space and its properties.
+        labelled: The latent space and its properties.
         design: The design.
-        wishes: What is asked for.
+        requests: What is asked for.
         stay: Names of properties that are to stay.
         n_steps: Steps of a straight way.
         n_hops: Hops of a chain of moves; 0 for a straight way.
@@ -145,42 +145,42 @@ def move_design(
     Raises:
         InvdesignError: A property is unknown or has no direction, or the model cannot write the design.
     """
-    (error,) = placement_errors(known.latent_space.encoding, [design])
+    (error,) = placement_errors(labelled.latent_space.encoding, [design])
     if error:
         raise InvdesignError(f"move: the model cannot write this design: {error}. Choose another one")
-    names = [wish.name for wish in wishes]
+    names = [request.name for request in requests]
     if not names or len(set(names) | set(stay)) < len(names) + len(stay):
         raise InvdesignError("move: expected at least one change and each property once, got " + ", ".join(names))
-    properties = [known.property(name) for name in (*names, *stay)]
+    properties = [labelled.property(name) for name in (*names, *stay)]
     tried = []
-    for i, wish in enumerate(wishes):
-        progress("measuring directions", i, len(wishes))
+    for i, request in enumerate(requests):
+        progress("measuring directions", i, len(requests))
         others = [p for j, p in enumerate(properties) if j != i]
-        tried.append(try_direction(known, properties[i], others, sign=wish.sign, seed=seed))
-    progress("measuring directions", len(wishes), len(wishes))
+        tried.append(try_direction(labelled, properties[i], others, sign=request.sign, seed=seed))
+    progress("measuring directions", len(requests), len(requests))
     goals = [
-        Goal(t.direction, wish.sign * (t.direction.unit if wish.amount is None else wish.amount), t.property.measure)
-        for t, wish in zip(tried, wishes, strict=True)
+        Goal(t.direction, r.sign * (t.direction.unit if r.amount is None else r.amount), t.property.measure)
+        for t, r in zip(tried, requests, strict=True)
     ]
-    computed = computed_properties(known.latent_space.domain)
+    computed = computed_properties(labelled.latent_space.domain)
     others_shown = {p.name: p.measure for p in properties}
     if "size" in computed:
         others_shown.setdefault("size", measure_computed(computed["size"]))
     go = partial(chain, n_hops=n_hops, seed=seed) if n_hops else partial(move, n_steps=n_steps)
-    steps = go(known.latent_space, design, goals, others=others_shown)
+    steps = go(labelled.latent_space, design, goals, others=others_shown)
     targets = {goal.name: steps[0].values[goal.name] + goal.amount for goal in goals}
     return Moves(design, tuple(tried), targets, tuple(steps))
 
 
 def try_direction(
-    known: Known, wanted: Property, others: Sequence[Property], *, sign: int = 1, seed: int = 0
+    labelled: LabelledSpace, wanted: Property, others: Sequence[Property], *, sign: int = 1, seed: int = 0
 ) -> TriedDirection:
     """Return the direction of a property by the method that is best after decoding, with its curve.
 
     The best one has, at the best of some lengths, the largest mean change in standard deviations of the changes.
 
     Args:
-        known: The latent space.
+        labelled: The latent space.
         wanted: The property.
         others: Properties that are to stay.
         sign: Side on which one unit is measured: 1 for more, -1 for less.
@@ -189,7 +189,7 @@ def try_direction(
     Raises:
         InvdesignError: The designs show no direction.
     """
-    space = known.latent_space
+    space = labelled.latent_space
     Z = space.encode(wanted.designs).numpy()
     nuisances = {other.name: other.measure(wanted.designs) for other in others}
     fit = partial(fit_direction, wanted.name, Z, wanted.values, nuisances=nuisances, seed=seed)
@@ -201,7 +201,7 @@ def try_direction(
             "another property, or add designs with values"
         )
     candidates = [first, *(fit(method=method) for method in get_args(DirectionMethod) if method != "ridge")]
-    given = [known.designs[i] for i in thin(len(known.designs), N_RESPONSE)]
+    given = [labelled.designs[i] for i in thin(len(labelled.designs), N_RESPONSE)]
     respond = partial(measure_response, space, measure=wanted.measure, scaffold=scaffold_of(space.domain))
     trials = [
         respond(given[:N_TRIED], direction=c, doses=[sign * length / c.length for length in LENGTHS])
@@ -212,12 +212,12 @@ def try_direction(
     return TriedDirection(wanted, direction, respond(given, direction=direction, doses=DOSES))
 
 
-def write_moves(moves: Moves, known: Known, folder: Path) -> dict[str, Any]:
+def write_moves(moves: Moves, labelled: LabelledSpace, folder: Path) -> dict[str, Any]:
     """Write the tables of a move.
 
     Args:
         moves: What came of it.
-        known: The latent space.
+        labelled: The latent space.
         folder: Folder of the files.
 
     Returns:
@@ -226,7 +226,7 @@ def write_moves(moves: Moves, known: Known, folder: Path) -> dict[str, Any]:
     Raises:
         InvdesignError: The folder cannot be written.
     """
-    domain = known.latent_space.domain
+    domain = labelled.latent_space.domain
     steps = [_step_facts(step, domain) for step in moves.steps]
     curves = [{"property": t.property.name, **row} for t in moves.directions for row in t.response.rows()]
     files = [

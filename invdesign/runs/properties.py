@@ -49,7 +49,7 @@ class Property:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class LabelledSpace:
     """A latent space with real designs, and what was measured."""
 
     latent_space: LatentSpace[Any, Any]
@@ -104,17 +104,17 @@ class Known:
         return Property(name, units.get(name, ""), "predicted", designs, values, measure)
 
 
-def known_to_run(run: CampaignRun[Any, Any]) -> Known:
+def labelled_space_of_run(run: CampaignRun[Any, Any]) -> LabelledSpace:
     """Return the latent space of a run, its corpus, and the measured values of its objectives."""
     engine: Engine[Any, Any] = run.engine
     found = [c for c in run.state.evaluated if c.status == "measured" and c.is_placed]
     rows = {o.name: [c.y[j] for c in found] for j, o in enumerate(run.campaign.objectives)}
     designs = [c.design for c in found]
     measured = {name: _with_value(designs, np.array(values, dtype=np.float64)) for name, values in rows.items()}
-    return Known(engine.latent_space, run.campaign, _real_designs(engine.latent_space, run.corpus), measured)
+    return LabelledSpace(engine.latent_space, run.campaign, _real_designs(engine.latent_space, run.corpus), measured)
 
 
-def known_to_campaign(campaign: Campaign[Any, Any], resources: Resources) -> Known:
+def labelled_space_of_campaign(campaign: Campaign[Any, Any], resources: Resources) -> LabelledSpace:
     """Return the latent space of a campaign, its corpus, and the measured properties of corpus and seed designs."""
     options = {"cache": resources.cache, "progress": resources.progress}
     corpus = bind(campaign.corpus, options)() if campaign.corpus else None
@@ -129,7 +129,7 @@ def known_to_campaign(campaign: Campaign[Any, Any], resources: Resources) -> Kno
         for name, values in source.properties.items():
             is_placed = np.array([not error for error in errors])
             measured[name] = _with_value(source.designs, np.where(is_placed, values, np.nan))
-    return Known(latent_space, campaign, _real_designs(latent_space, corpus), measured)
+    return LabelledSpace(latent_space, campaign, _real_designs(latent_space, corpus), measured)
 
 
 def _real_designs(latent_space: LatentSpace[Any, Any], corpus: Corpus[Any] | None) -> list[Any]:

@@ -35,7 +35,7 @@ from invdesign.domains.sequences.oracles.ehrlich import ehrlich_letters, make_eh
 from invdesign.domains.sequences.oracles.lookup_oracles import sequence_table
 from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.runs.moves import try_direction
-from invdesign.runs.properties import Known
+from invdesign.runs.properties import LabelledSpace
 from invdesign.surrogate import motif_gp, site_gp, tanimoto_gp
 from invdesign.surrogate.diagnostics import spearman
 from invdesign.surrogate.robust_fit import fit_robustly
@@ -48,7 +48,7 @@ N_REFERENCE, N_TEST, N_CHAINED, N_PERMUTED = 3000, 500, 40, 100
 
 
 @cache
-def zinc(path: str) -> tuple[Known, list[str]]:
+def zinc(path: str) -> tuple[LabelledSpace, list[str]]:
     """Return the shipped model with training molecules, and molecules that it was not trained on."""
     corpus = zinc250k(path=path)
     trained, held_out = split(len(corpus), held_out=5000, seed=0)
@@ -57,19 +57,19 @@ def zinc(path: str) -> tuple[Known, list[str]]:
     designs = [corpus.designs[i] for i in draw.choice(trained, N_REFERENCE, replace=False)]
     test = [corpus.designs[i] for i in draw.choice(held_out, N_TEST, replace=False)]
     campaign = Campaign(Molecules(), Task([Objective("qed")], qed), Pretrained("zinc250k"))
-    return Known(space, campaign, designs, {}), test
+    return LabelledSpace(space, campaign, designs, {}), test
 
 
 def straight(path: str, name: str, sign: int) -> dict[str, Any]:
     """Move 500 held-out molecules by one unit: right sign, and coverage of the 90 % interval of the curve."""
-    known, test = zinc(path)
-    tried = try_direction(known, known.property(name), [], sign=sign)
+    labelled, test = zinc(path)
+    tried = try_direction(labelled, labelled.property(name), [], sign=sign)
     i = int(np.flatnonzero(tried.response.doses == sign)[0])
     low, high = tried.response.interval()[i]
-    domain = known.latent_space.domain
+    domain = labelled.latent_space.domain
     measure = tried.property.measure
     moved = measure_response(
-        known.latent_space, test, tried.direction, [float(sign)], measure, scaffold=scaffold_of(domain)
+        labelled.latent_space, test, tried.direction, [float(sign)], measure, scaffold=scaffold_of(domain)
     )
     change = moved.change[0][np.isfinite(moved.change[0])]
     return {
@@ -84,17 +84,17 @@ def straight(path: str, name: str, sign: int) -> dict[str, Any]:
     }
 
 
-def chained(path: str, wishes: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def chained(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Move 40 held-out molecules by one unit of each property, in four hops."""
-    known, test = zinc(path)
-    properties = [known.property(name) for name, _ in wishes]
+    labelled, test = zinc(path)
+    properties = [labelled.property(name) for name, _ in requests]
     goals = []
-    for p, (_, sign) in zip(properties, wishes, strict=True):
-        direction = try_direction(known, p, [o for o in properties if o is not p], sign=sign).direction
+    for p, (_, sign) in zip(properties, requests, strict=True):
+        direction = try_direction(labelled, p, [o for o in properties if o is not p], sign=sign).direction
         goals.append(Goal(direction, sign * direction.unit, p.measure))
     signs, misses = [], []
     for design in test[:N_CHAINED]:
-        steps = chain(known.latent_space, design, goals)
+        steps = chain(labelled.latent_space, design, goals)
         found = nearest(steps)
         signs.append([g.amount * (found.values[g.name] - steps[0].values[g.name]) > 0 for g in goals])
         misses.append(found.miss)
@@ -105,30 +105,30 @@ def chained(path: str, wishes: Sequence[tuple[str, int]]) -> dict[str, Any]:
     }
 
 
-def together(path: str, wishes: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def together(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Move 500 held-out molecules by one unit of each property at once, on a straight way."""
-    known, test = zinc(path)
-    space = known.latent_space
-    properties = [known.property(name) for name, _ in wishes]
+    labelled, test = zinc(path)
+    space = labelled.latent_space
+    properties = [labelled.property(name) for name, _ in requests]
     step = np.zeros(space.d)
-    for p, (_, sign) in zip(properties, wishes, strict=True):
+    for p, (_, sign) in zip(properties, requests, strict=True):
         others = [other for other in properties if other is not p]
-        step = step + sign * try_direction(known, p, others, sign=sign).direction.step
+        step = step + sign * try_direction(labelled, p, others, sign=sign).direction.step
     found = space.decode(space.encode(test) + torch.from_numpy(step))
     pairs = [(a, b) for a, b in zip(test, found, strict=True) if b is not None]
     before, after = ([pair[k] for pair in pairs] for k in (0, 1))
     right = np.ones(len(pairs), dtype=bool)
-    for p, (_, sign) in zip(properties, wishes, strict=True):
+    for p, (_, sign) in zip(properties, requests, strict=True):
         right &= sign * (p.measure(after) - p.measure(before)) > 0
     return {"n": len(pairs), "right_signs": float(right.mean())}
 
 
 def permuted(path: str) -> dict[str, Any]:
     """Return how often permuted values, and true ones of as many molecules, are declared to have a direction."""
-    known, _ = zinc(path)
-    designs = known.designs[:500]
-    Z = known.latent_space.encode(designs).numpy()
-    y = computed_properties(known.latent_space.domain)["logp"].measure(designs)
+    labelled, _ = zinc(path)
+    designs = labelled.designs[:500]
+    Z = labelled.latent_space.encode(designs).numpy()
+    y = computed_properties(labelled.latent_space.domain)["logp"].measure(designs)
     draws = [np.random.default_rng(i).permutation(np.asarray(y)) for i in range(N_PERMUTED)]
     found = [fit_direction("permuted", Z, values, seed=i).is_found for i, values in enumerate(draws)]
     return {"n": N_PERMUTED, "molecules": 500, "no_direction": 1 - float(np.mean(found))}
@@ -205,11 +205,11 @@ def deleted_atoms(path: str) -> dict[str, Any]:
     The surrogate reads fingerprints of 500 molecules. Of the atoms that can be removed the three with the largest
     attribution are removed one by one, and three random ones; molecules with fewer than six such atoms are left out.
     """
-    known, test = zinc(path)
-    domain = known.latent_space.domain
-    designs = known.designs[:500]
+    labelled, test = zinc(path)
+    domain = labelled.latent_space.domain
+    designs = labelled.designs[:500]
     y = np.asarray(computed_properties(domain)["logp"].measure(designs))
-    inputs = _features(known.latent_space.encoding)
+    inputs = _features(labelled.latent_space.encoding)
     model = fit_robustly(tanimoto_gp, inputs(designs), torch.from_numpy(y)[:, None], d=0).model
     measure, draw = _mean(model, inputs), np.random.default_rng(0)
     more: dict[str, list[bool]] = {"all changes": [], "changes of element alone": []}
@@ -288,11 +288,11 @@ SECTIONS: dict[str, tuple[Callable[[str], dict[str, Any]], str]] = {
     "ehrlich": (ehrlich_sites, "zinc"),
     "+logp": (partial(straight, name="logp", sign=1), "zinc"),
     "-logp": (partial(straight, name="logp", sign=-1), "zinc"),
-    "+logp -tpsa": (partial(together, wishes=(("logp", 1), ("tpsa", -1))), "zinc"),
+    "+logp -tpsa": (partial(together, requests=(("logp", 1), ("tpsa", -1))), "zinc"),
     "permuted": (permuted, "zinc"),
     "gb1": (gb1_singles, "gb1"),
     **{
-        f"hops: {' '.join(('+' if s > 0 else '-') + n for n, s in w)}": (partial(chained, wishes=w), "zinc")
+        f"hops: {' '.join(('+' if s > 0 else '-') + n for n, s in w)}": (partial(chained, requests=w), "zinc")
         for w in ((("qed", 1),), (("logp", 1), ("tpsa", -1)), (("qed", 1), ("logp", -1)))
     },
     **{

@@ -12,7 +12,7 @@ import pytest
 from invdesign.cli import main
 from invdesign.cli.main import _parse
 from invdesign.core import InvdesignError
-from invdesign.runs.moves import parse_wish
+from invdesign.runs.moves import parse_request
 
 SHIPPED = ["base=molecules", "corpus=null", "vae=molecules/zinc250k"]
 PARACETAMOL = "CC(=O)Nc1ccc(O)cc1"
@@ -25,7 +25,7 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
 
 def test_changes_are_told_from_options_and_settings() -> None:
     found = _parse(["move", "CCO", "demo", "+qed=.1", "-logp", "-hydrophobicity", "seed=1", "--stay", "size", "--json"])
-    assert found.wishes == ["+qed=.1", "-logp", "-hydrophobicity"]
+    assert found.requests == ["+qed=.1", "-logp", "-hydrophobicity"]
     assert (found.design, found.campaign, found.overrides, found.stay) == ("CCO", "demo", ["seed=1"], "size")
     assert _parse(["run", "demo", "+new=1"]).overrides == ["+new=1"]
 
@@ -33,7 +33,7 @@ def test_changes_are_told_from_options_and_settings() -> None:
 @pytest.mark.parametrize("wrong", ["qed", "+qed=", "+qed=much", "-logp=-1", "+=1", "+qed=nan"])
 def test_what_is_no_change_is_refused(wrong: str) -> None:
     with pytest.raises(InvdesignError, match=r"expected \+NAME"):
-        parse_wish(wrong)
+        parse_request(wrong)
 
 
 def test_a_molecule_is_moved_with_the_shipped_model(
