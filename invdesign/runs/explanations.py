@@ -35,10 +35,11 @@ class Explanation:
     @property
     def sentence(self) -> str:
         """How the effects were found."""
-        values = "computed" if self.wanted.kind == "computed" else "predicted by the surrogate of the measured values"
+        is_computed = self.wanted.kind == "computed"
+        how = "computed" if is_computed else "predicted by the surrogate of the measured values, not measured"
         return (
             f"Each place was changed by itself in every way that its neighbours allow, and {self.wanted.name} of "
-            f"each changed design was {values}: the effects are exact, not slopes of the decoder."
+            f"each changed design was {how}. The effects are differences of these values, no slopes of the decoder."
         )
 
 
