@@ -48,11 +48,13 @@ def _measure(folder: Path, batch: Mapping[str, Any], left: dict[str, str]) -> No
     with closing(
         ProcessPool(setup, workers=1, timeout=batch["timeout"], allow_partial=batch["allow_partial"])
     ) as executor:
-        executor.submit(calls)
-        while left:
-            for call, outcome in executor.poll(POLL_SECONDS):
-                write_result(folder / RESULTS / f"{call}.json", outcome)
-                del left[call]
+        for call in calls:
+            # One at a time: the next call starts only when this outcome is on disk, so preemption repeats at most one.
+            executor.submit([call])
+            while call.id in left:
+                for finished, outcome in executor.poll(POLL_SECONDS):
+                    write_result(folder / RESULTS / f"{finished}.json", outcome)
+                    del left[finished]
 
 
 if __name__ == "__main__":
