@@ -22,7 +22,7 @@ from invdesign.runs import latent_spaces
 from invdesign.runs.audits import kinds_of, note_unlike
 from invdesign.runs.baseline import baseline_history
 from invdesign.runs.latent_map import MapSettings, map_run
-from invdesign.runs.results import describe_steering
+from invdesign.runs.steering import describe_steering
 from invdesign.vae.training import Recipe
 
 if TYPE_CHECKING:

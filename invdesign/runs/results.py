@@ -8,10 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Generic
 
-from invdesign.campaign import Steered
 from invdesign.core import Candidate, D, DesignSpace, Objective
 from invdesign.core.capabilities import draw, label, svg_uri
-from invdesign.ledger import Recorded
 
 MAX_DRAWN = 20
 
@@ -105,16 +103,6 @@ class Status:
 
     def _repr_html_(self) -> str:
         return _html_table(None, [[escape(heading), escape(value)] for heading, value in self.rows()])
-
-
-def describe_steering(number: int, recorded: Recorded[Any]) -> str:
-    """Return recorded changes of a running campaign as a sentence, with the round after which they were made."""
-    event = recorded.event
-    assert isinstance(event, Steered)
-    changes = ", ".join(map(str, event.changes))
-    span = "" if event.n_rounds is None else f" for {event.n_rounds} round{'s' * (event.n_rounds > 1)}"
-    reason = f": {event.reason}" if event.reason else ""
-    return f"changed after round {number}{span} by {recorded.by} at {recorded.at}: {changes}{reason}"
 
 
 def _heading(objective: Objective) -> str:
