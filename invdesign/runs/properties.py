@@ -18,8 +18,9 @@ from invdesign.core import Array, ComputedProperty, Corpus, InvdesignError
 from invdesign.core.capabilities import computed_properties, features, placement_errors
 from invdesign.latent.space import LatentSpace
 from invdesign.runs import latent_spaces
-from invdesign.runs.campaign_run import CampaignRun, Resources
+from invdesign.runs.campaign_run import CampaignRun
 from invdesign.runs.measurements import log_usage
+from invdesign.runs.resources import Resources
 from invdesign.surrogate import fit_robustly
 
 N_DESIGNS = 3_000
