@@ -15,7 +15,7 @@ DOMAIN_MODULES = {
         "checks": ("validators",),
         "oracle": ("oracles", "tasks"),
         "groups": ("groups",),
-        "corpus": ("corpus",),
+        "corpus": ("corpus", "sharded"),
         "deliverables": (),
         "figures": (),
     },

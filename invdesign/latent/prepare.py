@@ -33,16 +33,19 @@ from invdesign.core import (
 from invdesign.core.capabilities import describe_alphabet
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
+from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
 from invdesign.latent.diagnosis import diagnose
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.training_keys import TrainingKeys
+from invdesign.latent.stored_encoding import encode_stored, fit_encoding
+from invdesign.latent.training_keys import corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.information import information_content
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
+from invdesign.vae.stored_tokens import StoredTokens
 from invdesign.vae.training import Recipe, Training, term_settings, train
 
 logger = logging.getLogger(__name__)
@@ -53,6 +56,8 @@ SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoin
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
 MAX_SAMPLE = 10_000
 MAX_REFERENCE = 2000
+MAX_INFORMATION = 100_000
+"""Designs of a corpus on disk on which the information content is measured."""
 
 
 @dataclass(frozen=True)
@@ -259,7 +264,7 @@ def fit_model(
         InvdesignError: The corpus does not fit the domain, or the folder cannot be written.
     """
     progress("learning the vocabulary", 0, 1)
-    encoding = domain.fit(corpus.designs)
+    encoding = fit_encoding(domain, corpus)
     batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -311,6 +316,8 @@ def measure_information(
     """
     if recipe.information_epochs == 0:
         return None
+    if isinstance(batch, StoredTokens):
+        batch = batch.sample(MAX_INFORMATION)
     with torch.random.fork_rng(devices=[]):
         vae = recipe.build(encoding)
     if not (encoding.shape.n_tokens or (isinstance(vae, VAE) and vae.is_autoregressive)):
@@ -359,7 +366,7 @@ def write_model(
     diagnosis = diagnose(
         latent_space,
         held_out,
-        corpus=corpus.designs,
+        known=corpus_keys(domain, corpus),
         information=information,
         seed=recipe.seed,
         progress=progress,
@@ -380,7 +387,7 @@ def write_model(
         "sample": latent_space.sample.half(),
         "sample_sd": latent_space.sample_sd.half(),
         "reference": latent_space.reference_plausibilities,
-        "training_keys": TrainingKeys.of(map(domain.key, corpus.designs)).checksums,
+        **keys_to_tensors(training_keys(domain, corpus)),
     }
     save_model(folder, training.vae, meta, half=half, extra=extra)
 
@@ -419,7 +426,12 @@ def fit_latent_space(
 def encode_corpus(
     encoding: Encoding[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent
 ) -> Any:
-    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding."""
+    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding.
+
+    A corpus on disk is encoded into shards on disk.
+    """
+    if isinstance(corpus.designs, StoredDesigns):
+        return encode_stored(encoding, corpus, cache=cache, progress=progress)
     text = json.dumps([corpus.sha256, encoding.state()], sort_keys=True, default=str)
     path = cache / "encoded" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors" if cache else None
     if path is not None and corpus.sha256:
@@ -499,5 +511,5 @@ def load_latent_space(
         sample_sd,
         extra["reference"].double(),
         {**card, "writes": describe_alphabet(encodings[0])},
-        training_keys=TrainingKeys(extra["training_keys"]),
+        training_keys=keys_from_tensors(extra),
     )

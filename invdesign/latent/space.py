@@ -15,6 +15,7 @@ from invdesign.core import B, D, Density, DesignSpace, Domain, Encoding, Invdesi
 from invdesign.core.capabilities import penalties
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
+from invdesign.latent.key_filter import KeyFilter
 from invdesign.latent.moments import posterior_centers, posterior_moments
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE, Ranked, device_of, to_device
@@ -62,7 +63,7 @@ class LatentSpace(Generic[D, B]):
     """Points tried around one that decodes to no design."""
     geometry: LatentGeometry = field(default_factory=Euclidean)
     """Geometry of the space."""
-    training_keys: TrainingKeys = field(default_factory=TrainingKeys)
+    training_keys: TrainingKeys | KeyFilter = field(default_factory=TrainingKeys)
     """Keys of the designs that the VAE was trained on."""
 
     @property

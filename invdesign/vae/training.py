@@ -22,6 +22,7 @@ from invdesign.vae.base import VAE, to_device
 from invdesign.vae.beta import GAIN, MIN_TOTAL_GAIN, BetaControl
 from invdesign.vae.checkpoint import read_checkpoint, remove_if_damaged, write_checkpoint
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
+from invdesign.vae.stored_tokens import RowTargets, StoredTokens
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +177,7 @@ def train(
     batch: Any,
     recipe: Recipe,
     *,
-    targets: Float[Tensor, "n p"] | None = None,
+    targets: Float[Tensor, "n p"] | RowTargets | None = None,
     weights: Float[Tensor, " n"] | None = None,
     families: Sequence[str] = (),
     checkpoint: Path | None = None,
@@ -189,7 +190,8 @@ def train(
 
     Args:
         vae: The model; trained in place.
-        batch: `n` encoded designs; must allow `len` and indexing with row numbers.
+        batch: `n` encoded designs; must allow `len` and indexing with row numbers. Rows on disk (`StoredTokens`) are
+            shuffled within stretches of some shards.
         recipe: Settings; `build` is not used here.
         targets: Standardized targets of the property head, NaN where unknown.
         weights: Sampling weights, not negative; None for each design once per epoch.
@@ -200,7 +202,7 @@ def train(
     Raises:
         InvdesignError: The data cannot be trained on, or the checkpoint belongs to another model or recipe.
     """
-    _check_data(vae, batch, recipe, targets, weights)
+    _check_data(batch, recipe, targets, weights)
     rows, held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed)
     start = time.monotonic()
     if vae.fit_at_once(batch, torch.from_numpy(rows)):
@@ -235,7 +237,7 @@ class _Loop:
         vae: VAE,
         batch: Any,
         recipe: Recipe,
-        targets: Tensor | None,
+        targets: Tensor | RowTargets | None,
         weights: Tensor | None,
         families: Sequence[str] = (),
     ) -> None:
@@ -249,8 +251,7 @@ class _Loop:
         )
         self.steps_per_epoch = math.ceil(len(self.rows) / recipe.batch)
         self.total = max(1, round(planned_epochs(recipe, len(batch)) * self.steps_per_epoch))
-        work = vae.sizes(batch)
-        self.sizes = None if work is None else work.cpu().numpy()
+        self.sizes = _work(vae, batch)
         self.weights = None if weights is None else weights.double().cpu().numpy()
         self.beta = BetaControl(
             recipe.beta,
@@ -284,7 +285,7 @@ class _Loop:
         while self.step < self.total and self.stopped == "finished":
             if self.step // self.steps_per_epoch != epoch:
                 epoch = self.step // self.steps_per_epoch
-                order = _batches_of_epoch(self.rows, recipe, epoch, self.sizes, self.weights)
+                order = self.batches_of_epoch(epoch)
             self.train_on(torch.from_numpy(order[self.step % self.steps_per_epoch]))
             now = time.monotonic()
             if self.step % validate_every == 0 or self.step == self.total:
@@ -303,6 +304,18 @@ class _Loop:
                     checkpoint = None
                 saved = time.monotonic()
             progress(_stage(self.validations), self.step, self.total)
+
+    def batches_of_epoch(self, epoch: int) -> list[Rows]:
+        """Return the batches of one epoch, which follow from the seed and its number."""
+        generator = np.random.default_rng([self.recipe.seed, epoch])
+        if self.weights is not None:
+            weights = self.weights[self.rows]
+            shuffled = generator.choice(self.rows, size=len(self.rows), p=weights / weights.sum())
+        elif isinstance(self.batch, StoredTokens):
+            shuffled = self.batch.shuffle(self.rows, generator)
+        else:
+            shuffled = generator.permutation(self.rows)
+        return _cut(shuffled, self.recipe.batch, self.sizes, generator)
 
     def train_on(self, rows: Tensor) -> None:
         """Make one step of AdamW on some designs."""
@@ -359,23 +372,23 @@ class _Loop:
         write_checkpoint(checkpoint, self.vae, self.optimizer, meta, self.best)
 
 
-def _batches_of_epoch(
-    rows: Rows, recipe: Recipe, epoch: int, sizes: Rows | None, weights: npt.NDArray[np.float64] | None
-) -> list[Rows]:
-    """Return the batches of one epoch: shuffled, with designs of like size together within stretches of 50 batches."""
-    generator = np.random.default_rng([recipe.seed, epoch])
-    if weights is None:
-        shuffled = generator.permutation(rows)
-    else:
-        weights = weights[rows]
-        shuffled = generator.choice(rows, size=len(rows), p=weights / weights.sum())
+def _work(vae: VAE, batch: Any) -> npt.NDArray[Any] | None:
+    """Return the work of every design; None where all are alike."""
+    if isinstance(batch, StoredTokens):
+        return batch.n_tokens
+    work = vae.sizes(batch)
+    return None if work is None else np.asarray(work.cpu())
+
+
+def _cut(shuffled: Rows, size: int, sizes: npt.NDArray[Any] | None, generator: np.random.Generator) -> list[Rows]:
+    """Return shuffled rows as batches, with designs of like size together within stretches of 50 batches."""
     batches: list[Rows] = []
-    stretch = BATCHES_SORTED_TOGETHER * recipe.batch
+    stretch = BATCHES_SORTED_TOGETHER * size
     for start in range(0, len(shuffled), stretch):
         piece = shuffled[start : start + stretch]
         if sizes is not None:
             piece = piece[np.argsort(sizes[piece], kind="stable")]
-        cuts = [piece[i : i + recipe.batch] for i in range(0, len(piece), recipe.batch)]
+        cuts = [piece[i : i + size] for i in range(0, len(piece), size)]
         batches += [cuts[i] for i in generator.permutation(len(cuts))]
     return batches
 
@@ -424,7 +437,7 @@ def _signature(vae: VAE, recipe: Recipe, n: int, total: int) -> dict[str, Any]:
     return {"architecture": vae.architecture(), "recipe": settings, "designs": n, "total": total}
 
 
-def _check_data(vae: VAE, batch: Any, recipe: Recipe, targets: Tensor | None, weights: Tensor | None) -> None:
+def _check_data(batch: Any, recipe: Recipe, targets: Tensor | RowTargets | None, weights: Tensor | None) -> None:
     n = len(batch)
     if n < 10:
         raise InvdesignError(f"training: expected at least 10 designs, got {n}. Give a larger corpus")
@@ -432,10 +445,9 @@ def _check_data(vae: VAE, batch: Any, recipe: Recipe, targets: Tensor | None, we
     for name, value in ((name, getattr(recipe, name)) for name in positive):
         if value is not None and not value > 0:
             raise InvdesignError(f"recipe: {name} must be positive, got {value!r}")
-    if targets is not None and (targets.ndim != 2 or len(targets) != n):
-        raise InvdesignError(
-            f"training: expected targets {n} x p, one row for each design, got shape {tuple(targets.shape)}"
-        )
+    if targets is not None and (len(targets) != n or (isinstance(targets, Tensor) and targets.ndim != 2)):
+        shape = tuple(targets.shape) if isinstance(targets, Tensor) else (len(targets),)
+        raise InvdesignError(f"training: expected targets {n} x p, one row for each design, got shape {shape}")
     fits = weights is None or (weights.shape == (n,) and bool((weights >= 0).all()) and float(weights.sum()) > 0)
     if not fits:
         raise InvdesignError(f"training: expected {n} weights, none negative and not all zero")
