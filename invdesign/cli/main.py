@@ -180,6 +180,12 @@ def _add_move(commands: Any) -> None:
     move.add_argument(
         "--hops", type=int, default=4, metavar="N", help="moves, each from the design found before (default 4)"
     )
+    move.add_argument(
+        "--like",
+        metavar="CHANGE",
+        help="find the analogue instead, as pairs of the corpus show it: 'NaCl -> NaBr', 'Cl -> Br', 'reverse "
+        "complement', 'rotate by 1', or a .csv file with two columns of designs",
+    )
     move.add_argument("--straight", action="store_true", help="one straight path instead, decoded at --steps points")
     move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight path (default 9)")
     move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")

@@ -10,6 +10,7 @@ import toy
 from invdesign import CampaignRun, Resources
 from invdesign.core import Array
 from invdesign.runs import latent_spaces
+from invdesign.runs.baseline import baseline_history
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.shared_baselines import baseline_key
 from invdesign.search.mutations import MutationPolicy
@@ -32,7 +33,7 @@ def run(folder: Path, calls: list[int], config: dict[str, Any], *, shared: Path 
     resources = Resources(baselines=shared)
     with CampaignRun.open(folder, parts, config=RunConfig("toy", config), resources=resources) as opened:
         opened.run()
-        return [c.key for c in opened._baseline_history()]
+        return [c.key for c in baseline_history(opened.folder, opened.current.domain)]
 
 
 def test_a_random_search_is_measured_once_for_runs_that_differ_in_their_search(
@@ -55,7 +56,7 @@ def test_a_random_search_has_no_mutations(tmp_path: Path, calls: list[int]) -> N
     with CampaignRun.open(tmp_path / "a", parts, config=RunConfig("toy", {})) as opened:
         opened.run()
         assert "stay" in {c.origin for c in opened.state.history}
-        assert {c.origin for c in opened._baseline_history()} == {"seed", "draws"}
+        assert {c.origin for c in baseline_history(opened.folder, opened.current.domain)} == {"seed", "draws"}
 
 
 def test_a_run_without_a_stored_configuration_measures_its_own(tmp_path: Path, calls: list[int]) -> None:
