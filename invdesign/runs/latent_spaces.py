@@ -121,6 +121,8 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
         "reference": latent_space.reference_plausibilities,
         **keys_to_tensors(latent_space.training_keys),
     }
+    if latent_space.known_conditions is not None:
+        extra["conditions"] = latent_space.known_conditions.table
     save_model(folder, latent_space.vae, card, extra=extra)
 
 
