@@ -60,7 +60,6 @@ NEEDS = {
         "oracle.regression.column=y",
         "oracle.regression.cache=regressions",
     ],
-    ("oracle", "profiles/log_ratio"): ["oracle.log_ratio.up=[gene_001]"],
     ("oracle", "sequences/gb1"): ["oracle.gb1.path=variants.csv"],
     ("oracle", "sequences/six6"): ["oracle.six6.path=strands.txt"],
     ("oracle", "sequences/naturalness"): [

@@ -161,9 +161,11 @@ class Profiles:
         )
         if self.kind == "counts":
             X, Y = (Z / np.maximum(Z.sum(1, keepdims=True), 1.0) for Z in (X, Y))
-            return np.array([np.minimum(x, Y).sum(1) for x in X]).reshape(len(X), len(Y))
+            shared: Array = np.array([np.minimum(x, Y).sum(1) for x in X]).reshape(len(X), len(Y))
+            return shared
         rows = [1 - np.linalg.norm(x - Y, axis=1) / max(float(np.linalg.norm(x)), 1e-12) for x in X]
-        return np.maximum(np.array(rows).reshape(len(X), len(Y)), 0.0)
+        alike: Array = np.maximum(np.array(rows).reshape(len(X), len(Y)), 0.0)
+        return alike
 
     def draw(self, design: Profile) -> str:
         """Return a profile as SVG bars."""
@@ -238,7 +240,7 @@ class ProfileEncoding:
     def features(self, designs: Sequence[Profile]) -> Array:
         """Return standardized features, `n x p`: of counts their logarithms at equal depth."""
         X = np.array([design.values for design in designs], dtype=np.float64).reshape(-1, len(self.names))
-        scaled = (normalize(X, self.domain.kind, self.depth) - np.array(self.center)) / np.array(self.spread)
+        scaled: Array = (normalize(X, self.domain.kind, self.depth) - np.array(self.center)) / np.array(self.spread)
         return scaled
 
     def _decode(self, row: Sequence[float]) -> Profile | None:
