@@ -201,6 +201,8 @@ class Corpus(Generic[D]):
     """Account of the measured values that were read."""
     families: tuple[str, ...] = ()
     """`n` families of relatives that are held out together, e.g. genera; or nothing, for designs on their own."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Labels by name, e.g. `laboratory`, each of length `n`; empty where unknown or where rows of a design differ."""
 
     def __len__(self) -> int:
         return len(self.designs)
