@@ -29,6 +29,8 @@ RETRY_RADII = (0.05, 0.3)
 RETRY_SHRINKAGE = 0.5
 """Fraction of the way to the center of the space that the last of these points has moved: simpler designs lie there."""
 BATCH = 500
+MIN_DECODED = 64
+"""Points that are decoded at once where there are retries: fewer take the same time."""
 
 Source = Literal["prior", "density", "corpus"]
 
@@ -166,13 +168,19 @@ class LatentSpace(Generic[D, B]):
         if Z.ndim != 2 or Z.shape[1] != self.d:
             raise InvdesignError(f"decode: expected latents n x {self.d}, got shape {tuple(Z.shape)}")
         designs = self._decode(Z)
-        for i_retry, step in enumerate(_retry_steps(self.d, self.retries), 1):
-            missing = [i for i, design in enumerate(designs) if design is None]
-            if not missing:
-                break
-            points = Z[missing] * (1 - RETRY_SHRINKAGE * i_retry / self.retries) + step
-            for i, design in zip(missing, self._decode(points), strict=True):
-                designs[i] = design
+        missing = [i for i, design in enumerate(designs) if design is None]
+        steps = _retry_steps(self.d, self.retries)
+        shrinkage = 1 - RETRY_SHRINKAGE * torch.arange(1, self.retries + 1, dtype=torch.float64) / max(1, self.retries)
+        n_tried = 0
+        while missing and n_tried < self.retries:
+            tried = slice(n_tried, n_tried + max(1, MIN_DECODED // len(missing)))
+            points = Z[missing, None] * shrinkage[tried, None] + steps[tried]
+            found = iter(self._decode(points.flatten(0, 1)))
+            for i in missing:
+                nearby = [next(found) for _ in range(points.shape[1])]
+                designs[i] = next((design for design in nearby if design is not None), None)
+            missing = [i for i in missing if designs[i] is None]
+            n_tried += points.shape[1]
         return designs
 
     def log_density(self, Z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
