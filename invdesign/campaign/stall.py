@@ -1,13 +1,15 @@
-"""Why a search no longer improves: what its rounds have in common, in words."""
+"""Why a search no longer improves, or has no candidates: what its rounds have in common, in words."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from invdesign.campaign.pool import Funnel, describe_refused
-from invdesign.campaign.state import RoundRecord
+from invdesign.campaign.state import RoundRecord, State
+from invdesign.core import FAILED, GIVEN
 
 MIN_ROUNDS = 3
 """Rounds without an improvement that are a stall."""
@@ -40,6 +42,34 @@ def explain_stall(records: Sequence[RoundRecord]) -> str:
     )
     done = _reactions(ended[-len(stalled) - 1], stalled)
     return f"no improvement in {len(stalled)} rounds: {reason}" + (f". Meanwhile {done}" if done else "")
+
+
+def explain_no_candidates(state: State[Any], budget: int) -> str:
+    """Return why a run has no candidates.
+
+    Args:
+        state: State of the run.
+        budget: Oracle calls in all.
+    """
+    calls = [c for c in state.history if c.origin != GIVEN]
+    failed = [c for c in calls if c.status in FAILED]
+    proposed = [c for c in state.history if c.round > 0]
+    if calls and len(failed) == len(calls):
+        return f"none of the {len(calls):,} oracle calls returned a value; the last reason: {failed[-1].reason}"
+    if not proposed and state.n_calls >= budget:
+        n = state.n_calls
+        return f"the budget of {n:,} calls was spent on the {n:,} seed designs. Raise budget, or lower n_seeds"
+    if not proposed:
+        funnel = sum((record.funnel for record in state.records), Funnel())
+        refused = describe_refused(funnel)
+        return (
+            f"no design was proposed in {state.round} rounds: of {funnel.proposed:,} proposals {funnel.novel:,} "
+            f"were new designs, {funnel.screened:,} passed the screens"
+            + (f" (refused by {refused})" if refused else "")
+        )
+    if all(c.status in FAILED for c in proposed):
+        return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
+    return "no measured design passed every validator"
 
 
 def _stalled(ended: Sequence[RoundRecord]) -> list[RoundRecord]:

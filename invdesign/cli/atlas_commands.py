@@ -30,8 +30,15 @@ def move(arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.hops <= MAX_STEPS:
         raise InvdesignError(f"move: --hops must be from 1 to {MAX_STEPS:,}, got {arguments.hops}")
     requests = [parse_request(word) for word in arguments.requests]
+    if arguments.like and requests:
+        raise InvdesignError("move: --like needs no +NAME or -NAME. Leave one of both out")
     with terminal.progress() as progress:
         labelled, home = _labelled_space(arguments, progress)
+        if arguments.like:
+            from invdesign.cli.analogue import analogue
+
+            folder = _move_folder(arguments, home)
+            return analogue(labelled, arguments.design, arguments.like, folder, as_json=arguments.json)
         moves = move_design(
             labelled,
             read_design(labelled.campaign.domain, arguments.design),
@@ -42,13 +49,16 @@ def move(arguments: argparse.Namespace) -> int:
             seed=labelled.campaign.seed,
             progress=progress,
         )
-    folder = Path(arguments.out) if arguments.out else home / f"move-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    facts = write_moves(moves, labelled, folder)
+    facts = write_moves(moves, labelled, _move_folder(arguments, home))
     if arguments.json:
         terminal.print_json(facts)
     else:
         _print_moves(facts)
     return 0
+
+
+def _move_folder(arguments: argparse.Namespace, home: Path) -> Path:
+    return Path(arguments.out) if arguments.out else home / f"move-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
 
 
 def explain(arguments: argparse.Namespace) -> int:

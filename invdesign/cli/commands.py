@@ -86,7 +86,7 @@ def _sweep_rates(arguments: argparse.Namespace, loaded: _Loaded) -> int:
     rates = _parse_rates(arguments.rate_sweep)
     with terminal.progress() as progress:
         resources = make_resources(arguments, loaded.parts.executor, progress)
-        corpus = _corpus(loaded.campaign, resources)
+        corpus = load_corpus(loaded.campaign, resources)
         curve = sweep_rates(loaded.campaign, corpus, rates, resources.cache, progress)
     if arguments.json:
         facts = {"points": [vars(point) for point in curve.points], "information": curve.information}
@@ -581,11 +581,11 @@ def _latent_space(
     """Load the corpus of a campaign, and train or load its latent space."""
     from invdesign.runs.latent_spaces import prepare_latent_space
 
-    corpus = _corpus(campaign, resources)
+    corpus = load_corpus(campaign, resources)
     return corpus, prepare_latent_space(campaign, corpus, resources.cache, resources.progress)
 
 
-def _corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] | None:
+def load_corpus(campaign: Campaign[Any, Any], resources: Resources) -> Corpus[Any] | None:
     """Load the corpus of a campaign; None where it has none."""
     from invdesign.runs.measurements import log_usage
 

@@ -164,7 +164,7 @@ def pareto(arguments: argparse.Namespace) -> int:
 
 def steer(arguments: argparse.Namespace) -> int:
     """Change settings of a running campaign, or list what was changed."""
-    from invdesign.runs.campaign_run import describe_steering
+    from invdesign.runs.steering import describe_steering
 
     with _open(arguments, read_only=not arguments.changes) as opened:
         active = opened.steer(arguments.changes, reason=arguments.reason, n_rounds=arguments.rounds)

@@ -27,6 +27,7 @@ ATLAS_COMMANDS = ("move", "explain")
 PROJECTIONS = ("tsne", "umap", "pacmap", "pca", "lle")
 SWEEP_COMMANDS = ("sweep", "tune", "bench")
 AUDITED = ("file", "FILE", "designs in a format of the domain")
+PATTERN = ("pattern", "PATTERN", "the measured pattern: a .xy, .xye or .csv file of 2 theta and intensity")
 OVERRIDES = "KEY=VALUE changes a setting, GROUP=CHOICE another part (Hydra's grammar), ~KEY leaves one out"
 
 
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     _add_move(commands)
     _add_explain(commands)
     _add_audit(commands)
+    _add_solve(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
     _add_tune(commands)
@@ -180,6 +182,12 @@ def _add_move(commands: Any) -> None:
     move.add_argument(
         "--hops", type=int, default=4, metavar="N", help="moves, each from the design found before (default 4)"
     )
+    move.add_argument(
+        "--like",
+        metavar="CHANGE",
+        help="find the analogue instead, as pairs of the corpus show it: 'NaCl -> NaBr', 'Cl -> Br', 'reverse "
+        "complement', 'rotate by 1', or a .csv file with two columns of designs",
+    )
     move.add_argument("--straight", action="store_true", help="one straight path instead, decoded at --steps points")
     move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight path (default 9)")
     move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
@@ -204,6 +212,21 @@ def _add_audit(commands: Any) -> None:
     )
     audit.add_argument("--store", action="store_true", help="keep the audit in the folder of the model, for --model")
     audit.add_argument("--out", metavar="FOLDER", help="where audit.html and audit.csv are written (default: here)")
+
+
+def _add_solve(commands: Any) -> None:
+    about = "find the crystals of a formula that explain a powder pattern"
+    solve = _campaign_command(commands, "solve", about, (PATTERN,))
+    solve.epilog = (
+        "Structures of the corpus are tried with the elements of the formula. Without CAMPAIGN it is the built-in "
+        f"corpus of ionic crystals; corpus=crystals/table corpus.path=FILES takes your own. {OVERRIDES}"
+    )
+    solve.add_argument("--formula", metavar="FORMULA", required=True, help="the formula, e.g. LiFePO4")
+    solve.add_argument(
+        "--wavelength", default="CuKa", metavar="NAME", help="CuKa (default), CuKa1, MoKa, CoKa, ... or angstrom"
+    )
+    solve.add_argument("-n", type=int, default=10, metavar="N", help="crystals to write (default 10)")
+    solve.add_argument("--out", metavar="FOLDER", help="where page and CIFs are written (default: solve-PATTERN)")
 
 
 def _add_run_folder_commands(commands: Any) -> None:
@@ -503,6 +526,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli import atlas_commands
 
         return atlas_commands.ATLAS_COMMANDS[name]
+    if name == "solve":
+        from invdesign.cli.solve_command import solve
+
+        return solve
     if name == "audit":
         from invdesign.cli.audit_command import audit
 

@@ -125,6 +125,7 @@ def _family(stage: str) -> str:
 def print_model_card(card: Mapping[str, Any]) -> None:
     """Print what is known of a model: its data, and its diagnosis."""
     from invdesign.latent.diagnosis import describe
+    from invdesign.latent.leakage import describe_leakage
 
     corpus, diagnosis = card.get("corpus", {}), card.get("diagnosis", {})
     print(f"trained on {corpus.get('designs', 0):,} designs of {corpus.get('name', 'an unknown corpus')}")
@@ -132,6 +133,8 @@ def print_model_card(card: Mapping[str, Any]) -> None:
         print(f"writes {card['writes']}")
     for line in describe(diagnosis) if diagnosis else ():
         print(line if line.startswith("warning") else f"  {line}")
+    for line in describe_leakage(card["leakage"]) if "leakage" in card else ():
+        print(f"  {line}")
 
 
 def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -156,6 +156,10 @@ def build(
     executor = made.pop("executor", None)
     if executor is None:
         executor = getattr(importlib.import_module("invdesign.execution.in_process"), "InProcess")  # noqa: B009 (typed lazily)
+    condition = getattr(made["vae"], "condition", ())
+    corpus = made.get("corpus")
+    if condition and corpus is not None and "labels" not in getattr(corpus, "keywords", {}):
+        made["corpus"] = bind(corpus, {"labels": tuple(condition)})
     campaign = make_campaign({"name": name, **made})
     finetune = campaign.finetuning.finetune
     if finetune is not None and "fit_density" not in getattr(finetune, "keywords", {}):

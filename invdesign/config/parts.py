@@ -41,6 +41,14 @@ DOMAIN_MODULES = {
         "deliverables": ("output.deliverables",),
         "figures": ("output.figures", "output.logo", "output.mutation_heatmap"),
     },
+    "profiles": {
+        "checks": (),
+        "oracle": ("oracles",),
+        "groups": (),
+        "corpus": ("corpus",),
+        "deliverables": (),
+        "figures": (),
+    },
 }
 SHARED_MODULES = {
     "checks": ("domains.shared_validators",),

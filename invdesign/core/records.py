@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
@@ -131,7 +132,7 @@ class Candidate(Generic[D]):
     nearest: Neighbor | None = None
     """The known design nearest to it; None where it was not looked for."""
 
-    @property
+    @cached_property
     def is_placed(self) -> bool:
         """Whether the design has a place in the latent space."""
         return bool(self.z.isfinite().all())
@@ -200,6 +201,8 @@ class Corpus(Generic[D]):
     """Account of the measured values that were read."""
     families: tuple[str, ...] = ()
     """`n` families of relatives that are held out together, e.g. genera; or nothing, for designs on their own."""
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Labels by name, e.g. `laboratory`, each of length `n`; empty where unknown or where rows of a design differ."""
 
     def __len__(self) -> int:
         return len(self.designs)

@@ -21,6 +21,7 @@ def make_corpus(
     names: tuple[str, ...] = (),
     usage: tuple[ValueUsage, ...] = (),
     families: tuple[str, ...] = (),
+    labels: Mapping[str, tuple[str, ...]] | None = None,
     name: str,
     to_text: Callable[[D], str] = str,
 ) -> Corpus[D]:
@@ -36,6 +37,7 @@ def make_corpus(
         names: `n` names that the user gave the designs, or nothing.
         usage: Account of the measured values.
         families: `n` families that are held out together, or nothing.
+        labels: Labels by name, each of length `n`, empty where unknown.
         name: Name of the corpus.
         to_text: Text of a design, for the checksum.
 
@@ -56,6 +58,8 @@ def make_corpus(
             content.update(f"\n\0{kind} {key}\0".encode() + np.asarray(columns[key], dtype="<f8").tobytes())
     if families:
         content.update(("\n\0families\0" + "\n".join(families)).encode())
+    for key in sorted(labels or {}):
+        content.update((f"\n\0label {key}\0" + "\n".join((labels or {})[key])).encode())
     return Corpus(
         designs,
         properties,
@@ -68,4 +72,5 @@ def make_corpus(
         names if any(names) else (),
         usage,
         families,
+        dict(labels or {}),
     )

@@ -86,6 +86,7 @@ def load_corpus(path: Path, *, to_text: Callable[[D], str], from_text: Callable[
             bounds={name: np.array(values, dtype=float) for name, values in state.get("bounds", {}).items()},
             names=tuple(state.get("names", ())),
             usage=tuple(from_plain(ValueUsage, usage) for usage in state.get("usage", ())),
+            labels={name: tuple(values) for name, values in state.get("labels", {}).items()},
             name=state["name"],
             to_text=to_text,
         )
@@ -110,6 +111,7 @@ def save_corpus(corpus: Corpus[D], path: Path, *, to_text: Callable[[D], str]) -
         "bounds": {name: values.tolist() for name, values in corpus.bounds.items()},
         "names": list(corpus.names),
         "usage": to_plain(corpus.usage),
+        "labels": {name: list(values) for name, values in corpus.labels.items()},
         "name": corpus.name,
         "sha256": corpus.sha256,
     }

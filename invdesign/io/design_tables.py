@@ -106,6 +106,8 @@ class ReadOptions:
     """Largest number of designs to read."""
     per_atom: Sequence[str] = ()
     """Properties whose values are totals of a row: they are divided by its number of atoms."""
+    labels: Sequence[str] = ()
+    """Columns of labels, e.g. the laboratory that measured a row."""
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("skip", "error"):
@@ -119,8 +121,9 @@ class ReadOptions:
 
     @property
     def columns(self) -> list[str]:
-        """Columns of numbers: those of the properties, then that of the weights."""
-        return list(dict.fromkeys([*self.properties.values(), *([self.weight_column] if self.weight_column else [])]))
+        """Columns that are read: those of the properties, then that of the weights, then those of the labels."""
+        weights = [self.weight_column] if self.weight_column else []
+        return list(dict.fromkeys([*self.properties.values(), *weights, *self.labels]))
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ def read_designs(
         bounds=values.bounds,
         names=found.names,
         usage=values.usage,
+        labels={name: tuple(found.labels[name]) for name in options.labels},
         name=source.name,
         to_text=to_text,
     )
@@ -217,6 +221,7 @@ class _Found(Generic[D]):
         self.designs: list[D] = []
         self._names: list[dict[str, None]] = []
         self.weights: list[float] = []
+        self.labels: dict[str, list[str]] = {name: [] for name in options.labels}
         self.rejected: list[Rejection] = []
         self._first_rows: dict[str, tuple[int, Row]] = {}
 
@@ -251,6 +256,8 @@ class _Found(Generic[D]):
         self.designs.append(parsed.design)
         self._names.append({row.name: None} if row.name else {})
         self.weights.append(1.0 if weight is None else weight[0])
+        for name, values in self.labels.items():
+            values.append(_label(row, name))
 
     def _add_repeat(self, i: int, row: Row, key: str, problems: Sequence[str]) -> None:
         """Add a row whose design was read before: its values count for that design."""
@@ -262,6 +269,9 @@ class _Found(Generic[D]):
         self._reject(row, "; ".join([reason, *problems]), remedy, is_kept=has_values, is_error=bool(problems))
         if row.name:
             self._names[position][row.name] = None
+        for name, values in self.labels.items():
+            if values[position] != _label(row, name):
+                values[position] = ""
 
     def _reject(self, row: Row, reason: str, remedy: str, *, is_kept: bool, is_error: bool | None = None) -> None:
         """Record a row, or stop at it where it is an error and errors are not skipped."""
@@ -269,6 +279,12 @@ class _Found(Generic[D]):
         if is_error and self.options.on_invalid == "error":
             raise _invalid_row_error(row, reason, remedy, self.source)
         self.rejected.append(Rejection(row.number, _rejection_text(row), reason, remedy, is_kept))
+
+
+def _label(row: Row, column: str) -> str:
+    """Return the label of a row; empty where it is unknown."""
+    cell = plain_cell(str(row.cells.get(column, "")).strip())
+    return "" if is_unknown(cell) else cell
 
 
 def table_rows(

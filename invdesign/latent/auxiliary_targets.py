@@ -17,7 +17,12 @@ MAX_FITTED = 12_500
 
 
 def auxiliary_targets(
-    encoding: Encoding[D, B], corpus: Corpus[D], n: int, *, progress: Progress = silent
+    encoding: Encoding[D, B],
+    corpus: Corpus[D],
+    n: int,
+    *,
+    condition: Float[Tensor, "designs c"] | None = None,
+    progress: Progress = silent,
 ) -> Float[Tensor, "designs n"] | None:
     """Return standardized targets for a property head of `n` outputs.
 
@@ -28,6 +33,8 @@ def auxiliary_targets(
         encoding: The encoding of the corpus; it may offer features.
         corpus: Its measured properties are NaN where unknown.
         n: Outputs of the head; 0 for no targets.
+        condition: Conditions of the designs. What follows linearly from them is taken out of the targets, which would
+            else draw the condition into the latents.
         progress: Called with `(stage, done, total)`.
 
     Returns:
@@ -48,8 +55,20 @@ def auxiliary_targets(
     if len(names) < n:
         columns.append(_principal_components(encoding, corpus, n - len(names), progress))
     Y = np.concatenate(columns, axis=1)
+    if condition is not None:
+        Y = _residuals(Y, condition.double().numpy())
     spread = np.nanstd(Y, axis=0)
     return torch.from_numpy((Y - np.nanmean(Y, axis=0)) / np.where(spread > 0, spread, 1.0)).float()
+
+
+def _residuals(Y: Array, condition: Array) -> Array:
+    """Return targets without what a linear regression on the condition predicts; NaN stays where unknown."""
+    residuals = Y.copy()
+    for column in residuals.T:
+        is_known = np.isfinite(column)
+        C = condition[is_known]
+        column[is_known] -= C @ np.linalg.lstsq(C, column[is_known], rcond=None)[0]
+    return residuals
 
 
 def _principal_components(encoding: Encoding[D, B], corpus: Corpus[D], n: int, progress: Progress) -> Array:

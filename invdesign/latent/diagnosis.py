@@ -272,15 +272,16 @@ def _reconstruct(latent_space: LatentSpace[D, B], held_out: Sequence[D], progres
         progress("reconstructing held-out designs", start, len(held_out))
         part = held_out[start : start + BATCH]
         x: Any = to_device(encoding.encode(part), latent_space.device)
-        posterior = vae.posterior(x)
+        condition = latent_space.conditions_of(part)
+        posterior = vae.posterior(x, condition)
         z = posterior.sample()
         found.rate += float(kl_divergence(posterior, vae.prior, z).sum())
-        found.distortion -= float(vae.log_likelihood(x, z).sum())
+        found.distortion -= float(vae.log_likelihood(x, z, condition).sum())
         mean, sd = latent_space.posterior(part)
         found.means.append(mean)
         in_base = Normal(mean * latent_space.scale, sd * latent_space.scale)
         found.kls.append(StandardNormal().kl_divergence(in_base))
-        y: Any = vae.generate(posterior.loc)
+        y: Any = vae.generate(posterior.loc, condition)
         decoded = encoding.decode(to_device(y, "cpu"))
         found.n_exact += sum(
             b is not None and capabilities.is_same(latent_space.domain, a, b)
@@ -301,8 +302,10 @@ def _neg_elbo(
     total = 0.0
     for start in range(0, len(designs), BATCH // 2):
         progress("importance-weighted bound", start, len(designs))
-        x: Any = to_device(latent_space.encoding.encode(designs[start : start + BATCH // 2]), latent_space.device)
-        total -= float(log_evidence(latent_space.vae, x, samples=n_draws, seed=seed).sum())
+        part = designs[start : start + BATCH // 2]
+        x: Any = to_device(latent_space.encoding.encode(part), latent_space.device)
+        condition = latent_space.conditions_of(part)
+        total -= float(log_evidence(latent_space.vae, x, samples=n_draws, seed=seed, condition=condition).sum())
     return total / len(designs) if designs else float("nan")
 
 

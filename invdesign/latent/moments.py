@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.distributions import Normal
 
@@ -17,7 +18,9 @@ N_DRAWS = 8
 
 
 @torch.no_grad()
-def posterior_moments(vae: VAE, parts: Any) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
+def posterior_moments(
+    vae: VAE, parts: Any, conditions: Float[Tensor, "n c"] | None = None
+) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
     """Return centers and standard deviations of the posteriors of encoded designs in the base space, on the CPU.
 
     The center is the image of the posterior mean, so that it decodes as the mean does. Under a standard normal prior
@@ -27,24 +30,24 @@ def posterior_moments(vae: VAE, parts: Any) -> tuple[Float64[Tensor, "n d"], Flo
     Args:
         vae: The model, on any device.
         parts: Batches of encoded designs, on any device.
+        conditions: Conditions of all designs, for a conditional model.
     """
-    device = device_of(vae)
-    moments = [_base_moments(vae, vae.posterior(to_device(part, device))) for part in parts]
+    moments = [_base_moments(vae, posterior) for posterior in _posteriors(vae, parts, conditions)]
     center = torch.cat([center.cpu() for center, _ in moments]).double()
     sd = torch.cat([sd.cpu() for _, sd in moments]).double()
     return center, sd
 
 
 @torch.no_grad()
-def posterior_centers(vae: VAE, parts: Any) -> Float64[Tensor, "n d"]:
+def posterior_centers(vae: VAE, parts: Any, conditions: Float[Tensor, "n c"] | None = None) -> Float64[Tensor, "n d"]:
     """Return the centers that `posterior_moments` returns, without the spread, which takes most of its time.
 
     Args:
         vae: The model, on any device.
         parts: Batches of encoded designs, on any device.
+        conditions: Conditions of all designs, for a conditional model.
     """
-    device = device_of(vae)
-    centers = [_base_center(vae, vae.posterior(to_device(part, device))) for part in parts]
+    centers = [_base_center(vae, posterior) for posterior in _posteriors(vae, parts, conditions)]
     return torch.cat([center.cpu() for center in centers]).double()
 
 
@@ -60,6 +63,15 @@ def standardization(vae: VAE, center: Float64[Tensor, "n d"]) -> tuple[Float64[T
     if isinstance(vae.prior, StandardNormal):
         return center.mean(0), center.std(0).clamp_min(1e-6)
     return torch.zeros_like(center[0]), torch.ones_like(center[0])
+
+
+def _posteriors(vae: VAE, parts: Iterable[Any], conditions: Tensor | None) -> Iterator[Normal]:
+    """Yield the posteriors of each batch, under the conditions of its designs."""
+    device, start = device_of(vae), 0
+    for part in parts:
+        end = start + len(part)
+        yield vae.posterior(to_device(part, device), None if conditions is None else conditions[start:end])
+        start = end
 
 
 def _base_center(vae: VAE, posterior: Normal) -> Tensor:

@@ -7,9 +7,9 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,16 @@ from invdesign.core.capabilities import describe_alphabet
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
 from invdesign.latent.auxiliary_targets import auxiliary_targets
+from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
 from invdesign.latent.diagnosis import diagnose
+from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE
+from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.training import Recipe, Training, term_settings, train
@@ -49,7 +52,16 @@ logger = logging.getLogger(__name__)
 DAMAGE = (InvdesignError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
 """Errors that reading a damaged file of the cache can raise."""
 SHIPPED = Path(__file__).parents[1] / "domains"
-SETTINGS_WITHOUT_EFFECT = ("build", "terms", "device", "max_minutes", "checkpoint_minutes", "information_epochs")
+SETTINGS_WITHOUT_EFFECT = (
+    "build",
+    "terms",
+    "condition",
+    "decode_under",
+    "device",
+    "max_minutes",
+    "checkpoint_minutes",
+    "information_epochs",
+)
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
 MAX_SAMPLE = 10_000
 MAX_REFERENCE = 2000
@@ -61,6 +73,8 @@ class Pretrained:
 
     folder: str | Path
     """Name of a shipped model, e.g. `"zinc250k"`, or a folder with `model.json` and `model.safetensors`."""
+    decode_under: Mapping[str, str] = field(default_factory=dict)
+    """Value of each label of a conditional model under which designs are decoded; by default the most frequent one."""
 
     def path(self, domain: str) -> Path:
         """Return the folder of the model; the shipped models of the domain come first.
@@ -131,7 +145,8 @@ def prepare(
     """
     cache = cache or platformdirs.user_cache_path("invdesign")
     if isinstance(vae, Pretrained):
-        return load_latent_space(vae.path(domain.name), domain, fit_density=fit_density, cache=cache)
+        latent_space = load_latent_space(vae.path(domain.name), domain, fit_density=fit_density, cache=cache)
+        return latent_space.under(vae.decode_under) if vae.decode_under else latent_space
     if corpus is None or not len(corpus):
         raise InvdesignError(
             "vae: expected a corpus to train on, got none. Give one, or a trained model (vae=molecules/zinc250k)"
@@ -229,6 +244,7 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
         "architecture": dict(getattr(build, "keywords", {})),
         "terms": term_settings(recipe.terms),
         **settings,
+        **({"condition": list(recipe.condition)} if recipe.condition else {}),
     }
 
 
@@ -261,20 +277,19 @@ def fit_model(
     progress("learning the vocabulary", 0, 1)
     encoding = domain.fit(corpus.designs)
     batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        vae = recipe.build(encoding)
-    if not isinstance(vae, VAE):
-        raise InvdesignError(f"recipe: build must return a VAE, got {type(vae).__name__}")
+    conditions = fit_conditions(corpus, recipe.condition) if recipe.condition else None
+    vae = build_vae(recipe, encoding, conditions)
     weights = None if corpus.weights is None else torch.from_numpy(np.asarray(corpus.weights, dtype=np.float64))
+    rows = None if conditions is None else conditions.rows(corpus.labels)
     n_properties = int(vae.architecture().get("n_properties", 0))
     training = train(
         vae,
         batch,
         recipe,
-        targets=auxiliary_targets(encoding, corpus, n_properties, progress=progress),
+        targets=auxiliary_targets(encoding, corpus, n_properties, condition=rows, progress=progress),
         weights=weights,
         families=corpus.families,
+        condition=rows,
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
@@ -295,6 +310,31 @@ def fit_model(
     for name in ("checkpoint", "information"):
         (folder / f"{name}.safetensors").unlink(missing_ok=True)
     return training
+
+
+def build_vae(recipe: Recipe, encoding: Encoding[Any, Any], conditions: Conditions | None = None) -> VAE:
+    """Return an untrained model, whose default condition is the most frequent one.
+
+    Args:
+        recipe: Builds it.
+        encoding: The encoding of the corpus.
+        conditions: Labels that it reads.
+
+    Raises:
+        InvdesignError: What is built is no VAE, or can read no conditions.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        vae = recipe.build(encoding)
+        if not isinstance(vae, VAE):
+            raise InvdesignError(f"recipe: build must return a VAE, got {type(vae).__name__}")
+        if conditions is None:
+            return vae
+        vae = vae.with_condition(conditions.n)
+    reader = conditioning_of(vae)
+    assert reader is not None
+    reader.default.copy_(conditions.row({}))
+    return vae
 
 
 def measure_information(
@@ -353,7 +393,9 @@ def write_model(
         InvdesignError: The folder cannot be written.
     """
     held_out = [corpus.designs[i] for i in training.held_out]
-    latent_space = fit_latent_space(domain, encoding, training.vae, corpus, batch, seed=recipe.seed)
+    latent_space = fit_latent_space(
+        domain, encoding, training.vae, corpus, batch, condition=recipe.condition, seed=recipe.seed
+    )
     reference = held_out[:MAX_REFERENCE] or corpus.designs[:MAX_REFERENCE]
     latent_space = latent_space.with_reference(reference)
     diagnosis = diagnose(
@@ -374,6 +416,11 @@ def write_model(
         "training": {"steps": training.steps, "stopped": training.stopped, "seconds": training.validations[-1].seconds},
         "diagnosis": diagnosis.to_json(),
     }
+    known = latent_space.known_conditions
+    if known is not None:
+        progress("leakage test", 0, 1)
+        meta["condition"] = {**known.conditions.to_json(), "decode_under": known.conditions.complete({})}
+        meta["leakage"] = asdict(measure_leakage(latent_space, corpus, seed=recipe.seed))
     extra = {
         "shift": latent_space.shift,
         "scale": latent_space.scale,
@@ -382,6 +429,8 @@ def write_model(
         "reference": latent_space.reference_plausibilities,
         "training_keys": TrainingKeys.of(map(domain.key, corpus.designs)).checksums,
     }
+    if known is not None:
+        extra["conditions"] = known.table.half()
     save_model(folder, training.vae, meta, half=half, extra=extra)
 
 
@@ -392,6 +441,7 @@ def fit_latent_space(
     corpus: Corpus[D],
     batch: Any,
     *,
+    condition: Sequence[str] = (),
     seed: int = 0,
     fit_density: FitDensity = mixture,
 ) -> LatentSpace[D, B]:
@@ -403,17 +453,23 @@ def fit_latent_space(
         vae: The trained model, on any device.
         corpus: The designs that it was trained on.
         batch: The encoded corpus, on any device.
+        condition: Labels of the corpus that the model reads.
         seed: Seed of the sample.
         fit_density: Fits log p(z) on the latents of real designs.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(len(corpus))[:MAX_SAMPLE])
     parts = (batch[torch.from_numpy(part)] for part in np.array_split(rows, len(rows) // 500 + 1))
-    mean, sd = posterior_moments(vae, parts)
+    known = None
+    if condition:
+        conditions = fit_conditions(corpus, condition)
+        keys = [domain.key(design) for design in corpus.designs]
+        known = KnownConditions.of(conditions, keys, conditions.rows(corpus.labels))
+    mean, sd = posterior_moments(vae, parts, None if known is None else known.conditions.rows(corpus.labels)[rows])
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
-    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, nothing)
+    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, nothing, known_conditions=known)
 
 
 def encode_corpus(
@@ -481,14 +537,18 @@ def load_latent_space(
         if card.get("domain") != domain.name:
             raise InvdesignError(f"{folder}: expected a model of {domain.name}, got one of {card.get('domain')}")
         encodings.append(domain.restore(card["encoding"]))
-        vae = build_stored(card, encodings[0]) if recipe is None else recipe.build(encodings[0])
-        assert isinstance(vae, VAE)
-        return vae
+        if recipe is None:
+            return build_stored(card, encodings[0])
+        return build_vae(recipe, encodings[0], Conditions.from_json(card["condition"]) if recipe.condition else None)
 
     vae, card, extra = load_model(folder, build)
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()
     density = fit_cached(fit_density, sample, sample_sd, cache)
-    return LatentSpace(
+    keys = TrainingKeys(extra["training_keys"])
+    known = None
+    if "conditions" in extra:
+        known = KnownConditions(Conditions.from_json(card["condition"]), keys, extra["conditions"].float())
+    latent_space = LatentSpace(
         domain,
         encodings[0],
         vae,
@@ -499,5 +559,7 @@ def load_latent_space(
         sample_sd,
         extra["reference"].double(),
         {**card, "writes": describe_alphabet(encodings[0])},
-        training_keys=TrainingKeys(extra["training_keys"]),
+        training_keys=keys,
+        known_conditions=known,
     )
+    return latent_space.under(recipe.decode_under) if recipe is not None and recipe.decode_under else latent_space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Literal, get_args
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from invdesign.core import B, D, Density, DesignSpace, Domain, Encoding, InvdesignError
 from invdesign.core.capabilities import penalties
+from invdesign.latent.conditions import KnownConditions
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
 from invdesign.latent.moments import posterior_centers, posterior_moments
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE, Ranked, device_of, to_device
+from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.priors import StandardNormal
 
 RETRY_RADII = (0.05, 0.3)
@@ -25,6 +28,8 @@ RETRY_RADII = (0.05, 0.3)
 RETRY_SHRINKAGE = 0.5
 """Fraction of the way to the center of the space that the last of these points has moved: simpler designs lie there."""
 BATCH = 500
+MIN_DECODED = 64
+"""Points that are decoded at once where there are retries: fewer take the same time."""
 
 Source = Literal["prior", "density", "corpus"]
 
@@ -64,6 +69,8 @@ class LatentSpace(Generic[D, B]):
     """Geometry of the space."""
     training_keys: TrainingKeys = field(default_factory=TrainingKeys)
     """Keys of the designs that the VAE was trained on."""
+    known_conditions: KnownConditions | None = None
+    """Conditions of the designs of the corpus; None for a VAE that reads none."""
 
     @property
     def d(self) -> int:
@@ -87,11 +94,40 @@ class LatentSpace(Generic[D, B]):
         """
         return replace(self, domain=domain, encoding=domain.restore(self.encoding.state()))
 
+    def under(self, wanted: Mapping[str, str]) -> LatentSpace[D, B]:
+        """Return a latent space that decodes, and encodes new designs, under other conditions.
+
+        Args:
+            wanted: Value of each label, e.g. `{"laboratory": "A"}`; the most frequent one of a label that is left out.
+
+        Raises:
+            InvdesignError: The VAE reads no conditions, or the corpus has no such label or value.
+        """
+        vae = copy.deepcopy(self.vae)
+        reader = conditioning_of(vae)
+        if reader is None or self.known_conditions is None:
+            raise InvdesignError(
+                "vae.decode_under: expected a conditional model, got one that reads no conditions. Train one with "
+                "vae.condition=[LABEL, ...]"
+            )
+        conditions = self.known_conditions.conditions
+        reader.default.copy_(conditions.row(wanted))
+        card = {**self.card, "condition": {**conditions.to_json(), "decode_under": conditions.complete(wanted)}}
+        return replace(self, vae=vae, card=card)
+
+    def conditions_of(self, designs: Sequence[D]) -> Float[Tensor, "n c"] | None:
+        """Return the conditions of designs: their own for those of the corpus; None for a VAE that reads none."""
+        reader = conditioning_of(self.vae)
+        if reader is None or self.known_conditions is None:
+            return None
+        return self.known_conditions.of_designs(map(self.domain.key, designs), reader.default.cpu())
+
     def encode(self, designs: Sequence[D]) -> Float64[Tensor, "n d"]:
         """Return the standardized latents of designs: the means of their posteriors."""
         if not len(designs):
             return torch.zeros(0, self.d, dtype=torch.float64)
-        center = posterior_centers(self.vae, (self.encoding.encode(part) for part in _parts(designs)))
+        batches = (self.encoding.encode(part) for part in _parts(designs))
+        center = posterior_centers(self.vae, batches, self.conditions_of(designs))
         return (center - self.shift) / self.scale
 
     def posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
@@ -99,13 +135,17 @@ class LatentSpace(Generic[D, B]):
         if not len(designs):
             empty = torch.zeros(0, self.d, dtype=torch.float64)
             return empty, empty
-        mean, sd = posterior_moments(self.vae, (self.encoding.encode(part) for part in _parts(designs)))
+        batches = (self.encoding.encode(part) for part in _parts(designs))
+        mean, sd = posterior_moments(self.vae, batches, self.conditions_of(designs))
         return (mean - self.shift) / self.scale, sd / self.scale
 
     @torch.no_grad()
     def vae_posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
         """Return means and standard deviations of the posteriors in the VAE's own latents, before prior and scale."""
-        parts = [self.vae.posterior(to_device(self.encoding.encode(part), self.device)) for part in _parts(designs)]
+        parts = [
+            self.vae.posterior(to_device(self.encoding.encode(part), self.device), self.conditions_of(part))
+            for part in _parts(designs)
+        ]
         empty = torch.zeros(0, self.d, dtype=torch.float64)
         means = torch.cat([empty, *(posterior.loc.cpu().double() for posterior in parts)])
         return means, torch.cat([empty, *(posterior.scale.cpu().double() for posterior in parts)])
@@ -127,13 +167,19 @@ class LatentSpace(Generic[D, B]):
         if Z.ndim != 2 or Z.shape[1] != self.d:
             raise InvdesignError(f"decode: expected latents n x {self.d}, got shape {tuple(Z.shape)}")
         designs = self._decode(Z)
-        for i_retry, step in enumerate(_retry_steps(self.d, self.retries), 1):
-            missing = [i for i, design in enumerate(designs) if design is None]
-            if not missing:
-                break
-            points = Z[missing] * (1 - RETRY_SHRINKAGE * i_retry / self.retries) + step
-            for i, design in zip(missing, self._decode(points), strict=True):
-                designs[i] = design
+        missing = [i for i, design in enumerate(designs) if design is None]
+        steps = _retry_steps(self.d, self.retries)
+        shrinkage = 1 - RETRY_SHRINKAGE * torch.arange(1, self.retries + 1, dtype=torch.float64) / max(1, self.retries)
+        n_tried = 0
+        while missing and n_tried < self.retries:
+            tried = slice(n_tried, n_tried + max(1, MIN_DECODED // len(missing)))
+            points = Z[missing, None] * shrinkage[tried, None] + steps[tried]
+            found = iter(self._decode(points.flatten(0, 1)))
+            for i in missing:
+                nearby = [next(found) for _ in range(points.shape[1])]
+                designs[i] = next((design for design in nearby if design is not None), None)
+            missing = [i for i in missing if designs[i] is None]
+            n_tried += points.shape[1]
         return designs
 
     def log_density(self, Z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -155,7 +201,8 @@ class LatentSpace(Generic[D, B]):
         rated = []
         for part, points in zip(_parts(designs), _parts(Z), strict=True):
             x = to_device(self.encoding.encode(part), self.device)
-            log_likelihood = self.vae.log_likelihood(x, self._raw(points)).cpu().double()
+            condition = self.conditions_of(part)
+            log_likelihood = self.vae.log_likelihood(x, self._raw(points), condition).cpu().double()
             rated.append(log_likelihood + StandardNormal().log_prob(points * self.scale + self.shift))
         return torch.cat(rated) if rated else torch.zeros(0, dtype=torch.float64)
 

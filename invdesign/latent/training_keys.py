@@ -35,12 +35,16 @@ class TrainingKeys:
         return cls(torch.from_numpy(np.unique(checksums)))
 
     def __contains__(self, key: object) -> bool:
-        if not isinstance(key, str) or not len(self):
-            return False
+        return isinstance(key, str) and bool(self.positions([key])[0] >= 0)
+
+    def positions(self, keys: Iterable[str]) -> Tensor:
+        """Return the position of each key among the checksums; -1 for one that is no member."""
+        wanted = np.fromiter((_checksum(key) for key in keys), dtype=np.int32)
         values = self.checksums.numpy()
-        checksum = _checksum(key)
-        place = int(np.searchsorted(values, np.int32(checksum)))
-        return place < len(values) and int(values[place]) == checksum
+        if not len(values):
+            return torch.full((len(wanted),), -1)
+        found = np.searchsorted(values, wanted).clip(max=len(values) - 1)
+        return torch.from_numpy(np.where(values[found] == wanted, found, -1))
 
     def __len__(self) -> int:
         return len(self.checksums)

@@ -7,6 +7,7 @@ from typing import Any
 
 from invdesign.core import D
 from invdesign.latent.diagnosis import MAX_GAP, describe_failures
+from invdesign.latent.leakage import describe_leakage
 from invdesign.report.data import ReportData
 from invdesign.report.svg import Canvas, draw_text, format_number, make_plot
 
@@ -53,7 +54,17 @@ def describe_balance(card: Mapping[str, Any]) -> list[str]:
         )
     if found.get("decode_failures"):
         lines.append(f"Failures: {describe_failures(found['decode_failures'])}.")
+    lines += _describe_conditions(card)
     return [*lines, *(f"Warning: {warning}." for warning in found.get("warnings", ()))]
+
+
+def _describe_conditions(card: Mapping[str, Any]) -> list[str]:
+    """Return what the model reads beside a design, and what its latents still hold of that; or nothing."""
+    if not card.get("condition"):
+        return []
+    wanted = ", ".join(f"{name} {value}" for name, value in card["condition"]["decode_under"].items())
+    found = [f"{line[0].upper()}{line[1:]}." for line in describe_leakage(card["leakage"])]
+    return [f"Conditions: designs are decoded as those of {wanted}.", *found]
 
 
 def _describe_cost(neg_elbo: float, information: float | None) -> str:

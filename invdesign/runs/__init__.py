@@ -6,10 +6,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from invdesign.runs.campaign_run import CampaignRun, Resources
+    from invdesign.runs.campaign_run import CampaignRun
+    from invdesign.runs.resources import Resources
     from invdesign.runs.results import Shortlist, Status
 
-_MODULES = {"CampaignRun": "campaign_run", "Resources": "campaign_run", "Shortlist": "results", "Status": "results"}
+_MODULES = {"CampaignRun": "campaign_run", "Resources": "resources", "Shortlist": "results", "Status": "results"}
 
 __all__ = ["CampaignRun", "Resources", "Shortlist", "Status"]
 

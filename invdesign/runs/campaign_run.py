@@ -6,26 +6,21 @@ import logging
 import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, cast
+from typing import Any, Generic, Literal, cast
 
 import numpy as np
-import platformdirs
 
 from invdesign import __version__
-from invdesign.atlas import ProjectionMethod
-from invdesign.atlas.audit_files import stored_auditor
-from invdesign.atlas.linear_twin import Comparison, compare_with_linear
 from invdesign.campaign import (
     BatchSelected,
     Campaign,
     DesignsAdded,
     Engine,
     OutcomeRecorded,
-    RoundRecord,
     State,
     Steered,
     active_changes,
@@ -35,7 +30,6 @@ from invdesign.campaign import (
     check_named_units,
     check_properties,
     close_round,
-    count_failures,
     initialize,
     make_engine,
     rank_shortlist,
@@ -49,12 +43,10 @@ from invdesign.campaign import (
 )
 from invdesign.campaign.loop import finetune_if_due
 from invdesign.campaign.placement import place
-from invdesign.campaign.pool import Funnel, describe_refused
-from invdesign.campaign.stall import explain_stall
-from invdesign.config.instantiate import bind, build
+from invdesign.campaign.stall import explain_no_candidates, explain_stall
+from invdesign.config.instantiate import bind
 from invdesign.core import (
     FAILED,
-    GIVEN,
     B,
     Candidate,
     Corpus,
@@ -62,74 +54,49 @@ from invdesign.core import (
     InvdesignError,
     MakeExecutor,
     Outcome,
-    Progress,
     ValueSource,
     admissible_utilities,
     guarded,
     improved_columns,
     pareto_front,
     rank,
-    round_seed,
-    silent,
 )
 from invdesign.core.capabilities import label, prepare_oracle, value_sources
 from invdesign.core.steering import Change
 from invdesign.core.value_source import sources_from_json, sources_to_json
-from invdesign.execution.in_process import InProcess
 from invdesign.execution.unavailable import WITHOUT_ORACLE
-from invdesign.export import Exported, export, provenance
+from invdesign.export import Exported, export
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.json_values import to_plain
 from invdesign.io.repeats import as_outcome, measured_values
 from invdesign.io.tables import write_table
 from invdesign.latent.diagnosis import warn_of_reconstruction
-from invdesign.latent.rate_sweep import RateCurve, read_curve
-from invdesign.latent.space import LatentSpace
 from invdesign.ledger import Ledger, Recorded
-from invdesign.report import ReportData, report, write_pareto_plots
-from invdesign.report.latent_map import LatentMap
+from invdesign.report import write_pareto_plots
 from invdesign.runs import folders, latent_spaces
-from invdesign.runs.audits import kinds_of, note_unlike
+from invdesign.runs.baseline import baseline_history, run_baseline
 from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
-from invdesign.runs.latent_map import MapSettings, map_run
 from invdesign.runs.measurements import log_usage
 from invdesign.runs.neighbors import find_neighbors, neighbors_to_json, with_neighbors
+from invdesign.runs.outcome_events import Value, outcome_event, outcomes_by_key, to_outcome
+from invdesign.runs.reporting import report_data, write_report
+from invdesign.runs.resources import Resources
 from invdesign.runs.results import Shortlist, Status
 from invdesign.runs.results_file import Added, Designs, Results, read_results
 from invdesign.runs.shared_baselines import baseline_key, share
+from invdesign.runs.stored_campaign import stored_campaign
 from invdesign.runs.value_sources import with_sources
-from invdesign.search.search import Search
-from invdesign.vae.training import Recipe
 
 REPORT = "report.html"
-MAX_REPORTED = 1_000
-"""Designs of the corpus on the map in a report."""
 REJECTED = "rejected.csv"
 REJECTED_SEEDS = "rejected_seeds.csv"
 NOT_MEASURED = Outcome((), "pending")
 """Outcome of a design that waits for its measurement."""
 MAX_NAME = 100
 """Characters of the name under which something is recorded."""
-Value = float | Sequence[float] | Outcome | None
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Resources:
-    """Where a run keeps and takes what it needs besides its folder."""
-
-    cache: Path = field(default_factory=lambda: platformdirs.user_cache_path("invdesign"))
-    """Folder of models, encoded corpora and downloads, shared by all runs."""
-    executor: MakeExecutor = InProcess
-    """Opens the place where the oracle runs."""
-    progress: Progress = silent
-    """Called with `(stage, done, total)`."""
-    baselines: Path | None = None
-    """Folder of random searches that runs share; None where each run measures its own."""
-    by: str = ""
-    """Who or what works on the run, for its record; by default the user and the host."""
 
 
 class CampaignRun(Generic[D, B]):
@@ -203,7 +170,7 @@ class CampaignRun(Generic[D, B]):
         if campaign is None:
             folder = folders.existing(folder).path
             config = folders.read_config(folder)
-            campaign, executor = _stored_campaign(folder, config, allow, read_only=read_only)
+            campaign, executor = stored_campaign(folder, config, allow, read_only=read_only)
             resources = replace(resources, executor=executor)
         config = config or RunConfig(campaign.name, {})
         folders.check_ledger(folder)
@@ -358,7 +325,7 @@ class CampaignRun(Generic[D, B]):
         pairs = list(results.items() if isinstance(results, Mapping) else results)
         state = self._started()
         designs = Designs(state, self.current.domain)
-        events = [self._outcome_event(state, designs.find(given), value, note) for given, value in pairs]
+        events = [outcome_event(state, designs.find(given), self._outcome(value), note) for given, value in pairs]
         self._record(*(event for event in events if event is not None))
         return self.status()
 
@@ -385,7 +352,7 @@ class CampaignRun(Generic[D, B]):
             self.state,
             self.current.domain,
             self.current.objectives,
-            earlier=self._all_outcomes,
+            earlier=lambda: outcomes_by_key(self._ledger.events()),
             allow_repeats=allow_repeats,
             allow_new=allow_new,
         )
@@ -532,7 +499,7 @@ class CampaignRun(Generic[D, B]):
         if budget is not None:
             limits = replace(self.campaign.limits, budget=budget)
             self.campaign = replace(self.campaign, limits=limits)
-            if "engine" in self.__dict__:
+            if self.is_loaded("engine"):
                 self.engine = replace(self.engine, campaign=self.campaign)
         if not callable(self.current.task.oracle):
             raise InvdesignError(
@@ -554,7 +521,7 @@ class CampaignRun(Generic[D, B]):
             progress=self.resources.progress,
         )
         if self.current.output.baseline:
-            self._share_baseline(place)
+            self._measure_baseline(place)
         return self.status()
 
     def steer(
@@ -624,28 +591,7 @@ class CampaignRun(Generic[D, B]):
 
     def explain_empty_shortlist(self) -> str:
         """Return why there are no candidates; an empty text where there are some."""
-        if len(self.shortlist()):
-            return ""
-        state = self.state
-        calls = [c for c in state.history if c.origin != GIVEN]
-        failed = [c for c in calls if c.status in FAILED]
-        proposed = [c for c in state.history if c.round > 0]
-        if calls and len(failed) == len(calls):
-            return f"none of the {len(calls):,} oracle calls returned a value; the last reason: {failed[-1].reason}"
-        if not proposed and state.n_calls >= self.current.limits.budget:
-            n = state.n_calls
-            return f"the budget of {n:,} calls was spent on the {n:,} seed designs. Raise budget, or lower n_seeds"
-        if not proposed:
-            funnel = sum((record.funnel for record in state.records), Funnel())
-            refused = describe_refused(funnel)
-            return (
-                f"no design was proposed in {state.round} rounds: of {funnel.proposed:,} proposals {funnel.novel:,} "
-                f"were new designs, {funnel.screened:,} passed the screens"
-                + (f" (refused by {refused})" if refused else "")
-            )
-        if all(c.status in FAILED for c in proposed):
-            return f"none of the {len(proposed):,} proposed designs could be measured; {proposed[-1].reason}"
-        return "no measured design passed every validator"
+        return "" if len(self.shortlist()) else explain_no_candidates(self.state, self.current.limits.budget)
 
     def explain_stall(self) -> str:
         """Return why the last rounds did not improve on the best design; an empty text where they did.
@@ -662,7 +608,7 @@ class CampaignRun(Generic[D, B]):
 
     def n_baseline_calls(self) -> int:
         """Return the oracle calls of the random search; those of the seed designs are the campaign's."""
-        return sum(c.round > 0 for c in self._baseline_history())
+        return sum(c.round > 0 for c in baseline_history(self.folder, self.current.domain))
 
     def validated(self) -> list[Candidate[D]]:
         """Return the measured designs that the campaign proposed, with the results of all validators."""
@@ -715,45 +661,8 @@ class CampaignRun(Generic[D, B]):
             InvdesignError: The file cannot be written.
         """
         path = Path(out) if out else self.folder / REPORT
-        drawn = self._latent_map()
-        # The map is a t-SNE itself.
-        projections: tuple[ProjectionMethod, ...] = ("pca", "tsne") if drawn is None else ("pca",)
-        twin = () if drawn is None else self._linear_twin()
-        data = replace(self._report_data(), latent_map=drawn, rate_curve=self._rate_curve(), linear_twin=twin)
-        report(data, path, projections=projections)
+        write_report(self, path)
         return path
-
-    def _rate_curve(self) -> RateCurve | None:
-        """Return the rate-distortion curve of the campaign's VAE, where it was measured."""
-        vae = self.campaign.vae
-        if not isinstance(vae, Recipe) or "corpus" not in self.__dict__ or self.corpus is None:
-            return None
-        return read_curve(self.campaign.domain, self.corpus, vae, self.resources.cache)
-
-    def _linear_twin(self) -> Sequence[Comparison]:
-        """Return figures of the latent space beside those of a linear model; nothing without a corpus."""
-        space = self.engine.latent_space
-        if self.corpus is None or not isinstance(space, LatentSpace):
-            return ()
-        found = [c for c in self.state.evaluated if c.status == "measured" and c.is_placed]
-        y = self.campaign.utilities(found)[:, 0] if found else None
-        try:
-            return compare_with_linear(space, self.corpus.designs, [c.design for c in found], y)
-        except (InvdesignError, ValueError, RuntimeError) as error:  # the last are those of linear algebra
-            logger.info("report: no comparison with a linear model (%s)", error)
-            return ()
-
-    def _latent_map(self) -> LatentMap | None:
-        """Return the map of the run for its report; None without a corpus, or where the model has to be trained."""
-        try:
-            if "engine" not in self.__dict__ and not latent_spaces.is_prepared(
-                self.campaign, self.corpus, self.resources.cache
-            ):
-                return None
-            return map_run(self, MapSettings(n=MAX_REPORTED, max_pictures=MAX_REPORTED))
-        except (InvdesignError, OSError) as error:
-            logger.info("report: no map (%s)", error)
-            return None
 
     def plot_pareto(self, out: str | Path) -> list[Path]:
         """Write plots of the measured designs and their Pareto set, one for each pair of properties (three at most).
@@ -764,43 +673,11 @@ class CampaignRun(Generic[D, B]):
         Raises:
             InvdesignError: There is one property only, nothing is measured, or a file cannot be written.
         """
-        return write_pareto_plots(self._report_data(), Path(out))
-
-    def _report_data(self) -> ReportData[D]:
-        validated = self.validated()
-        latents, log_density = latent_spaces.read_sample(self.folder)
-        stall = [text] if (text := self.explain_stall()) else []
-        return ReportData(
-            name=self.current.name,
-            domain=self.current.domain,
-            objectives=self.current.objectives,
-            state=self.state,
-            sources=self.sources(),
-            shortlist=rank_shortlist(self.current, validated),
-            n_valid=sum(c.is_valid for c in validated),
-            failure_counts=count_failures(validated),
-            combine=self.current.task.combine,
-            constraints=self.current.task.limits,
-            baseline=self._baseline_history(),
-            corpus_latents=latents,
-            corpus_log_density=log_density,
-            illustrate=self.current.output.figures,
-            model_card=self._ledger.meta("model_card") or {},
-            settings=self.config.config,
-            versions=provenance(),
-            command=self.config.command,
-            notes=[
-                *self.changes,
-                *self._describe_steering(),
-                *self._contradictions(),
-                *self._unlike(validated),
-                *stall,
-            ],
-        )
+        return write_pareto_plots(report_data(self), Path(out))
 
     def note_corpus_designs(self) -> None:
         """Record which designs of the run existed before it, so that later exports need not load the corpus."""
-        if "engine" in self.__dict__:
+        if self.is_loaded("engine"):
             neighbors = find_neighbors(
                 rank_shortlist(self.current, self.validated()),
                 self.current.domain,
@@ -810,6 +687,14 @@ class CampaignRun(Generic[D, B]):
             self._ledger.note("neighbors", neighbors_to_json(neighbors))
             self._validated = None
             self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
+
+    def is_loaded(self, part: Literal["corpus", "seeds", "engine"]) -> bool:
+        """Return whether a part of the run is in memory; it is loaded, or trained, on first use."""
+        return part in self.__dict__
+
+    def recorded(self, name: str) -> Any:
+        """Return what the run recorded of itself under a name, e.g. `model_card`; None where it did not."""
+        return self._ledger.meta(name)
 
     def latent_space_warnings(self) -> list[str]:
         """Return what a user must know of the latent space that the run started with; empty where nothing is wrong."""
@@ -862,40 +747,8 @@ class CampaignRun(Generic[D, B]):
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
 
-    def _outcome_event(
-        self, state: State[D], candidate: Candidate[D], value: Value, note: str
-    ) -> OutcomeRecorded[D] | None:
-        """Return the event of an outcome; None where it is recorded already."""
-        outcome = self._outcome(value)
-        if candidate.status == "pending":
-            return OutcomeRecorded(candidate.key, outcome, "measured", note)
-        recorded = state.outcomes.get(candidate.key, (recorded_outcome(candidate),))
-        if any(_is_equal(outcome, earlier) for earlier in recorded):
-            return None
-        raise InvdesignError(
-            f"tell: {candidate.key} is {candidate.status} with {candidate.y}, got {outcome.y}. Use replicate() for a "
-            "repeated measurement, or correct() to replace it"
-        )
-
-    def _all_outcomes(self) -> dict[str, list[Outcome]]:
-        """Return all outcomes that were ever recorded by key, also those that were corrected since."""
-        found: dict[str, list[Outcome]] = {}
-        for recorded in self._ledger.events():
-            if isinstance(recorded.event, OutcomeRecorded):
-                found.setdefault(recorded.event.key, []).append(recorded.event.outcome)
-        return found
-
     def _outcome(self, value: Value) -> Outcome:
-        m = len(self.current.objectives)
-        if isinstance(value, Outcome):
-            return value
-        if value is None:
-            return Outcome((math.nan,) * m, "failed", "no value")
-        y = tuple(float(v) for v in np.asarray(value, dtype=np.float64).reshape(-1))
-        if len(y) != m:
-            raise InvdesignError(f"tell: expected {m} values, one for each objective, got {len(y)}: {value!r}")
-        is_measured = any(map(math.isfinite, y)) and not any(map(math.isinf, y))
-        return Outcome(y) if is_measured else Outcome(y, "invalid", "not finite")
+        return to_outcome(value, len(self.current.objectives))
 
     def _load(self, loader: Any) -> Corpus[D] | None:
         if loader is None:
@@ -955,125 +808,22 @@ class CampaignRun(Generic[D, B]):
         if usage != (self._ledger.meta("measured_values") or {}):
             self._ledger.note("measured_values", usage)
 
-    def _contradictions(self) -> list[str]:
-        """Return the contradictory measurements of the corpus and the seed designs, as warnings."""
-        recorded = self._ledger.meta("measured_values") or {}
-        return [
-            f"{usage['name']} ({source}): {text}"
-            for source, usages in recorded.items()
-            for usage in usages
-            for text in usage["contradictions"]
-        ]
-
-    def _unlike(self, validated: Sequence[Candidate[D]]) -> list[str]:
-        """Return how many designs are unlike real ones, where the audit of the model is stored; none is fitted here."""
-        if "engine" not in self.__dict__:
-            return []
-        space = self.engine.latent_space
-        auditor = stored_auditor(self.campaign.domain, self.campaign.vae, space, cache=self.resources.cache)
-        if auditor is None:
-            return []
-        return note_unlike(auditor, kinds_of(self.state.evaluated, rank_shortlist(self.current, validated)))
-
-    def _describe_steering(self) -> list[str]:
-        """Return the changes of the running campaign as sentences."""
-        numbers = [number for number, _ in self.state.steering]
-        return [describe_steering(number, recorded) for number, recorded in zip(numbers, self.steering(), strict=True)]
-
     def _in_corpus(self) -> Container[str]:
-        if "engine" in self.__dict__:
+        if self.is_loaded("engine"):
             return self.engine.excluded
         return frozenset(self._ledger.meta("in_corpus") or ())
 
-    def _share_baseline(self, executor: MakeExecutor) -> None:
+    def _measure_baseline(self, executor: MakeExecutor) -> None:
         """Measure the random search, or copy that of a run that differs only in what it does not depend on."""
+
+        def measure() -> None:
+            engine = replace(self.engine, campaign=self.current)
+            run_baseline(self.folder, engine, self.state, executor, self.resources.progress)
+
         folder, key = self.resources.baselines, baseline_key(self.config.config)
         if folder is None or not key:
-            self._run_baseline(executor)
-            return
-        own = self.folder / folders.BASELINE
-        share(folder, key, own, lambda: self._run_baseline(executor), self.resources.progress)
-
-    def _run_baseline(self, executor: MakeExecutor) -> None:
-        """Measure draws from the aggregate posterior at the same budget; the seed designs are not measured again."""
-        campaign = replace(
-            self.current,
-            search=Search(acquire=None, trust_region=None, oversample=20),
-            # Mutations of the best measured designs would make it a genetic algorithm.
-            mutations=None,
-            finetuning=replace(self.current.finetuning, finetune=None),
-            seed=round_seed(self.current.seed, 0, "baseline") % 2**31,
-            name=f"{self.current.name} (random)",
-        )
-        engine = replace(self.engine, campaign=campaign)
-
-        def progress(stage: str, done: int, total: int) -> None:
-            self.resources.progress(f"baseline: {stage}", done, total)
-
-        with Ledger.open(self.folder / folders.BASELINE, campaign.domain) as ledger:
-            state = ledger.state()
-            if not state.records:
-                seeds = tuple(c for c in self.state.history if c.round == 0)
-                state = start(engine, BatchSelected(seeds, RoundRecord(0)), ledger)
-            home = self.folder / folders.BASELINE_CALLS
-            run(engine, state, executor=executor, recorder=ledger, folder=home, progress=progress)
-
-    def _baseline_history(self) -> Sequence[Candidate[D]]:
-        path = self.folder / folders.BASELINE
-        if not path.is_file():
-            return ()
-        with Ledger.open(path, self.current.domain, read_only=True) as ledger:
-            return ledger.state().history
-
-
-def _stored_campaign(
-    folder: Path, config: RunConfig, allow: Sequence[str], *, read_only: bool
-) -> tuple[Any, MakeExecutor]:
-    """Return the campaign of a run's stored configuration, and where its oracle runs.
-
-    A run that is read needs no oracle: one that cannot be imported fails when it is called.
-
-    Raises:
-        InvdesignError: The run was started in Python, or its configuration is refused.
-    """
-    if not config.config:
-        raise InvdesignError(
-            f"{folder}: this run was started in Python, so its campaign is not stored. Use "
-            "CampaignRun.open(folder, campaign)"
-        )
-    place = folder / folders.CONFIG
-    beside = [Path(config.campaign).parent] if config.campaign and Path(config.campaign).is_file() else []
-
-    def make(values: Mapping[str, Any]) -> Any:
-        return build(
-            values,
-            lambda keys: f"{place}: {'.'.join(keys)}",
-            name=config.name,
-            allowed=allow,
-            folders=[*beside, Path.cwd()],
-        )
-
-    try:
-        parts = make(config.config)
-    except InvdesignError as error:
-        if not read_only:
-            raise
-        missing = {"_target_": "invdesign.execution.unavailable.unavailable", "_partial_": True, "reason": str(error)}
-        parts = make({**config.config, "oracle": missing})
-    return parts.campaign, parts.executor
-
-
-def _is_equal(a: Outcome, b: Outcome) -> bool:
-    pairs = zip(a.y, b.y, strict=False)
-    is_equal = all(x == y or (x != x and y != y) for x, y in pairs)
-    return is_equal and a.status == b.status and len(a.y) == len(b.y) and a.bound == b.bound
-
-
-def describe_steering(number: int, recorded: Recorded[Any]) -> str:
-    """Return recorded changes of a running campaign as a sentence, with the round after which they were made."""
-    event = recorded.event
-    assert isinstance(event, Steered)
-    changes = ", ".join(map(str, event.changes))
-    span = "" if event.n_rounds is None else f" for {event.n_rounds} round{'s' * (event.n_rounds > 1)}"
-    reason = f": {event.reason}" if event.reason else ""
-    return f"changed after round {number}{span} by {recorded.by} at {recorded.at}: {changes}{reason}"
+            measure()
+        else:
+            own = self.folder / folders.BASELINE
+            check = partial(baseline_history, self.folder, self.current.domain)
+            share(folder, key, own, measure, check, self.resources.progress)

@@ -29,8 +29,9 @@ from invdesign.io.tables import write_table
 from invdesign.report import ReportData
 from invdesign.report.interpolation_page import path_report, summarize
 from invdesign.runs import latent_spaces
-from invdesign.runs.campaign_run import CampaignRun, Resources
+from invdesign.runs.campaign_run import CampaignRun
 from invdesign.runs.measurements import log_usage
+from invdesign.runs.resources import Resources
 
 IDENTITY_HEADINGS = ("design", "label")
 """Columns that the domain's own file format has anyway."""

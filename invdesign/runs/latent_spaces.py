@@ -120,6 +120,8 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
         "reference": latent_space.reference_plausibilities,
         "training_keys": latent_space.training_keys.checksums,
     }
+    if latent_space.known_conditions is not None:
+        extra["conditions"] = latent_space.known_conditions.table
     save_model(folder, latent_space.vae, card, extra=extra)
 
 

@@ -18,8 +18,9 @@ from invdesign.core import Array, ComputedProperty, Corpus, InvdesignError
 from invdesign.core.capabilities import computed_properties, features, placement_errors
 from invdesign.latent.space import LatentSpace
 from invdesign.runs import latent_spaces
-from invdesign.runs.campaign_run import CampaignRun, Resources
+from invdesign.runs.campaign_run import CampaignRun
 from invdesign.runs.measurements import log_usage
+from invdesign.runs.resources import Resources
 from invdesign.surrogate import fit_robustly
 
 N_DESIGNS = 3_000
@@ -64,6 +65,8 @@ class LabelledSpace:
     """Designs of the corpus; decoded from its latents where there is no corpus."""
     measured: Mapping[str, tuple[Sequence[Any], Array]]
     """Designs and values of each measured property."""
+    corpus: Corpus[Any] | None = None
+    """The whole corpus, where there is one."""
 
     def property(self, name: str) -> Property:
         """Return a property by its name; a measured one hides a computed one, unless their values are the same.
@@ -119,9 +122,10 @@ def labelled_space_of_run(run: CampaignRun[Any, Any]) -> LabelledSpace:
     engine: Engine[Any, Any] = run.engine
     found = [c for c in run.state.evaluated if c.status == "measured" and c.is_placed]
     rows = {o.name: [c.y[j] for c in found] for j, o in enumerate(run.campaign.objectives)}
-    designs = [c.design for c in found]
-    measured = {name: _with_value(designs, np.array(values, dtype=np.float64)) for name, values in rows.items()}
-    return LabelledSpace(engine.latent_space, run.campaign, _real_designs(engine.latent_space, run.corpus), measured)
+    evaluated = [c.design for c in found]
+    measured = {name: _with_value(evaluated, np.array(values, dtype=np.float64)) for name, values in rows.items()}
+    designs = _real_designs(engine.latent_space, run.corpus)
+    return LabelledSpace(engine.latent_space, run.campaign, designs, measured, run.corpus)
 
 
 def labelled_space_of_campaign(campaign: Campaign[Any, Any], resources: Resources) -> LabelledSpace:
@@ -139,7 +143,7 @@ def labelled_space_of_campaign(campaign: Campaign[Any, Any], resources: Resource
         for name, values in source.properties.items():
             is_placed = np.array([not error for error in errors])
             measured[name] = _with_value(source.designs, np.where(is_placed, values, np.nan))
-    return LabelledSpace(latent_space, campaign, _real_designs(latent_space, corpus), measured)
+    return LabelledSpace(latent_space, campaign, _real_designs(latent_space, corpus), measured, corpus)
 
 
 def _real_designs(latent_space: LatentSpace[Any, Any], corpus: Corpus[Any] | None) -> list[Any]:

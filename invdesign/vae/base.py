@@ -31,7 +31,8 @@ class VAE(nn.Module, ABC):
     """A variational autoencoder over batches of the designs of one domain.
 
     A model gives the posterior q(z | x), the log-likelihood log p(x | z) and a deterministic decoder. `condition` is an
-    optional `n x c` tensor on which all three may depend; a model without conditions refuses one.
+    optional `n x c` tensor on which all three may depend; a model without conditions refuses one, and a conditional
+    model takes its default condition where none is given.
 
     References:
         Kingma and Welling, Auto-Encoding Variational Bayes, arXiv:1312.6114.
@@ -43,6 +44,8 @@ class VAE(nn.Module, ABC):
     """Prior p(z), from which the posteriors' divergence is counted."""
     n_shared: int = 0
     """Latents, the first ones, that do not depend on the position of tokens; 0 where there is no such division."""
+    n_condition: int = 0
+    """Entries of the conditions that encoder and decoder read; 0 where the model reads none."""
     is_autoregressive: bool = False
     """Whether the decoder rates each part of a design given those before it, as a language model does."""
 
@@ -113,6 +116,18 @@ class VAE(nn.Module, ABC):
     def with_properties(self, n: int) -> VAE:
         """Return a copy with a new property head of `n` outputs; a model that supports none returns a plain copy."""
         return copy.deepcopy(self)
+
+    def with_condition(self, n: int) -> VAE:
+        """Return a copy that reads conditions of `n` entries.
+
+        Raises:
+            InvdesignError: The model can read none.
+        """
+        raise InvdesignError(
+            f"vae.condition: expected a model that can read conditions, got {type(self).__name__}. Leave vae.condition "
+            "out, or choose a model of tokens, e.g. vae=molecules/small, vae=sequences/default, vae=sequences/aligned "
+            "or vae=crystals/tokens"
+        )
 
     def sizes(self, x: Any) -> Tensor | None:
         """Return the work of every design (`n`), by which training forms batches; None where all are alike."""

@@ -62,8 +62,17 @@ def log_probability(
 
 
 @torch.no_grad()
-def log_evidence(vae: VAE, x: Any, *, samples: int = 64, seed: int = 0) -> Float64[Tensor, " n"]:
+def log_evidence(
+    vae: VAE, x: Any, *, samples: int = 64, seed: int = 0, condition: Tensor | None = None
+) -> Float64[Tensor, " n"]:
     """Return the importance-sampled log p(x) of a batch: the log-mean-exp of `log_weights`.
+
+    Args:
+        vae: The model.
+        x: `n` encoded designs.
+        samples: Latents drawn for each.
+        seed: Seed of the draws.
+        condition: Their conditions, for a conditional model.
 
     Raises:
         InvdesignError: Fewer than one sample.
@@ -73,15 +82,17 @@ def log_evidence(vae: VAE, x: Any, *, samples: int = 64, seed: int = 0) -> Float
     was_training = vae.training
     vae.eval()
     try:
-        posterior = vae.posterior(x)
+        posterior = vae.posterior(x, condition)
         noise = torch.randn(samples, vae.d, generator=torch.Generator().manual_seed(seed))
-        weights = [log_weights(vae, x, posterior, step.to(posterior.loc)) for step in noise]
+        weights = [log_weights(vae, x, posterior, step.to(posterior.loc), condition) for step in noise]
     finally:
         vae.train(was_training)
     return torch.stack(weights).logsumexp(0).cpu() - math.log(samples)
 
 
-def log_weights(vae: VAE, x: Any, posterior: Normal, step: Float[Tensor, " d"]) -> Float64[Tensor, " n"]:
+def log_weights(
+    vae: VAE, x: Any, posterior: Normal, step: Float[Tensor, " d"], condition: Tensor | None = None
+) -> Float64[Tensor, " n"]:
     """Return log p(x | z) + log p(z) - log q(z | x) of one latent for each design.
 
     Args:
@@ -89,8 +100,9 @@ def log_weights(vae: VAE, x: Any, posterior: Normal, step: Float[Tensor, " d"]) 
         x: `n` encoded designs.
         posterior: Their posteriors q.
         step: Offset of each latent from the posterior mean in standard deviations.
+        condition: Conditions of the designs, for a conditional model.
     """
     z = posterior.loc + posterior.scale * step
     prior = vae.prior.log_prob(z).double()
     proposal = -0.5 * (step.double().square() + LOG_2PI).sum() - posterior.scale.double().log().sum(1)
-    return vae.log_likelihood(x, z).double() + prior - proposal
+    return vae.log_likelihood(x, z, condition).double() + prior - proposal

@@ -69,6 +69,10 @@ class Recipe:
     """KL divergence per latent dimension [nats] that is not penalized."""
     terms: Mapping[str, WeightedTerm] = field(default_factory=default_terms)
     """Further loss terms by name, each weighted and scheduled."""
+    condition: Sequence[str] = ()
+    """Labels of the corpus, e.g. `[laboratory, assay]`, that encoder and decoder read and latents should not hold."""
+    decode_under: Mapping[str, str] = field(default_factory=dict)
+    """Value of each of these labels under which designs are decoded; by default the most frequent one."""
     held_out: int = 5000
     """Designs kept for validation, at most a tenth."""
     validate_every: int = 0
@@ -179,6 +183,7 @@ def train(
     targets: Float[Tensor, "n p"] | None = None,
     weights: Float[Tensor, " n"] | None = None,
     families: Sequence[str] = (),
+    condition: Float[Tensor, "n c"] | None = None,
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Training:
@@ -194,6 +199,7 @@ def train(
         targets: Standardized targets of the property head, NaN where unknown.
         weights: Sampling weights, not negative; None for each design once per epoch.
         families: Family of each design; whole families are held out.
+        condition: Conditions of a conditional model.
         checkpoint: File to write to and to resume from.
         progress: Called with `(stage, done, total)`.
 
@@ -205,7 +211,7 @@ def train(
     start = time.monotonic()
     if vae.fit_at_once(batch, torch.from_numpy(rows)):
         return _fitted_at_once(vae, batch, held_out, time.monotonic() - start)
-    loop = _Loop(vae, batch, recipe, targets, weights, families)
+    loop = _Loop(vae, batch, recipe, targets, weights, families, condition)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         if checkpoint is not None:
@@ -238,7 +244,9 @@ class _Loop:
         targets: Tensor | None,
         weights: Tensor | None,
         families: Sequence[str] = (),
+        condition: Tensor | None = None,
     ) -> None:
+        self.condition = condition
         self.vae, self.batch, self.recipe, self.targets = vae, batch, recipe, targets
         self.device = _device(recipe.device)
         self.rows, self.held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed, families=families)
@@ -312,10 +320,12 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate * rise * cosine
         targets = None if self.targets is None else self.targets[rows].to(self.device, torch.float32)
-        batch = TrainingBatch(to_device(self.batch[rows], self.device), targets)
+        batch = TrainingBatch(to_device(self.batch[rows], self.device), targets, self.conditions_of(rows))
         self.vae.train()
         with _precision(self.device):
-            bound = elbo(self.vae, batch.x, beta=self.beta.at(step), free_bits=recipe.free_bits)
+            bound = elbo(
+                self.vae, batch.x, beta=self.beta.at(step), free_bits=recipe.free_bits, condition=batch.condition
+            )
             loss = bound.loss.mean()
             for weighted in recipe.terms.values():
                 value = weighted.term(self.vae, batch, bound.posterior, bound.z)
@@ -328,6 +338,10 @@ class _Loop:
             self.beta.update(float(bound.kl.detach().sum(1).mean()), -float(bound.log_likelihood.detach().mean()))
         self.step += 1
 
+    def conditions_of(self, rows: Tensor) -> Tensor | None:
+        """Return the conditions of some designs; None without conditions."""
+        return None if self.condition is None else self.condition[rows].to(self.device, torch.float32)
+
     @torch.no_grad()
     def validate(self) -> None:
         """Rate the held-out designs, with noise of their own: training draws the same with and without it."""
@@ -339,7 +353,8 @@ class _Loop:
             torch.manual_seed(recipe.seed + 1)
             for start in range(0, len(self.held_out), VALIDATION_BATCH):
                 rows = torch.from_numpy(self.held_out[start : start + VALIDATION_BATCH])
-                bound = elbo(self.vae, to_device(self.batch[rows], self.device))
+                x = to_device(self.batch[rows], self.device)
+                bound = elbo(self.vae, x, condition=self.conditions_of(rows))
                 log_likelihood += float(bound.log_likelihood.sum())
                 kl += float(bound.kl.sum())
         loss = self.beta.loss(kl / n, -log_likelihood / n)
@@ -421,6 +436,8 @@ def _signature(vae: VAE, recipe: Recipe, n: int, total: int) -> dict[str, Any]:
     more = ("target_rate", "target_distortion", "free_bits", "held_out", "validate_every", "patience", "seed")
     settings = {name: getattr(recipe, name) for name in (*names, *more)}
     settings["terms"] = term_settings(recipe.terms)
+    if recipe.condition:
+        settings["condition"] = list(recipe.condition)
     return {"architecture": vae.architecture(), "recipe": settings, "designs": n, "total": total}
 
 

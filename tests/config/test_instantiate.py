@@ -80,3 +80,11 @@ def test_oracles_are_matched_with_the_objectives_by_name(
         return
     with pytest.raises(InvdesignError, match=message):
         check_names(oracles, {**settings, "left_out": None}, where)
+
+
+def test_the_conditions_of_a_vae_are_read_as_labels_of_the_corpus() -> None:
+    words = ["corpus=molecules/table", "corpus.path=x.csv", "+vae.condition=[laboratory]"]
+    composed = compose.compose(None, [*words, "+vae.decode_under={laboratory: A}"])
+    made = instantiate.build(composed.values, composed.where, name="two").campaign
+    assert tuple(made.vae.condition) == ("laboratory",) and made.vae.decode_under == {"laboratory": "A"}
+    assert made.corpus.keywords["labels"] == ("laboratory",)

@@ -175,3 +175,11 @@ def test_values_of_several_files_are_in_one_unit():
 def test_names_of_repeats_are_joined_each_once():
     rows = [Row(i, "A", name=name) for i, name in enumerate(["x; y", "z", "x; y", "", "z"])]
     assert read_designs(rows, parse, source=source(), options=ReadOptions()).names == ("x; y; z",)
+
+
+def test_labels_are_read_and_are_unknown_where_they_are_empty_or_rows_of_one_design_differ():
+    cells = [("A", "lab 1"), ("B", "lab 2"), ("C", ""), ("A", "lab 2"), ("B", "lab 2")]
+    rows = [Row(i, word, cells={"laboratory": label}) for i, (word, label) in enumerate(cells)]
+    corpus = read_designs(rows, parse, source=source(), options=ReadOptions(labels=("laboratory",)))
+    assert corpus.designs == ("A", "B", "C")
+    assert corpus.labels == {"laboratory": ("", "lab 2", "")}

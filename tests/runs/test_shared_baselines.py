@@ -10,6 +10,7 @@ import toy
 from invdesign import CampaignRun, Resources
 from invdesign.core import Array
 from invdesign.runs import latent_spaces
+from invdesign.runs.baseline import baseline_history
 from invdesign.runs.folders import RunConfig
 from invdesign.runs.shared_baselines import baseline_key
 from invdesign.search.mutations import MutationPolicy
@@ -32,7 +33,7 @@ def run(folder: Path, calls: list[int], config: dict[str, Any], *, shared: Path 
     resources = Resources(baselines=shared)
     with CampaignRun.open(folder, parts, config=RunConfig("toy", config), resources=resources) as opened:
         opened.run()
-        return [c.key for c in opened._baseline_history()]
+        return [c.key for c in baseline_history(opened.folder, opened.current.domain)]
 
 
 def test_a_random_search_is_measured_once_for_runs_that_differ_in_their_search(
@@ -46,6 +47,17 @@ def test_a_random_search_is_measured_once_for_runs_that_differ_in_their_search(
     assert len(list((tmp_path / "shared").glob("*.sqlite"))) == 2
 
 
+@pytest.mark.parametrize("start", [0, 5_000])
+def test_a_shared_random_search_that_is_damaged_is_measured_again(tmp_path: Path, calls: list[int], start: int) -> None:
+    first = run(tmp_path / "a", calls, {"seed": 0}, shared=tmp_path / "shared")
+    (shared,) = (tmp_path / "shared").glob("*.sqlite")
+    content = bytearray(shared.read_bytes())
+    content[start:] = bytes(len(content) - start)
+    shared.write_bytes(content)
+    assert run(tmp_path / "b", calls, {"seed": 0, "search": 1}, shared=tmp_path / "shared") == first
+    assert sum(calls) == 60 and len(list((tmp_path / "shared").glob("*.sqlite"))) == 1
+
+
 def test_a_random_search_has_no_mutations(tmp_path: Path, calls: list[int]) -> None:
     def stay(parents: Sequence[toy.Point], n: int, *, radius: int) -> list[toy.Point]:
         return [(parents[0][0] + i % radius + 1, *parents[0][1:]) for i in range(n)]
@@ -55,7 +67,7 @@ def test_a_random_search_has_no_mutations(tmp_path: Path, calls: list[int]) -> N
     with CampaignRun.open(tmp_path / "a", parts, config=RunConfig("toy", {})) as opened:
         opened.run()
         assert "stay" in {c.origin for c in opened.state.history}
-        assert {c.origin for c in opened._baseline_history()} == {"seed", "draws"}
+        assert {c.origin for c in baseline_history(opened.folder, opened.current.domain)} == {"seed", "draws"}
 
 
 def test_a_run_without_a_stored_configuration_measures_its_own(tmp_path: Path, calls: list[int]) -> None:

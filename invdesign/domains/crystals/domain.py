@@ -13,9 +13,11 @@ from pymatgen.core.composition import Composition
 from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
+from invdesign.core.transformations import Transformation
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.element_changes import element_change
 from invdesign.domains.crystals.energies import UNITS, is_open_energy
 from invdesign.domains.crystals.groups import ratios
 from invdesign.domains.crystals.io import cif, files, writing
@@ -275,6 +277,10 @@ class Crystals:
             tried = [(f"{orbit.element} to {e}", replace_elements(design, own | {orbit.element: e})) for e in nearest]
             changes.append(tried)
         return [*changes, *([] for _ in self.places(design)[len(changes) :])]
+
+    def transformation(self, text: str) -> Transformation[Crystal]:
+        """Return the substitution of elements that a text names, e.g. `"NaCl -> NaBr"`; see `element_changes`."""
+        return element_change(text)
 
     def complete(self, design: Crystal) -> Crystal:
         """Return a design as it is made: a framework with its oxygens."""

@@ -122,9 +122,9 @@ def near_elements(element: str) -> list[str]:
         >>> near_elements("Na")[:3]
         ['Li', 'K', 'Rb']
     """
-    number = _mendeleev_number(element)
+    number = mendeleev_number(element)
     others = [other for other in _default_elements() if other != element]
-    return sorted(others, key=lambda other: abs(_mendeleev_number(other) - number))
+    return sorted(others, key=lambda other: abs(mendeleev_number(other) - number))
 
 
 def _occupied_sites(crystal: Crystal) -> set[tuple[int, str, tuple[str, ...]]]:
@@ -140,13 +140,14 @@ def _choose_replacement(element: str, candidates: Sequence[str], excluded: set[s
     allowed = [candidate for candidate in candidates if candidate not in excluded]
     if not allowed:
         return element
-    number = _mendeleev_number(element)
-    weights = [math.exp(-abs(_mendeleev_number(other) - number) / SCALE_LENGTH) + MIN_WEIGHT for other in allowed]
+    number = mendeleev_number(element)
+    weights = [math.exp(-abs(mendeleev_number(other) - number) / SCALE_LENGTH) + MIN_WEIGHT for other in allowed]
     return rng.choices(allowed, weights)[0]
 
 
 @cache
-def _mendeleev_number(element: str) -> float:
+def mendeleev_number(element: str) -> float:
+    """Return the place of an element on Pettifor's scale, which puts similar elements side by side."""
     return float(Element(element).mendeleev_no)
 
 

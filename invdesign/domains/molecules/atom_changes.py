@@ -46,7 +46,7 @@ def _with_element(mol: Chem.Mol, i: int, number: int) -> str | None:
     atom.SetFormalCharge(0)
     atom.SetNumExplicitHs(0)
     atom.SetNoImplicit(False)
-    return _text(changed)
+    return text_of(changed)
 
 
 def _without(mol: Chem.Mol, i: int) -> str | None:
@@ -58,10 +58,10 @@ def _without(mol: Chem.Mol, i: int) -> str | None:
     if len(neighbors) == 2:
         changed.AddBond(*neighbors, Chem.BondType.SINGLE)
     changed.RemoveAtom(i)
-    return _text(changed)
+    return text_of(changed)
 
 
-def _text(mol: Chem.RWMol) -> str | None:
+def text_of(mol: Chem.RWMol) -> str | None:
     """Return the SMILES of a changed molecule, None where it is none or has radicals."""
     try:
         Chem.SanitizeMol(mol)

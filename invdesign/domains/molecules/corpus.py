@@ -19,7 +19,7 @@ from invdesign.io.corpora import make_corpus
 from invdesign.io.corpus_cache import cache_path, cached_corpus, content_sha256
 from invdesign.io.datasets import DataFile, DatasetSpec, download_dataset, load_dataset
 
-CACHE_FORMAT = 3
+CACHE_FORMAT = 4
 """Version of the parsed corpora in a cache: increased where parsing changes."""
 
 DATASETS = {
@@ -104,6 +104,7 @@ def table(
     smiles_column: str | None = None,
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
+    labels: Sequence[str] = (),
     on_invalid: files.OnInvalid = "skip",
     salts: files.Salts | None = None,
     standard: bool | None = None,
@@ -118,6 +119,7 @@ def table(
         smiles_column: Column of a table that contains SMILES; found by its name where it is not given.
         properties: Measured properties: name -> column (or SD tag).
         weight_column: Column of non-negative training weights.
+        labels: Columns of labels, e.g. `[laboratory, assay]`, for a conditional VAE; `vae.condition` names them too.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first.
         salts: Treatment of a molecule with several fragments: `"keep"` all; leave out listed counter-ions and solvents
             (`"parent"`); of what remains then take the `"largest"`; or `"reject"` it.
@@ -136,6 +138,7 @@ def table(
         "smiles_column": smiles_column,
         "properties": dict(properties or {}),
         "weight_column": weight_column,
+        "labels": list(labels),
         "on_invalid": on_invalid,
         "salts": salts,
         "standard": standard,

@@ -16,8 +16,10 @@ from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
+from invdesign.core.transformations import Transformation
 from invdesign.domains.molecules import drawing, files, groups, oracles, similarity, surroundings, writing
 from invdesign.domains.molecules.atom_changes import atom_changes
+from invdesign.domains.molecules.element_changes import element_change
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
 from invdesign.domains.molecules.smiles import (
@@ -271,6 +273,10 @@ class Molecules:
         """Return the ring systems with their linkers (see `groups.scaffold`); None for a molecule without rings."""
         return groups.scaffold([design])[0] or None
 
+    def transformation(self, text: str) -> Transformation[str]:
+        """Return the substitution of an element that a text names, e.g. `"Cl -> Br"`; see `element_changes`."""
+        return element_change(text, identify=self.key)
+
     def quality(self, designs: Sequence[str]) -> dict[str, Array]:
         """Return QED, the synthetic accessibility score, and whether there is a radical or a ring of over 6 atoms.
 
@@ -320,7 +326,8 @@ class Molecules:
         if mol is None:
             return None
         decoded: str = Chem.MolToSmiles(mol)
-        return decoded if self.allow_radicals or not has_radical(mol) else fill_valences(mol)
+        may_be_radical = not self.allow_radicals and "[" in decoded
+        return fill_valences(mol) if may_be_radical and has_radical(mol) else decoded
 
 
 @dataclass(frozen=True)

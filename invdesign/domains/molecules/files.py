@@ -47,6 +47,7 @@ def read(
     smiles_column: str | None = None,
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
+    labels: Sequence[str] = (),
     on_invalid: OnInvalid = "skip",
     salts: Salts | None = None,
     standard: bool | None = None,
@@ -61,6 +62,7 @@ def read(
         smiles_column: Column of a table that contains SMILES; found by its name where it is not given.
         properties: Measured properties: name -> column (or SD tag). An empty cell is an unknown value (NaN).
         weight_column: Column of non-negative training weights.
+        labels: Columns of labels, e.g. `[laboratory, assay]`, for a conditional VAE.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first. A repeated molecule
             is reported, and never an error.
         salts: Treatment of a molecule with several fragments: `"keep"` all; leave out listed counter-ions and solvents
@@ -81,7 +83,7 @@ def read(
             invalid and `on_invalid="error"`.
     """
     path = Path(path)
-    options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs)
+    options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs, labels=tuple(labels))
     is_table = path.name.lower().removesuffix(".gz").endswith(TABLES)
     text = table_text(path, max_bytes=max_bytes) if is_table else decode_text(read_bytes(path, max_bytes=max_bytes))
     source = DesignSource(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
+from invdesign.core.transformations import Transformation
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.io.alignment import align_to_family
@@ -21,6 +22,7 @@ from invdesign.domains.sequences.naturalness import weights
 from invdesign.domains.sequences.output import drawing
 from invdesign.domains.sequences.sanity import measure_sanity
 from invdesign.domains.sequences.surroundings import letter_places
+from invdesign.domains.sequences.symmetries import symmetry
 from invdesign.domains.sequences.wild_type.design_constraints import DesignConstraints
 from invdesign.domains.sequences.wild_type.notation import is_wild_type
 from invdesign.domains.sequences.wild_type.residue_lists import ResidueList, parse_residues
@@ -366,6 +368,11 @@ class Sequences:
             tried = [(f"{own}{numbers[i]}{letter}", design[:i] + letter + design[i + 1 :]) for letter in others]
             changes.append([(name, text) for name, text in tried if not bounds.violation(text)])
         return changes
+
+    def transformation(self, text: str) -> Transformation[str]:
+        """Return the symmetry that a text names: reverse complement, reverse, rotate; see `symmetries.symmetry`."""
+        length = self.length if isinstance(self.length, int) else None
+        return symmetry(text, kind=self.kind, length=length, identify=str)
 
     def _fitted_max_length(self, longest: int) -> int:
         """Return the largest length of an encoding, given the longest design of the corpus."""

@@ -12,6 +12,7 @@ from torch.distributions import Normal
 
 from invdesign.core import InvdesignError
 from invdesign.vae.base import VAE, refuse_condition
+from invdesign.vae.conditioning import Conditioning
 from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.tokens import UNKNOWN
 
@@ -35,6 +36,7 @@ class AlignedVAE(VAE):
         width: Hidden units.
         n_filters: Iterations of the decoder.
         n_properties: Outputs of the property head; 0 for none.
+        n_condition: Entries of the condition that encoder and decoder read; 0 for none.
         input_dropout: Fraction of the letters hidden from the encoder in training.
         prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
@@ -53,6 +55,7 @@ class AlignedVAE(VAE):
         width: int = 256,
         n_filters: int = 8,
         n_properties: int = 0,
+        n_condition: int = 0,
         input_dropout: float = 0.0,
         prior: PriorKind = "normal",
     ) -> None:
@@ -79,11 +82,14 @@ class AlignedVAE(VAE):
         nn.init.zeros_(together.weight)
         self.hidden = nn.Sequential(nn.Linear(d, width), nn.GELU(), together)
         self.property_head = nn.Linear(d, n_properties) if n_properties else None
+        self.n_condition = n_condition
+        self.conditioning = Conditioning(n_condition, d, length * n_letters) if n_condition else None
 
     def architecture(self) -> dict[str, Any]:
         """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "width", "n_filters", "n_properties", "input_dropout")
-        return {**{name: getattr(self, name) for name in sizes}, "prior": self.prior_kind}
+        condition = {"n_condition": self.n_condition} if self.n_condition else {}
+        return {**{name: getattr(self, name) for name in sizes}, "prior": self.prior_kind, **condition}
 
     def with_properties(self, n: int) -> AlignedVAE:
         """Return a copy with a new property head of `n` outputs."""
@@ -92,16 +98,22 @@ class AlignedVAE(VAE):
         vae.property_head = nn.Linear(self.d, n) if n else None
         return vae
 
+    def with_condition(self, n: int) -> AlignedVAE:
+        """Return a copy that reads conditions of `n` entries, and ignores them until it is trained."""
+        vae = copy.deepcopy(self)
+        vae.n_condition = n
+        vae.conditioning = Conditioning(n, self.d, self.length * self.n_letters) if n else None
+        return vae
+
     def posterior(self, x: Tensor, condition: Tensor | None = None) -> Normal:
         """Return the posteriors of `n` rows of token numbers."""
-        refuse_condition("AlignedVAE", condition)
-        mean = self._explain(self._hot(x, self.input_dropout if self.training else 0.0)) + self.center
+        center, _ = self._read_condition(condition, len(x))
+        mean = self._explain(self._hot(x, self.input_dropout if self.training else 0.0)) + center
         return Normal(mean.float(), self.log_sd.float().clamp(-7, 2).exp().expand(len(x), -1), validate_args=False)
 
     def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return log p(x | z) of every row in nats; missing letters do not count."""
-        refuse_condition("AlignedVAE", condition)
-        rated = F.log_softmax(self._logits(z).float(), dim=2)
+        rated = F.log_softmax(self._logits(z, condition).float(), dim=2)
         letters = (x - UNKNOWN - 1).clamp(min=0)
         return (rated.gather(2, letters[..., None])[..., 0] * (x > UNKNOWN)).sum(1)
 
@@ -110,12 +122,21 @@ class AlignedVAE(VAE):
         letters = self._logits(z)
         return torch.cat([letters.new_full((*letters.shape[:2], UNKNOWN + 1), -torch.inf), letters], 2)
 
-    def _logits(self, z: Tensor) -> Tensor:
+    def _read_condition(self, condition: Tensor | None, n: int) -> tuple[Tensor, Tensor]:
+        """Return the origin of the latents and the logits of letters that a condition decides."""
+        if self.conditioning is None:
+            refuse_condition("AlignedVAE", condition)
+            return self.center, self.bias
+        shift, logits = self.conditioning(condition, n)
+        return self.center + shift, self.bias + logits
+
+    def _logits(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the logits of every letter at every position: `n x length x n_letters`."""
         z = z.to(self.center.dtype)
+        center, bias = self._read_condition(condition, len(z))
         power = self.part.square().sum(1)
-        prior_logits = self.bias + self.hidden(z)
-        centered = z - self.center
+        prior_logits = bias + self.hidden(z)
+        centered = z - center
         guess = self._softmax(prior_logits)
         left = torch.zeros_like(centered)
         for gain, memory in zip(self.gain, self.memory, strict=True):
@@ -137,8 +158,7 @@ class AlignedVAE(VAE):
     @torch.no_grad()
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the most likely letter at every position: `n x length` token numbers."""
-        refuse_condition("AlignedVAE", condition)
-        return self._logits(z).argmax(2) + UNKNOWN + 1
+        return self._logits(z, condition).argmax(2) + UNKNOWN + 1
 
     def _hot(self, x: Tensor, hidden: float) -> Tensor:
         hot = F.one_hot(x, self.n_tokens)[..., UNKNOWN + 1 :].to(self.center.dtype)

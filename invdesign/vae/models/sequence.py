@@ -17,6 +17,7 @@ from torch.distributions import Normal
 from invdesign.core import Encoding, InvdesignError
 from invdesign.core.protocols import TokenGrammar
 from invdesign.vae.base import VAE, Ranked, refuse_condition
+from invdesign.vae.conditioning import Conditioning
 from invdesign.vae.models.causal import Cache, Kind, causal
 from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
@@ -52,6 +53,7 @@ class SequenceVAE(VAE):
         fall: Initial ratio of the weights of the first and the last position, as a power of e.
         n_shared: Latent dimensions that do not depend on position; by default half of `d`.
         n_properties: Outputs of the property head; 0 for none.
+        n_condition: Entries of the condition that encoder and decoder read; 0 for none.
         token_dropout: Fraction of the written tokens hidden from the decoder in training.
         input_dropout: Fraction of the tokens hidden from the encoder in training; the decoder must infer them from the
             rest.
@@ -82,6 +84,7 @@ class SequenceVAE(VAE):
         fall: float = 4.5,
         n_shared: int | None = None,
         n_properties: int = 0,
+        n_condition: int = 0,
         token_dropout: float = 0.0,
         input_dropout: float = 0.0,
         beam: int = 1,
@@ -126,13 +129,16 @@ class SequenceVAE(VAE):
         nn.init.normal_(self.out.weight, 0, embedding**-0.5)
         nn.init.zeros_(self.out.bias)
         self.property_head = nn.Linear(self.n_shared or d, n_properties) if n_properties else None
+        self.n_condition = n_condition
+        self.conditioning = Conditioning(n_condition, d, embedding) if n_condition else None
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
 
     def architecture(self) -> dict[str, Any]:
         """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
         others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
-        return {**{name: getattr(self, name) for name in (*sizes, *others)}, "prior": self.prior_kind}
+        condition = {"n_condition": self.n_condition} if self.n_condition else {}
+        return {**{name: getattr(self, name) for name in (*sizes, *others)}, "prior": self.prior_kind, **condition}
 
     @classmethod
     def from_architecture(cls, architecture: Mapping[str, Any], encoding: Encoding[Any, Any]) -> SequenceVAE:
@@ -146,33 +152,40 @@ class SequenceVAE(VAE):
         vae.property_head = nn.Linear(self.n_shared or self.d, n) if n else None
         return vae
 
+    def with_condition(self, n: int) -> SequenceVAE:
+        """Return a copy that reads conditions of `n` entries, and ignores them until it is trained."""
+        vae = copy.deepcopy(self)
+        vae.n_condition = n
+        vae.conditioning = Conditioning(n, self.d, self.embedding) if n else None
+        return vae
+
     def sizes(self, x: Tensor) -> Tensor:
         """Return the tokens of every row."""
         return (x != PAD).sum(1)
 
     def posterior(self, x: Tensor, condition: Tensor | None = None) -> Normal:
         """Return the posteriors of `n` rows of token numbers."""
-        refuse_condition("SequenceVAE", condition)
-        return self._posterior(self._parts(self._trim(x)))
+        given = self._read_condition(condition, len(x))
+        return self._posterior(self._parts(self._trim(x), given), given)
 
     def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return log p(x | z) of every row in nats."""
-        refuse_condition("SequenceVAE", condition)
+        given = self._read_condition(condition, len(x))
         x = self._trim(x)
-        return self._rate(x, z, self._parts(x))
+        return self._rate(x, z, self._parts(x, given), given)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Normal, Tensor, Tensor]:
         """Encode rows (with input dropout in training), draw a latent for each, and rate the rows there."""
-        refuse_condition("SequenceVAE", condition)
+        given = self._read_condition(condition, len(x))
         x = self._trim(x)
-        parts = self._parts(x)
+        parts = self._parts(x, given)
         seen = parts
         if self.training and self.input_dropout:
             is_hidden = (torch.rand(x.shape, device=x.device) < self.input_dropout) & (x != PAD)
-            seen = self._parts(x.masked_fill(is_hidden, UNKNOWN))
-        posterior = self._posterior(seen)
+            seen = self._parts(x.masked_fill(is_hidden, UNKNOWN), given)
+        posterior = self._posterior(seen, given)
         z = posterior.rsample()
-        return posterior, z, self._rate(x, z, parts)
+        return posterior, z, self._rate(x, z, parts, given)
 
     def predict(self, z: Tensor) -> Tensor | None:
         """Return the properties that the head predicts from the shared dimensions; None without a head."""
@@ -183,8 +196,9 @@ class SequenceVAE(VAE):
 
     def logits(self, x: Tensor, z: Tensor) -> Tensor:
         """Return the logits of every token at every step, given the true tokens before it: `n x steps x n_tokens`."""
+        given = self._read_condition(None, len(x))
         x = self._trim(x)
-        return self._logits(x, z, self._parts(x))
+        return self._logits(x, z, self._parts(x, given), given)
 
     def generate(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Int[Tensor, "n length"]:
         """Return the token numbers that the decoder writes at latents, padded after the end."""
@@ -198,15 +212,15 @@ class SequenceVAE(VAE):
         Each sequence is rated by its log-likelihood and by the distance of its own posterior mean from `z` in posterior
         standard deviations: the remainder of the right sequence is small.
         """
-        refuse_condition("SequenceVAE", condition)
         n, k = len(z), self.beam
         z = z.to(self.center.dtype)
+        given = self._read_condition(condition, n).repeat(k)
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
         tables = self._place(self.length), self._match(self.length)
         rows = torch.arange(n, device=z.device)
-        beams = self._start_beams(z.repeat_interleave(k, dim=0))
+        beams = self._start_beams(z.repeat_interleave(k, dim=0), given)
         for step in range(self.length if n else 0):
             gain, token = self._extend(beams, step, tables)
             width = gain.shape[1]
@@ -230,14 +244,15 @@ class SequenceVAE(VAE):
                 going = torch.arange(len(rows), device=z.device)
             rows = rows[going]
             beams = self._keep_beams(beams, from_beam[going].flatten(), token[going].flatten(), ended[going].flatten())
-        return self._rank_beam(written, rated, z)
+        return self._rank_beam(written, rated, z, given)
 
-    def _start_beams(self, z: Tensor) -> _Beams:
+    def _start_beams(self, z: Tensor, given: _Given) -> _Beams:
         """Return `n` sequences without a token."""
         n, device = len(z), z.device
         return _Beams(
             last=torch.full((n, 1), END, device=device),
-            left=z - self.center,
+            left=z - given.origin,
+            vector=given.vector,
             ended=torch.zeros(n, dtype=torch.bool, device=device),
             state=None if self.grammar is None else self.grammar.start(n, device),
         )
@@ -245,7 +260,7 @@ class SequenceVAE(VAE):
     def _extend(self, beams: _Beams, step: int, tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the best next tokens of each sequence and their log-probabilities, `n x beam`; caches are updated."""
         place, match = tables
-        embedded = self.embed(beams.last)
+        embedded = _add(self.embed(beams.last), beams.vector)
         if step:
             context, beams.reading = self.read(embedded, beams.reading)
             beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ place[step - 1]
@@ -271,17 +286,18 @@ class SequenceVAE(VAE):
         return _Beams(
             last=token[:, None],
             left=beams.left[kept],
+            vector=None if beams.vector is None else beams.vector[kept],
             ended=ended,
             state=state,
             reading=_keep(beams.reading, kept, self.encoder),
             writing=_keep(beams.writing, kept, self.decoder),
         )
 
-    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor) -> list[Ranked]:
+    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor, given: _Given) -> list[Ranked]:
         """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
         n, k, _ = written.shape
         if k > 1 and n:
-            mean = self._parts(written.view(n * k, -1)).sum(1).view(n, k, -1) + self.center
+            mean = (self._parts(written.view(n * k, -1), given).sum(1) + given.origin).view(n, k, -1)
             off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
             rated = rated - 0.5 * off.square().sum(2)
         scores, order = rated.sort(dim=1, descending=True, stable=True)
@@ -300,33 +316,57 @@ class SequenceVAE(VAE):
     def _match(self, steps: int) -> Tensor:
         return torch.einsum("la,ade->lde", self.spread[:steps], self.match)
 
-    def _parts(self, x: Tensor) -> Tensor:
+    def _read_condition(self, condition: Tensor | None, n: int) -> _Given:
+        """Return the origin of the latents and the vector that a condition adds to every token."""
+        if self.conditioning is None:
+            refuse_condition("SequenceVAE", condition)
+            return _Given(self.center)
+        shift, vector = self.conditioning(condition, n)
+        return _Given(self.center + shift, vector)
+
+    def _parts(self, x: Tensor, given: _Given) -> Tensor:
         """Return the term of each token in the posterior mean: `n x steps x d`."""
-        embedded = self.embed(x)
+        embedded = _add(self.embed(x), given.vector)
         context, _ = self.read(embedded)
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
         return torch.bmm(read.transpose(0, 1), self._place(x.shape[1])).transpose(0, 1)
 
-    def _posterior(self, parts: Tensor) -> Normal:
-        mean = (parts.sum(1) + self.center).float()
+    def _posterior(self, parts: Tensor, given: _Given) -> Normal:
+        mean = (parts.sum(1) + given.origin).float()
         return Normal(mean, self.log_sd(mean.detach()).float().clamp(-6, 2).exp(), validate_args=False)
 
-    def _logits(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
+    def _logits(self, x: Tensor, z: Tensor, parts: Tensor, given: _Given) -> Tensor:
         written = F.pad(parts[:, :-1].cumsum(1), (0, 0, 1, 0))
-        left = (z - self.center)[:, None] - written
+        left = (z - given.origin)[:, None] - written
         matched = torch.bmm(left.transpose(0, 1), self._match(x.shape[1])).transpose(0, 1)
         before = F.pad(x[:, :-1], (1, 0), value=END)
         if self.training and self.token_dropout:
             hidden_tokens = torch.rand(before.shape, device=x.device) < self.token_dropout
             before = before.masked_fill(hidden_tokens, UNKNOWN)
-        hidden, _ = self.write(torch.cat([self.embed(before), matched], dim=2))
+        hidden, _ = self.write(torch.cat([_add(self.embed(before), given.vector), matched], dim=2))
         logits: Tensor = self.out(self.from_hidden(hidden) + self.from_match(matched))
         return logits
 
-    def _rate(self, x: Tensor, z: Tensor, parts: Tensor) -> Tensor:
-        logits = self._logits(x, z, parts).float()
+    def _rate(self, x: Tensor, z: Tensor, parts: Tensor, given: _Given) -> Tensor:
+        logits = self._logits(x, z, parts, given).float()
         lost = F.cross_entropy(logits.flatten(0, 1), x.flatten(), ignore_index=PAD, reduction="none")
         return -lost.view(x.shape).sum(1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What a condition decides of `n` designs."""
+
+    origin: Tensor
+    """`d` or `n x d`, latent of a sequence without tokens."""
+    vector: Tensor | None = None
+    """`n x embedding`, what is added to the vector of every token; None without conditions."""
+
+    def repeat(self, k: int) -> _Given:
+        """Return the same for `k` sequences of each design."""
+        if self.vector is None:
+            return self
+        return _Given(self.origin.repeat_interleave(k, 0), self.vector.repeat_interleave(k, 0))
 
 
 @dataclass
@@ -337,6 +377,8 @@ class _Beams:
     """`n x 1`, last token."""
     left: Tensor
     """`n x d`, remainder of the latent."""
+    vector: Tensor | None
+    """`n x embedding`, what the condition adds to the vector of every token; None without conditions."""
     ended: Tensor
     """`n`, whether the sequence is finished."""
     state: tuple[Tensor, Tensor] | None
@@ -358,3 +400,8 @@ def _interpolation(length: int, anchors: int) -> Tensor:
 def _keep(cache: Cache, rows: Tensor, kind: Kind) -> Cache:
     # The first axis of a recurrent state is its layers.
     return tuple(kept[:, rows] if kind == "recurrent" else kept[rows] for kept in cache)
+
+
+def _add(embedded: Tensor, vector: Tensor | None) -> Tensor:
+    """Return the vectors of tokens, `n x steps x embedding`, with the vector of each condition."""
+    return embedded if vector is None else embedded + vector[:, None]

@@ -18,7 +18,7 @@ from invdesign.domains.crystals.model.encoding import Vocabulary
 from invdesign.domains.crystals.model.layers import perturb
 from invdesign.domains.crystals.model.token_language import COORDINATES, ELEMENTS, SCALE, SHAPE, TokenLanguage
 from invdesign.domains.crystals.model.vae import vocabulary_of
-from invdesign.vae.base import VAE, Ranked, refuse_condition
+from invdesign.vae.base import VAE, Ranked
 from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.priors import PriorKind, make_prior
 
@@ -56,6 +56,7 @@ class CrystalTokenVAE(VAE):
         width: int = 256,
         fall: float = 4.5,
         n_properties: int = 0,
+        n_condition: int = 0,
         token_dropout: float = 0.0,
         substitution_rate: float = 0.3,
         beam: int = 8,
@@ -63,6 +64,7 @@ class CrystalTokenVAE(VAE):
     ) -> None:
         super().__init__()
         self.language, self.d, self.substitution_rate = TokenLanguage(vocabulary), d, substitution_rate
+        self.n_condition = n_condition
         self.prior_kind, self.prior = prior, make_prior(prior, d)
         self.sequence = SequenceVAE(
             self.language.n_tokens,
@@ -73,6 +75,7 @@ class CrystalTokenVAE(VAE):
             anchors=self.language.length,
             fall=fall,
             n_properties=n_properties,
+            n_condition=n_condition,
             token_dropout=token_dropout,
             beam=beam,
             grammar=self.language.grammar(),
@@ -84,6 +87,8 @@ class CrystalTokenVAE(VAE):
         """Return the constructor's arguments, without vocabulary and elements, as JSON."""
         names = ("d", "embedding", "width", "fall", "n_properties", "token_dropout", "beam")
         sizes = {name: getattr(self.sequence, name) for name in names}
+        if self.sequence.n_condition:
+            sizes["n_condition"] = self.sequence.n_condition
         return {**sizes, "substitution_rate": self.substitution_rate, "prior": self.prior_kind}
 
     @classmethod
@@ -96,6 +101,13 @@ class CrystalTokenVAE(VAE):
         """Return a copy with a new property head of `n` outputs; 0 for none."""
         vae = copy.deepcopy(self)
         vae.sequence = vae.sequence.with_properties(n)
+        return vae
+
+    def with_condition(self, n: int) -> CrystalTokenVAE:
+        """Return a copy that reads conditions of `n` entries."""
+        vae = copy.deepcopy(self)
+        vae.sequence = vae.sequence.with_condition(n)
+        vae.n_condition = n
         return vae
 
     def sizes(self, x: Tensor) -> Tensor:
@@ -112,9 +124,8 @@ class CrystalTokenVAE(VAE):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Normal, Tensor, Tensor]:
         """Encode rows (changed at random in training), draw a latent for each, and rate the rows there."""
-        refuse_condition("CrystalTokenVAE", condition)
         tokens = self.language.tokenize(self.augment(x) if self.training else x)
-        posterior, z, log_likelihood = self.sequence(tokens)
+        posterior, z, log_likelihood = self.sequence(tokens, condition)
         return posterior, z, log_likelihood
 
     def augment(self, x: Tensor) -> Tensor:
@@ -147,10 +158,10 @@ class CrystalTokenVAE(VAE):
         ranked = self.sequence.generate_ranked(z, condition)
         best = ranked[0]
         factors = EXPANSIONS if self.sequence.beam > 1 else ()
-        rated = self.sequence.log_likelihood(best.batch, z)
+        rated = self.sequence.log_likelihood(best.batch, z, condition)
         for factor in factors:
             expanded = self.language.expand_cells(best.batch, factor)
-            change = self.sequence.log_likelihood(expanded, z) - rated
+            change = self.sequence.log_likelihood(expanded, z, condition) - rated
             ranked.append(Ranked(expanded, best.scores + change.clamp(max=0)))
         return [Ranked(self.language.rows(output.batch), output.scores) for output in ranked]
 

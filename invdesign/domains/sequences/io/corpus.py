@@ -90,6 +90,7 @@ def table(
     mutations: str | None = None,
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
+    labels: Sequence[str] = (),
     theta: float | None = None,
     wild_type: WildType | None = None,
     gaps: files.Gaps = False,
@@ -112,6 +113,7 @@ def table(
         mutations: Column of a table that contains mutations (`A108D;V11L`, `N11del`, HGVS) instead of sequences.
         properties: Measured properties: name -> column. An empty cell is an unknown value (NaN).
         weight_column: Column of non-negative training weights.
+        labels: Columns of labels, e.g. `[laboratory, assay]`, for a conditional VAE; `vae.condition` names them too.
         theta: Weight each sequence by clusters instead of a column: 1 / the number of sequences that differ in less
             than this share of their letters. 0.2 is usual for a family of proteins; families need such weights,
             libraries of variants do not.
@@ -142,6 +144,7 @@ def table(
         mutations=mutations,
         properties=properties,
         weight_column=weight_column,
+        labels=labels,
         wild_type=wild_type,
         gaps=gaps,
         insertions=insertions,
@@ -185,6 +188,7 @@ def weight_by_clusters(
         names=corpus.names,
         usage=corpus.usage,
         name=corpus.name,
+        labels=corpus.labels,
     )
 
 

@@ -183,6 +183,7 @@ def read(
     mutations: str | None = None,
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
+    labels: Sequence[str] = (),
     wild_type: WildType | None = None,
     gaps: Gaps = False,
     insertions: Insertions = "drop",
@@ -211,6 +212,7 @@ def read(
         mutations: Column of a table that contains mutations (`A108D;V11L`, see `parse_variant`) instead of sequences.
         properties: Measured properties: name -> column. An empty cell is an unknown value (NaN).
         weight_column: Column of non-negative training weights.
+        labels: Columns of labels, e.g. `[laboratory, assay]`, for a conditional VAE.
         wild_type: Sequence that mutations are counted on.
         gaps: Whether `-` (and `.`) is kept as a letter (true), rejected (false), or left out (`"drop"`).
         insertions: Treatment of lower case in alignments: `"drop"` leaves the columns of the alignment, `"keep"`
@@ -234,7 +236,7 @@ def read(
             as a whole, or a row is invalid and `on_invalid="error"`.
     """
     path, kind = Path(path), canonical_kind(kind)
-    options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs)
+    options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs, labels=tuple(labels))
     _check_choice("insertions", insertions, ("drop", "keep", "reject"))
     _check_choice("gaps", gaps, (True, False, "drop"))
     letters_of(kind)

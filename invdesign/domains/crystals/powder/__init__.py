@@ -1,0 +1,1 @@
+"""Powder patterns: reading, calculation, and the search for the crystals that explain a measured one."""
