@@ -24,6 +24,7 @@ DOMAINS = {
     "molecules": ("vae=molecules/zinc250k", "corpus.n=60"),
     "crystals": ("corpus.n=60", "vae.epochs=2", "vae.information_epochs=0"),
     "sequences": ("corpus.n=60", "vae.epochs=2", "vae.information_epochs=0"),
+    "profiles": ("corpus.n=60", "vae.epochs=2"),
 }
 """Campaigns of seconds."""
 GROUPS = (
@@ -49,6 +50,7 @@ ORACLES = {
     "molecules": ("molecules/tpsa", "molecules/logp"),
     "crystals": ("crystals/mass_density", "crystals/volume_per_atom"),
     "sequences": ("sequences/charge", "sequences/gravy"),
+    "profiles": ("profiles/evenness", "profiles/log_ratio"),
 }
 ELSEWHERE = {"slurm_array", "ray", "crystals/relaxed"}
 """Executors that need a cluster or an extra, and a relaxation of minutes; the tests of their modules run them."""

@@ -21,6 +21,7 @@ from invdesign.config import compose, instantiate, targets
 from invdesign.core import InvdesignError, OracleSetup
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.oracles import tpsa
+from invdesign.domains.profiles.corpus import programs
 
 pytestmark = pytest.mark.slow
 
@@ -29,6 +30,7 @@ CRYSTALS = ("NaCl", "SrTiO3", "TiO2", "Cu")
 # DNA; its letters are letters of proteins too.
 PROTEINS = ["MKTAYIAKQRQISFVKSHFS", "MKTAYIAKQRQISFVKSHFA", "LLGDFFRKSKEKIGKEFKRI", "GIGKFLHSAKKFGKAFVGEI"]
 SEQUENCES = ["ACGTACGGATCTTGCAAGTC", "ACGTACGGATCTTGCAAGTA", "TTGACAGCTAGCTCAGTCCT", "GGATCCAATGCGTAACCGTA"]
+SAMPLES = programs(20).designs
 WILD_TYPE = f"{{_target_: invdesign.domains.sequences.WildType, sequence: {SEQUENCES[0]}, first: 5}}"
 OF_DNA = tuple(f"sequences/{name}" for name in ("dna", "genes", "dna_gp", "gc_content", "melting_temperature", "six6"))
 EXTRAS = {
@@ -103,6 +105,8 @@ def designs_for(node: Any) -> Sequence[Any]:
             pytest.skip(f"{package} is not installed")
     if any(target.startswith("invdesign.domains.sequences.") for target in named):
         return SEQUENCES
+    if any(target.startswith("invdesign.domains.profiles.") for target in named):
+        return SAMPLES
     return rocks() if any(target.startswith("invdesign.domains.crystals.") for target in named) else DESIGNS
 
 
@@ -287,7 +291,8 @@ def test_every_domain_keeps_its_contract(choice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "choice", ["molecules/builtin", "sequences/peptides", "sequences/ehrlich", "sequences/ehrlich_mutants"]
+    "choice",
+    ["molecules/builtin", "profiles/programs", "sequences/peptides", "sequences/ehrlich", "sequences/ehrlich_mutants"],
 )
 def test_a_builtin_corpus_keeps_its_contract(choice: str) -> None:
     testing.check_corpus(part("corpus", choice, "corpus.n=50"))
@@ -338,6 +343,13 @@ def test_a_table_of_crystals_keeps_the_contract_of_a_corpus(group: str) -> None:
     testing.check_corpus(part(group, "crystals/table", f"{group}.path=crystals.csv", f"{group}.properties={{y: y}}"))
 
 
+def test_molecules_on_disk_keep_the_contract_of_a_corpus(tmp_path: Path) -> None:
+    file = tmp_path / "library.smi"
+    file.write_text("\n".join(DESIGNS))
+    settings = [f"corpus.path={file}", f"corpus.cache={tmp_path}", "corpus.workers=1"]
+    testing.check_corpus(part("corpus", "molecules/sharded", *settings))
+
+
 @pytest.mark.parametrize("group", ["corpus", "seeds"])
 def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
@@ -352,10 +364,18 @@ def test_every_vae_keeps_its_contract(choice: str) -> None:
         pytest.skip("a trained model; the tests of latent/ check it")
     node, _ = values("vae", choice)
     designs = SEQUENCES if domain_of(choice) == "sequences" else designs_for(node["vae"])
-    name = "molecules" if designs is DESIGNS else "protein" if designs is SEQUENCES else "crystals"
+    names = {id(DESIGNS): "molecules", id(SEQUENCES): "protein", id(SAMPLES): "profiles"}
+    name = names.get(id(designs), "crystals")
     is_aligned = choice in ("sequences/aligned", "sequences/aligned_dna")
     encoding = part("domain", name, *(["domain.length=fixed"] if is_aligned else [])).fit(designs)
     testing.check_vae(recipe.build(encoding), encoding.encode(designs))
+
+
+@pytest.mark.parametrize("group", ["corpus", "seeds"])
+def test_a_table_of_profiles_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("sample,a,b,y\n" + "".join(f"s{i},{i + 1},{2 * i},{i / 7}\n" for i in range(5)))
+    testing.check_corpus(part(group, "profiles/table", f"{group}.path={file}", f"{group}.properties={{y: y}}"))
 
 
 @pytest.mark.parametrize("choice", choices("executor"))

@@ -33,7 +33,7 @@ DEFAULT = "campaign"
 """Name of the configuration of a command without a campaign file."""
 PRESETS = "base"
 """Group of the presets."""
-DOMAINS = ("molecules", "crystals", "sequences")
+DOMAINS = ("molecules", "crystals", "sequences", "profiles")
 """Folders of a group that hold the choices of one domain; they are not part of a key."""
 
 
@@ -382,7 +382,7 @@ def _missing(error: MissingConfigException, folders: Sequence[Path]) -> str:
     by_last = {option.rpartition("/")[2]: option for option in options}
     last = choice.rpartition("/")[2]
     if wanted == PRESETS:
-        return "defaults: expected a preset, got 'base' alone. Write `- base: molecules` (or crystals, sequences)"
+        return f"defaults: expected a preset, got 'base' alone. Write `- base: molecules` (of {', '.join(DOMAINS)})"
     close = difflib.get_close_matches(choice, options, n=1, cutoff=0.6)
     close = close or [by_last[name] for name in difflib.get_close_matches(last, by_last, n=1, cutoff=0.4)]
     hint = f"Did you mean {close[0]!r}? " if close else ""

@@ -21,7 +21,7 @@ A campaign is a YAML file that starts from a preset and states only what differs
 
 ```yaml
 defaults:
-  - base: crystals                        # preset: molecules, crystals or sequences
+  - base: crystals                        # preset: molecules, crystals, sequences or profiles
   - override oracle: crystals/ewald       # another choice of a group
   - override search/acquire: log_ei       # another choice of a nested group
   - _self_                                # what follows overrides the choices above

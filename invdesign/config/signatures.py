@@ -88,8 +88,11 @@ class Parameter:
     def summary(self) -> str:
         """First sentence of the documentation."""
         text = " ".join(self.doc.split())
-        found = re.match(r"(.+?[.;:])(?:\s|$)", text)
-        return (found[1] if found else text).rstrip(".;:")
+        for end in re.finditer(r"(?<!e\.g)(?<!i\.e)[.;:](?=\s|$)", text):
+            is_in_code = text[: end.start()].count("`") % 2
+            if not is_in_code:
+                return text[: end.start()]
+        return text
 
 
 @dataclass(frozen=True)

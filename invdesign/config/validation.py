@@ -104,9 +104,7 @@ def _check_keys(
                 group = "/".join(keys)
                 hint = f". To replace it by a function, leave the shipped choice out: `override {group}: null`"
             elif keys in (("corpus",), ("seeds",)) and key == "path":
-                hint = (
-                    f". Choose how the file is read first: {keys[0]}=molecules/table, crystals/table or sequences/table"
-                )
+                hint = f". Choose how the file is read first: {keys[0]}=molecules/table, or that of another domain"
             raise InvdesignError(f"{where((*keys, key))}: {known.target} has no setting {key!r}{hint}")
     if is_partial:
         return

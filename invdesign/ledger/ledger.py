@@ -47,6 +47,7 @@ from invdesign.ledger.summary import EARLIER_VERSIONS
 from invdesign.ledger.tables import (
     APPLICATION,
     DESIGN_KINDS,
+    SQL_ERRORS,
     VERSION,
     StoredEvent,
     chain,
@@ -355,7 +356,7 @@ class Ledger(Generic[D]):
         """
         try:
             return self._connection.execute(query, values).fetchall()
-        except (sqlite3.Error, UnicodeDecodeError) as error:
+        except SQL_ERRORS as error:
             raise self._damage("file", f"it cannot be read ({error})") from error
 
     def _damage(self, what: str, problem: str) -> InvdesignError:
@@ -417,7 +418,7 @@ class Ledger(Generic[D]):
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
                     raise
-            except sqlite3.Error as error:
+            except SQL_ERRORS as error:
                 raise InvdesignError(
                     f"{self.path}: the ledger cannot be written ({error}). What was recorded before is safe: free disk "
                     "space or correct the rights of the folder, then run the same command again"
@@ -439,7 +440,7 @@ def _paused_collection() -> Iterator[None]:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-    except sqlite3.Error as error:
+    except SQL_ERRORS as error:
         raise InvdesignError(f"{path}: not a ledger ({error}). Restore a copy, or start a new run") from error
 
 
@@ -467,7 +468,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, domain: str, *, read_on
                 f"version {version}. Open it with the version of invdesign that wrote it, or choose another folder"
             )
         (written,) = connection.execute("SELECT value FROM meta WHERE key = 'domain'").fetchone() or ("null",)
-    except sqlite3.Error as error:
+    except SQL_ERRORS as error:
         raise InvdesignError(f"{path}: not a ledger ({error}). Restore a copy, or start a new run") from error
     try:
         found = json.loads(written)
@@ -501,7 +502,7 @@ def _converted(
         kept = keep_copy(connection, path, version)
         with defer_signals():
             migrate(connection, path, domain, objectives, version)
-    except sqlite3.Error as error:
+    except SQL_ERRORS as error:
         raise InvdesignError(
             f"{path}: the ledger of version {version} cannot be converted ({error}). Free disk space or correct the "
             "rights of the folder, then run the same command again"

@@ -101,6 +101,8 @@ COLUMNS = {
 """Columns of the tables that hold what is in an event, without that of the event's number."""
 Rows = tuple[tuple[Any, ...], ...]
 Select = Callable[[str, tuple[Any, ...]], list[Any]]
+SQL_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What a damaged file raises: the message of SQLite itself can contain bytes of the file that are no text."""
 
 
 @dataclass(frozen=True)

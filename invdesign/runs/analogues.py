@@ -19,6 +19,8 @@ from invdesign.io.tables import read_table, write_table
 from invdesign.latent.space import LatentSpace
 from invdesign.runs.properties import LabelledSpace, measure_computed
 
+MIN_REAL_PAIRS = 100
+"""Pairs of the corpus below which changed designs are made from it."""
 MAX_PAIRS = 4_000
 """Pairs that are encoded."""
 N_DECODED = 200
@@ -121,7 +123,7 @@ def find_pairs(labelled: LabelledSpace, text: str) -> Pairs:
     by_identity = {change.identify(design): design for design in corpus}
     known = [(x, by_identity.get(change.identify(changed))) for x, changed in made]
     found = [(x, partner) for x, partner in known if partner is not None and partner != x]
-    origin: Origin = "corpus" if len(found) >= MIN_PAIRS else "made"
+    origin: Origin = "corpus" if len(found) >= MIN_REAL_PAIRS else "made"
     chosen = found if origin == "corpus" else made
     pairs = Pairs(change.name, [a for a, _ in chosen], [b for _, b in chosen], origin, change)
     return _keep_writable(labelled.latent_space, pairs)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Literal, cast
@@ -824,4 +824,6 @@ class CampaignRun(Generic[D, B]):
         if folder is None or not key:
             measure()
         else:
-            share(folder, key, self.folder / folders.BASELINE, measure, self.resources.progress)
+            own = self.folder / folders.BASELINE
+            check = partial(baseline_history, self.folder, self.current.domain)
+            share(folder, key, own, measure, check, self.resources.progress)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from invdesign.core import Progress
+from invdesign.core import InvdesignError, Progress
 from invdesign.io.atomic import write_atomically
 from invdesign.io.locks import hold
+from invdesign.ledger.tables import SQL_ERRORS
+
+logger = logging.getLogger(__name__)
 
 WITHOUT_EFFECT = (
     "name", "search", "surrogate", "latent_surrogate", "outcome_transform", "feasibility", "finetune",
@@ -29,22 +33,33 @@ def baseline_key(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
-def share(folder: Path, key: str, own: Path, measure: Callable[[], None], progress: Progress) -> None:
+def share(
+    folder: Path, key: str, own: Path, measure: Callable[[], None], check: Callable[[], object], progress: Progress
+) -> None:
     """Copy the random search of another run, or measure it and share it.
+
+    One that is damaged is removed and measured again.
 
     Args:
         folder: Folder of the shared ones.
         key: What identifies it.
         own: Ledger of the random search of this run.
         measure: Completes `own`.
+        check: Reads `own`; raises `InvdesignError` where it is damaged.
         progress: Called while another run measures it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shared = folder / f"{key}.sqlite"
     with hold(folder / f"{key}.lock", wait=lambda: progress("another run measures the random search", 0, 1)):
         if shared.is_file() and not own.is_file():
-            write_atomically(own, lambda path: _copy(shared, path))
-            return
+            try:
+                write_atomically(own, lambda path: _copy(shared, path))
+                check()
+                return
+            except (*SQL_ERRORS, InvdesignError) as error:
+                logger.warning("%s is removed, and the random search measured again (%s)", shared, error)
+                shared.unlink()
+                own.unlink(missing_ok=True)
         measure()
         if not shared.is_file():
             write_atomically(shared, lambda path: _copy(own, path))

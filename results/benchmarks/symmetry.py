@@ -86,7 +86,7 @@ def rotation(_: Path) -> dict[str, Any]:
     starts = dict.fromkeys(design[:LENGTH] for design in long if len(design) >= LENGTH)
     corpus = make_corpus(tuple(starts), name="starts")
     recipe = Recipe(partial(aligned_vae, d=96), min_epochs=5, held_out=1000, beta=0.05, information_epochs=0)
-    return figures(labelled(Sequences(length="fixed"), corpus, recipe), "rotate")
+    return figures(labelled(Sequences(length=LENGTH), corpus, recipe), "rotate")
 
 
 @cache

@@ -188,7 +188,7 @@ def test_settings_of_default_parts_are_set_by_their_path() -> None:
     assert surrogates.feasibility.keywords == {"noise": 0.5}
 
 
-@pytest.mark.parametrize("base", ["molecules", "crystals", "sequences"])
+@pytest.mark.parametrize("base", ["molecules", "crystals", "sequences", "profiles"])
 def test_a_preset_measures_a_baseline(base: str) -> None:
     assert compose.compose(None, [f"base={base}"]).values["baseline"] is True
 
@@ -234,7 +234,7 @@ def test_a_function_of_the_users_has_no_baseline_unless_the_campaign_asks_for_on
     assert build(str(file)).output.baseline is True
 
 
-@pytest.mark.parametrize("domain", ["molecules", "crystals", "sequences"])
+@pytest.mark.parametrize("domain", ["molecules", "crystals", "sequences", "profiles"])
 def test_every_domain_has_a_table_of_seeds(domain: str) -> None:
     assert build(None, f"base={domain}", f"seeds={domain}/table", "seeds.path=x.csv").seeding.seeds is not None
 

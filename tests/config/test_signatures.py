@@ -15,7 +15,7 @@ import pytest
 
 from invdesign.campaign import Campaign
 from invdesign.config import compose, targets
-from invdesign.config.signatures import signature
+from invdesign.config.signatures import Parameter, signature
 from invdesign.search import Search, TrustRegion
 from invdesign.search.acquisition import ucb
 
@@ -142,3 +142,8 @@ def test_checking_a_configuration_imports_no_torch_and_takes_under_two_seconds(o
     assert code_text == ("2" if overrides else "0"), done.stderr
     assert rest.startswith("[] "), f"imported {rest}"
     assert float(rest.split()[-1]) < 2
+
+
+def test_a_summary_ends_neither_in_an_abbreviation_nor_in_code() -> None:
+    parameter = Parameter("limits", "dict[str, str]", "{}", doc="Limits, e.g. `{toxicity: <= 3}`. They are kept.")
+    assert parameter.summary == "Limits, e.g. `{toxicity: <= 3}`"

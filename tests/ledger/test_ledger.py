@@ -168,6 +168,18 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_as_it_was(tmp_path):
         Ledger.open(other, WORDS)
 
 
+def test_a_damaged_schema_whose_error_is_no_text_is_a_message(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    Ledger.open(path, WORDS).close()
+    content = path.read_bytes()
+    # SQLite puts the name of the table into its message, which is then no UTF-8.
+    path.write_bytes(
+        content.replace(b"tableeventsevents", b"tableev\xce\xcetsevents").replace(b"TABLE events", b"TABEL events")
+    )
+    with pytest.raises(InvdesignError, match=r"ledger\.sqlite"):
+        Ledger.open(path, WORDS)
+
+
 def test_a_ledger_of_another_domain_or_a_missing_one_is_refused(tmp_path):
     Ledger.open(tmp_path / "l.sqlite", WORDS).close()
     with pytest.raises(InvdesignError, match="expected a ledger of crystals, got one of words"):

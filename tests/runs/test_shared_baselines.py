@@ -47,6 +47,17 @@ def test_a_random_search_is_measured_once_for_runs_that_differ_in_their_search(
     assert len(list((tmp_path / "shared").glob("*.sqlite"))) == 2
 
 
+@pytest.mark.parametrize("start", [0, 5_000])
+def test_a_shared_random_search_that_is_damaged_is_measured_again(tmp_path: Path, calls: list[int], start: int) -> None:
+    first = run(tmp_path / "a", calls, {"seed": 0}, shared=tmp_path / "shared")
+    (shared,) = (tmp_path / "shared").glob("*.sqlite")
+    content = bytearray(shared.read_bytes())
+    content[start:] = bytes(len(content) - start)
+    shared.write_bytes(content)
+    assert run(tmp_path / "b", calls, {"seed": 0, "search": 1}, shared=tmp_path / "shared") == first
+    assert sum(calls) == 60 and len(list((tmp_path / "shared").glob("*.sqlite"))) == 1
+
+
 def test_a_random_search_has_no_mutations(tmp_path: Path, calls: list[int]) -> None:
     def stay(parents: Sequence[toy.Point], n: int, *, radius: int) -> list[toy.Point]:
         return [(parents[0][0] + i % radius + 1, *parents[0][1:]) for i in range(n)]
