@@ -47,10 +47,11 @@ from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_
 from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
+from invdesign.vae.neighbourhoods import Neighbourhoods
 from invdesign.vae.processes import current_processes
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.stored_tokens import StoredTokens
-from invdesign.vae.training import Recipe, Training, term_settings, train
+from invdesign.vae.training import Recipe, Training, all_terms, term_settings, train
 
 logger = logging.getLogger(__name__)
 DAMAGE = (InvdesignError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
@@ -60,7 +61,10 @@ SETTINGS_WITHOUT_EFFECT = (
     "build",
     "terms",
     "condition",
+    "independence",
     "decode_under",
+    "neighbours",
+    "closeness",
     "device",
     "max_minutes",
     "checkpoint_minutes",
@@ -262,10 +266,18 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     return {
         "build": f"{function.__module__}.{function.__qualname__}",
         "architecture": dict(getattr(build, "keywords", {})),
-        "terms": term_settings(recipe.terms),
+        "terms": term_settings(all_terms(recipe)),
         **settings,
         **({"condition": list(recipe.condition)} if recipe.condition else {}),
+        **({"neighbours": _describe_function(recipe.neighbours)} if recipe.neighbours is not None else {}),
     }
+
+
+def _describe_function(function: Any) -> dict[str, Any]:
+    """Return a bound function as JSON: its dotted path and its settings."""
+    inner = getattr(function, "func", function)
+    settings = {key: str(value) for key, value in getattr(function, "keywords", {}).items()}
+    return {"function": f"{inner.__module__}.{inner.__qualname__}", "settings": settings}
 
 
 def fit_model(
@@ -310,6 +322,7 @@ def fit_model(
         weights=weights,
         families=corpus.families,
         condition=rows,
+        neighbourhoods=find_neighbourhoods(domain, corpus, recipe, progress=progress),
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
@@ -333,6 +346,20 @@ def fit_model(
             (folder / f"{name}.safetensors").unlink(missing_ok=True)
     processes.wait()
     return training
+
+
+def find_neighbourhoods(
+    domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe, *, progress: Progress = silent
+) -> Neighbourhoods | None:
+    """Return the links between the designs of a corpus; None where the recipe asks for none.
+
+    Raises:
+        InvdesignError: No designs are linked.
+    """
+    if recipe.neighbours is None:
+        return None
+    progress("finding neighbours", 0, 1)
+    return Neighbourhoods.of(recipe.neighbours(domain, corpus), len(corpus))
 
 
 def build_vae(recipe: Recipe, encoding: Encoding[Any, Any], conditions: Conditions | None = None) -> VAE:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invdesign.core import BuildVAE, InvdesignError, Progress, silent
+from invdesign.core import BuildVAE, Corpus, InvdesignError, Progress, silent
 from invdesign.vae.base import VAE, to_device
 from invdesign.vae.beta import GAIN, MIN_TOTAL_GAIN, BetaControl
 from invdesign.vae.checkpoint import read_checkpoint, remove_if_damaged, write_checkpoint
+from invdesign.vae.independence import independence
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
+from invdesign.vae.neighbourhoods import Neighbourhoods, laplacian
 from invdesign.vae.processes import current_processes, local_rank
 from invdesign.vae.stored_tokens import RowTargets, StoredTokens
 
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 Rows = npt.NDArray[np.int64]
 VALIDATION_BATCH = 512
 BATCHES_SORTED_TOGETHER = 50
+LINKS = 1
+"""Distinguishes the random numbers that draw links from those that order the designs."""
+FindLinks = Callable[[Any, Corpus[Any]], Rows]
 
 
 def default_terms() -> dict[str, WeightedTerm]:
@@ -73,8 +78,15 @@ class Recipe:
     """Further loss terms by name, each weighted and scheduled."""
     condition: Sequence[str] = ()
     """Labels of the corpus, e.g. `[laboratory, assay]`, that encoder and decoder read and latents should not hold."""
+    independence: float = 0.0
+    """Weight of a term that makes latents independent of the condition (see `vae.independence`) where a label leaks.
+    The default is 0: in small corpora the shift of the latents alone leaks less."""
     decode_under: Mapping[str, str] = field(default_factory=dict)
     """Value of each of these labels under which designs are decoded; by default the most frequent one."""
+    neighbours: FindLinks | None = None
+    """Finds links between designs that should be near each other, `(domain, corpus) -> k x 2` rows; None for none."""
+    closeness: float = 0.1
+    """Weight of the term that keeps linked designs together (see `vae.neighbourhoods`)."""
     held_out: int = 5000
     """Designs kept for validation, at most a tenth."""
     validate_every: int = 0
@@ -186,6 +198,7 @@ def train(
     weights: Float[Tensor, " n"] | None = None,
     families: Sequence[str] = (),
     condition: Float[Tensor, "n c"] | None = None,
+    neighbourhoods: Neighbourhoods | None = None,
     checkpoint: Path | None = None,
     progress: Progress = silent,
 ) -> Training:
@@ -206,6 +219,7 @@ def train(
         weights: Sampling weights, not negative; None for each design once per epoch.
         families: Family of each design; whole families are held out.
         condition: Conditions of a conditional model.
+        neighbourhoods: Links between the designs.
         checkpoint: File to write to and to resume from.
         progress: Called with `(stage, done, total)`.
 
@@ -217,7 +231,7 @@ def train(
     start = time.monotonic()
     if vae.fit_at_once(batch, torch.from_numpy(rows)):
         return _fitted_at_once(vae, batch, held_out, time.monotonic() - start)
-    loop = _Loop(vae, batch, recipe, targets, weights, families, condition)
+    loop = _Loop(vae, batch, recipe, targets, weights, families, condition, neighbourhoods)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)
         if checkpoint is not None:
@@ -251,8 +265,10 @@ class _Loop:
         weights: Tensor | None,
         families: Sequence[str] = (),
         condition: Tensor | None = None,
+        neighbourhoods: Neighbourhoods | None = None,
     ) -> None:
-        self.condition = condition
+        self.condition, self.neighbourhoods = condition, neighbourhoods
+        self.terms = all_terms(recipe)
         self.vae, self.batch, self.recipe, self.targets = vae, batch, recipe, targets
         self.device = _device(recipe.device)
         self.processes = current_processes()
@@ -359,14 +375,16 @@ class _Loop:
         """Add the gradients of a share of the batch, and return its share of rate and distortion."""
         recipe, step = self.recipe, self.step
         targets = None if self.targets is None else self.targets[rows].to(self.device, torch.float32)
-        batch = TrainingBatch(to_device(self.batch[rows], self.device), targets, self.conditions_of(rows))
+        batch = self.with_links(
+            TrainingBatch(to_device(self.batch[rows], self.device), targets, self.conditions_of(rows)), rows
+        )
         self.vae.train()
         with _precision(self.device):
             bound = elbo(
                 self.vae, batch.x, beta=self.beta.at(step), free_bits=recipe.free_bits, condition=batch.condition
             )
             loss = bound.loss.mean()
-            for weighted in recipe.terms.values():
+            for weighted in self.terms.values():
                 value = weighted.term(self.vae, batch, bound.posterior, bound.z)
                 loss = loss + weighted.weight_at(step / self.total) * value.sum() / max(1, len(value))
         (loss * share / 10).backward()
@@ -375,6 +393,15 @@ class _Loop:
     def conditions_of(self, rows: Tensor) -> Tensor | None:
         """Return the conditions of some designs; None without conditions."""
         return None if self.condition is None else self.condition[rows].to(self.device, torch.float32)
+
+    def with_links(self, batch: TrainingBatch, rows: Tensor) -> TrainingBatch:
+        """Return the batch with a linked design for each of its designs; without links the same batch."""
+        if self.neighbourhoods is None:
+            return batch
+        generator = np.random.default_rng([self.recipe.seed, self.step, LINKS])
+        linked = torch.from_numpy(self.neighbourhoods.draw(rows.numpy(), generator))
+        x = to_device(self.batch[linked], self.device)
+        return replace(batch, linked=x, linked_condition=self.conditions_of(linked))
 
     @torch.no_grad()
     def validate(self) -> None:
@@ -452,6 +479,16 @@ def _precision(device: torch.device) -> AbstractContextManager[Any]:
     return torch.autocast("cuda", dtype=torch.bfloat16) if device.type == "cuda" else nullcontext()
 
 
+def all_terms(recipe: Recipe) -> dict[str, WeightedTerm]:
+    """Return the loss terms of a recipe, with those of its conditions and of its neighbours."""
+    terms = dict(recipe.terms)
+    if recipe.condition and recipe.independence:
+        terms.setdefault("independence", WeightedTerm(independence, recipe.independence))
+    if recipe.neighbours is not None and recipe.closeness:
+        terms.setdefault("neighbours", WeightedTerm(laplacian, recipe.closeness))
+    return terms
+
+
 def term_settings(terms: Mapping[str, WeightedTerm]) -> dict[str, Any]:
     """Return loss terms as JSON: the function's dotted path, its settings, the weight and the schedule."""
     described = {}
@@ -470,7 +507,7 @@ def _signature(vae: VAE, recipe: Recipe, n: int, total: int) -> dict[str, Any]:
     names = ("batch", "learning_rate", "warmup", "weight_decay", "clip", "beta", "beta_warmup")
     more = ("target_rate", "target_distortion", "free_bits", "held_out", "validate_every", "patience", "seed")
     settings = {name: getattr(recipe, name) for name in (*names, *more)}
-    settings["terms"] = term_settings(recipe.terms)
+    settings["terms"] = term_settings(all_terms(recipe))
     if recipe.condition:
         settings["condition"] = list(recipe.condition)
     return {"architecture": vae.architecture(), "recipe": settings, "designs": n, "total": total}
