@@ -39,6 +39,7 @@ from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditi
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
 from invdesign.latent.diagnosis import diagnose
+from invdesign.latent.geometry import geometry_of
 from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
@@ -521,7 +522,19 @@ def fit_latent_space(
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
-    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, nothing, known_conditions=known)
+    return LatentSpace(
+        domain,
+        encoding,
+        vae,
+        shift,
+        scale,
+        density,
+        sample,
+        sample_sd,
+        nothing,
+        geometry=geometry_of(vae),
+        known_conditions=known,
+    )
 
 
 def encode_corpus(
@@ -616,6 +629,7 @@ def load_latent_space(
         sample_sd,
         extra["reference"].double(),
         {**card, "writes": describe_alphabet(encodings[0])},
+        geometry=geometry_of(vae),
         training_keys=keys,
         known_conditions=known,
     )
