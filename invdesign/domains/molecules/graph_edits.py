@@ -8,8 +8,7 @@ changed in part and is to be discarded.
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rdkit import Chem
 
@@ -36,16 +35,16 @@ DOUBLE_BOND_PROBABILITY = 0.2
 """Probability that a new atom is attached by a double bond where the valences allow one."""
 
 
-def element_frequencies(mols: Iterable[Chem.Mol]) -> dict[int, float]:
-    """Return the relative frequency of each element among new atoms: at least that of the square root of its share.
+def element_frequencies(counts: Mapping[int, int]) -> dict[int, float]:
+    """Return the relative frequency of each element among new atoms: that of `ELEMENTS`, or more where parents have it.
 
     Args:
-        mols: Molecules whose elements edits may introduce more often.
+        counts: Number of atoms of each element in the parents, by atomic number.
     """
-    counts = Counter(atom.GetAtomicNum() for mol in mols for atom in mol.GetAtoms())
     total = max(1, sum(counts.values()))
     return {
-        element: max(least, FREQUENCY_SCALE * (counts[element] / total) ** 0.5) for element, least in ELEMENTS.items()
+        element: max(least, FREQUENCY_SCALE * (counts.get(element, 0) / total) ** 0.5)
+        for element, least in ELEMENTS.items()
     }
 
 

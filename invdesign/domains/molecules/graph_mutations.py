@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -106,7 +107,7 @@ def mutate(parents: Sequence[str], n: int, *, radius: int, crossover_rate: float
     usable = [item for item in map(parent, parents) if item is not None]
     if not usable:
         return []
-    elements = element_frequencies(item.mol for item in usable)
+    elements = element_frequencies(sum((item.elements for item in usable), Counter()))
     edits: dict[Edit, float] = {partial(edit, elements=elements): n for edit, n in EDITS_WITH_ELEMENTS.items()}
     variation = _Variation({**edits, **EDITS}, radius, crossover_rate, rng)
     weights = [1 / (1 + rank) ** 0.5 for rank in range(len(usable))]

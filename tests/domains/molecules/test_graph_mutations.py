@@ -152,8 +152,7 @@ def test_a_round_of_mutations_alone_keeps_a_required_part(built_in):
 
 
 def test_elements_of_the_parents_are_introduced_more_often_than_others():
-    mols = [Chem.MolFromSmiles("CP(C)CCN")]
-    with_phosphorus, without = element_frequencies(mols), element_frequencies([])
+    with_phosphorus, without = element_frequencies({6: 8, 7: 1, 15: 1}), element_frequencies({})
     assert with_phosphorus[15] > 10 * without[15] > 0
     assert without[16] == with_phosphorus[16] and without[6] > without[9] > without[35]
 
