@@ -89,7 +89,8 @@ def ask(
             region = _Region(engine, state, model, search, index, share, timer, taken)
             selection = region.select(is_excluded)
             selections.append(selection)
-            taken = [*taken, *selection.taken(engine, state)]
+            if index + 1 < len(shares):
+                taken = [*taken, *selection.taken(engine, state)]
             excluded.update(selection.pool.keys[i] for i in selection.rows)
         with timer("predict"):
             candidates = _candidates(engine, state, model, selections, number)
@@ -122,8 +123,9 @@ def choose_search(engine: Engine[D, B], state: State[D], model: RoundModel) -> t
     """
     campaign = engine.campaign
     search, notes = gate_search(campaign.search, model)
-    rows = np.flatnonzero(np.isfinite(campaign.admissible_utilities(state.evaluated)).all(axis=1)).tolist()
-    n_met = count_inside(campaign.objectives, [state.evaluated[row] for row in rows])
+    evaluated = state.evaluated
+    rows = np.flatnonzero(np.isfinite(campaign.admissible_utilities(evaluated)).all(axis=1)).tolist()
+    n_met = count_inside(campaign.objectives, [evaluated[row] for row in rows])
     if notes or search.acquire is None or n_met < campaign.limits.batch:
         return search, notes
     note = (

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from invdesign.campaign.definition import Campaign
 from invdesign.campaign.placement import place
+from invdesign.campaign.reuse import Reuse
 from invdesign.core import (
     B,
     Candidate,
@@ -25,8 +26,9 @@ from invdesign.core import (
 )
 from invdesign.core.capabilities import features
 from invdesign.core.protocols import Features
+from invdesign.latent.key_filter import KeyFilter
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.training_keys import TrainingKeys
+from invdesign.latent.training_keys import TrainingKeys, corpus_keys
 
 FAR = 1e3
 """Distance [sd of the corpus] of designs without a latent: some thirty lengthscales."""
@@ -38,15 +40,16 @@ class FeatureCache(Generic[D]):
 
     encoding: Encoding[D, Any]
     """Computes them."""
-    rows: dict[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    """Features of each design that was asked for."""
+    rows: dict[str, npt.NDArray[np.float32 | np.uint8]] = field(default_factory=dict)
+    """Features of each design that was asked for; small counts as bytes."""
 
     def of(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return `n x f` float64 features of candidates."""
         new = [c for c in candidates if c.key not in self.rows]
         if new:
             for c, row in zip(new, features(self.encoding, [c.design for c in new]), strict=True):
-                self.rows[c.key] = np.asarray(row, dtype=np.float32)
+                counts = row.astype(np.uint8)
+                self.rows[c.key] = counts if (counts == row).all() else row.astype(np.float32)
         return torch.from_numpy(np.stack([self.rows[c.key] for c in candidates]).astype(np.float64))
 
 
@@ -54,9 +57,9 @@ class FeatureCache(Generic[D]):
 class KnownKeys:
     """Keys of designs that exist: of a corpus, and of what the latent space was trained on."""
 
-    corpus: frozenset[str]
+    corpus: Container[str]
     """Keys of the corpus."""
-    training: TrainingKeys
+    training: TrainingKeys | KeyFilter
     """Keys of the training designs; a shipped model has no corpus beside it."""
 
     def __contains__(self, key: object) -> bool:
@@ -79,6 +82,8 @@ class Engine(Generic[D, B]):
     """Names that the user gave designs of the corpus, by key, where these may be proposed."""
     source: tuple[Candidate[D], ...] = ()
     """Designs of another assay with its values, where the campaign transfers from one."""
+    reuse: Reuse = field(default_factory=Reuse)
+    """What the last round computed."""
     definition: Campaign[D, B] | None = None
     """The campaign as it was defined, where `campaign` has recorded changes (see `steer_engine`); else None."""
 
@@ -88,6 +93,14 @@ class Engine(Generic[D, B]):
         if not self.campaign.surrogates.use_features:
             return Z
         return torch.cat([Z, self.features.of(candidates)], dim=1)
+
+    def measured_inputs(self, measured: Sequence[Candidate[D]]) -> Tensor:
+        """Return surrogate inputs of the measured designs of a round, which extend those of the round before."""
+        if not self.campaign.surrogates.use_features:
+            return self.inputs(measured)
+        Z = separate_unplaced(torch.stack([c.z for c in measured]))
+        keys = [c.key for c in measured]
+        return self.reuse.inputs.of(keys, Z, lambda start, stop: self.features.of(measured[start:stop]))
 
     def informative(self, candidates: Sequence[Candidate[D]]) -> list[Candidate[D]]:
         """Return the candidates that a surrogate can read: without features those with a latent."""
@@ -144,13 +157,13 @@ def make_engine(
             allows it.
         source: Designs with the values of another assay, where they are loaded already.
     """
-    designs = () if corpus is None else corpus.designs
     excluded: Container[str] = frozenset()
     names: dict[str, str] = {}
     if not campaign.filters.allow_corpus_designs:
-        excluded = KnownKeys(frozenset(map(campaign.domain.key, designs)), latent_space.training_keys)
+        in_corpus = frozenset[str]() if corpus is None else corpus_keys(campaign.domain, corpus)
+        excluded = KnownKeys(in_corpus, latent_space.training_keys)
     elif corpus is not None and corpus.names:
-        pairs = zip(designs, corpus.names, strict=True)
+        pairs = zip(corpus.designs, corpus.names, strict=True)
         names = {campaign.domain.key(design): name for design, name in pairs if name}
     other = _source_candidates(campaign, latent_space, source)
     return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names, other)

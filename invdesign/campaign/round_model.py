@@ -132,11 +132,12 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     if not is_placed.any() or campaign.search.acquire is None:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
-    X = engine.inputs(measured)
+    X = engine.measured_inputs(measured)
     transforms, transformed = _transform(U, surrogates.outcome_transform)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     errors = _known_errors(campaign, measured, U, transformed)
-    fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors)
+    fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors, previous=engine.reuse.model)
+    engine.reuse.model = fitted.model
     needs_latent_model = X.shape[1] > d and campaign.search.follows_gradients
     latent_surrogate = surrogates.latent_surrogate if needs_latent_model else None
     placed_errors = None if errors is None else errors[is_placed]
@@ -153,10 +154,11 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     is_admissible = torch.from_numpy(are_met(campaign.objectives, limits, Y.numpy())) if limits else None
     waiting = engine.informative(state.open)
     pending = engine.inputs(waiting) if waiting else X[:0]
+    placed = slice(None) if bool(is_placed.all()) else is_placed
     return RoundModel(
-        X[is_placed],
-        fill_unknown(transformed, fitted.model, X)[is_placed],
-        Y[is_placed],
+        X[placed],
+        fill_unknown(transformed, fitted.model, X)[placed],
+        Y[placed],
         d,
         replace(fitted, notes=(*notes, *fitted.notes)),
         fitted_latent,
@@ -167,7 +169,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         fitted_limits,
         _limit_feasibility(campaign, fitted_limits),
         _transform_reference(campaign.task.reference_utilities, U, transformed),
-        None if is_admissible is None else is_admissible[is_placed],
+        None if is_admissible is None else is_admissible[placed],
         calibrate(state, campaign.objectives, report),
     )
 

@@ -102,6 +102,7 @@ def _print_moves(facts: Mapping[str, Any]) -> None:
         "directions, after decoding: change at one unit more", [_direction_row(d) for d in facts["directions"]]
     )
     names = list(facts["targets"])
+    has_scaffolds = any(step["keeps scaffold"] is not None for step in facts["steps"])
     shown = []
     for i, step in enumerate(facts["steps"]):
         if step["repeated"]:
@@ -110,7 +111,9 @@ def _print_moves(facts: Mapping[str, Any]) -> None:
         row = {"": "*" if i == facts["nearest"] else "", "step": step["length"]}
         row |= {"design": _short(text)}
         row |= {name: step.get(name) for name in names}
-        row |= {"plausible %": step.get("plausibility percentile"), "scaffold": _yes_no(step["keeps scaffold"])}
+        row |= {"plausible %": step.get("plausibility percentile")}
+        if has_scaffolds:
+            row |= {"scaffold": _yes_no(step["keeps scaffold"])}
         shown.append(row)
     asked = ", ".join(f"{name} {value:.4g}" for name, value in facts["targets"].items())
     terminal.table(f"asked for: {asked} (* is nearest)", shown)
@@ -124,7 +127,7 @@ def _print_explanation(facts: Mapping[str, Any]) -> None:
         by_name = {change["change"]: change for change in changes}
         best = sorted(by_name.values(), key=lambda change: -change["effect"])[:MAX_CHANGES]
         rows = [
-            {"change": c["change"], f"effect on {facts['property']}": c["effect"], "design": _short(c["design"])}
+            {"change": c["change"], f"effect on {facts['property']}": c["effect"], "design": _short(c["label"])}
             for c in best
         ]
         terminal.table(f"{_short(design['label'])}: {facts['property']} {design['value']:.4g}", rows)

@@ -85,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     _add_find(commands)
     _add_audit(commands)
     _add_solve(commands)
+    _add_decode(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
     _add_tune(commands)
@@ -238,6 +239,23 @@ def _add_solve(commands: Any) -> None:
     )
     solve.add_argument("-n", type=int, default=10, metavar="N", help="crystals to write (default 10)")
     solve.add_argument("--out", metavar="FOLDER", help="where page and CIFs are written (default: solve-PATTERN)")
+
+
+def _add_decode(commands: Any) -> None:
+    about = "find the molecules that have the fingerprints of a file"
+    decode = commands.add_parser("decode", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    decode.add_argument(
+        "--fingerprints",
+        metavar="FILE",
+        required=True,
+        help="Morgan count fingerprints without chirality, one a row: .npy, or a table of numbers (.csv)",
+    )
+    decode.add_argument("--radius", type=int, default=3, metavar="N", help="their radius, 2 or 3 (default 3)")
+    decode.add_argument(
+        "--known", metavar="FILE", help="molecules from which a near one is searched where none has the fingerprint"
+    )
+    decode.add_argument("--out", metavar="FILE", help="table to write (.csv)")
+    decode.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
 def _add_run_folder_commands(commands: Any) -> None:
@@ -537,6 +555,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli import atlas_commands
 
         return atlas_commands.ATLAS_COMMANDS[name]
+    if name == "decode":
+        from invdesign.cli.decode_command import decode
+
+        return decode
     if name == "solve":
         from invdesign.cli.solve_command import solve
 

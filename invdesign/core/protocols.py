@@ -422,7 +422,9 @@ FitDensity = Callable[["Tensor", "Tensor"], Density]
 FitSurrogate = Callable[..., "Model"]
 """Fits a BoTorch model to `n x (d + f)` inputs and `n x m` utilities: `(X, U, *, d) -> Model`.
 
-The last fallback of a failed fit passes `noise_floor`, the smallest noise variance that a model may have.
+The last fallback of a failed fit passes `noise_floor`, the smallest noise variance that a model may have. A function
+with a parameter `previous` gets the model of the round before, or None, whose computations it may extend; the
+predictions must not depend on it.
 """
 Acquire = Callable[[Landscape], "AcquisitionFunction"]
 """Makes an acquisition function, which also selects a batch."""

@@ -7,8 +7,9 @@ Shapes: `n` designs, `q` proposals, `d` latent dimensions, `f` features, `m` obj
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
@@ -131,7 +132,7 @@ class Candidate(Generic[D]):
     nearest: Neighbor | None = None
     """The known design nearest to it; None where it was not looked for."""
 
-    @property
+    @cached_property
     def is_placed(self) -> bool:
         """Whether the design has a place in the latent space."""
         return bool(self.z.isfinite().all())
@@ -177,8 +178,8 @@ class Rejection:
 class Corpus(Generic[D]):
     """Designs that exist: what a VAE is trained on, and what a campaign starts from."""
 
-    designs: tuple[D, ...]
-    """`n` distinct, canonical designs."""
+    designs: Sequence[D]
+    """`n` distinct, canonical designs: a tuple, or a sequence that reads them from disk (see `io.stored_designs`)."""
     properties: Mapping[str, Array] = field(default_factory=dict)
     """Measured properties by name, each of length `n`, NaN where unknown; the mean where a design has repeats."""
     weights: Array | None = None

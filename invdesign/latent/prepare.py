@@ -33,20 +33,25 @@ from invdesign.core import (
 from invdesign.core.capabilities import describe_alphabet
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
+from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
 from invdesign.latent.diagnosis import diagnose
+from invdesign.latent.geometry import geometry_of
 from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.training_keys import TrainingKeys
+from invdesign.latent.stored_encoding import encode_stored, fit_encoding
+from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
+from invdesign.vae.neighbourhoods import Neighbourhoods
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
-from invdesign.vae.training import Recipe, Training, term_settings, train
+from invdesign.vae.stored_tokens import StoredTokens
+from invdesign.vae.training import Recipe, Training, all_terms, term_settings, train
 
 logger = logging.getLogger(__name__)
 DAMAGE = (InvdesignError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
@@ -56,7 +61,10 @@ SETTINGS_WITHOUT_EFFECT = (
     "build",
     "terms",
     "condition",
+    "independence",
     "decode_under",
+    "neighbours",
+    "closeness",
     "device",
     "max_minutes",
     "checkpoint_minutes",
@@ -65,6 +73,8 @@ SETTINGS_WITHOUT_EFFECT = (
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
 MAX_SAMPLE = 10_000
 MAX_REFERENCE = 2000
+MAX_INFORMATION = 100_000
+"""Designs of a corpus on disk on which the information content is measured."""
 
 
 @dataclass(frozen=True)
@@ -242,10 +252,18 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     return {
         "build": f"{function.__module__}.{function.__qualname__}",
         "architecture": dict(getattr(build, "keywords", {})),
-        "terms": term_settings(recipe.terms),
+        "terms": term_settings(all_terms(recipe)),
         **settings,
         **({"condition": list(recipe.condition)} if recipe.condition else {}),
+        **({"neighbours": _describe_function(recipe.neighbours)} if recipe.neighbours is not None else {}),
     }
+
+
+def _describe_function(function: Any) -> dict[str, Any]:
+    """Return a bound function as JSON: its dotted path and its settings."""
+    inner = getattr(function, "func", function)
+    settings = {key: str(value) for key, value in getattr(function, "keywords", {}).items()}
+    return {"function": f"{inner.__module__}.{inner.__qualname__}", "settings": settings}
 
 
 def fit_model(
@@ -275,7 +293,7 @@ def fit_model(
         InvdesignError: The corpus does not fit the domain, or the folder cannot be written.
     """
     progress("learning the vocabulary", 0, 1)
-    encoding = domain.fit(corpus.designs)
+    encoding = fit_encoding(domain, corpus)
     batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
     conditions = fit_conditions(corpus, recipe.condition) if recipe.condition else None
     vae = build_vae(recipe, encoding, conditions)
@@ -290,6 +308,7 @@ def fit_model(
         weights=weights,
         families=corpus.families,
         condition=rows,
+        neighbourhoods=find_neighbourhoods(domain, corpus, recipe, progress=progress),
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
@@ -310,6 +329,20 @@ def fit_model(
     for name in ("checkpoint", "information"):
         (folder / f"{name}.safetensors").unlink(missing_ok=True)
     return training
+
+
+def find_neighbourhoods(
+    domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe, *, progress: Progress = silent
+) -> Neighbourhoods | None:
+    """Return the links between the designs of a corpus; None where the recipe asks for none.
+
+    Raises:
+        InvdesignError: No designs are linked.
+    """
+    if recipe.neighbours is None:
+        return None
+    progress("finding neighbours", 0, 1)
+    return Neighbourhoods.of(recipe.neighbours(domain, corpus), len(corpus))
 
 
 def build_vae(recipe: Recipe, encoding: Encoding[Any, Any], conditions: Conditions | None = None) -> VAE:
@@ -351,6 +384,8 @@ def measure_information(
     """
     if recipe.information_epochs == 0:
         return None
+    if isinstance(batch, StoredTokens):
+        batch = batch.sample(MAX_INFORMATION)
     with torch.random.fork_rng(devices=[]):
         vae = recipe.build(encoding)
     if not (encoding.shape.n_tokens or (isinstance(vae, VAE) and vae.is_autoregressive)):
@@ -401,7 +436,7 @@ def write_model(
     diagnosis = diagnose(
         latent_space,
         held_out,
-        corpus=corpus.designs,
+        known=corpus_keys(domain, corpus),
         information=information,
         seed=recipe.seed,
         progress=progress,
@@ -427,7 +462,7 @@ def write_model(
         "sample": latent_space.sample.half(),
         "sample_sd": latent_space.sample_sd.half(),
         "reference": latent_space.reference_plausibilities,
-        "training_keys": TrainingKeys.of(map(domain.key, corpus.designs)).checksums,
+        **keys_to_tensors(training_keys(domain, corpus)),
     }
     if known is not None:
         extra["conditions"] = known.table.half()
@@ -469,13 +504,30 @@ def fit_latent_space(
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
-    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, nothing, known_conditions=known)
+    return LatentSpace(
+        domain,
+        encoding,
+        vae,
+        shift,
+        scale,
+        density,
+        sample,
+        sample_sd,
+        nothing,
+        geometry=geometry_of(vae),
+        known_conditions=known,
+    )
 
 
 def encode_corpus(
     encoding: Encoding[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent
 ) -> Any:
-    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding."""
+    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding.
+
+    A corpus on disk is encoded into shards on disk.
+    """
+    if isinstance(corpus.designs, StoredDesigns):
+        return encode_stored(encoding, corpus, cache=cache, progress=progress)
     text = json.dumps([corpus.sha256, encoding.state()], sort_keys=True, default=str)
     path = cache / "encoded" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors" if cache else None
     if path is not None and corpus.sha256:
@@ -544,9 +596,9 @@ def load_latent_space(
     vae, card, extra = load_model(folder, build)
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()
     density = fit_cached(fit_density, sample, sample_sd, cache)
-    keys = TrainingKeys(extra["training_keys"])
+    keys = keys_from_tensors(extra)
     known = None
-    if "conditions" in extra:
+    if "conditions" in extra and isinstance(keys, TrainingKeys):
         known = KnownConditions(Conditions.from_json(card["condition"]), keys, extra["conditions"].float())
     latent_space = LatentSpace(
         domain,
@@ -559,6 +611,7 @@ def load_latent_space(
         sample_sd,
         extra["reference"].double(),
         {**card, "writes": describe_alphabet(encodings[0])},
+        geometry=geometry_of(vae),
         training_keys=keys,
         known_conditions=known,
     )

@@ -17,6 +17,7 @@ from invdesign.core.capabilities import penalties
 from invdesign.latent.conditions import KnownConditions
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
+from invdesign.latent.key_filter import KeyFilter
 from invdesign.latent.moments import posterior_centers, posterior_moments
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE, Ranked, device_of, to_device
@@ -28,6 +29,8 @@ RETRY_RADII = (0.05, 0.3)
 RETRY_SHRINKAGE = 0.5
 """Fraction of the way to the center of the space that the last of these points has moved: simpler designs lie there."""
 BATCH = 500
+MIN_DECODED = 64
+"""Points that are decoded at once where there are retries: fewer take the same time."""
 
 Source = Literal["prior", "density", "corpus"]
 
@@ -65,7 +68,7 @@ class LatentSpace(Generic[D, B]):
     """Points tried around one that decodes to no design."""
     geometry: LatentGeometry = field(default_factory=Euclidean)
     """Geometry of the space."""
-    training_keys: TrainingKeys = field(default_factory=TrainingKeys)
+    training_keys: TrainingKeys | KeyFilter = field(default_factory=TrainingKeys)
     """Keys of the designs that the VAE was trained on."""
     known_conditions: KnownConditions | None = None
     """Conditions of the designs of the corpus; None for a VAE that reads none."""
@@ -165,13 +168,19 @@ class LatentSpace(Generic[D, B]):
         if Z.ndim != 2 or Z.shape[1] != self.d:
             raise InvdesignError(f"decode: expected latents n x {self.d}, got shape {tuple(Z.shape)}")
         designs = self._decode(Z)
-        for i_retry, step in enumerate(_retry_steps(self.d, self.retries), 1):
-            missing = [i for i, design in enumerate(designs) if design is None]
-            if not missing:
-                break
-            points = Z[missing] * (1 - RETRY_SHRINKAGE * i_retry / self.retries) + step
-            for i, design in zip(missing, self._decode(points), strict=True):
-                designs[i] = design
+        missing = [i for i, design in enumerate(designs) if design is None]
+        steps = _retry_steps(self.d, self.retries)
+        shrinkage = 1 - RETRY_SHRINKAGE * torch.arange(1, self.retries + 1, dtype=torch.float64) / max(1, self.retries)
+        n_tried = 0
+        while missing and n_tried < self.retries:
+            tried = slice(n_tried, n_tried + max(1, MIN_DECODED // len(missing)))
+            points = Z[missing, None] * shrinkage[tried, None] + steps[tried]
+            found = iter(self._decode(points.flatten(0, 1)))
+            for i in missing:
+                nearby = [next(found) for _ in range(points.shape[1])]
+                designs[i] = next((design for design in nearby if design is not None), None)
+            missing = [i for i in missing if designs[i] is None]
+            n_tried += points.shape[1]
         return designs
 
     def log_density(self, Z: Float[Tensor, "*n d"]) -> Float[Tensor, "*n"]:
@@ -230,14 +239,15 @@ class LatentSpace(Generic[D, B]):
             InvdesignError: The source is unknown, or the density cannot be sampled.
         """
         if source == "prior":
-            return (torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale
+            return self.geometry.project((torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale)
         if source == "density":
             if not isinstance(self.density, SampledDensity):
                 raise InvdesignError("draw: expected a density that can be sampled. Choose density=mixture")
-            return self.density.sample(n)
+            return self.geometry.project(self.density.sample(n))
         if source == "corpus":
             rows = torch.randint(len(self.sample), (n,))
-            return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+            drawn = self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+            return self.geometry.project(drawn)
         raise InvdesignError(f"draw: source must be one of {', '.join(get_args(Source))}, got {source!r}")
 
     def _raw(self, Z: Tensor) -> Tensor:

@@ -65,7 +65,7 @@ def _card(domain: DesignSpace[Any], shown: ExplainedDesign) -> dict[str, Any]:
         "value": shown.value,
         "gain": svg_uri(draw_places(domain, shown.design, strengths(shown.places, by="gain"))),
         "support": svg_uri(draw_places(domain, shown.design, strengths(shown.places, by="support"))),
-        "rows": [(c.name, f"{c.effect:+.3g}", _short(domain.to_text(c.design))) for c in best],
+        "rows": [(c.name, f"{c.effect:+.3g}", _short(label(domain, c.design))) for c in best],
     }
 
 

@@ -138,6 +138,12 @@ def _on_the_way(labelled: LabelledSpace, first: Any, last: Any, n_steps: int) ->
 
 def _place_facts(place: Sensitivity[Any], domain: DesignSpace[Any]) -> dict[str, Any]:
     changes = [
-        {"change": c.name, "effect": c.effect, "design": domain.to_text(c.design)} for c in place.changes[:N_BEST]
+        {
+            "change": c.name,
+            "effect": c.effect,
+            "design": domain.to_text(c.design),
+            "label": label(domain, c.design),
+        }
+        for c in place.changes[:N_BEST]
     ]
     return {"place": place.place, "mean": place.mean, "gain": place.gain, "support": place.support, "changes": changes}

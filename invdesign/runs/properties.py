@@ -27,6 +27,10 @@ N_DESIGNS = 3_000
 """Designs of a corpus for which properties are computed."""
 N_DECODED = 1_500
 """Designs that are decoded where there is no corpus."""
+N_COMPARED = 30
+"""Designs for which a measured property is compared with a computed one of the same name."""
+TOLERANCE = 0.01
+"""Largest relative difference of values that are the same."""
 
 PropertyKind = Literal["computed", "predicted"]
 
@@ -65,13 +69,13 @@ class LabelledSpace:
     """The whole corpus, where there is one."""
 
     def property(self, name: str) -> Property:
-        """Return a property by its name; a measured one hides a computed one.
+        """Return a property by its name; a measured one hides a computed one, unless their values are the same.
 
         Raises:
             InvdesignError: There is no such property.
         """
         computed = computed_properties(self.latent_space.domain)
-        if name in self.measured:
+        if name in self.measured and not (name in computed and self._is_alike(name, measure_computed(computed[name]))):
             return self._predicted(name)
         if name in computed:
             values = np.asarray(computed[name].measure(self.designs), dtype=np.float64)
@@ -80,6 +84,12 @@ class LabelledSpace:
             )
         names = ", ".join([*self.measured, *(other for other in computed if other not in self.measured)])
         raise InvdesignError(f"property {name!r}: expected one of {names or 'none'}. Correct the name")
+
+    def _is_alike(self, name: str, measure: Measure) -> bool:
+        """Return whether measured values are those that are computed, as in a column of a built-in corpus."""
+        designs, values = self.measured[name]
+        rows = thin(len(designs), N_COMPARED)
+        return bool(np.allclose(measure([designs[i] for i in rows]), values[rows], rtol=TOLERANCE, equal_nan=True))
 
     def _predicted(self, name: str) -> Property:
         """Return a measured property, which a surrogate predicts of other designs."""

@@ -63,12 +63,12 @@ def cross_validate(
     d: int,
     surrogate: FitSurrogate | None = None,
     test_fraction: float = 0.2,
-    max_exact_points: int = 4000,
+    max_exact_points: int = 1000,
 ) -> SurrogateReport:
     """Report on a surrogate, without refitting where possible.
 
-    Exact processes of at most `max_exact_points` points use leave-one-out in closed form (Rasmussen and Williams, 2006,
-    5.4.2); a deep kernel on the rows that its network was not trained on. Larger or sparse processes keep their
+    Exact processes use leave-one-out in closed form (Rasmussen and Williams, 2006, 5.4.2) on the newest
+    `max_exact_points` rows; a deep kernel on the rows that its network was not trained on. Sparse processes keep their
     hyperparameters and are conditioned on `1 - test_fraction` of the data. Any other BoTorch model, and a process with
     a learned kernel, is fitted again on that part by `surrogate`; without one there is no report.
 
@@ -79,7 +79,7 @@ def cross_validate(
         d: Number of latent columns.
         surrogate: Function that fitted the model.
         test_fraction: Fraction of the designs that is held out.
-        max_exact_points: Largest number of points for leave-one-out.
+        max_exact_points: Largest number of rows that are left out in turn.
 
     Example:
         >>> from invdesign.surrogate.models import exact_gp
@@ -102,11 +102,13 @@ def cross_validate(
     parts = _conditioned_parts(model)
     if any(part.has_learned_kernel for part in parts):
         parts = []
-    if parts and all(part.inducing_points is None and len(part.X) <= max_exact_points for part in parts):
-        predictions = [part.leave_one_out() for part in parts]
+    if parts and all(part.inducing_points is None for part in parts):
+        n_newest = None if parts[0].held_out_rows is not None else max_exact_points
+        predictions = [part.leave_one_out(n_newest) for part in parts]
         mean = torch.cat([mean for mean, _ in predictions], 1)
         sd = torch.cat([sd for _, sd in predictions], 1)
-        measured, rows = torch.cat([part.U for part in parts], 1), parts[0].held_out_rows
+        measured = torch.cat([part.U[-len(mean) :] for part in parts], 1)
+        rows = parts[0].held_out_rows
         if rows is None:
             rows = torch.arange(len(measured), device=measured.device)
         return _build_report("leave-one-out", measured[rows], mean[rows], sd[rows])

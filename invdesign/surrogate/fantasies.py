@@ -37,6 +37,7 @@ def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
         prior_means=model.prior_means,
         inducing_points=model.inducing_points,
         row_noise=row_noise,
+        factor=model.factor if model.inducing_points is None else None,
     )
 
 

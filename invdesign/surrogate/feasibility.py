@@ -61,7 +61,7 @@ def feasibility_surrogate(
     rows = choose_rows(rare, max_points)
     features = X[:, d:]
     if features.shape[1] and not bool((features < 0).any()):
-        model = ConditionedGP(MinMaxKernel(tuple(range(d, X.shape[1]))), X[rows], labels[rows], noise=noise)
+        model = ConditionedGP(MinMaxKernel(d), X[rows], labels[rows], noise=noise)
     else:
         kernel = MaternKernel(active_dims=tuple(range(d))).to(X)
         kernel.lengthscale = 0.7 * math.sqrt(d)

@@ -20,7 +20,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invdesign.core import InvdesignError
-from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
+from invdesign.surrogate.gp import CHUNK, ConditionedGP, IndependentGPs
+from invdesign.surrogate.kernels import MinMaxKernel
 
 Smoothness = Literal["matern", "rbf"]
 """Kernel on the latents: Matern-5/2 or squared exponential."""
@@ -110,6 +111,51 @@ def fit_each_objective(U: Float[Tensor, "n m"], fit: Callable[[Tensor], Conditio
     """
     models = [fit(U[:, j : j + 1]) for j in range(U.shape[1])]
     return models[0] if len(models) == 1 else IndependentGPs(models)
+
+
+def extend_gp(
+    previous: Model | None,
+    kernel: MinMaxKernel,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
+    *,
+    noise: float,
+) -> ConditionedGP:
+    """Return a process with the MinMax kernel, which extends the Cholesky factor of a previous one as far as it can.
+
+    Args:
+        previous: Model of fewer data, or None.
+        kernel: Kernel of standardized utilities.
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        noise: Variance of the noise, in standardized utilities.
+    """
+    if not isinstance(previous, ConditionedGP) or previous.inducing_points is not None:
+        return ConditionedGP(kernel, X, U, noise=noise)
+    old = previous.kernel
+    if not isinstance(old, MinMaxKernel) or (old.start, previous.noise) != (kernel.start, noise):
+        return ConditionedGP(kernel, X, U, noise=noise)
+    if previous.row_noise is not None or previous.X.shape[1] != X.shape[1]:
+        return ConditionedGP(kernel, X, U, noise=noise)
+    return ConditionedGP(old, X, U, noise=noise, factor=previous.factor.first(count_equal_rows(previous.X, X)))
+
+
+def count_equal_rows(A: Float[Tensor, "n c"], B: Float[Tensor, "k c"]) -> int:
+    """Return the number of first rows that two matrices have in common.
+
+    Args:
+        A: `n x c` values.
+        B: `k x c` values.
+    """
+    n = min(len(A), len(B))
+    if A.data_ptr() == B.data_ptr() and A.stride() == B.stride():
+        return n
+    for start in range(0, n, CHUNK):
+        stop = min(start + CHUNK, n)
+        is_equal = (A[start:stop] == B[start:stop]).all(1)
+        if not bool(is_equal.all()):
+            return start + int((~is_equal).nonzero()[0])
+    return n
 
 
 def build_likelihood(

@@ -6,7 +6,7 @@ In shapes, `c = d + f` is the number of columns of the inputs: latents, then fea
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from botorch.acquisition.objective import PosteriorTransform
@@ -20,8 +20,19 @@ from linear_operator.operators import BlockDiagLinearOperator, to_linear_operato
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
+from invdesign.core import first_occurrences
+from invdesign.surrogate.factor import RowFactor
+
 CHUNK = 2048
-"""Rows of the data that a sparse posterior is accumulated over at once, which bounds the memory."""
+"""Rows of the data that are read at once, which bounds the memory."""
+MAX_EXACT_VARIANCE_POINTS = 2000
+"""Data up to which variances are conditioned on all of them."""
+N_NEIGHBORS = 1000
+"""Data nearest to the points of a call, on which their variances are conditioned where there are more data. On 400
+mutated molecules and 4,000 measured ones, standard deviations are 14 % larger (median) than those given all data and
+have a rank correlation of .99 with them; .98 with 100 neighbors."""
+MAX_MEMO = 64 * 2**20
+"""Bytes of kernel values that are kept for points that come again."""
 
 
 class ConditionedGP(Model):
@@ -55,6 +66,7 @@ class ConditionedGP(Model):
         held_out_rows: Int64[Tensor, " h"] | None = None,
         has_learned_kernel: bool = False,
         row_noise: Float[Tensor, " n"] | None = None,
+        factor: RowFactor | None = None,
     ) -> None:
         """Condition the process on the data.
 
@@ -73,6 +85,8 @@ class ConditionedGP(Model):
                 learned weights would overfit them.
             row_noise: Known variance of the noise of each row, in standardized utilities: it counts where it is larger
                 than `noise`. Not used by a sparse posterior.
+            factor: Factor of the noisy kernel matrix of the first rows of `X`, computed before with this kernel and
+                this noise: it is extended by the other rows.
         """
         super().__init__()
         self.kernel = kernel.to(X.device).eval().requires_grad_(False)
@@ -83,32 +97,35 @@ class ConditionedGP(Model):
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.offset)
         self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
         self.prior_means = torch.zeros_like(self.offset) if prior_means is None else prior_means
-        self._condition()
+        self._memo: dict[bytes, Tensor] = {}
+        self._condition(factor or RowFactor())
 
     @torch.no_grad()
-    def _condition(self) -> None:
+    def _condition(self, factor: RowFactor) -> None:
         residual = self.standardized_utilities - self.prior_means
         self.sparse_cholesky: Tensor | None = None
         if self.inducing_points is None:
-            K = self.kernel(self.X).to_dense()
-            noise = self.noise if self.row_noise is None else self.row_noise.clamp_min(self.noise)
-            self.cholesky = psd_safe_cholesky(_add_to_diagonal(K, noise))
-            self.coefficients = torch.cholesky_solve(residual, self.cholesky)
+            noise = self.X.new_full((len(self.X),), self.noise)
+            noise = noise if self.row_noise is None else torch.maximum(noise, self.row_noise)
+            is_small = len(self.X) <= CHUNK and not len(factor)
+            matrix = self.kernel(self.X).to_dense() if is_small else None
+            self.factor = factor.extended(len(self.X), _noisy_rows(self.kernel, self.X, noise, matrix))
+            self.coefficients = self.factor.solve_transposed(self.factor.solve(residual))
             return
         # Everything in terms of V = L^-1 K_uf: B = I + V V' / noise, whose smallest eigenvalue is 1.
         k = len(self.inducing_points)
+        jitter = self.X.new_full((k,), 1e-6)
         K = self.kernel(self.inducing_points).to_dense()
-        self.cholesky = psd_safe_cholesky(_add_to_diagonal(K, 1e-6))
+        self.factor = RowFactor().extended(k, _noisy_rows(self.kernel, self.inducing_points, jitter, K))
         B = torch.eye(k, dtype=self.X.dtype, device=self.X.device)
         right = torch.zeros(k, residual.shape[1], dtype=self.X.dtype, device=self.X.device)
         for rows in torch.split(torch.arange(len(self.X), device=self.X.device), CHUNK):
             K = self.kernel(self.inducing_points, self.X[rows]).to_dense()
-            V = torch.linalg.solve_triangular(self.cholesky, K, upper=False)
+            V = self.factor.solve(K)
             B += V @ V.mT / self.noise
             right += V @ residual[rows] / self.noise
         self.sparse_cholesky = psd_safe_cholesky(B)
-        solution = torch.cholesky_solve(right, self.sparse_cholesky)
-        self.coefficients = torch.linalg.solve_triangular(self.cholesky.mT, solution, upper=True)
+        self.coefficients = self.factor.solve_transposed(torch.cholesky_solve(right, self.sparse_cholesky))
 
     @property
     def standardized_utilities(self) -> Float[Tensor, "n m"]:
@@ -133,6 +150,9 @@ class ConditionedGP(Model):
     def standardized_moments(self, X: Float[Tensor, "b q c2"]) -> tuple[Float[Tensor, "b q m"], Float[Tensor, "b q q"]]:
         """Return the posterior mean and covariance of standardized utilities, without noise.
 
+        The mean is that of all data. With more than 2,000 data the covariance is conditioned on those that are nearest
+        to the points, which never makes a variance smaller: its cost does not grow with the data.
+
         Args:
             X: `b x q x (d + f)` inputs, or `b x q x d` if the kernel reads the latents alone.
 
@@ -141,9 +161,9 @@ class ConditionedGP(Model):
         """
         b, q, _ = X.shape
         flat = X.reshape(b * q, -1)
-        Kx = self.kernel(flat, self.basis_points[:, : flat.shape[1]]).to_dense()
+        Kx = self._relate(flat)
         mean = (self.prior_means + Kx @ self.coefficients).reshape(b, q, -1)
-        V = torch.linalg.solve_triangular(self.cholesky, Kx.mT, upper=False)
+        V = self._explain(Kx)
         if b == 1:
             cov = self.kernel(flat).to_dense()[None] - _gram(V, b, q)
         elif q == 1:
@@ -154,6 +174,33 @@ class ConditionedGP(Model):
             cov = cov + _gram(torch.linalg.solve_triangular(self.sparse_cholesky, V, upper=False), b, q)
         variance = cov.diagonal(dim1=-2, dim2=-1)
         return mean, cov + torch.diag_embed(variance.clamp_min(1e-10) - variance)
+
+    def _relate(self, flat: Float[Tensor, "p c2"]) -> Float[Tensor, "p k"]:
+        """Return kernel values of points with the basis points; a round scores the points of its pool several times."""
+        basis = self.basis_points[:, : flat.shape[1]]
+        if flat.requires_grad or len(self.X) <= MAX_EXACT_VARIANCE_POINTS:
+            related: Tensor = self.kernel(flat, basis).to_dense()
+            return related
+        keys = [row.tobytes() for row in flat.detach().cpu().numpy()]
+        new = [i for i in first_occurrences(keys) if keys[i] not in self._memo]
+        if len(self._memo) * len(basis) * flat.element_size() > MAX_MEMO:
+            self._memo.clear()
+            new = first_occurrences(keys)
+        if new:
+            self._memo.update(zip((keys[i] for i in new), self.kernel(flat[new], basis).to_dense(), strict=True))
+        return torch.stack([self._memo[key] for key in keys])
+
+    def _explain(self, Kx: Float[Tensor, "p k"]) -> Float[Tensor, "h p"]:
+        """Return `V` for kernel values with the basis points; `V'V` is the covariance that the data explain."""
+        if self.inducing_points is not None or len(self.X) <= MAX_EXACT_VARIANCE_POINTS:
+            return self.factor.solve(Kx.mT)
+        rows = Kx.detach().topk(max(1, N_NEIGHBORS // len(Kx)), dim=1).indices.unique()
+        noise = self.X.new_full((len(rows),), self.noise)
+        noise = noise if self.row_noise is None else torch.maximum(noise, self.row_noise[rows])
+        with torch.no_grad():
+            K = self.kernel(self.X[rows]).to_dense()
+            nearest = RowFactor().extended(len(rows), _noisy_rows(self.kernel, self.X[rows], noise, K))
+        return nearest.solve(Kx[:, rows].mT)
 
     def posterior(
         self,
@@ -206,28 +253,32 @@ class ConditionedGP(Model):
         part.kernel, part.X, part.noise, part.inducing_points = self.kernel, self.X, self.noise, self.inducing_points
         part.row_noise = self.row_noise
         part.held_out_rows, part.has_learned_kernel = self.held_out_rows, self.has_learned_kernel
-        part.cholesky, part.sparse_cholesky = self.cholesky, self.sparse_cholesky
+        part.factor, part.sparse_cholesky, part._memo = self.factor, self.sparse_cholesky, self._memo
         part.U, part.offset, part.scale = self.U[:, idcs], self.offset[idcs], self.scale[idcs]
         part.prior_means, part.coefficients = self.prior_means[idcs], self.coefficients[:, idcs]
         return part
 
     @torch.no_grad()
-    def leave_one_out(self) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
-        """Return mean and standard deviation of every utility as predicted by all the others, noise included.
+    def leave_one_out(self, max_points: int | None = None) -> tuple[Float[Tensor, "k m"], Float[Tensor, "k m"]]:
+        """Return mean and standard deviation of utilities as predicted by all others, noise included.
 
         The closed form keeps hyperparameters and standardization. With the noisy kernel matrix `K`, the mean is
         `y_i - [K^-1 y]_i / [K^-1]_ii` and the variance `1 / [K^-1]_ii`.
 
+        Args:
+            max_points: Number of rows, from the last one backwards; None for all.
+
         Returns:
-            Means and standard deviations, `n x m` each.
+            Means and standard deviations, `k x m` each.
 
         Raises:
             ValueError: The process is sparse.
         """
         if self.inducing_points is not None:
             raise ValueError("leave_one_out: expected an exact process, got a sparse one. Use a held-out set.")
-        precision = torch.cholesky_inverse(self.cholesky).diagonal()[:, None]
-        mean = self.standardized_utilities - self.coefficients / precision
+        k = len(self.X) if max_points is None else min(max_points, len(self.X))
+        precision = torch.cholesky_inverse(self.factor.lower_right(k)).diagonal()[:, None]
+        mean = self.standardized_utilities[-k:] - self.coefficients[-k:] / precision
         sd = precision.rsqrt().expand_as(mean)
         return self.offset + self.scale * mean, self.scale * sd
 
@@ -242,7 +293,7 @@ class ConditionedGP(Model):
             raise ValueError("log_marginal_likelihood: expected an exact process, got a sparse one")
         residual = self.standardized_utilities - self.prior_means
         quadratic = (residual * self.coefficients).sum(0)
-        log_root_determinant = self.cholesky.diagonal().log().sum()
+        log_root_determinant = self.factor.diagonal().log().sum()
         result: Tensor = -(quadratic / 2 + log_root_determinant + len(residual) / 2 * math.log(2 * math.pi))
         return result
 
@@ -316,8 +367,16 @@ def _gram(V: Tensor, b: int, q: int) -> Tensor:
     return W.mT @ W
 
 
-def _add_to_diagonal(K: Tensor, value: float | Tensor) -> Tensor:
-    """Return a copy of `K` with `value`, or a value for each row, added to its diagonal."""
-    K = K.clone()
-    K.diagonal().add_(value)
-    return K
+def _noisy_rows(kernel: Kernel, X: Tensor, noise: Tensor, matrix: Tensor | None) -> Callable[[int, int], Tensor]:
+    """Return the function from `(start, stop)` to rows of the noisy kernel matrix, see `RowFactor.extended`.
+
+    The rows are those of `matrix`, or computed when they are needed.
+    """
+
+    def rows(start: int, stop: int) -> Tensor:
+        K = kernel(X[start:stop], X[:stop]).to_dense() if matrix is None else matrix[start:stop, :stop]
+        K = K.clone()
+        K[:, start:].diagonal().add_(noise[start:stop])
+        return K
+
+    return rows

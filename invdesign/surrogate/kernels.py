@@ -11,42 +11,99 @@ from invdesign.core import InvdesignError
 
 MAX_LEVELS = 24_000
 """Largest number of unary columns that counts are expanded to."""
+CHUNK = 2048
+"""Rows of a table that are expanded at once, which bounds the memory."""
 
 
-def sum_of_minima(A: Float[Tensor, "*b n f"], B: Float[Tensor, "*b k f"]) -> Float[Tensor, "*b n k"]:
+class CountTable:
+    """Rows of small whole numbers as bytes, columns first, for fast sums of minima with other rows.
+
+    Counts are expanded to unary 0/1 columns (`a >= 1`, `a >= 2`, ...), so that the sum is one matrix product in single
+    precision, which is exact below 2^24. Columns that are zero on either side are dropped.
+    """
+
+    def __init__(self, A: Float[Tensor, "n f"]) -> None:
+        """Store rows.
+
+        Args:
+            A: `n x f` whole numbers from 0 to 255.
+        """
+        self.counts = A.mT.to(torch.uint8).contiguous()
+        self.sums = A.sum(1)
+        self.top = A.amax(0)
+
+    def __len__(self) -> int:
+        return self.counts.shape[1]
+
+    def extended(self, A: Float[Tensor, "k f"]) -> CountTable:
+        """Return the table with further rows.
+
+        Args:
+            A: `k x f` whole numbers from 0 to 255.
+        """
+        table = CountTable(A)
+        table.counts = torch.cat([self.counts, table.counts], 1)
+        table.sums, table.top = torch.cat([self.sums, table.sums]), torch.maximum(self.top, table.top)
+        return table
+
+    def sum_of_minima(self, A: Float[Tensor, "k f"], n: int) -> Float[Tensor, "k n"] | None:
+        """Return the sums over columns of `min(a, b)` with the first `n` rows `b`; None for too many levels.
+
+        Args:
+            A: `k x f` whole numbers.
+            n: Number of rows of the table.
+        """
+        top = torch.minimum(A.amax(0), self.top)
+        n_levels = int(top.sum())
+        if n_levels > MAX_LEVELS:
+            return None
+        columns = torch.repeat_interleave(torch.arange(len(top), device=A.device), top.long())
+        firsts = torch.cumsum(top, 0) - top
+        levels = torch.arange(1, n_levels + 1, device=A.device) - firsts[columns].long()
+        left = (A[:, columns] >= levels).to(torch.float32)
+        parts = []
+        for start in range(0, n, CHUNK):
+            counts = self.counts[:, start : min(start + CHUNK, n)][columns]
+            parts.append(left @ (counts >= levels[:, None].to(torch.uint8)).to(torch.float32))
+        return torch.cat(parts, 1).to(A.dtype)
+
+
+def is_table(A: Float[Tensor, "*n f"]) -> bool:
+    """Return whether values fit into a `CountTable`: rows of whole numbers from 0 to 255.
+
+    Args:
+        A: Values.
+    """
+    if A.dim() != 2 or not A.numel():
+        return False
+    return float(A.amin()) >= 0 and float(A.amax()) <= 255 and bool((A.round() == A).all())
+
+
+def sum_of_minima(
+    A: Float[Tensor, "*b n f"], B: Float[Tensor, "*b k f"], table: CountTable | None = None
+) -> Float[Tensor, "*b n k"]:
     """Return the sum over columns of `min(a, b)` for each pair of rows.
 
-    Small whole numbers are expanded to unary 0/1 columns (`a >= 1`, `a >= 2`, ...), so that the sum is one matrix
-    product in single precision, which is exact below 2^24. Columns that are zero on either side are dropped. Other
-    values use `min(a, b) = (a + b - |a - b|) / 2`.
+    Small whole numbers use a `CountTable`, other values `min(a, b) = (a + b - |a - b|) / 2`.
 
     Args:
         A: `... x n x f` values.
         B: `... x k x f` values.
+        table: Table whose first rows are those of `B`, where there is one.
 
     Returns:
         `... x n x k` sums.
     """
-    if A.dim() == 2 and B.dim() == 2 and len(A) and len(B):
-        top = torch.minimum(A.amax(0), B.amax(0))
-        used = top > 0
-        if not bool(used.any()):
-            return A.new_zeros(len(A), len(B))
-        A, B, top = A[:, used], B[:, used], top[used]
-        is_whole = bool((A.round() == A).all()) and bool((B.round() == B).all())
-        if is_whole and float(top.sum()) <= MAX_LEVELS:
-            columns = torch.repeat_interleave(torch.arange(len(top), device=A.device), top.long())
-            levels = torch.cat([torch.arange(1, int(t) + 1, device=A.device) for t in top.tolist()])
-            return (_expand_unary(A, columns, levels) @ _expand_unary(B, columns, levels).mT).to(A.dtype)
+    if is_table(A) and (table is not None or is_table(B)):
+        minima = (table or CountTable(B)).sum_of_minima(A, len(B))
+        if minima is not None:
+            return minima
     return (A.sum(-1)[..., :, None] + B.sum(-1)[..., None, :] - torch.cdist(A, B, p=1.0)) / 2
 
 
-def _expand_unary(A: Tensor, columns: Tensor, levels: Tensor) -> Tensor:
-    """Return whether each count reaches each level: `n x levels` of 0 and 1, single precision."""
-    return (A.to(torch.float32)[:, columns] >= levels).to(torch.float32)
-
-
-def minmax(A: Float[Tensor, "*b n f"], B: Float[Tensor, "*b k f"]) -> Float[Tensor, "*b n k"]:
+def minmax(
+    A: Float[Tensor, "*b n f"], B: Float[Tensor, "*b k f"], table: CountTable | None = None
+) -> Float[Tensor, "*b n k"]:
     """Return the MinMax (generalized Tanimoto) similarity of every pair of rows: sum of minima over sum of maxima.
 
     Two empty rows have similarity 1.
@@ -54,6 +111,7 @@ def minmax(A: Float[Tensor, "*b n f"], B: Float[Tensor, "*b k f"]) -> Float[Tens
     Args:
         A: `... x n x f` values >= 0.
         B: `... x k x f` values >= 0.
+        table: Table whose first rows are those of `B`, where there is one.
 
     Returns:
         `... x n x k` similarities in [0, 1].
@@ -65,8 +123,9 @@ def minmax(A: Float[Tensor, "*b n f"], B: Float[Tensor, "*b k f"]) -> Float[Tens
         >>> minmax(torch.tensor([[1.0, 3.0]]), torch.tensor([[1.0, 0.0], [1.0, 3.0]])).tolist()
         [[0.25, 1.0]]
     """
-    minima = sum_of_minima(A, B)
-    maxima = A.sum(-1)[..., :, None] + B.sum(-1)[..., None, :] - minima
+    minima = sum_of_minima(A, B, table)
+    sums = B.sum(-1) if table is None else table.sums[: len(B)]
+    maxima = A.sum(-1)[..., :, None] + sums[..., None, :] - minima
     return _divide_or_one(minima, maxima)
 
 
@@ -75,21 +134,24 @@ def _divide_or_one(minima: Tensor, maxima: Tensor) -> Tensor:
 
 
 class MinMaxKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is not typed
-    """`minmax` as a GPyTorch kernel, without hyperparameters, which caches its last matrix.
+    """`minmax` as a GPyTorch kernel, without hyperparameters, which caches its last matrix and a table of the data.
 
-    Fitting the scale of a kernel evaluates the same matrix many times; comparing inputs costs a hundredth of it.
+    Fitting the scale of a kernel evaluates the same matrix many times, and a posterior evaluates many points against
+    the same data.
     """
 
     has_lengthscale = False
 
-    def __init__(self, active_dims: tuple[int, ...] | None = None) -> None:
+    def __init__(self, start: int = 0) -> None:
         """Create the kernel.
 
         Args:
-            active_dims: Columns that the kernel reads, or None for all.
+            start: First column that the kernel reads.
         """
-        super().__init__(active_dims=active_dims)
+        super().__init__()
+        self.start = start
         self._last: tuple[Tensor, Tensor, Tensor] | None = None
+        self._table: tuple[Tensor, CountTable] | None = None
 
     def forward(
         self,
@@ -100,23 +162,48 @@ class MinMaxKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is 
         **params: object,
     ) -> Float[Tensor, "*out"]:
         """Return the kernel matrix `... x n x k`, or its diagonal `... x n`."""
+        A, B = x1[..., self.start :], x2[..., self.start :]
         if diag:
-            if x1.shape == x2.shape and torch.equal(x1, x2):
+            if _is_same(x1, x2):
                 return torch.ones(x1.shape[:-1], dtype=x1.dtype, device=x1.device)
-            return _divide_or_one(torch.minimum(x1, x2).sum(-1), torch.maximum(x1, x2).sum(-1))
+            return _divide_or_one(torch.minimum(A, B).sum(-1), torch.maximum(A, B).sum(-1))
         if x1.requires_grad or x2.requires_grad:
-            return minmax(x1, x2)
-        if self._last is not None:
-            a, b, K = self._last
-            if a.shape == x1.shape and b.shape == x2.shape and torch.equal(a, x1) and torch.equal(b, x2):
-                return K
-        K = minmax(x1, x2)
+            return minmax(A, B)
+        if self._last is not None and _is_same(self._last[0], x1) and _is_same(self._last[1], x2):
+            return self._last[2]
+        K = minmax(A, B, self._table_of(x2) if x2.dim() == 2 else None)
         self._last = (x1, x2, K)
         return K
 
     def clear_cache(self) -> None:
-        """Release the cached matrix."""
-        self._last = None
+        """Release the cached matrix and the table."""
+        self._last = self._table = None
+
+    def _table_of(self, X: Tensor) -> CountTable | None:
+        """Return a table whose first rows are those of `X`; the largest one is kept."""
+        known = self._table
+        if known is not None and _shares_rows(known[0], X):
+            n = len(known[0])
+            if len(X) <= n:
+                return known[1]
+            if is_table(X[n:, self.start :]):
+                self._table = (X, known[1].extended(X[n:, self.start :]))
+                return self._table[1]
+        if not is_table(X[:, self.start :]):
+            return None
+        table = CountTable(X[:, self.start :])
+        if known is None or len(X) >= len(known[0]):
+            self._table = (X, table)
+        return table
+
+
+def _is_same(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and (_shares_rows(a, b) or torch.equal(a, b))
+
+
+def _shares_rows(a: Tensor, b: Tensor) -> bool:
+    """Return whether the rows of one matrix are, in memory, the first rows of the other."""
+    return a.data_ptr() == b.data_ptr() and a.shape[1:] == b.shape[1:] and a.stride() == b.stride()
 
 
 class DeepKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is not typed
@@ -177,7 +264,7 @@ def check_counts(F: Float[Tensor, "n f"]) -> None:
             "Tanimoto surrogate: expected features of the domain, got none (0 columns after the latents). "
             "Use surrogate=exact_gp or auto, or a domain with features."
         )
-    if bool((F < 0).any()):
+    if float(F.amin()) < 0:
         column = int((F < 0).any(0).nonzero()[0])
         raise InvdesignError(
             f"Tanimoto surrogate: expected counts or other features >= 0, got {float(F[:, column].min()):g} in "

@@ -21,6 +21,7 @@ from invdesign.surrogate.fitting import (
     build_latent_kernel,
     build_likelihood,
     choose_rows,
+    extend_gp,
     fit_each_objective,
     fit_gp,
     fit_hyperparameters,
@@ -33,6 +34,8 @@ NOISE_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 """Noise variances that `tanimoto_gp` chooses from."""
 MAX_NOISE_POINTS = 1000
 """Largest number of rows that the noise is chosen by."""
+N_THINNED = 4000
+"""Rows of a history that is too long for the exact process."""
 
 
 def exact_gp(
@@ -132,13 +135,15 @@ def tanimoto_gp(
     d: int,
     noise: float = 1e-4,
     is_noise_fitted: bool = False,
-    max_points: int = 4000,
+    max_points: int = 12_000,
     noise_floor: float = 1e-6,
+    previous: Model | None = None,
 ) -> Model:
     """Fit a GP with the MinMax kernel on the features; the latents are not used.
 
     By default nothing is fitted: mean 0 and output scale 1 in standardized utilities, noise 1e-4. With a similarity
-    that suits the domain, fixed hyperparameters predict better than fitted ones while data are few.
+    that suits the domain, fixed hyperparameters predict better than fitted ones while data are few. They also let the
+    Cholesky factor of a round be extended by the rows that are new, in O(n^2 b) operations.
 
     Args:
         X: `n x (d + f)` inputs, features `>= 0` (counts are fast).
@@ -146,8 +151,9 @@ def tanimoto_gp(
         d: Number of latent columns.
         noise: Variance of the noise in standardized utilities.
         is_noise_fitted: Whether to choose the noise of each objective by marginal likelihood, on a grid.
-        max_points: Largest number of rows; of a longer history the best, the newest and random ones are used.
+        max_points: Largest number of rows; of a longer history 4,000 are used: the best, the newest and random ones.
         noise_floor: Smallest noise variance.
+        previous: Model of the round before, whose Cholesky factor is extended.
 
     Raises:
         InvdesignError: There are no features, or there are negative ones.
@@ -157,18 +163,17 @@ def tanimoto_gp(
         design (2024), arXiv:2406.07709.
     """
     check_counts(X[:, d:])
-    covariance = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
-    rows = choose_rows(U, max_points)
+    if len(X) > max_points:
+        rows = choose_rows(U, N_THINNED)
+        X, U = X[rows], U[rows]
+    covariance = MinMaxKernel(d)
     if not is_noise_fitted:
-        model = ConditionedGP(covariance, X[rows], U[rows], noise=max(noise, noise_floor))
-        covariance.clear_cache()
-        return model
+        return extend_gp(previous, covariance, X, U, noise=max(noise, noise_floor))
     grid = [max(noise_floor, level) for level in NOISE_GRID]
     some = choose_rows(U, MAX_NOISE_POINTS)
     likelihoods = [ConditionedGP(covariance, X[some], U[some], noise=level).log_marginal_likelihood() for level in grid]
     best = torch.stack(likelihoods).argmax(0).tolist()
-    models = [ConditionedGP(covariance, X[rows], U[rows, j : j + 1], noise=grid[i]) for j, i in enumerate(best)]
-    covariance.clear_cache()
+    models = [ConditionedGP(covariance, X, U[:, j : j + 1], noise=grid[i]) for j, i in enumerate(best)]
     return models[0] if len(models) == 1 else IndependentGPs(models)
 
 
@@ -205,7 +210,7 @@ def joint_gp(
     check_counts(X[:, d:])
     rows = choose_rows(U, max_points)
     X, U = X[rows], U[rows]
-    features = MinMaxKernel(active_dims=tuple(range(d, X.shape[1])))
+    features = MinMaxKernel(d)
     latents = build_latent_kernel(d, kernel=kernel, ard=ard)
 
     def fit(u: Tensor) -> ConditionedGP:
@@ -284,6 +289,7 @@ def auto(
     d: int,
     max_exact_points: int = 2000,
     noise_floor: float = 1e-4,
+    previous: Model | None = None,
 ) -> Model:
     """Fit the surrogate that benchmarks recommend: Tanimoto if features are counts, else exact or sparse on latents.
 
@@ -293,10 +299,10 @@ def auto(
         d: Number of latent columns.
         max_exact_points: Largest number of rows for the exact GP on latents.
         noise_floor: Smallest noise variance.
+        previous: Model of the round before, see `tanimoto_gp`.
     """
-    features = X[:, d:]
-    if features.shape[1] and not bool((features < 0).any()):
-        return tanimoto_gp(X, U, d=d, noise_floor=noise_floor)
+    if X.shape[1] > d and float(X[:, d:].amin()) >= 0:
+        return tanimoto_gp(X, U, d=d, noise_floor=noise_floor, previous=previous)
     if len(X) <= max_exact_points:
         return exact_gp(X, U, d=d, noise_floor=noise_floor)
     return sparse_gp(X, U, d=d, noise_floor=max(1e-3, noise_floor))

@@ -212,7 +212,7 @@ def _update_weights(dense: Tensor, weight: Tensor, model: ConditionedGP) -> Tens
     used = dense.any(0).nonzero().squeeze(1)
     A, w = dense[:, used], weight[used]
     mean = w * (A.mT @ model.coefficients[:, 0].to(torch.float32))
-    V = torch.linalg.solve_triangular(model.cholesky.to(torch.float32), A, upper=False)
+    V = torch.linalg.solve_triangular(model.factor.lower_right(len(A)).to(torch.float32), A, upper=False)
     updated = weight.clone()
     updated[used] = (mean.square() + w - w.square() * V.square().sum(0)).clamp_min(1e-8)
     return updated

@@ -1,13 +1,16 @@
 """The closed-form posterior against GPyTorch and brute force."""
 
+import numpy as np
 import pytest
 import torch
 from botorch.models import SingleTaskGP
 from gpytorch.kernels import MaternKernel
+from scipy.stats import multivariate_normal
 
-from invdesign.surrogate import ConditionedGP, MinMaxKernel
+from invdesign.surrogate import ConditionedGP, MinMaxKernel, tanimoto_gp
 
 D, F = 3, 12
+F_WIDE, N_GROWN = 60, 205
 
 
 def test_the_posterior_is_that_of_gpytorch(build):
@@ -35,7 +38,7 @@ def test_the_posterior_is_that_of_gpytorch(build):
 
 def test_leave_one_out_in_closed_form_equals_leaving_each_one_out(build, minmax_by_definition):
     X, U = build(n=12, m=2)
-    kernel = MinMaxKernel(tuple(range(D, D + F)))
+    kernel = MinMaxKernel(D)
     conditioned = ConditionedGP(kernel, X, U, noise=0.1)
     mean, sd = conditioned.leave_one_out()
     Y = conditioned.standardized_utilities
@@ -75,3 +78,63 @@ def test_closed_forms_of_exact_processes_raise_an_error_for_a_sparse_one(build):
         sparse.leave_one_out()
     with pytest.raises(ValueError, match="expected an exact process"):
         sparse.log_marginal_likelihood()
+
+
+def counts(n, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    Z = torch.randn(n, D, dtype=torch.float64, generator=generator)
+    F = torch.poisson(torch.full((n, F_WIDE), 0.3, dtype=torch.float64), generator=generator)
+    return torch.cat([Z, F], 1), F[:, :5].sum(1, keepdim=True) + 0.1 * Z[:, :1]
+
+
+def test_a_process_that_grew_by_batches_is_that_of_brute_force(minmax_by_definition):
+    X, U = counts(N_GROWN)
+    model = None
+    for n in (30, 50, 140, N_GROWN):
+        model = tanimoto_gp(X[:n], U[:n], d=D, noise=1e-3, previous=model)
+    at_once = tanimoto_gp(X, U, d=D, noise=1e-3)
+    assert torch.equal(model.coefficients, at_once.coefficients)
+    features, test = X[:, D:].numpy(), counts(7, seed=1)[0]
+    K = minmax_by_definition(features, features) + 1e-3 * np.eye(N_GROWN)
+    k = minmax_by_definition(test[:, D:].numpy(), features)
+    u = ((U - U.mean()) / U.std()).numpy()
+    posterior = model.posterior(test)
+    mean = k @ np.linalg.solve(K, u) * float(U.std()) + float(U.mean())
+    prior = minmax_by_definition(test[:, D:].numpy(), test[:, D:].numpy())
+    covariance = (prior - k @ np.linalg.solve(K, k.T)) * float(U.var())
+    assert np.allclose(posterior.mean.numpy(), mean)
+    assert np.allclose(posterior.distribution.covariance_matrix.numpy(), covariance, atol=1e-8)
+    expected = multivariate_normal(np.zeros(N_GROWN), K).logpdf(u[:, 0])
+    assert float(model.log_marginal_likelihood()) == pytest.approx(expected)
+
+
+def test_a_process_with_other_rows_or_noise_extends_only_what_is_equal():
+    X, U = counts(N_GROWN)
+    previous = tanimoto_gp(X, U, d=D)
+    changed = X.clone()
+    changed[100, D] += 1
+    for inputs, noise in ((changed, 1e-4), (X, 1e-2), (X[:90], 1e-4)):
+        grown = tanimoto_gp(inputs, U[: len(inputs)], d=D, noise=noise, previous=previous)
+        fresh = tanimoto_gp(inputs, U[: len(inputs)], d=D, noise=noise)
+        assert torch.equal(grown.coefficients, fresh.coefficients)
+
+
+def test_variances_given_the_nearest_data_bound_the_exact_ones(monkeypatch):
+    X, U = counts(N_GROWN)
+    exact, bounded = tanimoto_gp(X, U, d=D), tanimoto_gp(X, U, d=D)
+    test = counts(20, seed=1)[0].unsqueeze(1)
+    expected = exact.posterior(test)
+    monkeypatch.setattr("invdesign.surrogate.gp.MAX_EXACT_VARIANCE_POINTS", 100)
+    monkeypatch.setattr("invdesign.surrogate.gp.N_NEIGHBORS", 60)
+    posterior = bounded.posterior(test)
+    assert torch.allclose(posterior.mean, expected.mean)
+    ratio = posterior.variance / expected.variance
+    assert float(ratio.min()) > 1 - 1e-9 and float(ratio.max()) < 2
+    assert torch.equal(bounded.posterior(test[5:]).mean, posterior.mean[5:])
+
+
+def test_leave_one_out_of_the_newest_rows_is_the_end_of_that_of_all(build):
+    X, U = build(n=100)
+    model = ConditionedGP(MinMaxKernel(D), X, U, noise=0.1)
+    for newest, every in zip(model.leave_one_out(70), model.leave_one_out(), strict=True):
+        assert torch.allclose(newest, every[-70:])

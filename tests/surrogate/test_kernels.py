@@ -43,3 +43,14 @@ def test_features_that_are_missing_or_negative_raise_an_error():
         check_counts(torch.zeros(2, 0))
     with pytest.raises(InvdesignError, match="feature column 1"):
         check_counts(torch.tensor([[0.0, -1.0]]))
+
+
+def test_points_against_a_prefix_of_the_data_use_the_table_of_all(minmax_by_definition):
+    A = torch.poisson(torch.full((40, 30), 0.8, dtype=torch.float64))
+    B = torch.poisson(torch.full((9, 30), 0.8, dtype=torch.float64))
+    kernel = MinMaxKernel(start=4)
+    for n in (10, 40, 25):
+        expected = minmax_by_definition(B[:, 4:].numpy(), A[:n, 4:].numpy())
+        assert np.allclose(kernel(B, A[:n]).to_dense().numpy(), expected)
+    kernel.clear_cache()
+    assert np.allclose(kernel(B, A + 0.5).to_dense(), minmax_by_definition(B[:, 4:].numpy(), A[:, 4:].numpy() + 0.5))

@@ -338,7 +338,8 @@ class Molecules:
         if mol is None:
             return None
         decoded: str = Chem.MolToSmiles(mol)
-        return decoded if self.allow_radicals or not has_radical(mol) else fill_valences(mol)
+        may_be_radical = not self.allow_radicals and "[" in decoded
+        return fill_valences(mol) if may_be_radical and has_radical(mol) else decoded
 
 
 @dataclass(frozen=True)

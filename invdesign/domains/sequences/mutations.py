@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from rapidfuzz.distance import Levenshtein
@@ -73,6 +73,15 @@ def mutate(
     return children
 
 
+@runtime_checkable
+class HasLogits(Protocol):
+    """VAE that rates every letter at every position."""
+
+    def logits(self, x: Tensor, z: Tensor) -> Tensor:
+        """Return the logits of every letter at every position, `n x length x n_tokens`."""
+        ...
+
+
 def project_to_radius(space: Any, Z: Tensor, designs: Sequence[Any], center: str, radius: int) -> list[Any]:
     """Return decoded sequences within a radius of a center, keeping the likeliest edits of those farther away.
 
@@ -80,7 +89,7 @@ def project_to_radius(space: Any, Z: Tensor, designs: Sequence[Any], center: str
     letter, at the latent point that was decoded.
 
     Args:
-        space: Latent space whose VAE has `logits(x, z)`.
+        space: Latent space. Where its VAE has no `logits(x, z)`, as the linear model, all designs are left as they are.
         Z: `n x d` latent points.
         designs: `n` designs decoded from `Z`; None where decoding failed.
         center: Incumbent.
@@ -91,7 +100,7 @@ def project_to_radius(space: Any, Z: Tensor, designs: Sequence[Any], center: str
     """
     far = [i for i, design in enumerate(designs) if design is not None and distance(design, center) > radius]
     projected = list(designs)
-    if not far:
+    if not far or not isinstance(space.vae, HasLogits):
         return projected
     raw = (Z[far] * space.scale + space.shift).float()
     center_tokens = space.encoding.encode([center]).expand(len(far), -1)

@@ -93,6 +93,11 @@ def test_projection_keeps_the_likeliest_changes_and_does_not_change_near_designs
     assert found == ["AAAW", None, "AAWA"]
 
 
+def test_a_model_that_rates_no_letters_projects_nothing() -> None:
+    space = SimpleNamespace(vae=SimpleNamespace())
+    assert project_to_radius(space, torch.zeros(1, 1), ["WWWW"], "AAAA", 1) == ["WWWW"]
+
+
 def test_projection_between_lengths_keeps_as_many_edits_as_allowed() -> None:
     found = project_to_radius(latent_space(torch.zeros(6, 20)), torch.zeros(1, 1), ["WAAAAW"], "AAAA", 1)[0]
     assert len(found) == 5 and distance(found, "AAAA") == 1
