@@ -8,7 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
 from invdesign.vae.neighbourhoods import Neighbourhoods
+from invdesign.vae.processes import current_processes
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.stored_tokens import StoredTokens
 from invdesign.vae.training import Recipe, Training, all_terms, term_settings, train
@@ -136,6 +137,9 @@ def prepare(
 ) -> LatentSpace[D, B]:
     """Return a latent space: train a VAE, or load it from the cache or from where it is stored.
 
+    Processes that were started by torchrun and have joined (see `vae.processes`) train together: each calls this
+    function, and the first one writes the model.
+
     A trained model is cached by the checksum of its corpus, its domain and its recipe. A training that was stopped
     continues from its checkpoint. Two processes never train the same model: the second one waits for the first.
 
@@ -166,9 +170,15 @@ def prepare(
         )
     name = model_key(domain, corpus, vae)
     folder = cache / "models" / name
+    processes = current_processes()
+    kept = None
     with suppress(*DAMAGE):
-        return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
+        kept = load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
+    if processes.agree(kept is not None) and kept is not None:
+        return kept
     problem = cache_problem(cache)
+    if problem and processes.count > 1:
+        raise InvdesignError(f"{problem}. Several processes train together only with a cache that can be written")
     if problem:
         logger.warning("%s. The model is trained without a cache and will be trained again next time", problem)
         with tempfile.TemporaryDirectory(prefix="invdesign-") as temporary:
@@ -180,7 +190,9 @@ def prepare(
 
     locks = cache / "locks"
     locks.mkdir(exist_ok=True)
-    with hold(locks / f"{name}.lock", wait=wait):
+    # The first of several processes owns the folder; the others train with it, and follow when it has the lock.
+    with hold(locks / f"{name}.lock", wait=wait) if processes.rank == 0 else nullcontext():
+        processes.wait()
         return _load_or_train(domain, corpus, vae, folder, fit_density=fit_density, cache=cache, progress=progress)
 
 
@@ -195,14 +207,17 @@ def _load_or_train(
     progress: Progress,
 ) -> LatentSpace[D, B]:
     """Return the latent space of a folder of the cache, which this process owns; it is trained where it is missing."""
+    processes = current_processes()
     try:
         return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
     except DAMAGE as error:
         if folder.is_dir() and any(folder.glob("model.*")):
             logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
-    remove_unfinished(cache)
-    for path in (folder, folder / "model.json", folder / "model.safetensors"):
-        _remove_obstacle(path, is_folder=path == folder)
+    if processes.rank == 0:
+        remove_unfinished(cache)
+        for path in (folder, folder / "model.json", folder / "model.safetensors"):
+            _remove_obstacle(path, is_folder=path == folder)
+    processes.wait()
     fit_model(domain, corpus, recipe, folder, cache=cache, progress=progress)
     return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
 
@@ -319,21 +334,24 @@ def fit_model(
         parts = (batch[start : start + ALIGNED_TOGETHER] for start in range(0, len(batch), ALIGNED_TOGETHER))
         align_conditions(training.vae, parts, rows, corpus.properties)
     information = measure_information(encoding, batch, recipe, folder, progress=progress)
-    write_model(
-        folder,
-        domain,
-        encoding,
-        corpus,
-        batch,
-        recipe,
-        training,
-        information=information,
-        half=half,
-        card=card,
-        progress=progress,
-    )
-    for name in ("checkpoint", "information"):
-        (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    processes = current_processes()
+    if processes.rank == 0:
+        write_model(
+            folder,
+            domain,
+            encoding,
+            corpus,
+            batch,
+            recipe,
+            training,
+            information=information,
+            half=half,
+            card=card,
+            progress=progress,
+        )
+        for name in ("checkpoint", "information"):
+            (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    processes.wait()
     return training
 
 

@@ -60,6 +60,9 @@ class Search:
     generations: int = 4
     """Number of proposal steps within a round. From the second one on, proposals start from the decoded designs with
     the highest acquisition values."""
+    latent_generations: int | None = None
+    """Number of these steps, from the first one on, that decode latent points, where designs are mutated too; None for
+    all. To decode a few points takes as long as to decode many."""
     shortlist: int = 500
     """Points of the pool that are considered jointly when the batch is selected."""
     min_distance: float = 0.0
@@ -81,6 +84,11 @@ class Search:
         for name, minimum in MINIMA.items():
             if not getattr(self, name) >= minimum:
                 raise InvdesignError(f"search: expected {name} of at least {minimum}, got {getattr(self, name)!r}")
+        if self.latent_generations is not None and not 1 <= self.latent_generations <= self.generations:
+            raise InvdesignError(
+                f"search: expected latent_generations from 1 to generations={self.generations}, or null, got "
+                f"{self.latent_generations!r}"
+            )
         if self.n_regions > 1 and self.trust_region is None:
             raise InvdesignError(
                 f"search: {self.n_regions} regions expected a trust_region, got none. Set trust_region, or n_regions: 1"
