@@ -35,6 +35,7 @@ from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
 from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
+from invdesign.latent.condition_alignment import align_conditions
 from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
@@ -72,6 +73,8 @@ SETTINGS_WITHOUT_EFFECT = (
     "information_epochs",
 )
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
+ALIGNED_TOGETHER = 500
+"""Designs encoded at once for the alignment of conditions."""
 MAX_SAMPLE = 10_000
 MAX_REFERENCE = 2000
 MAX_INFORMATION = 100_000
@@ -327,6 +330,9 @@ def fit_model(
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
+    if rows is not None:
+        parts = (batch[start : start + ALIGNED_TOGETHER] for start in range(0, len(batch), ALIGNED_TOGETHER))
+        align_conditions(training.vae, parts, rows, corpus.properties)
     information = measure_information(encoding, batch, recipe, folder, progress=progress)
     processes = current_processes()
     if processes.rank == 0:
