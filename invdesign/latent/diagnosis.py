@@ -15,6 +15,7 @@ from torch.distributions import Normal
 from invdesign.core import Array, B, D, Progress, capabilities, silent
 from invdesign.latent.semantics import auroc
 from invdesign.latent.space import LatentSpace, Source
+from invdesign.latent.wrapping import warn_of_wrapping
 from invdesign.vae.base import to_device
 from invdesign.vae.likelihood import log_evidence
 from invdesign.vae.priors import StandardNormal, kl_divergence
@@ -25,6 +26,8 @@ MIN_RECONSTRUCTION = 0.1
 MAX_GAP = 15.0
 """Nats of -ELBO above the information content from which a space is reported to have holes."""
 BATCH = 500
+MAX_WRAPPING = 300
+"""Designs of whose pairs distances are compared."""
 MAX_FAILURES = 600
 """Points of which decode failures are counted."""
 FAR = 2.0
@@ -219,7 +222,10 @@ def diagnose(
         samples=samples,
         decode_failures=failures,
     )
-    return replace(diagnosis, warnings=tuple(_warnings(diagnosis)))
+    rows = slice(0, MAX_WRAPPING)
+    F = capabilities.features(latent_space.encoding, held_out[rows])
+    wrapped = warn_of_wrapping(mean[rows], F, latent_space.geometry)
+    return replace(diagnosis, warnings=(*_warnings(diagnosis), *wrapped))
 
 
 def measure_decode_failures(latent_space: LatentSpace[D, B], held_out: Sequence[D], *, n: int) -> DecodeFailures:

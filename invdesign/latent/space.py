@@ -239,14 +239,15 @@ class LatentSpace(Generic[D, B]):
             InvdesignError: The source is unknown, or the density cannot be sampled.
         """
         if source == "prior":
-            return (torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale
+            return self.geometry.project((torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale)
         if source == "density":
             if not isinstance(self.density, SampledDensity):
                 raise InvdesignError("draw: expected a density that can be sampled. Choose density=mixture")
-            return self.density.sample(n)
+            return self.geometry.project(self.density.sample(n))
         if source == "corpus":
             rows = torch.randint(len(self.sample), (n,))
-            return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+            drawn = self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+            return self.geometry.project(drawn)
         raise InvdesignError(f"draw: source must be one of {', '.join(get_args(Source))}, got {source!r}")
 
     def _raw(self, Z: Tensor) -> Tensor:

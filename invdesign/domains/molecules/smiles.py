@@ -199,7 +199,7 @@ def check_text(text: str) -> str:
         return "empty"
     if len(text) > MAX_TEXT_LENGTH:
         return f"{len(text):,} characters, more than {MAX_TEXT_LENGTH:,}"
-    if not text.isascii() or any(c.isspace() or c == "\0" for c in text):
+    if not text.isascii() or text.split() != [text] or "\0" in text:
         return "characters that no SMILES has (white space, accents, or control characters)"
     return ""
 
