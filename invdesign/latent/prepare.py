@@ -44,7 +44,7 @@ from invdesign.latent.geometry import geometry_of
 from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.stored_encoding import encode_stored, fit_encoding
+from invdesign.latent.stored_encoding import MAX_LEARNT, encode_stored, fit_encoding
 from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
@@ -470,7 +470,7 @@ def write_model(
         "domain": domain.name,
         "encoding": encoding.state(),
         "recipe": recipe_json(recipe),
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus)},
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus), **_parts_measured(corpus)},
         "auxiliary_targets": sorted(corpus.properties),
         "training": {"steps": training.steps, "stopped": training.stopped, "seconds": training.validations[-1].seconds},
         "diagnosis": diagnosis.to_json(),
@@ -493,6 +493,14 @@ def write_model(
         if known.maps is not None:
             extra["condition_maps"] = known.maps
     save_model(folder, training.vae, meta, half=half, extra=extra)
+
+
+def _parts_measured(corpus: Corpus[Any]) -> dict[str, Any]:
+    """Return of how many designs a corpus on disk is measured; nothing for one in memory."""
+    if not isinstance(corpus.designs, StoredDesigns):
+        return {}
+    parts = {"vocabulary": MAX_LEARNT, "information content": MAX_INFORMATION, "density": MAX_SAMPLE}
+    return {"parts": {name: min(n, len(corpus)) for name, n in parts.items()}}
 
 
 def fit_latent_space(
