@@ -178,6 +178,7 @@ def _condition_on(part: ConditionedGP, rows: Int64[Tensor, " k"]) -> Conditioned
         prior_means=part.prior_means,
         inducing_points=inducing,
         row_noise=None if part.row_noise is None else part.row_noise[rows],
+        is_fitc=part.is_fitc,
     )
 
 

@@ -45,6 +45,7 @@ class ConditionedGP(Model):
     References:
         Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.2.
         Titsias, Variational Learning of Inducing Variables in Sparse Gaussian Processes, AISTATS 2009.
+        Snelson and Ghahramani, Sparse Gaussian Processes using Pseudo-inputs, NIPS 2006.
 
     Example:
         >>> from gpytorch.kernels import MaternKernel
@@ -67,6 +68,7 @@ class ConditionedGP(Model):
         has_learned_kernel: bool = False,
         row_noise: Float[Tensor, " n"] | None = None,
         factor: RowFactor | None = None,
+        is_fitc: bool = False,
     ) -> None:
         """Condition the process on the data.
 
@@ -87,12 +89,14 @@ class ConditionedGP(Model):
                 than `noise`. Not used by a sparse posterior.
             factor: Factor of the noisy kernel matrix of the first rows of `X`, computed before with this kernel and
                 this noise: it is extended by the other rows.
+            is_fitc: Whether what the inducing points leave unexplained of a row counts as its noise (Snelson and
+                Ghahramani 2006), as it must where the noise is small and the points are few for the data.
         """
         super().__init__()
         self.kernel = kernel.to(X.device).eval().requires_grad_(False)
         self.held_out_rows, self.has_learned_kernel = held_out_rows, has_learned_kernel
         self.X, self.U, self.noise, self.inducing_points = X, U, float(noise), inducing_points
-        self.row_noise = row_noise
+        self.row_noise, self.is_fitc = row_noise, is_fitc
         self.offset = U.mean(0)
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.offset)
         self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
@@ -122,10 +126,18 @@ class ConditionedGP(Model):
         for rows in torch.split(torch.arange(len(self.X), device=self.X.device), CHUNK):
             K = self.kernel(self.inducing_points, self.X[rows]).to_dense()
             V = self.factor.solve(K)
-            B += V @ V.mT / self.noise
-            right += V @ residual[rows] / self.noise
+            weighted = V / self._sparse_noise(self.X[rows], V)
+            B += weighted @ V.mT
+            right += weighted @ residual[rows]
         self.sparse_cholesky = psd_safe_cholesky(B)
         self.coefficients = self.factor.solve_transposed(torch.cholesky_solve(right, self.sparse_cholesky))
+
+    def _sparse_noise(self, X: Float[Tensor, "n c"], V: Float[Tensor, "k n"]) -> Tensor:
+        """Return the noise of rows in a sparse posterior, `V'V` being what the inducing points explain of them."""
+        if not self.is_fitc:
+            return X.new_tensor(self.noise)
+        unexplained: Tensor = self.kernel(X, diag=True) - V.square().sum(0)
+        return self.noise + unexplained.clamp_min(0)
 
     @property
     def standardized_utilities(self) -> Float[Tensor, "n m"]:
@@ -251,7 +263,7 @@ class ConditionedGP(Model):
         part = ConditionedGP.__new__(ConditionedGP)
         Model.__init__(part)
         part.kernel, part.X, part.noise, part.inducing_points = self.kernel, self.X, self.noise, self.inducing_points
-        part.row_noise = self.row_noise
+        part.row_noise, part.is_fitc = self.row_noise, self.is_fitc
         part.held_out_rows, part.has_learned_kernel = self.held_out_rows, self.has_learned_kernel
         part.factor, part.sparse_cholesky, part._memo = self.factor, self.sparse_cholesky, self._memo
         part.U, part.offset, part.scale = self.U[:, idcs], self.offset[idcs], self.scale[idcs]

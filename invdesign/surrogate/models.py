@@ -136,6 +136,7 @@ def tanimoto_gp(
     noise: float = 1e-4,
     is_noise_fitted: bool = False,
     max_points: int = 12_000,
+    n_inducing: int | None = None,
     noise_floor: float = 1e-6,
     previous: Model | None = None,
 ) -> Model:
@@ -151,7 +152,9 @@ def tanimoto_gp(
         d: Number of latent columns.
         noise: Variance of the noise in standardized utilities.
         is_noise_fitted: Whether to choose the noise of each objective by marginal likelihood, on a grid.
-        max_points: Largest number of rows; of a longer history 4,000 are used: the best, the newest and random ones.
+        max_points: Largest number of rows that are all used in an exact process.
+        n_inducing: Of a longer history, all rows are used through this many of them (the best, the newest and random
+            ones) in O(n k^2) operations; None uses only 4,000 rows.
         noise_floor: Smallest noise variance.
         previous: Model of the round before, whose Cholesky factor is extended.
 
@@ -163,6 +166,10 @@ def tanimoto_gp(
         design (2024), arXiv:2406.07709.
     """
     check_counts(X[:, d:])
+    if len(X) > max_points and n_inducing is not None:
+        inducing = X[choose_rows(U, n_inducing)]
+        covariance = MinMaxKernel(d)
+        return ConditionedGP(covariance, X, U, noise=max(noise, noise_floor), inducing_points=inducing, is_fitc=True)
     if len(X) > max_points:
         rows = choose_rows(U, N_THINNED)
         X, U = X[rows], U[rows]
