@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
 from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
-from invdesign.latent.condition_alignment import align_conditions
+from invdesign.latent.condition_alignment import align_conditions, fit_condition_maps
 from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
@@ -490,6 +490,8 @@ def write_model(
     }
     if known is not None:
         extra["conditions"] = known.table.half()
+        if known.maps is not None:
+            extra["condition_maps"] = known.maps
     save_model(folder, training.vae, meta, half=half, extra=extra)
 
 
@@ -534,6 +536,11 @@ def fit_latent_space(
     mean, sd = posterior_moments(vae, parts, None if known is None else known.conditions.rows(corpus.labels)[rows])
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
+    if known is not None:
+        measured = {name: np.asarray(values)[rows] for name, values in corpus.properties.items()}
+        of_rows = known.conditions.rows(corpus.labels)[rows]
+        known = replace(known, maps=fit_condition_maps(sample, of_rows, measured))
+        sample = known.align(sample, of_rows)
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
     return LatentSpace(
@@ -631,7 +638,9 @@ def load_latent_space(
     keys = keys_from_tensors(extra)
     known = None
     if "conditions" in extra and isinstance(keys, TrainingKeys):
-        known = KnownConditions(Conditions.from_json(card["condition"]), keys, extra["conditions"].float())
+        conditions = Conditions.from_json(card["condition"])
+        maps = extra["condition_maps"].double() if "condition_maps" in extra else None
+        known = KnownConditions(conditions, keys, extra["conditions"].float(), maps)
     latent_space = LatentSpace(
         domain,
         encodings[0],
