@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     _add_interpolate(commands)
     _add_move(commands)
     _add_explain(commands)
+    _add_find(commands)
     _add_audit(commands)
     _add_solve(commands)
     _add_decode(commands)
@@ -171,6 +172,16 @@ def _add_explain(commands: Any) -> None:
     explain.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
 
+def _add_find(commands: Any) -> None:
+    about = "find designs that are described in words, e.g. 'lithium-free layered oxide, large cell'"
+    described = ("text", "TEXT", "a description; commas separate its parts")
+    find = _campaign_command(commands, "find", about, (described,), is_optional=True)
+    find.add_argument("-n", type=int, default=20, metavar="N", help="known and new designs to list (default 20)")
+    find.add_argument("--words", action="store_true", help="list the words that are known instead")
+    find.add_argument("--run", metavar="RUN", help="use campaign and latent space of this run")
+    find.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
 def _add_move(commands: Any) -> None:
     about = "change a design towards more or less of a property"
     move = _campaign_command(commands, "move", about, (DESIGN,))
@@ -227,6 +238,13 @@ def _add_solve(commands: Any) -> None:
         "--wavelength", default="CuKa", metavar="NAME", help="CuKa (default), CuKa1, MoKa, CoKa, ... or angstrom"
     )
     solve.add_argument("-n", type=int, default=10, metavar="N", help="crystals to write (default 10)")
+    solve.add_argument(
+        "--latents",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also decode N latents drawn for pattern and formula; trains models first, with vae=crystals/tokens",
+    )
     solve.add_argument("--out", metavar="FOLDER", help="where page and CIFs are written (default: solve-PATTERN)")
 
 
@@ -552,6 +570,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli.solve_command import solve
 
         return solve
+    if name == "find":
+        from invdesign.cli.find import find
+
+        return find
     if name == "audit":
         from invdesign.cli.audit_command import audit
 

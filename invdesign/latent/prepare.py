@@ -8,8 +8,8 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from contextlib import nullcontext, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
 from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
+from invdesign.latent.condition_alignment import align_conditions, fit_condition_maps
 from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
@@ -43,12 +44,13 @@ from invdesign.latent.geometry import geometry_of
 from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.stored_encoding import encode_stored, fit_encoding
+from invdesign.latent.stored_encoding import MAX_LEARNT, encode_stored, fit_encoding
 from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
 from invdesign.vae.neighbourhoods import Neighbourhoods
+from invdesign.vae.processes import current_processes
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
 from invdesign.vae.stored_tokens import StoredTokens
 from invdesign.vae.training import Recipe, Training, all_terms, term_settings, train
@@ -71,6 +73,8 @@ SETTINGS_WITHOUT_EFFECT = (
     "information_epochs",
 )
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
+ALIGNED_TOGETHER = 500
+"""Designs encoded at once for the alignment of conditions."""
 MAX_SAMPLE = 10_000
 MAX_REFERENCE = 2000
 MAX_INFORMATION = 100_000
@@ -133,6 +137,9 @@ def prepare(
 ) -> LatentSpace[D, B]:
     """Return a latent space: train a VAE, or load it from the cache or from where it is stored.
 
+    Processes that were started by torchrun and have joined (see `vae.processes`) train together: each calls this
+    function, and the first one writes the model.
+
     A trained model is cached by the checksum of its corpus, its domain and its recipe. A training that was stopped
     continues from its checkpoint. Two processes never train the same model: the second one waits for the first.
 
@@ -163,9 +170,15 @@ def prepare(
         )
     name = model_key(domain, corpus, vae)
     folder = cache / "models" / name
+    processes = current_processes()
+    kept = None
     with suppress(*DAMAGE):
-        return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
+        kept = load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
+    if processes.agree(kept is not None) and kept is not None:
+        return kept
     problem = cache_problem(cache)
+    if problem and processes.count > 1:
+        raise InvdesignError(f"{problem}. Several processes train together only with a cache that can be written")
     if problem:
         logger.warning("%s. The model is trained without a cache and will be trained again next time", problem)
         with tempfile.TemporaryDirectory(prefix="invdesign-") as temporary:
@@ -177,7 +190,9 @@ def prepare(
 
     locks = cache / "locks"
     locks.mkdir(exist_ok=True)
-    with hold(locks / f"{name}.lock", wait=wait):
+    # The first of several processes owns the folder; the others train with it, and follow when it has the lock.
+    with hold(locks / f"{name}.lock", wait=wait) if processes.rank == 0 else nullcontext():
+        processes.wait()
         return _load_or_train(domain, corpus, vae, folder, fit_density=fit_density, cache=cache, progress=progress)
 
 
@@ -192,14 +207,17 @@ def _load_or_train(
     progress: Progress,
 ) -> LatentSpace[D, B]:
     """Return the latent space of a folder of the cache, which this process owns; it is trained where it is missing."""
+    processes = current_processes()
     try:
         return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
     except DAMAGE as error:
         if folder.is_dir() and any(folder.glob("model.*")):
             logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
-    remove_unfinished(cache)
-    for path in (folder, folder / "model.json", folder / "model.safetensors"):
-        _remove_obstacle(path, is_folder=path == folder)
+    if processes.rank == 0:
+        remove_unfinished(cache)
+        for path in (folder, folder / "model.json", folder / "model.safetensors"):
+            _remove_obstacle(path, is_folder=path == folder)
+    processes.wait()
     fit_model(domain, corpus, recipe, folder, cache=cache, progress=progress)
     return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
 
@@ -312,22 +330,28 @@ def fit_model(
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
+    if rows is not None:
+        parts = (batch[start : start + ALIGNED_TOGETHER] for start in range(0, len(batch), ALIGNED_TOGETHER))
+        align_conditions(training.vae, parts, rows, corpus.properties)
     information = measure_information(encoding, batch, recipe, folder, progress=progress)
-    write_model(
-        folder,
-        domain,
-        encoding,
-        corpus,
-        batch,
-        recipe,
-        training,
-        information=information,
-        half=half,
-        card=card,
-        progress=progress,
-    )
-    for name in ("checkpoint", "information"):
-        (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    processes = current_processes()
+    if processes.rank == 0:
+        write_model(
+            folder,
+            domain,
+            encoding,
+            corpus,
+            batch,
+            recipe,
+            training,
+            information=information,
+            half=half,
+            card=card,
+            progress=progress,
+        )
+        for name in ("checkpoint", "information"):
+            (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    processes.wait()
     return training
 
 
@@ -446,7 +470,7 @@ def write_model(
         "domain": domain.name,
         "encoding": encoding.state(),
         "recipe": recipe_json(recipe),
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus)},
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus), **_parts_measured(corpus)},
         "auxiliary_targets": sorted(corpus.properties),
         "training": {"steps": training.steps, "stopped": training.stopped, "seconds": training.validations[-1].seconds},
         "diagnosis": diagnosis.to_json(),
@@ -466,7 +490,17 @@ def write_model(
     }
     if known is not None:
         extra["conditions"] = known.table.half()
+        if known.maps is not None:
+            extra["condition_maps"] = known.maps
     save_model(folder, training.vae, meta, half=half, extra=extra)
+
+
+def _parts_measured(corpus: Corpus[Any]) -> dict[str, Any]:
+    """Return of how many designs a corpus on disk is measured; nothing for one in memory."""
+    if not isinstance(corpus.designs, StoredDesigns):
+        return {}
+    parts = {"vocabulary": MAX_LEARNT, "information content": MAX_INFORMATION, "density": MAX_SAMPLE}
+    return {"parts": {name: min(n, len(corpus)) for name, n in parts.items()}}
 
 
 def fit_latent_space(
@@ -502,6 +536,11 @@ def fit_latent_space(
     mean, sd = posterior_moments(vae, parts, None if known is None else known.conditions.rows(corpus.labels)[rows])
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
+    if known is not None:
+        measured = {name: np.asarray(values)[rows] for name, values in corpus.properties.items()}
+        of_rows = known.conditions.rows(corpus.labels)[rows]
+        known = replace(known, maps=fit_condition_maps(sample, of_rows, measured))
+        sample = known.align(sample, of_rows)
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
     return LatentSpace(
@@ -599,7 +638,9 @@ def load_latent_space(
     keys = keys_from_tensors(extra)
     known = None
     if "conditions" in extra and isinstance(keys, TrainingKeys):
-        known = KnownConditions(Conditions.from_json(card["condition"]), keys, extra["conditions"].float())
+        conditions = Conditions.from_json(card["condition"])
+        maps = extra["condition_maps"].double() if "condition_maps" in extra else None
+        known = KnownConditions(conditions, keys, extra["conditions"].float(), maps)
     latent_space = LatentSpace(
         domain,
         encodings[0],

@@ -24,6 +24,7 @@ from invdesign.vae.checkpoint import read_checkpoint, remove_if_damaged, write_c
 from invdesign.vae.independence import independence
 from invdesign.vae.losses import TrainingBatch, WeightedTerm, elbo
 from invdesign.vae.neighbourhoods import Neighbourhoods, laplacian
+from invdesign.vae.processes import current_processes, local_rank
 from invdesign.vae.stored_tokens import RowTargets, StoredTokens
 
 logger = logging.getLogger(__name__)
@@ -203,6 +204,9 @@ def train(
 ) -> Training:
     """Train a VAE on encoded designs; with an existing checkpoint, continue exactly where it was written.
 
+    Processes that were started by torchrun and have joined (see `join_processes`) train together: each calls this
+    function with the same arguments.
+
     A resumed training ends with the parameters of an uninterrupted one: the checkpoint holds the parameters, the
     optimizer and the state of the random numbers, and the order of the data follows from the seed and the epoch.
 
@@ -267,8 +271,10 @@ class _Loop:
         self.terms = all_terms(recipe)
         self.vae, self.batch, self.recipe, self.targets = vae, batch, recipe, targets
         self.device = _device(recipe.device)
+        self.processes = current_processes()
         self.rows, self.held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed, families=families)
         vae.to(self.device)
+        self.processes.copy_from_first(vae)
         self.parameters = [p for p in vae.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay
@@ -316,11 +322,17 @@ class _Loop:
                 self.validate()
                 if recipe.patience and _is_stale(self.validations, recipe.patience):
                     self.stopped = "no improvement"
-            is_late = now - self.started > 60 * recipe.max_minutes
+            is_late = math.isfinite(recipe.max_minutes) and not self.processes.agree(
+                now - self.started <= 60 * recipe.max_minutes
+            )
             if self.stopped == "finished" and self.step < self.total and is_late:
                 self.stopped = "time"
             is_done = self.stopped != "finished" or self.step == self.total
-            if checkpoint is not None and (is_done or now - saved > 60 * recipe.checkpoint_minutes):
+            if (
+                checkpoint is not None
+                and self.processes.rank == 0
+                and (is_done or now - saved > 60 * recipe.checkpoint_minutes)
+            ):
                 try:
                     self.save(checkpoint)
                 except InvdesignError as error:
@@ -348,6 +360,20 @@ class _Loop:
         cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / self.total))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.learning_rate * rise * cosine
+        self.optimizer.zero_grad(set_to_none=True)
+        own = self.processes.part(rows)
+        self.processes.seed_step(recipe.seed, step)
+        balance = self.backward(own, len(own) / len(rows)) if len(own) else torch.zeros(2, device=self.device)
+        balance = self.processes.add_gradients(self.parameters, balance)
+        nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
+        self.optimizer.step()
+        if self.beta.has_target:
+            self.beta.update(*balance.tolist())
+        self.step += 1
+
+    def backward(self, rows: Tensor, share: float) -> Tensor:
+        """Add the gradients of a share of the batch, and return its share of rate and distortion."""
+        recipe, step = self.recipe, self.step
         targets = None if self.targets is None else self.targets[rows].to(self.device, torch.float32)
         batch = self.with_links(
             TrainingBatch(to_device(self.batch[rows], self.device), targets, self.conditions_of(rows)), rows
@@ -361,13 +387,8 @@ class _Loop:
             for weighted in self.terms.values():
                 value = weighted.term(self.vae, batch, bound.posterior, bound.z)
                 loss = loss + weighted.weight_at(step / self.total) * value.sum() / max(1, len(value))
-        self.optimizer.zero_grad(set_to_none=True)
-        (loss / 10).backward()
-        nn.utils.clip_grad_norm_(self.parameters, recipe.clip)
-        self.optimizer.step()
-        if self.beta.has_target:
-            self.beta.update(float(bound.kl.detach().sum(1).mean()), -float(bound.log_likelihood.detach().mean()))
-        self.step += 1
+        (loss * share / 10).backward()
+        return torch.stack([bound.kl.detach().sum(1).mean(), -bound.log_likelihood.detach().mean()]) * share
 
     def conditions_of(self, rows: Tensor) -> Tensor | None:
         """Return the conditions of some designs; None without conditions."""
@@ -389,14 +410,15 @@ class _Loop:
         seconds = self.seconds_before + time.monotonic() - self.started
         self.vae.eval()
         log_likelihood, kl, n = 0.0, 0.0, max(1, len(self.held_out))
+        own = self.processes.part(torch.from_numpy(self.held_out))
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(recipe.seed + 1)
-            for start in range(0, len(self.held_out), VALIDATION_BATCH):
-                rows = torch.from_numpy(self.held_out[start : start + VALIDATION_BATCH])
+            torch.manual_seed(recipe.seed + 1 + self.processes.rank)
+            for rows in own.split(VALIDATION_BATCH) if len(own) else ():
                 x = to_device(self.batch[rows], self.device)
                 bound = elbo(self.vae, x, condition=self.conditions_of(rows))
                 log_likelihood += float(bound.log_likelihood.sum())
                 kl += float(bound.kl.sum())
+        log_likelihood, kl = self.processes.add(torch.tensor([log_likelihood, kl], dtype=torch.float64)).tolist()
         loss = self.beta.loss(kl / n, -log_likelihood / n)
         self.validations.append(Validation(self.step, loss, log_likelihood / n, kl / n, seconds))
         if self.best is None or loss <= min(v.loss for v in self.validations):
@@ -450,7 +472,7 @@ def _stage(validations: Sequence[Validation]) -> str:
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    return torch.device(name, local_rank()) if name == "cuda" else torch.device(name)
 
 
 def _precision(device: torch.device) -> AbstractContextManager[Any]:
