@@ -32,7 +32,7 @@ from invdesign.domains.crystals.powder.diffraction import Grid
 from invdesign.domains.crystals.powder.latent_proposals import latent_proposals
 from invdesign.domains.crystals.powder.measured import PowderPattern, prepare_pattern
 from invdesign.domains.crystals.powder.solve import Effort, Solution, solve
-from invdesign.domains.crystals.powder.substitution import Proposal, TemplateLibrary
+from invdesign.domains.crystals.powder.substitution import LATENT, Proposal, TemplateLibrary
 from invdesign.domains.crystals.powder.view import PatternView
 from invdesign.domains.crystals.powder.view_training import ViewSettings, train_view
 from invdesign.domains.crystals.symmetry.canonical import structure_of
@@ -146,9 +146,8 @@ def measure(
     together = solve(measured, [*known, *drawn], library, n=20)
     found["seconds"] = time.process_time() - start
     found["all"] = rate(crystal, together[:10])
-    for name, origin in (("known structures", "known"), ("latent space", "latent")):
-        found[name] = rate(crystal, [s for s in together if (s.origin == "latent space") == (origin == "latent")][:10])
     if drawn:
+        found["known structures"] = rate(crystal, [s for s in together if s.origin != LATENT][:10])
         found["latent space alone"] = rate(crystal, solve(measured, drawn, library, n=10))
     if has_stages:
         for name, effort in STAGES.items():
@@ -171,7 +170,7 @@ def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "without a known structure of the ratios": sum(not row["known"] for row in rows),
         "cpu_seconds": float(np.mean([row["seconds"] for row in rows])),
     }
-    for name in ("all", "known structures", "latent space", "latent space alone", *STAGES):
+    for name in ("all", "known structures", "latent space alone", *STAGES):
         ranks = np.array([row[name]["rank"] for row in rows if name in row])
         distances = [row[name]["rms"] for row in rows if name in row and row[name]["rms"] is not None]
         if len(ranks):

@@ -54,7 +54,7 @@ class ViewSettings:
 
     epochs: int = 12
     """Passes through the crystals."""
-    batch: int = 256
+    batch: int = 64
     """Crystals of a step."""
     learning_rate: float = 1e-3
     """Largest learning rate; it falls to a fiftieth along a cosine."""
