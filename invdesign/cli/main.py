@@ -359,6 +359,7 @@ def _add_map(commands: Any) -> None:
     drawn.add_argument(
         "--pictures", type=int, default=5_000, metavar="N", help="designs that are drawn, those measured first (5000)"
     )
+    drawn.add_argument("--audit", action="store_true", help="colour by how unlike real designs each design is, too")
     drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder, or here")
     _add_config_dir(drawn)
     _add_shared_arguments(drawn)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invdesign.atlas import ProjectionMethod
-from invdesign.atlas.audit_files import stored_auditor
 from invdesign.atlas.linear_twin import Comparison, compare_with_linear
 from invdesign.campaign import count_failures, rank_shortlist
 from invdesign.core import B, Candidate, D, InvdesignError
@@ -19,7 +18,7 @@ from invdesign.latent.space import LatentSpace
 from invdesign.report import ReportData, report
 from invdesign.report.latent_map import LatentMap
 from invdesign.runs import latent_spaces
-from invdesign.runs.audits import kinds_of, note_unlike
+from invdesign.runs.audits import kinds_of, note_unlike, stored_auditor_of
 from invdesign.runs.baseline import baseline_history
 from invdesign.runs.latent_map import MapSettings, map_run
 from invdesign.runs.steering import describe_steering
@@ -128,10 +127,7 @@ def _contradictions(run: CampaignRun[D, B]) -> list[str]:
 
 def _unlike(run: CampaignRun[D, B], validated: Sequence[Candidate[D]]) -> list[str]:
     """Return how many designs are unlike real ones, where the audit of the model is stored; none is fitted here."""
-    if not run.is_loaded("engine"):
-        return []
-    space = run.engine.latent_space
-    auditor = stored_auditor(run.campaign.domain, run.campaign.vae, space, cache=run.resources.cache)
+    auditor = stored_auditor_of(run)
     if auditor is None:
         return []
     return note_unlike(auditor, kinds_of(run.state.evaluated, rank_shortlist(run.current, validated)))
