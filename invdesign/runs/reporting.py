@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
 
 from invdesign.atlas import ProjectionMethod
 from invdesign.atlas.linear_twin import Comparison, compare_with_linear
@@ -22,6 +25,7 @@ from invdesign.runs.audits import kinds_of, note_unlike, stored_auditor_of
 from invdesign.runs.baseline import baseline_history
 from invdesign.runs.latent_map import MapSettings, map_run
 from invdesign.runs.steering import describe_steering
+from invdesign.search.mutations import MutationPolicy
 from invdesign.vae.training import Recipe
 
 if TYPE_CHECKING:
@@ -97,10 +101,18 @@ def _linear_twin(run: CampaignRun[D, B]) -> Sequence[Comparison]:
     found = [c for c in run.state.evaluated if c.status == "measured" and c.is_placed]
     y = run.campaign.utilities(found)[:, 0] if found else None
     try:
-        return compare_with_linear(space, run.corpus.designs, [c.design for c in found], y)
+        change = None if run.campaign.mutations is None else partial(_mutated, run.campaign.mutations)
+        return compare_with_linear(space, run.corpus.designs, [c.design for c in found], y, change=change)
     except (InvdesignError, ValueError, RuntimeError) as error:  # the last are those of linear algebra
         logger.info("report: no comparison with a linear model (%s)", error)
         return ()
+
+
+def _mutated(policy: MutationPolicy, designs: Sequence[D]) -> Sequence[D]:
+    """Return as many designs, made by the largest mutations of the campaign."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return policy.mutate(designs, len(designs), radius=policy.max_radius)
 
 
 def _latent_map(run: CampaignRun[D, B]) -> LatentMap | None:
