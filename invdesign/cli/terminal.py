@@ -221,6 +221,19 @@ def print_populations(facts: Mapping[str, Any]) -> None:
         print(path)
 
 
+def print_barycentre(facts: Mapping[str, Any]) -> None:
+    """Print the distances, the medians and the files of a population between several ones."""
+    about = (
+        f"{facts['designs']:,} designs between {len(facts['distances'])} files; {facts['valid']:.0%} of points decode"
+    )
+    rows = [{"file": name, "distance from it": value} for name, value in facts["distances"].items()]
+    table(about, rows)
+    for name, value in facts["medians"].items():
+        print(f"median {name}: {value:.4g}")
+    for path in facts["files"]:
+        print(path)
+
+
 def _failed_checks(row: Mapping[str, Any]) -> dict[str, str]:
     """Return the details of the checks that failed, or their names where they give none."""
     names = [heading.removeprefix("check ") for heading, cell in row.items() if cell == "failed"]
