@@ -71,7 +71,8 @@ class LatentPath:
             return follow(self.chain, t)
         a, b = self.chain
         if self.shape == "straight":
-            return a + t[:, None] * (b - a)
+            line: Tensor = a + t[:, None] * (b - a)
+            return line
         return slerp(a.expand(len(t), -1), b.expand(len(t), -1), t[:, None])
 
     def points(self, n: int) -> Float[Tensor, "n d"]:
