@@ -343,6 +343,13 @@ def test_a_table_of_crystals_keeps_the_contract_of_a_corpus(group: str) -> None:
     testing.check_corpus(part(group, "crystals/table", f"{group}.path=crystals.csv", f"{group}.properties={{y: y}}"))
 
 
+def test_molecules_on_disk_keep_the_contract_of_a_corpus(tmp_path: Path) -> None:
+    file = tmp_path / "library.smi"
+    file.write_text("\n".join(DESIGNS))
+    settings = [f"corpus.path={file}", f"corpus.cache={tmp_path}", "corpus.workers=1"]
+    testing.check_corpus(part("corpus", "molecules/sharded", *settings))
+
+
 @pytest.mark.parametrize("group", ["corpus", "seeds"])
 def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"

@@ -68,7 +68,9 @@ def read_auditor(path: Path, latent_space: LatentSpace[D, B]) -> Auditor[D, B]:
     """
     tensors, meta = read_tensors(path)
     if meta.get("format") != AUDIT_FORMAT or meta.get("model") != latent_space.card.get("sha256", ""):
-        raise InvdesignError(f"{path}: expected the audit of this model, got that of another one. Remove it")
+        raise InvdesignError(
+            f"{path}: expected the audit of this model, got that of another model or version. Remove it"
+        )
     rarity = Rarity(tensors["checksums"].numpy(), tensors["counts"].numpy().astype(np.int64), int(meta["n_counted"]))
     reference = None
     if "reference" in tensors:

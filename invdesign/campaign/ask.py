@@ -215,8 +215,9 @@ class _Region(Generic[D, B]):
         best: list[int] = []
         n_before = 0
         n_parts = self.search.generations if self.landscape else N_DRAW_PARTS
-        for count in _split(self.search.oversample * self._n_proposals(), n_parts):
-            pool, names = self._generation(around, parents, count, is_excluded)
+        counts = _split(self.search.oversample * self._n_proposals(), n_parts)
+        for n_latent, n_mutated in self._latent_and_mutated(counts):
+            pool, names = self._generation(around, parents, n_latent, n_mutated, is_excluded)
             pools.append(pool)
             origins += names
             with self.timer("score"):
@@ -240,18 +241,33 @@ class _Region(Generic[D, B]):
         n_batch = limits.batch // max(1, len(self.state.regions)) if limits.n_in_flight and self.n else 0
         return max(self.n, n_batch)
 
+    def _latent_and_mutated(self, counts: Sequence[int]) -> list[tuple[int, int]]:
+        """Return how many latent points and mutated designs each generation of `counts` proposals has."""
+        if not self.nearby:
+            return [(n, 0) for n in counts]
+        n_mutated = [round(self.nearby.policy.fraction * n) for n in counts]
+        n_latent = [n - mutated for n, mutated in zip(counts, n_mutated, strict=True)]
+        n_parts = self.search.latent_generations
+        if n_parts is not None:
+            n_latent = [*_split(sum(n_latent), n_parts), *[0] * (len(counts) - n_parts)]
+        return list(zip(n_latent, n_mutated, strict=True))
+
     def _generation(
-        self, around: Landscape | None, parents: list[D], n: int, is_excluded: Callable[[str], bool]
+        self,
+        around: Landscape | None,
+        parents: list[D],
+        n_latent: int,
+        n_mutated: int,
+        is_excluded: Callable[[str], bool],
     ) -> tuple[Pool[D], list[str]]:
         """Return the pool of one generation of proposals, and the name of the proposer of each."""
         campaign, latent_space, nearby = self.engine.campaign, self.engine.latent_space, self.nearby
-        n_mutated = round(nearby.policy.fraction * n) if nearby else 0
         with self.timer("propose"):
             if around is None:
                 # Nothing is measured, or the search uses no surrogate: draws from the aggregate posterior.
-                proposals, names = latent_space.draw(n - n_mutated), ["draws"] * (n - n_mutated)
+                proposals, names = latent_space.draw(n_latent), ["draws"] * n_latent
             else:
-                proposals, names = search_proposals(self.search, around, n - n_mutated)
+                proposals, names = search_proposals(self.search, around, n_latent)
             mutated = nearby.mutate(parents, n_mutated) if nearby and n_mutated else []
         with self.timer("decode"):
             pool = decode_screen_encode(

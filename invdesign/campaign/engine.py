@@ -26,8 +26,9 @@ from invdesign.core import (
 )
 from invdesign.core.capabilities import features
 from invdesign.core.protocols import Features
+from invdesign.latent.key_filter import KeyFilter
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.training_keys import TrainingKeys
+from invdesign.latent.training_keys import TrainingKeys, corpus_keys
 
 FAR = 1e3
 """Distance [sd of the corpus] of designs without a latent: some thirty lengthscales."""
@@ -56,9 +57,9 @@ class FeatureCache(Generic[D]):
 class KnownKeys:
     """Keys of designs that exist: of a corpus, and of what the latent space was trained on."""
 
-    corpus: frozenset[str]
+    corpus: Container[str]
     """Keys of the corpus."""
-    training: TrainingKeys
+    training: TrainingKeys | KeyFilter
     """Keys of the training designs; a shipped model has no corpus beside it."""
 
     def __contains__(self, key: object) -> bool:
@@ -156,13 +157,13 @@ def make_engine(
             allows it.
         source: Designs with the values of another assay, where they are loaded already.
     """
-    designs = () if corpus is None else corpus.designs
     excluded: Container[str] = frozenset()
     names: dict[str, str] = {}
     if not campaign.filters.allow_corpus_designs:
-        excluded = KnownKeys(frozenset(map(campaign.domain.key, designs)), latent_space.training_keys)
+        in_corpus = frozenset[str]() if corpus is None else corpus_keys(campaign.domain, corpus)
+        excluded = KnownKeys(in_corpus, latent_space.training_keys)
     elif corpus is not None and corpus.names:
-        pairs = zip(designs, corpus.names, strict=True)
+        pairs = zip(corpus.designs, corpus.names, strict=True)
         names = {campaign.domain.key(design): name for design, name in pairs if name}
     other = _source_candidates(campaign, latent_space, source)
     return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names, other)

@@ -33,7 +33,7 @@ def move(arguments: argparse.Namespace) -> int:
     if arguments.like and requests:
         raise InvdesignError("move: --like needs no +NAME or -NAME. Leave one of both out")
     with terminal.progress() as progress:
-        labelled, home = _labelled_space(arguments, progress)
+        labelled, home = labelled_space(arguments, progress)
         if arguments.like:
             from invdesign.cli.analogue import analogue
 
@@ -67,7 +67,7 @@ def explain(arguments: argparse.Namespace) -> int:
     from invdesign.runs.interpolation import read_design
 
     with terminal.progress() as progress:
-        labelled, home = _labelled_space(arguments, progress)
+        labelled, home = labelled_space(arguments, progress)
         domain = labelled.campaign.domain
         to = read_design(domain, arguments.to) if arguments.to else None
         found = explain_design(labelled, read_design(domain, arguments.design), arguments.property, to=to)
@@ -80,7 +80,7 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _labelled_space(arguments: argparse.Namespace, progress: Any) -> tuple[LabelledSpace, Path]:
+def labelled_space(arguments: argparse.Namespace, progress: Any) -> tuple[LabelledSpace, Path]:
     """Return the latent space of a command with its designs and their values, and the folder for its files."""
     from invdesign.cli.commands import load_campaign, make_resources, open_run
     from invdesign.runs.properties import labelled_space_of_campaign, labelled_space_of_run

@@ -59,14 +59,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 def train(arguments: argparse.Namespace) -> int:
     """Train the VAE of a campaign, or load it from the cache, and print its diagnosis."""
+    from invdesign.core import silent
     from invdesign.runs import latent_spaces
+    from invdesign.vae.processes import join_processes
 
     loaded = load_campaign(arguments, arguments.overrides)
     if arguments.rate_sweep:
         return _sweep_rates(arguments, loaded)
+    processes = join_processes()
     with terminal.progress() as progress:
-        resources = make_resources(arguments, loaded.parts.executor, progress)
+        resources = make_resources(arguments, loaded.parts.executor, silent if processes.rank else progress)
         corpus, latent_space = _latent_space(loaded.campaign, resources)
+    if processes.rank:
+        return 0
     copied = None
     if arguments.out:
         copied = latent_spaces.copy_model(loaded.campaign, corpus, resources.cache, Path(arguments.out))

@@ -82,8 +82,10 @@ def parser() -> argparse.ArgumentParser:
     _add_interpolate(commands)
     _add_move(commands)
     _add_explain(commands)
+    _add_find(commands)
     _add_audit(commands)
     _add_solve(commands)
+    _add_decode(commands)
     _add_run_folder_commands(commands)
     _add_sweep(commands)
     _add_tune(commands)
@@ -179,6 +181,16 @@ def _add_explain(commands: Any) -> None:
     explain.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 
 
+def _add_find(commands: Any) -> None:
+    about = "find designs that are described in words, e.g. 'lithium-free layered oxide, large cell'"
+    described = ("text", "TEXT", "a description; commas separate its parts")
+    find = _campaign_command(commands, "find", about, (described,), is_optional=True)
+    find.add_argument("-n", type=int, default=20, metavar="N", help="known and new designs to list (default 20)")
+    find.add_argument("--words", action="store_true", help="list the words that are known instead")
+    find.add_argument("--run", metavar="RUN", help="use campaign and latent space of this run")
+    find.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
+
+
 def _add_move(commands: Any) -> None:
     about = "change a design towards more or less of a property"
     move = _campaign_command(commands, "move", about, (DESIGN,))
@@ -236,6 +248,23 @@ def _add_solve(commands: Any) -> None:
     )
     solve.add_argument("-n", type=int, default=10, metavar="N", help="crystals to write (default 10)")
     solve.add_argument("--out", metavar="FOLDER", help="where page and CIFs are written (default: solve-PATTERN)")
+
+
+def _add_decode(commands: Any) -> None:
+    about = "find the molecules that have the fingerprints of a file"
+    decode = commands.add_parser("decode", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    decode.add_argument(
+        "--fingerprints",
+        metavar="FILE",
+        required=True,
+        help="Morgan count fingerprints without chirality, one a row: .npy, or a table of numbers (.csv)",
+    )
+    decode.add_argument("--radius", type=int, default=3, metavar="N", help="their radius, 2 or 3 (default 3)")
+    decode.add_argument(
+        "--known", metavar="FILE", help="molecules from which a near one is searched where none has the fingerprint"
+    )
+    decode.add_argument("--out", metavar="FILE", help="table to write (.csv)")
+    decode.add_argument("--json", action="store_true", help="print JSON on standard output")
 
 
 def _add_run_folder_commands(commands: Any) -> None:
@@ -536,10 +565,18 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from invdesign.cli import atlas_commands
 
         return atlas_commands.ATLAS_COMMANDS[name]
+    if name == "decode":
+        from invdesign.cli.decode_command import decode
+
+        return decode
     if name == "solve":
         from invdesign.cli.solve_command import solve
 
         return solve
+    if name == "find":
+        from invdesign.cli.find import find
+
+        return find
     if name == "audit":
         from invdesign.cli.audit_command import audit
 

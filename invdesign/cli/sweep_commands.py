@@ -64,8 +64,9 @@ def sweep(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, index: Index, launcher: Launcher) -> int:
+    from invdesign.io.process_pools import n_cores
     from invdesign.sweep.driver import run_jobs
-    from invdesign.sweep.launchers import default_launcher, make_launcher, n_cores
+    from invdesign.sweep.launchers import default_launcher, make_launcher
 
     _n_parallel(arguments)
     n_left = sum(job.state not in ("done", "failed") for job in index.jobs())
@@ -277,7 +278,7 @@ def _count(option: str, given: int | None, default: Any) -> int:
 
 
 def _n_parallel(arguments: argparse.Namespace) -> int:
-    from invdesign.sweep.launchers import n_cores
+    from invdesign.io.process_pools import n_cores
 
     if arguments.jobs is not None and arguments.jobs < 1:
         raise InvdesignError(f"--jobs: expected at least 1, got {arguments.jobs}")

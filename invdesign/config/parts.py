@@ -15,7 +15,8 @@ DOMAIN_MODULES = {
         "checks": ("validators",),
         "oracle": ("oracles", "tasks"),
         "groups": ("groups",),
-        "corpus": ("corpus",),
+        "neighbours": ("matched_pairs",),
+        "corpus": ("corpus", "sharded"),
         "deliverables": (),
         "figures": (),
     },
@@ -37,6 +38,7 @@ DOMAIN_MODULES = {
             "naturalness.naturalness",
         ),
         "groups": ("groups",),
+        "neighbours": ("hamming",),
         "corpus": ("io.corpus", "io.rrna", "peptides", "oracles.ehrlich"),
         "deliverables": ("output.deliverables",),
         "figures": ("output.figures", "output.logo", "output.mutation_heatmap"),
@@ -53,10 +55,11 @@ DOMAIN_MODULES = {
 SHARED_MODULES = {
     "checks": ("domains.shared_validators",),
     "groups": ("domains.shared_groups",),
+    "neighbours": ("domains.shared_links",),
     "corpus": ("runs.earlier_run",),
     "propose": ("search.sampling", "search.ascent"),
     "acquire": ("search.acquisition",),
-    "surrogate": ("surrogate.models", "surrogate.motifs", "surrogate.sites"),
+    "surrogate": ("surrogate.models", "surrogate.motifs", "surrogate.sites", "surrogate.smoothing"),
 }
 KINDS = {
     ("screens",): "checks",
@@ -73,6 +76,7 @@ KINDS = {
     ("batch_diversity", "group"): "groups",
     ("shortlist_diversity", "group"): "groups",
     ("shared_factor",): "groups",
+    ("vae", "neighbours"): "neighbours",
     ("transfer", "source"): "corpus",
 }
 """Kind of the functions that a key path takes; screens, oracles and so on are named items below it."""

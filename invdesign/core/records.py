@@ -7,7 +7,7 @@ Shapes: `n` designs, `q` proposals, `d` latent dimensions, `f` features, `m` obj
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
@@ -180,8 +180,8 @@ class Rejection:
 class Corpus(Generic[D]):
     """Designs that exist: what a VAE is trained on, and what a campaign starts from."""
 
-    designs: tuple[D, ...]
-    """`n` distinct, canonical designs."""
+    designs: Sequence[D]
+    """`n` distinct, canonical designs: a tuple, or a sequence that reads them from disk (see `io.stored_designs`)."""
     properties: Mapping[str, Array] = field(default_factory=dict)
     """Measured properties by name, each of length `n`, NaN where unknown; the mean where a design has repeats."""
     weights: Array | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
@@ -15,6 +15,7 @@ from torch.distributions import Normal
 from invdesign.core import Array, B, D, Progress, capabilities, silent
 from invdesign.latent.semantics import auroc
 from invdesign.latent.space import LatentSpace, Source
+from invdesign.latent.wrapping import warn_of_wrapping
 from invdesign.vae.base import to_device
 from invdesign.vae.likelihood import log_evidence
 from invdesign.vae.priors import StandardNormal, kl_divergence
@@ -25,6 +26,8 @@ MIN_RECONSTRUCTION = 0.1
 MAX_GAP = 15.0
 """Nats of -ELBO above the information content from which a space is reported to have holes."""
 BATCH = 500
+MAX_WRAPPING = 300
+"""Designs of whose pairs distances are compared."""
 MAX_FAILURES = 600
 """Points of which decode failures are counted."""
 FAR = 2.0
@@ -169,7 +172,7 @@ def diagnose(
     latent_space: LatentSpace[D, B],
     held_out: Sequence[D],
     *,
-    corpus: Iterable[D] = (),
+    known: Container[str] = frozenset(),
     information: float | None = None,
     n_samples: int = 1000,
     n_evidence: int = 500,
@@ -182,7 +185,7 @@ def diagnose(
     Args:
         latent_space: The latent space.
         held_out: Designs that the VAE was not trained on.
-        corpus: Designs of the corpus, for the novelty of samples.
+        known: Keys of the corpus, for the novelty of samples.
         information: Information content of the designs [nats], where it was measured.
         n_samples: Latents decoded of each source.
         n_evidence: Largest number of held-out designs of which the importance-weighted bound is taken.
@@ -197,7 +200,6 @@ def diagnose(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         found = _reconstruct(latent_space, held_out, progress)
-        known = {latent_space.domain.key(design) for design in corpus}
         samples = tuple(
             _figures(latent_space, source, designs, known)
             for source, designs in _decode_sources(latent_space, held_out, n_samples, progress)
@@ -220,7 +222,10 @@ def diagnose(
         samples=samples,
         decode_failures=failures,
     )
-    return replace(diagnosis, warnings=tuple(_warnings(diagnosis)))
+    rows = slice(0, MAX_WRAPPING)
+    F = capabilities.features(latent_space.encoding, held_out[rows])
+    wrapped = warn_of_wrapping(mean[rows], F, latent_space.geometry)
+    return replace(diagnosis, warnings=(*_warnings(diagnosis), *wrapped))
 
 
 def measure_decode_failures(latent_space: LatentSpace[D, B], held_out: Sequence[D], *, n: int) -> DecodeFailures:
@@ -322,7 +327,7 @@ def _decode_sources(
         yield "midpoints", latent_space.decode((Z[:half] + Z[half:]) / 2)
 
 
-def _figures(latent_space: LatentSpace[D, B], source: str, designs: list[D | None], known: set[str]) -> Samples:
+def _figures(latent_space: LatentSpace[D, B], source: str, designs: list[D | None], known: Container[str]) -> Samples:
     valid = [design for design in designs if design is not None]
     distinct = {latent_space.domain.key(design) for design in valid}
     return Samples(
@@ -330,7 +335,7 @@ def _figures(latent_space: LatentSpace[D, B], source: str, designs: list[D | Non
         n=len(designs),
         validity=len(valid) / max(1, len(designs)),
         uniqueness=len(distinct) / max(1, len(valid)),
-        novelty=len(distinct - known) / max(1, len(distinct)),
+        novelty=sum(key not in known for key in distinct) / max(1, len(distinct)),
         quality=mean_quality(latent_space, valid),
     )
 

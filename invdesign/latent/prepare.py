@@ -8,7 +8,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -33,20 +33,27 @@ from invdesign.core import (
 from invdesign.core.capabilities import describe_alphabet
 from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
+from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
+from invdesign.latent.condition_alignment import align_conditions
 from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
 from invdesign.latent.diagnosis import diagnose
+from invdesign.latent.geometry import geometry_of
 from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.training_keys import TrainingKeys
+from invdesign.latent.stored_encoding import encode_stored, fit_encoding
+from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
+from invdesign.vae.neighbourhoods import Neighbourhoods
+from invdesign.vae.processes import current_processes
 from invdesign.vae.store import FORMAT, build_stored, load_model, read_tensors, save_model, write_tensors
-from invdesign.vae.training import Recipe, Training, term_settings, train
+from invdesign.vae.stored_tokens import StoredTokens
+from invdesign.vae.training import Recipe, Training, all_terms, term_settings, train
 
 logger = logging.getLogger(__name__)
 DAMAGE = (InvdesignError, OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError)
@@ -56,15 +63,22 @@ SETTINGS_WITHOUT_EFFECT = (
     "build",
     "terms",
     "condition",
+    "independence",
     "decode_under",
+    "neighbours",
+    "closeness",
     "device",
     "max_minutes",
     "checkpoint_minutes",
     "information_epochs",
 )
 """Fields of a recipe that do not decide the parameters, or that `recipe_json` writes in its own form."""
+ALIGNED_TOGETHER = 500
+"""Designs encoded at once for the alignment of conditions."""
 MAX_SAMPLE = 10_000
 MAX_REFERENCE = 2000
+MAX_INFORMATION = 100_000
+"""Designs of a corpus on disk on which the information content is measured."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +137,9 @@ def prepare(
 ) -> LatentSpace[D, B]:
     """Return a latent space: train a VAE, or load it from the cache or from where it is stored.
 
+    Processes that were started by torchrun and have joined (see `vae.processes`) train together: each calls this
+    function, and the first one writes the model.
+
     A trained model is cached by the checksum of its corpus, its domain and its recipe. A training that was stopped
     continues from its checkpoint. Two processes never train the same model: the second one waits for the first.
 
@@ -153,9 +170,15 @@ def prepare(
         )
     name = model_key(domain, corpus, vae)
     folder = cache / "models" / name
+    processes = current_processes()
+    kept = None
     with suppress(*DAMAGE):
-        return load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
+        kept = load_latent_space(folder, domain, recipe=vae, fit_density=fit_density, cache=cache)
+    if processes.agree(kept is not None) and kept is not None:
+        return kept
     problem = cache_problem(cache)
+    if problem and processes.count > 1:
+        raise InvdesignError(f"{problem}. Several processes train together only with a cache that can be written")
     if problem:
         logger.warning("%s. The model is trained without a cache and will be trained again next time", problem)
         with tempfile.TemporaryDirectory(prefix="invdesign-") as temporary:
@@ -167,7 +190,9 @@ def prepare(
 
     locks = cache / "locks"
     locks.mkdir(exist_ok=True)
-    with hold(locks / f"{name}.lock", wait=wait):
+    # The first of several processes owns the folder; the others train with it, and follow when it has the lock.
+    with hold(locks / f"{name}.lock", wait=wait) if processes.rank == 0 else nullcontext():
+        processes.wait()
         return _load_or_train(domain, corpus, vae, folder, fit_density=fit_density, cache=cache, progress=progress)
 
 
@@ -182,14 +207,17 @@ def _load_or_train(
     progress: Progress,
 ) -> LatentSpace[D, B]:
     """Return the latent space of a folder of the cache, which this process owns; it is trained where it is missing."""
+    processes = current_processes()
     try:
         return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
     except DAMAGE as error:
         if folder.is_dir() and any(folder.glob("model.*")):
             logger.warning("%s: the cached model is damaged (%s); it is trained again", folder, error)
-    remove_unfinished(cache)
-    for path in (folder, folder / "model.json", folder / "model.safetensors"):
-        _remove_obstacle(path, is_folder=path == folder)
+    if processes.rank == 0:
+        remove_unfinished(cache)
+        for path in (folder, folder / "model.json", folder / "model.safetensors"):
+            _remove_obstacle(path, is_folder=path == folder)
+    processes.wait()
     fit_model(domain, corpus, recipe, folder, cache=cache, progress=progress)
     return load_latent_space(folder, domain, recipe=recipe, fit_density=fit_density, cache=cache)
 
@@ -242,10 +270,18 @@ def recipe_json(recipe: Recipe) -> dict[str, Any]:
     return {
         "build": f"{function.__module__}.{function.__qualname__}",
         "architecture": dict(getattr(build, "keywords", {})),
-        "terms": term_settings(recipe.terms),
+        "terms": term_settings(all_terms(recipe)),
         **settings,
         **({"condition": list(recipe.condition)} if recipe.condition else {}),
+        **({"neighbours": _describe_function(recipe.neighbours)} if recipe.neighbours is not None else {}),
     }
+
+
+def _describe_function(function: Any) -> dict[str, Any]:
+    """Return a bound function as JSON: its dotted path and its settings."""
+    inner = getattr(function, "func", function)
+    settings = {key: str(value) for key, value in getattr(function, "keywords", {}).items()}
+    return {"function": f"{inner.__module__}.{inner.__qualname__}", "settings": settings}
 
 
 def fit_model(
@@ -275,7 +311,7 @@ def fit_model(
         InvdesignError: The corpus does not fit the domain, or the folder cannot be written.
     """
     progress("learning the vocabulary", 0, 1)
-    encoding = domain.fit(corpus.designs)
+    encoding = fit_encoding(domain, corpus)
     batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
     conditions = fit_conditions(corpus, recipe.condition) if recipe.condition else None
     vae = build_vae(recipe, encoding, conditions)
@@ -290,26 +326,47 @@ def fit_model(
         weights=weights,
         families=corpus.families,
         condition=rows,
+        neighbourhoods=find_neighbourhoods(domain, corpus, recipe, progress=progress),
         checkpoint=folder / "checkpoint.safetensors",
         progress=progress,
     )
+    if rows is not None:
+        parts = (batch[start : start + ALIGNED_TOGETHER] for start in range(0, len(batch), ALIGNED_TOGETHER))
+        align_conditions(training.vae, parts, rows, corpus.properties)
     information = measure_information(encoding, batch, recipe, folder, progress=progress)
-    write_model(
-        folder,
-        domain,
-        encoding,
-        corpus,
-        batch,
-        recipe,
-        training,
-        information=information,
-        half=half,
-        card=card,
-        progress=progress,
-    )
-    for name in ("checkpoint", "information"):
-        (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    processes = current_processes()
+    if processes.rank == 0:
+        write_model(
+            folder,
+            domain,
+            encoding,
+            corpus,
+            batch,
+            recipe,
+            training,
+            information=information,
+            half=half,
+            card=card,
+            progress=progress,
+        )
+        for name in ("checkpoint", "information"):
+            (folder / f"{name}.safetensors").unlink(missing_ok=True)
+    processes.wait()
     return training
+
+
+def find_neighbourhoods(
+    domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe, *, progress: Progress = silent
+) -> Neighbourhoods | None:
+    """Return the links between the designs of a corpus; None where the recipe asks for none.
+
+    Raises:
+        InvdesignError: No designs are linked.
+    """
+    if recipe.neighbours is None:
+        return None
+    progress("finding neighbours", 0, 1)
+    return Neighbourhoods.of(recipe.neighbours(domain, corpus), len(corpus))
 
 
 def build_vae(recipe: Recipe, encoding: Encoding[Any, Any], conditions: Conditions | None = None) -> VAE:
@@ -351,6 +408,8 @@ def measure_information(
     """
     if recipe.information_epochs == 0:
         return None
+    if isinstance(batch, StoredTokens):
+        batch = batch.sample(MAX_INFORMATION)
     with torch.random.fork_rng(devices=[]):
         vae = recipe.build(encoding)
     if not (encoding.shape.n_tokens or (isinstance(vae, VAE) and vae.is_autoregressive)):
@@ -401,7 +460,7 @@ def write_model(
     diagnosis = diagnose(
         latent_space,
         held_out,
-        corpus=corpus.designs,
+        known=corpus_keys(domain, corpus),
         information=information,
         seed=recipe.seed,
         progress=progress,
@@ -427,7 +486,7 @@ def write_model(
         "sample": latent_space.sample.half(),
         "sample_sd": latent_space.sample_sd.half(),
         "reference": latent_space.reference_plausibilities,
-        "training_keys": TrainingKeys.of(map(domain.key, corpus.designs)).checksums,
+        **keys_to_tensors(training_keys(domain, corpus)),
     }
     if known is not None:
         extra["conditions"] = known.table.half()
@@ -469,13 +528,30 @@ def fit_latent_space(
     sample, sample_sd = (mean - shift) / scale, sd / scale
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
-    return LatentSpace(domain, encoding, vae, shift, scale, density, sample, sample_sd, nothing, known_conditions=known)
+    return LatentSpace(
+        domain,
+        encoding,
+        vae,
+        shift,
+        scale,
+        density,
+        sample,
+        sample_sd,
+        nothing,
+        geometry=geometry_of(vae),
+        known_conditions=known,
+    )
 
 
 def encode_corpus(
     encoding: Encoding[D, B], corpus: Corpus[D], *, cache: Path | None, progress: Progress = silent
 ) -> Any:
-    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding."""
+    """Return the corpus as one batch; where it is a tensor, it is cached by the content of corpus and encoding.
+
+    A corpus on disk is encoded into shards on disk.
+    """
+    if isinstance(corpus.designs, StoredDesigns):
+        return encode_stored(encoding, corpus, cache=cache, progress=progress)
     text = json.dumps([corpus.sha256, encoding.state()], sort_keys=True, default=str)
     path = cache / "encoded" / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.safetensors" if cache else None
     if path is not None and corpus.sha256:
@@ -544,9 +620,9 @@ def load_latent_space(
     vae, card, extra = load_model(folder, build)
     sample, sample_sd = extra["sample"].double(), extra["sample_sd"].double()
     density = fit_cached(fit_density, sample, sample_sd, cache)
-    keys = TrainingKeys(extra["training_keys"])
+    keys = keys_from_tensors(extra)
     known = None
-    if "conditions" in extra:
+    if "conditions" in extra and isinstance(keys, TrainingKeys):
         known = KnownConditions(Conditions.from_json(card["condition"]), keys, extra["conditions"].float())
     latent_space = LatentSpace(
         domain,
@@ -559,6 +635,7 @@ def load_latent_space(
         sample_sd,
         extra["reference"].double(),
         {**card, "writes": describe_alphabet(encodings[0])},
+        geometry=geometry_of(vae),
         training_keys=keys,
         known_conditions=known,
     )

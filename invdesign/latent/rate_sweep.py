@@ -16,6 +16,8 @@ from invdesign.io.atomic import write_bytes
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.diagnosis import Diagnosis, diagnose
 from invdesign.latent.prepare import encode_corpus, fit_latent_space, measure_information, model_key
+from invdesign.latent.stored_encoding import fit_encoding
+from invdesign.latent.training_keys import corpus_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.store import read_tensors, write_tensors
 from invdesign.vae.training import Recipe, planned_epochs, train
@@ -107,7 +109,7 @@ def rate_sweep(
     """
     if not rates or min(rates) <= 0:
         raise InvdesignError(f"rate sweep: expected positive rates [nats], got {list(rates)!r}")
-    encoding = domain.fit(corpus.designs)
+    encoding = fit_encoding(domain, corpus)
     batch = encode_corpus(encoding, corpus, cache=cache, progress=progress)
     folder = _folder(domain, corpus, recipe, cache)
     information = measure_information(encoding, batch, recipe, folder, progress=progress)
@@ -135,7 +137,7 @@ def rate_sweep(
         )
         latent_space = fit_latent_space(domain, encoding, vae, corpus, batch, seed=recipe.seed)
         held_out = [corpus.designs[row] for row in training.held_out]
-        found = diagnose(latent_space, held_out, corpus=corpus.designs, seed=recipe.seed, progress=progress)
+        found = diagnose(latent_space, held_out, known=corpus_keys(domain, corpus), seed=recipe.seed, progress=progress)
         points.append(_point(rate, found))
         write_tensors(parameters, vae.state_dict(), {"target_rate": rate})
         write_bytes(result, json.dumps(asdict(points[-1])).encode())

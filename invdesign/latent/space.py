@@ -17,6 +17,7 @@ from invdesign.core.capabilities import penalties
 from invdesign.latent.conditions import KnownConditions
 from invdesign.latent.density import SampledDensity
 from invdesign.latent.geometry import Euclidean, LatentGeometry
+from invdesign.latent.key_filter import KeyFilter
 from invdesign.latent.moments import posterior_centers, posterior_moments
 from invdesign.latent.training_keys import TrainingKeys
 from invdesign.vae.base import VAE, Ranked, device_of, to_device
@@ -67,7 +68,7 @@ class LatentSpace(Generic[D, B]):
     """Points tried around one that decodes to no design."""
     geometry: LatentGeometry = field(default_factory=Euclidean)
     """Geometry of the space."""
-    training_keys: TrainingKeys = field(default_factory=TrainingKeys)
+    training_keys: TrainingKeys | KeyFilter = field(default_factory=TrainingKeys)
     """Keys of the designs that the VAE was trained on."""
     known_conditions: KnownConditions | None = None
     """Conditions of the designs of the corpus; None for a VAE that reads none."""
@@ -238,14 +239,15 @@ class LatentSpace(Generic[D, B]):
             InvdesignError: The source is unknown, or the density cannot be sampled.
         """
         if source == "prior":
-            return (torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale
+            return self.geometry.project((torch.randn(n, self.d, dtype=torch.float64) - self.shift) / self.scale)
         if source == "density":
             if not isinstance(self.density, SampledDensity):
                 raise InvdesignError("draw: expected a density that can be sampled. Choose density=mixture")
-            return self.density.sample(n)
+            return self.geometry.project(self.density.sample(n))
         if source == "corpus":
             rows = torch.randint(len(self.sample), (n,))
-            return self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+            drawn = self.sample[rows] + self.sample_sd[rows] * torch.randn(n, self.d, dtype=torch.float64)
+            return self.geometry.project(drawn)
         raise InvdesignError(f"draw: source must be one of {', '.join(get_args(Source))}, got {source!r}")
 
     def _raw(self, Z: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from invdesign.core import Array, Corpus, InvdesignError, Progress, round_seed
 from invdesign.latent.prepare import Pretrained, load_latent_space, model_key, prepare
 from invdesign.latent.rate_sweep import RateCurve, rate_sweep
 from invdesign.latent.space import LatentSpace, Source
+from invdesign.latent.training_keys import keys_to_tensors
 from invdesign.vae.store import read_tensors, save_model, write_tensors
 from invdesign.vae.training import Recipe
 
@@ -118,7 +119,7 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
         "sample": latent_space.sample,
         "sample_sd": latent_space.sample_sd,
         "reference": latent_space.reference_plausibilities,
-        "training_keys": latent_space.training_keys.checksums,
+        **keys_to_tensors(latent_space.training_keys),
     }
     if latent_space.known_conditions is not None:
         extra["conditions"] = latent_space.known_conditions.table

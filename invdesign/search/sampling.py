@@ -110,6 +110,31 @@ def local_steps(
     return _clamp_to_box(landscape, points) if is_boxed else points
 
 
+def sphere_cloud(landscape: Landscape, n: int, *, n_perturbed: float = 20.0) -> Float[Tensor, "n d"]:
+    """Return points on great circles through the center: a trust region on the sphere around the origin.
+
+    They keep the distance of the center to the origin, where a normal prior of many dimensions has its mass. The
+    longest arc is that of a step which moves `n_perturbed` coordinates to the sides of the box.
+
+    Args:
+        landscape: Surrogate, density, box and measured designs.
+        n: Number of proposals.
+        n_perturbed: Coordinates whose sides give the longest arc.
+
+    Returns:
+        `n x d` latent points.
+    """
+    center, (low, high) = landscape.center, landscape.bounds
+    length = center.norm().clamp_min(1e-6)
+    longest = float(((high - low) / 2).square().mean().sqrt()) * min(n_perturbed, landscape.d) ** 0.5
+    angle = longest / length * torch.rand(n, 1, dtype=center.dtype, device=center.device)
+    tangent = torch.randn(n, landscape.d, dtype=center.dtype, device=center.device)
+    tangent = tangent - (tangent @ center)[:, None] / length.square() * center
+    tangent = tangent / tangent.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    points: Tensor = angle.cos() * center + angle.sin() * length * tangent
+    return points
+
+
 def prior_draws(landscape: Landscape, n: int, *, scale: float = 1.0) -> Float[Tensor, "n d"]:
     """Return normal draws that ignore the box: the random baseline, and a way out of a bad neighbourhood.
 

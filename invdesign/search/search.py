@@ -15,7 +15,7 @@ from torch import Tensor
 from invdesign.core import Acquire, InvdesignError, Landscape, Propose
 from invdesign.search.acquisition import ucb
 from invdesign.search.ascent import maximize_acquisition
-from invdesign.search.sampling import elite_paths, local_steps, prior_draws, sobol_cloud
+from invdesign.search.sampling import elite_paths, local_steps, prior_draws, sobol_cloud, sphere_cloud
 from invdesign.search.trust_region import TrustRegion
 
 PROPOSERS = (
@@ -27,7 +27,7 @@ PROPOSERS = (
 """Default proposers. The box bounds Sobol points and maximizers only; steps and paths start from every good design."""
 PROPOSAL_WEIGHTS = (2.0, 4.0, 2.0, 1.0)
 """Weights of the default proposers."""
-GRADIENT_FREE = frozenset((sobol_cloud, local_steps, elite_paths, prior_draws))
+GRADIENT_FREE = frozenset((sobol_cloud, sphere_cloud, local_steps, elite_paths, prior_draws))
 """Proposers that do not read the surrogate of the latents alone."""
 ACQUIRE = partial(ucb, beta=(0.25, 9.0))
 """Default acquisition function."""
@@ -60,6 +60,9 @@ class Search:
     generations: int = 4
     """Number of proposal steps within a round. From the second one on, proposals start from the decoded designs with
     the highest acquisition values."""
+    latent_generations: int | None = None
+    """Number of these steps, from the first one on, that decode latent points, where designs are mutated too; None for
+    all. To decode a few points takes as long as to decode many."""
     shortlist: int = 500
     """Points of the pool that are considered jointly when the batch is selected."""
     min_distance: float = 0.0
@@ -81,6 +84,11 @@ class Search:
         for name, minimum in MINIMA.items():
             if not getattr(self, name) >= minimum:
                 raise InvdesignError(f"search: expected {name} of at least {minimum}, got {getattr(self, name)!r}")
+        if self.latent_generations is not None and not 1 <= self.latent_generations <= self.generations:
+            raise InvdesignError(
+                f"search: expected latent_generations from 1 to generations={self.generations}, or null, got "
+                f"{self.latent_generations!r}"
+            )
         if self.n_regions > 1 and self.trust_region is None:
             raise InvdesignError(
                 f"search: {self.n_regions} regions expected a trust_region, got none. Set trust_region, or n_regions: 1"

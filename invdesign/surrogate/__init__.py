@@ -10,6 +10,7 @@ from invdesign.surrogate.outcome_transforms import TransformedUtility
 from invdesign.surrogate.outcome_transforms import none as no_transform
 from invdesign.surrogate.robust_fit import Fit, fit_robustly
 from invdesign.surrogate.sites import site_gp
+from invdesign.surrogate.smoothing import smoothed_gp
 from invdesign.surrogate.transfer import Source, fit_transfer
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "motif_gp",
     "no_transform",
     "site_gp",
+    "smoothed_gp",
     "sparse_gp",
     "tanimoto_gp",
     "transition_feasibility",

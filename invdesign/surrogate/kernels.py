@@ -76,7 +76,9 @@ def is_table(A: Float[Tensor, "*n f"]) -> bool:
     """
     if A.dim() != 2 or not A.numel():
         return False
-    return float(A.amin()) >= 0 and float(A.amax()) <= 255 and bool((A.round() == A).all())
+    if float(A.amin()) < 0 or float(A.amax()) > 255:
+        return False
+    return all(bool((rows.round() == rows).all()) for rows in torch.split(A, CHUNK))
 
 
 def sum_of_minima(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from invdesign.core.errors import InvdesignError
+from invdesign.io.process_pools import n_cores
 from invdesign.sweep.execute import Children, Ended, Work, execute
 
 POLL_SECONDS = 0.5
@@ -165,11 +166,6 @@ def make_launcher(name: str, settings: Mapping[str, Any]) -> Callable[[Sequence[
         return launch(jobs, **settings)
 
     return launched
-
-
-def n_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _submitit(cluster: str, jobs: Sequence[Work]) -> Any:

@@ -14,6 +14,7 @@ from torch.distributions import Normal
 from invdesign.core import Array, B, D, Encoding, InvdesignError
 from invdesign.vae.base import VAE
 from invdesign.vae.priors import LOG_2PI
+from invdesign.vae.spherical import PowerSpherical
 
 
 def log_probability(
@@ -84,7 +85,9 @@ def log_evidence(
     try:
         posterior = vae.posterior(x, condition)
         noise = torch.randn(samples, vae.d, generator=torch.Generator().manual_seed(seed))
-        weights = [log_weights(vae, x, posterior, step.to(posterior.loc), condition) for step in noise]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            weights = [log_weights(vae, x, posterior, step.to(posterior.loc), condition) for step in noise]
     finally:
         vae.train(was_training)
     return torch.stack(weights).logsumexp(0).cpu() - math.log(samples)
@@ -99,9 +102,14 @@ def log_weights(
         vae: The model.
         x: `n` encoded designs.
         posterior: Their posteriors q.
-        step: Offset of each latent from the posterior mean in standard deviations.
+        step: Offset of each latent from the posterior mean in standard deviations; on a sphere latents are drawn
+            instead, with torch's random numbers.
         condition: Conditions of the designs, for a conditional model.
     """
+    if isinstance(posterior, PowerSpherical):
+        z = posterior.sample()
+        rated = posterior.log_prob(z).double()
+        return vae.log_likelihood(x, z, condition).double() + vae.prior.log_prob(z).double() - rated
     z = posterior.loc + posterior.scale * step
     prior = vae.prior.log_prob(z).double()
     proposal = -0.5 * (step.double().square() + LOG_2PI).sum() - posterior.scale.double().log().sum(1)

@@ -26,6 +26,10 @@ class TrainingBatch:
     """`n x p` standardized targets of the property head, NaN where unknown."""
     condition: Tensor | None = None
     """`n x c` conditions of a conditional model."""
+    linked: Any = None
+    """For each of them a linked design, encoded: itself where it has no links; None without links."""
+    linked_condition: Tensor | None = None
+    """`n x c` conditions of the linked designs."""
 
 
 LossTerm = Callable[[VAE, TrainingBatch, Normal, Tensor], Tensor]

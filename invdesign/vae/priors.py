@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from invdesign.core import InvdesignError
+from invdesign.vae.spherical import SphericalPrior
 
 LOG_2PI = math.log(2 * math.pi)
 MAX_LOG_SCALE = 2.0
 """Largest absolute logarithm of the scale of one coupling layer."""
 
-PriorKind = Literal["normal", "flow"]
+PriorKind = Literal["normal", "flow", "sphere"]
 
 
 @runtime_checkable
@@ -150,8 +151,12 @@ def _scale_and_shift(layer: nn.Module, fixed: Tensor) -> tuple[Tensor, Tensor]:
     return MAX_LOG_SCALE * F.tanh(log_scale / MAX_LOG_SCALE), shift
 
 
-def make_prior(kind: PriorKind, d: int) -> StandardNormal | FlowPrior:
-    """Return the prior of an untrained model: `"normal"`, the standard normal, or `"flow"`, learned with the model.
+def make_prior(kind: PriorKind, d: int) -> StandardNormal | FlowPrior | SphericalPrior:
+    """Return the prior of an untrained model.
+
+    Args:
+        kind: `"normal"`, the standard normal; `"flow"`, learned with the model; `"sphere"`, uniform on a sphere.
+        d: Latent dimensions.
 
     Raises:
         InvdesignError: The kind is unknown.
@@ -160,6 +165,10 @@ def make_prior(kind: PriorKind, d: int) -> StandardNormal | FlowPrior:
         return StandardNormal()
     if kind == "flow":
         return FlowPrior(d)
+    if kind == "sphere":
+        if d < 3:
+            raise InvdesignError(f"sphere: expected at least three latent dimensions, got {d}. Use prior=normal")
+        return SphericalPrior(d)
     raise InvdesignError(f"prior: expected one of {', '.join(map(repr, get_args(PriorKind)))}, got {kind!r}")
 
 

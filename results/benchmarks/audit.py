@@ -189,7 +189,9 @@ def measure_crystals(arguments: argparse.Namespace) -> dict[str, Any]:
     originals = [corpus.designs[i] for i in parents]
     changed = {
         "one element": [change_crystal(design, elements, draw, is_single=False) for design in originals],
-        "one site": [change_crystal(d, elements, draw, is_single=True) for d in originals if len(d.orbits) > len(d.counts)],
+        "one site": [
+            change_crystal(d, elements, draw, is_single=True) for d in originals if len(d.orbits) > len(d.counts)
+        ],
     }
     usual = auditor.audit([corpus.designs[i] for i in real])
     return compare(auditor, usual, {kind: auditor.audit(designs) for kind, designs in changed.items()})
@@ -200,7 +202,9 @@ def change_crystal(design: Crystal, elements: Sequence[str], draw: random.Random
     chosen = draw.choice(design.orbits)
     element = draw.choice([name for name in elements if name not in design.counts])
     orbits = [
-        replace(orbit, element=element) if orbit is chosen or (not is_single and orbit.element == chosen.element) else orbit
+        replace(orbit, element=element)
+        if orbit is chosen or (not is_single and orbit.element == chosen.element)
+        else orbit
         for orbit in design.orbits
     ]
     return canonical(replace(design, orbits=tuple(orbits)))
@@ -365,7 +369,18 @@ def vsearch(
 
         def scores(name: str, designs: Sequence[str]) -> list[float]:
             query, table = write_fasta(Path(folder, f"{name}.fasta"), designs), Path(folder, f"{name}.txt")
-            command = [program, "--uchime_ref", query, "--db", database, "--uchimeout", table, "--minh", "1e-6", "--quiet"]
+            command = [
+                program,
+                "--uchime_ref",
+                query,
+                "--db",
+                database,
+                "--uchimeout",
+                table,
+                "--minh",
+                "1e-6",
+                "--quiet",
+            ]
             subprocess.run(list(map(str, command)), check=True)
             return [float(line.split("\t", 1)[0]) for line in table.read_text().splitlines()]
 

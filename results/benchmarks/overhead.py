@@ -51,14 +51,22 @@ def main() -> None:
     )
     rows = []
     for size in arguments.sizes:
-        rows.append(time_rounds(make_preset_engine(arguments.batch, arguments.settings), history[:size], arguments.rounds))
+        rows.append(
+            time_rounds(make_preset_engine(arguments.batch, arguments.settings), history[:size], arguments.rounds)
+        )
         print(json.dumps(rows[-1]), flush=True)
     arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
 
 
 def make_preset_engine(batch: int, settings: list[str]) -> Engine[str, Any]:
     """Return the engine of the preset of molecules, without screens."""
-    overrides = ["vae=molecules/zinc250k", "screens=null", "validators=null", "allow_corpus_designs=true", "budget=1000000"]
+    overrides = [
+        "vae=molecules/zinc250k",
+        "screens=null",
+        "validators=null",
+        "allow_corpus_designs=true",
+        "budget=1000000",
+    ]
     composed = compose(None, [*overrides, f"batch={batch}", *settings])
     campaign = build(composed.values, composed.where, name=TASK).campaign
     return make_engine(campaign, prepare(campaign.domain, None, campaign.vae))

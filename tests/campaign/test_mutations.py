@@ -12,7 +12,7 @@ import torch
 import toy
 from toy import Grid, GridEncoding, GridSpace, bump, campaign, changed
 
-from invdesign.campaign import Campaign, make_engine, run
+from invdesign.campaign import Campaign, ask, make_engine, run
 from invdesign.campaign.pool import apply_screens, decode_screen_encode
 from invdesign.campaign.round_model import fit_surrogates
 from invdesign.core import Array, Check
@@ -57,6 +57,28 @@ def test_designs_are_mutated_beside_latents_and_decoded_ones_stay_within_the_rad
     assert all(c.parents and set(c.parents) <= set(by_key) for c in state.history if c.origin == "step")
     best = max(c.y[0] for c in state.history if c.status == "measured")
     assert best > 0.9 * float(bump([(13, -7)])[0])
+
+
+@pytest.mark.parametrize(("generations", "expected"), [(None, [5, 5, 5, 5]), (1, [20, 0, 0, 0]), (3, [7, 7, 6, 0])])
+def test_latent_points_are_decoded_in_the_first_generations_of_a_round(
+    generations: int | None, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = MutationPolicy(step, apart, fraction=0.5, max_radius=6, min_distance=0)
+    parts = campaign()
+    search = replace(parts.search, oversample=10, generations=4, latent_generations=generations)
+    parts = replace(parts, mutations=policy, search=search)
+    state = finished(parts)
+    engine = toy.engine(replace(parts, limits=replace(parts.limits, budget=parts.limits.budget + 4)))
+    counts = []
+    decode = type(engine.latent_space).decode
+
+    def counting(space: Any, Z: torch.Tensor) -> Any:
+        counts.append(len(Z))
+        return decode(space, Z)
+
+    monkeypatch.setattr(type(engine.latent_space), "decode", counting)
+    ask(engine, state, n=4)
+    assert counts == expected
 
 
 def test_a_batch_keeps_its_designs_apart() -> None:

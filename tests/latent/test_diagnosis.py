@@ -65,7 +65,7 @@ def test_decode_failures_are_counted_and_predicted_by_density(latent_space, corp
 
 
 def test_the_novelty_of_samples_is_counted_against_the_corpus(latent_space, corpus) -> None:
-    with_corpus = diagnose(latent_space, corpus.designs[:40], corpus=corpus.designs, n_samples=50, n_draws=2)
+    with_corpus = diagnose(latent_space, corpus.designs[:40], known=set(corpus.designs), n_samples=50, n_draws=2)
     without = diagnose(latent_space, corpus.designs[:40], n_samples=50, n_draws=2)
     assert without.samples[2].novelty == 1.0 > with_corpus.samples[2].novelty
     assert without.information is None and without.gap is None

@@ -1,10 +1,20 @@
 """Gradient-free proposers propose where they should."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from invdesign.core import InvdesignError
-from invdesign.search.sampling import draw_sobol, elite_paths, local_steps, prior_draws, select_elites, sobol_cloud
+from invdesign.search.sampling import (
+    draw_sobol,
+    elite_paths,
+    local_steps,
+    prior_draws,
+    select_elites,
+    sobol_cloud,
+    sphere_cloud,
+)
 
 
 @pytest.mark.slow
@@ -60,3 +70,12 @@ def test_the_elites_of_the_landscape_come_before_the_measured_designs(build):
     assert torch.equal(select_elites(build(), 4, is_boxed=False), best)
     given = torch.randn(6, 3).double()
     assert torch.equal(select_elites(build(elites=given), 4, is_boxed=False), given[:4])
+
+
+def test_a_cloud_on_the_sphere_keeps_the_distance_to_the_origin_and_stays_near_the_center(build):
+    landscape = build(d=30, n=10)
+    landscape = replace(landscape, center=torch.randn(30, dtype=torch.float64))
+    Z = sphere_cloud(landscape, 200)
+    torch.testing.assert_close(Z.norm(dim=1), landscape.center.norm().expand(200))
+    half = (landscape.bounds[1] - landscape.bounds[0]) / 2
+    assert float((Z - landscape.center).norm(dim=1).max()) <= float(half.square().mean().sqrt()) * 20**0.5 + 1e-9

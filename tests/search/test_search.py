@@ -55,6 +55,8 @@ def test_each_proposal_has_the_name_of_its_proposer(build):
         {"acquire": "log_ei"},
         {"oversample": 0},
         {"n_regions": 2, "trust_region": None},
+        {"latent_generations": 0},
+        {"latent_generations": 9},
     ],
 )
 @pytest.mark.usefixtures("without_type_checks")

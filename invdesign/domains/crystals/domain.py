@@ -14,7 +14,7 @@ from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.core.transformations import Transformation
-from invdesign.domains.crystals import crystal
+from invdesign.domains.crystals import crystal, statements
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.element_changes import element_change
@@ -277,6 +277,18 @@ class Crystals:
             tried = [(f"{orbit.element} to {e}", replace_elements(design, own | {orbit.element: e})) for e in nearest]
             changes.append(tried)
         return [*changes, *([] for _ in self.places(design)[len(changes) :])]
+
+    def statements(self, designs: Sequence[Crystal]) -> list[frozenset[str]]:
+        """Return elements, kind of anion, crystal system, prototype and dimensionality in words; see `statements`."""
+        return statements.find_statements([self.complete(design) for design in designs])
+
+    def extremes(self) -> dict[str, tuple[str, str]]:
+        """Return the words for small and large cells, light and dense, compact and open crystals."""
+        return statements.EXTREMES
+
+    def synonyms(self) -> dict[str, str]:
+        """Return other words for statements."""
+        return statements.SYNONYMS
 
     def transformation(self, text: str) -> Transformation[Crystal]:
         """Return the substitution of elements that a text names, e.g. `"NaCl -> NaBr"`; see `element_changes`."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place, Validator
 from invdesign.core.transformations import Transformation
-from invdesign.domains.molecules import drawing, files, groups, oracles, similarity, surroundings, writing
+from invdesign.domains.molecules import drawing, files, groups, oracles, similarity, statements, surroundings, writing
 from invdesign.domains.molecules.atom_changes import atom_changes
 from invdesign.domains.molecules.element_changes import element_change
 from invdesign.domains.molecules.parts import PartConstraints
@@ -272,6 +272,18 @@ class Molecules:
     def scaffold(self, design: str) -> str | None:
         """Return the ring systems with their linkers (see `groups.scaffold`); None for a molecule without rings."""
         return groups.scaffold([design])[0] or None
+
+    def statements(self, designs: Sequence[str]) -> list[frozenset[str]]:
+        """Return functional groups, rings, charge, halogens and stereocentres in words; see `statements`."""
+        return statements.find_statements(designs)
+
+    def extremes(self) -> dict[str, tuple[str, str]]:
+        """Return the words for small and large, hydrophilic and lipophilic molecules and so on."""
+        return statements.EXTREMES
+
+    def synonyms(self) -> dict[str, str]:
+        """Return other words for statements."""
+        return statements.SYNONYMS
 
     def transformation(self, text: str) -> Transformation[str]:
         """Return the substitution of an element that a text names, e.g. `"Cl -> Br"`; see `element_changes`."""

@@ -8,7 +8,7 @@ changed in part and is to be discarded.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rdkit import Chem
 
@@ -19,8 +19,12 @@ ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRI
 """Bond type of each order."""
 VALENCES = {5: 3, 6: 4, 7: 3, 8: 2, 9: 1, 14: 4, 15: 3, 16: 2, 17: 1, 35: 1, 53: 1}
 """Smallest usual valence of each element by atomic number; an atom in this state may be edited."""
-ELEMENTS = {6: 10, 7: 4, 8: 4, 9: 2, 16: 1, 17: 1.5, 35: 0.3}
-"""Relative frequency of each element among new atoms by atomic number."""
+ELEMENTS = {6: 10, 7: 4, 8: 4, 9: 2, 16: 1, 17: 1.5, 35: 0.3, 5: 0.1, 14: 0.1, 15: 0.1, 53: 0.1}
+"""Relative frequency of each element among new atoms by atomic number, the least one for molecules with other elements.
+Up to a factor these are the square roots of the frequencies in drug-like molecules. Children with an element that the
+corpus lacks cannot be encoded and are dropped."""
+FREQUENCY_SCALE = 11.7
+"""Relative frequency among new atoms of an element that all atoms of the parents are."""
 HALOGENS = frozenset((9, 17, 35, 53))
 """Atomic numbers of the halogens."""
 RING_SIZES = {3: 1, 4: 0.3, 5: 4, 6: 6}
@@ -31,13 +35,26 @@ DOUBLE_BOND_PROBABILITY = 0.2
 """Probability that a new atom is attached by a double bond where the valences allow one."""
 
 
-def add_atom(mol: Chem.RWMol, rng: random.Random) -> bool:
+def element_frequencies(counts: Mapping[int, int]) -> dict[int, float]:
+    """Return the relative frequency of each element among new atoms: that of `ELEMENTS`, or more where parents have it.
+
+    Args:
+        counts: Number of atoms of each element in the parents, by atomic number.
+    """
+    total = max(1, sum(counts.values()))
+    return {
+        element: max(least, FREQUENCY_SCALE * (counts.get(element, 0) / total) ** 0.5)
+        for element, least in ELEMENTS.items()
+    }
+
+
+def add_atom(mol: Chem.RWMol, rng: random.Random, *, elements: Mapping[int, float]) -> bool:
     """Attach a new atom in the place of hydrogens."""
     atom = _draw_atom(mol, rng)
     n_free = atom.GetTotalNumHs()
     if not n_free or not is_plain(atom):
         return False
-    element = _draw(ELEMENTS, rng)
+    element = _draw(elements, rng)
     allows_double = n_free > 1 and element in (6, 7, 8) and not _has_double_bond(atom)
     order = 2 if allows_double and rng.random() < DOUBLE_BOND_PROBABILITY else 1
     new = mol.AddAtom(Chem.Atom(element))
@@ -79,7 +96,7 @@ def delete_atom(mol: Chem.RWMol, rng: random.Random) -> bool:
     return True
 
 
-def change_element(mol: Chem.RWMol, rng: random.Random) -> bool:
+def change_element(mol: Chem.RWMol, rng: random.Random, *, elements: Mapping[int, float]) -> bool:
     """Replace an atom by one of another element whose valence suffices."""
     atom = _draw_atom(mol, rng)
     if not is_plain(atom):
@@ -87,7 +104,7 @@ def change_element(mol: Chem.RWMol, rng: random.Random) -> bool:
     n_used = VALENCES[atom.GetAtomicNum()] - atom.GetTotalNumHs()
     allowed = {
         element: weight
-        for element, weight in ELEMENTS.items()
+        for element, weight in elements.items()
         if VALENCES[element] >= n_used and element != atom.GetAtomicNum()
     }
     if not allowed:
@@ -214,6 +231,8 @@ def may_join(first: Chem.Atom, second: Chem.Atom, rng: random.Random) -> bool:
         return 6 in elements
     if not (_is_hetero(first) and _is_hetero(second)):
         return True
+    if elements == {8, 15}:
+        return True
     if 7 not in elements:
         return False
     return rng.random() < HETERO_BOND_PROBABILITY
@@ -296,7 +315,7 @@ def _draw_bond(mol: Chem.RWMol, rng: random.Random) -> Chem.Bond | None:
     return mol.GetBondWithIdx(rng.randrange(n)) if n else None
 
 
-def _draw(weights: dict[int, float], rng: random.Random) -> int:
+def _draw(weights: Mapping[int, float], rng: random.Random) -> int:
     return rng.choices(list(weights), list(weights.values()))[0]
 
 

@@ -8,7 +8,10 @@ References:
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import torch
@@ -22,6 +25,7 @@ from invdesign.domains.molecules.graph_edits import (
     change_element,
     close_ring,
     delete_atom,
+    element_frequencies,
     insert_atom,
     move_substituent,
     open_ring,
@@ -31,10 +35,10 @@ from invdesign.domains.molecules.graph_edits import (
 from invdesign.domains.molecules.recombination import Parent, parent, recombine
 from invdesign.domains.molecules.similarity import pattern
 
+EDITS_WITH_ELEMENTS = {add_atom: 3, change_element: 3}
+"""Relative frequency of each edit that draws an element."""
 EDITS: dict[Edit, float] = {
-    add_atom: 3,
     delete_atom: 3,
-    change_element: 3,
     insert_atom: 2,
     move_substituent: 2,
     change_bond_order: 1,
@@ -43,7 +47,7 @@ EDITS: dict[Edit, float] = {
     toggle_aromaticity: 0.5,
     resize_conjugated_ring: 0.5,
 }
-"""Relative frequency of each edit."""
+"""Relative frequency of each other edit."""
 CONTINUE_PROBABILITY = 0.4
 """Probability of each further edit, up to the radius."""
 UNSOUND = (
@@ -51,9 +55,10 @@ UNSOUND = (
     "[#16,#15;v4,v5,v6;!H0]",
     "*#@*",
     "[r3,r4]=,:@[r3,r4]",
+    "[#5,#14,#15v3]=,:*",
 )
 """SMARTS of groups that are refused: cumulated double bonds, hydrogen on sulfur and phosphorus of a high
-valence, and strained multiple bonds."""
+valence, strained multiple bonds, and double bonds of boron, silicon and phosphorus of valence 3."""
 EDIT_TRIES = 6
 """Edits that are drawn until one is possible."""
 PLACE_TRIES = 5
@@ -64,6 +69,16 @@ MAX_RING = 6
 """Largest new ring [atoms]; a child may have a larger one where a parent has it."""
 
 
+@dataclass(frozen=True)
+class _Variation:
+    """How children are made."""
+
+    edits: Mapping[Edit, float]
+    radius: int
+    crossover_rate: float
+    rng: random.Random
+
+
 def mutate(parents: Sequence[str], n: int, *, radius: int, crossover_rate: float = 0.4) -> list[str]:
     """Return children of molecules.
 
@@ -71,7 +86,8 @@ def mutate(parents: Sequence[str], n: int, *, radius: int, crossover_rate: float
     of it with a part of another parent, which counts as one edit although it can change many atoms. Otherwise, and in
     half of these cases, atoms, bonds or rings are edited; the number of edits is geometrically distributed and at most
     `radius`. Valences are kept, and children with strained rings, cumulated double bonds, or rings that are larger than
-    6 atoms and than those of the parents are not returned.
+    6 atoms and than those of the parents are not returned. New atoms are those of drug-like molecules, more
+    often those of the parents, and rarely phosphorus, boron, silicon and iodine.
 
     Args:
         parents: SMILES, best first. Those with radicals or several components are not mutated.
@@ -91,31 +107,27 @@ def mutate(parents: Sequence[str], n: int, *, radius: int, crossover_rate: float
     usable = [item for item in map(parent, parents) if item is not None]
     if not usable:
         return []
+    elements = element_frequencies(sum((item.elements for item in usable), Counter()))
+    edits: dict[Edit, float] = {partial(edit, elements=elements): n for edit, n in EDITS_WITH_ELEMENTS.items()}
+    variation = _Variation({**edits, **EDITS}, radius, crossover_rate, rng)
     weights = [1 / (1 + rank) ** 0.5 for rank in range(len(usable))]
     seen = set(parents)
     children: list[str] = []
     with rdBase.BlockLogs():
         while len(children) < n:
-            child = _new_child(usable, weights, seen, radius, crossover_rate, rng)
+            child = _new_child(usable, weights, seen, variation)
             children.append(child)
             seen.add(child)
     return children
 
 
-def _new_child(
-    parents: Sequence[Parent],
-    weights: Sequence[float],
-    seen: set[str],
-    radius: int,
-    crossover_rate: float,
-    rng: random.Random,
-) -> str:
+def _new_child(parents: Sequence[Parent], weights: Sequence[float], seen: set[str], variation: _Variation) -> str:
     """Return a child that was not seen; a seen one, or a parent, where the attempts find none."""
-    found = ""
+    rng, found = variation.rng, ""
     for _ in range(CHILD_TRIES):
         first = rng.choices(parents, weights)[0]
-        second = rng.choices(parents, weights)[0] if rng.random() < crossover_rate else None
-        made = _make(first, second, radius, rng)
+        second = rng.choices(parents, weights)[0] if rng.random() < variation.crossover_rate else None
+        made = _make(first, second, variation)
         max_ring = max(MAX_RING, first.largest_ring, second.largest_ring if second else 0)
         child = _finish(made, max_ring) if made else None
         if child is not None and child not in seen:
@@ -124,9 +136,9 @@ def _new_child(
     return found or rng.choice(sorted(seen))
 
 
-def _make(first: Parent, second: Parent | None, radius: int, rng: random.Random) -> Chem.RWMol | None:
+def _make(first: Parent, second: Parent | None, variation: _Variation) -> Chem.RWMol | None:
     """Return a parent after its edits, not sanitized; None where an edit did not work."""
-    n_left = radius
+    n_left, rng = variation.radius, variation.rng
     if second is None:
         child = Chem.RWMol(first.mol)
     else:
@@ -136,18 +148,19 @@ def _make(first: Parent, second: Parent | None, radius: int, rng: random.Random)
         child, n_left = combined, n_left - 1
     is_first = True
     while n_left > 0 and (is_first or rng.random() < CONTINUE_PROBABILITY):
-        edited = _edit(child, rng)
+        edited = _edit(child, variation)
         if edited is None:
             return None
         child, n_left, is_first = edited, n_left - 1, False
     return child
 
 
-def _edit(mol: Chem.RWMol, rng: random.Random) -> Chem.RWMol | None:
+def _edit(mol: Chem.RWMol, variation: _Variation) -> Chem.RWMol | None:
     """Return the molecule after one edit; None where no place for the drawn edits was found."""
     mol.UpdatePropertyCache(strict=False)
     Chem.GetSSSR(mol)
-    for edit in rng.choices(list(EDITS), list(EDITS.values()), k=EDIT_TRIES):
+    edits, rng = variation.edits, variation.rng
+    for edit in rng.choices(list(edits), list(edits.values()), k=EDIT_TRIES):
         for _ in range(PLACE_TRIES):
             edited = Chem.RWMol(mol)
             if edit(edited, rng):

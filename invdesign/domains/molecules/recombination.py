@@ -7,6 +7,7 @@ References:
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -74,6 +75,11 @@ class Parent:
                 cuts.append(RingCut(*inner, orders, j - i, outer))
                 cuts.append(RingCut(*outer, orders, n - j + i, inner))
         return cuts
+
+    @cached_property
+    def elements(self) -> Counter[int]:
+        """Number of atoms of each element by atomic number."""
+        return Counter(atom.GetAtomicNum() for atom in self.mol.GetAtoms())
 
     @cached_property
     def largest_ring(self) -> int:

@@ -52,7 +52,7 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     text = text.strip()
     extended = _EXTENDED.fullmatch(text) if text.endswith("|") else None
     smiles, extension = extended.groups() if extended else (text, "")
-    problem = _check_text(smiles) or _check_extension(extension)
+    problem = check_text(smiles) or _check_extension(extension)
     if problem:
         return None, problem
     mol, problem = _parse_text(smiles, extension)
@@ -193,13 +193,13 @@ def decode_selfies(symbols: Sequence[str]) -> str | None:
     return smiles or None
 
 
-def _check_text(text: str) -> str:
+def check_text(text: str) -> str:
     """Return why a text is rejected before parsing, or an empty string."""
     if not text:
         return "empty"
     if len(text) > MAX_TEXT_LENGTH:
         return f"{len(text):,} characters, more than {MAX_TEXT_LENGTH:,}"
-    if not text.isascii() or any(c.isspace() or c == "\0" for c in text):
+    if not text.isascii() or text.split() != [text] or "\0" in text:
         return "characters that no SMILES has (white space, accents, or control characters)"
     return ""
 

@@ -189,6 +189,18 @@ class Profiles:
             found.append(frozenset(n for n, v in zip(design.names, design.values, strict=True) if abs(v) >= share > 0))
         return found
 
+    def statements(self, designs: Sequence[Profile]) -> list[frozenset[str]]:
+        """Return the names of the features with at least twice their equal share, in lower case."""
+        return [frozenset(name.lower() for name in traits) for traits in self.traits(designs)]
+
+    def extremes(self) -> dict[str, tuple[str, str]]:
+        """Return the words for few and many features, uneven and even shares."""
+        return {"richness": ("few features", "many features"), "evenness": ("uneven", "even")}
+
+    def synonyms(self) -> dict[str, str]:
+        """Return nothing: features have one name."""
+        return {}
+
     def computed_properties(self) -> dict[str, ComputedProperty]:
         """Return the sum, the number of features that are not 0, and the evenness (0 to 1)."""
         from invdesign.domains.profiles.oracles import evenness

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.core.transformations import Transformation
+from invdesign.domains.sequences import statements
 from invdesign.domains.sequences.alphabet import GAP, canonical_kind, letters_of, reverse_complement
 from invdesign.domains.sequences.io import files, writing
 from invdesign.domains.sequences.io.alignment import align_to_family
@@ -368,6 +369,18 @@ class Sequences:
             tried = [(f"{own}{numbers[i]}{letter}", design[:i] + letter + design[i + 1 :]) for letter in others]
             changes.append([(name, text) for name, text in tried if not bounds.violation(text)])
         return changes
+
+    def statements(self, designs: Sequence[str]) -> list[frozenset[str]]:
+        """Return residues by name and repeats in words; see `statements`."""
+        return statements.find_statements(designs, kind=self.kind)
+
+    def extremes(self) -> Mapping[str, tuple[str, str]]:
+        """Return the words for short and long, anionic and cationic sequences and so on."""
+        return statements.extremes(self.kind)
+
+    def synonyms(self) -> dict[str, str]:
+        """Return other words for statements."""
+        return statements.SYNONYMS
 
     def transformation(self, text: str) -> Transformation[str]:
         """Return the symmetry that a text names: reverse complement, reverse, rotate; see `symmetries.symmetry`."""

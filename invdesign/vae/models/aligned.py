@@ -14,6 +14,7 @@ from invdesign.core import InvdesignError
 from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.conditioning import Conditioning
 from invdesign.vae.priors import PriorKind, make_prior
+from invdesign.vae.spherical import make_posterior
 from invdesign.vae.tokens import UNKNOWN
 
 
@@ -38,7 +39,7 @@ class AlignedVAE(VAE):
         n_properties: Outputs of the property head; 0 for none.
         n_condition: Entries of the condition that encoder and decoder read; 0 for none.
         input_dropout: Fraction of the letters hidden from the encoder in training.
-        prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
+        prior: `"normal"`, `"flow"` for a prior that is learned with the model, or `"sphere"`.
 
     References:
         Donoho, Maleki and Montanari, PNAS 2009, doi:10.1073/pnas.0909892106 (approximate message passing);
@@ -109,7 +110,7 @@ class AlignedVAE(VAE):
         """Return the posteriors of `n` rows of token numbers."""
         center, _ = self._read_condition(condition, len(x))
         mean = self._explain(self._hot(x, self.input_dropout if self.training else 0.0)) + center
-        return Normal(mean.float(), self.log_sd.float().clamp(-7, 2).exp().expand(len(x), -1), validate_args=False)
+        return make_posterior(self.prior, mean.float(), self.log_sd.float().clamp(-7, 2).exp().expand(len(x), -1))
 
     def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return log p(x | z) of every row in nats; missing letters do not count."""

@@ -15,6 +15,7 @@ from invdesign.core import Encoding, InvdesignError
 from invdesign.core.capabilities import features
 from invdesign.vae.base import VAE, refuse_condition
 from invdesign.vae.priors import LOG_2PI, StandardNormal
+from invdesign.vae.stored_tokens import StoredTokens
 from invdesign.vae.tokens import UNKNOWN
 
 MIN_VARIANCE = 1e-8
@@ -68,7 +69,7 @@ class LinearVAE(VAE):
         Raises:
             InvdesignError: The designs are no tensor, or have no features.
         """
-        if not isinstance(batch, Tensor):
+        if not isinstance(batch, Tensor | StoredTokens):
             raise InvdesignError("linear model: expected designs as rows of a tensor. Choose another vae")
         rows = torch.arange(len(batch)) if rows is None else rows
         chosen = torch.from_numpy(np.unique(np.linspace(0, len(rows) - 1, self.n_stored).astype(int)))

@@ -20,6 +20,7 @@ from invdesign.vae.base import VAE, Ranked, refuse_condition
 from invdesign.vae.conditioning import Conditioning
 from invdesign.vae.models.causal import Cache, Kind, causal
 from invdesign.vae.priors import PriorKind, make_prior
+from invdesign.vae.spherical import make_posterior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
 BEAM_MARGIN = 6.0
@@ -58,7 +59,7 @@ class SequenceVAE(VAE):
         input_dropout: Fraction of the tokens hidden from the encoder in training; the decoder must infer them from the
             rest.
         beam: Number of sequences that `generate` keeps in its beam search; 1 takes the most likely token at every step.
-        prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
+        prior: `"normal"`, `"flow"` for a prior that is learned with the model, or `"sphere"`.
         grammar: What every complete sequence obeys; `generate` writes no token that breaks it.
 
     References:
@@ -333,7 +334,7 @@ class SequenceVAE(VAE):
 
     def _posterior(self, parts: Tensor, given: _Given) -> Normal:
         mean = (parts.sum(1) + given.origin).float()
-        return Normal(mean, self.log_sd(mean.detach()).float().clamp(-6, 2).exp(), validate_args=False)
+        return make_posterior(self.prior, mean, self.log_sd(mean.detach()).float().clamp(-6, 2).exp())
 
     def _logits(self, x: Tensor, z: Tensor, parts: Tensor, given: _Given) -> Tensor:
         written = F.pad(parts[:, :-1].cumsum(1), (0, 0, 1, 0))

@@ -21,6 +21,7 @@ from invdesign import (
 )
 from invdesign.campaign.definition import Seeding
 from invdesign.domains.molecules import Molecules
+from invdesign.domains.molecules.graph_edits import element_frequencies
 from invdesign.domains.molecules.graph_mutations import mutate
 from invdesign.domains.molecules.mutations import distance
 from invdesign.domains.molecules.oracles import qed
@@ -37,6 +38,7 @@ DRUGS = (
     "O=[N+]([O-])c1ccc2[nH]ccc2c1",
     "CC1(C)C2CCC1(C)C(=O)C2",
 )
+PHOSPHORUS = Chem.MolFromSmarts("[#15]")
 PARENTS = [canonical(smiles) for smiles in DRUGS]
 
 
@@ -147,3 +149,16 @@ def test_a_round_of_mutations_alone_keeps_a_required_part(built_in):
     found = [c for c in state.history if c.round > 0]
     assert [c.origin for c in found] == ["mutate"] * 5
     assert all(molecule(c.design).HasSubstructMatch(pattern(part)) for c in found)
+
+
+def test_elements_of_the_parents_are_introduced_more_often_than_others():
+    with_phosphorus, without = element_frequencies({6: 8, 7: 1, 15: 1}), element_frequencies({})
+    assert with_phosphorus[15] > 10 * without[15] > 0
+    assert without[16] == with_phosphorus[16] and without[6] > without[9] > without[35]
+
+
+def test_phosphorus_arises_and_spreads():
+    rare = mutate(["CCOc1ccccc1", "CC(=O)Nc1ccccc1"], 600, radius=4)
+    common = mutate(["CCP(C)c1ccccc1", "CC(=O)Nc1ccccc1"], 600, radius=4, crossover_rate=0.0)
+    shares = [sum(Chem.MolFromSmiles(m).HasSubstructMatch(PHOSPHORUS) for m in made) / 600 for made in (rare, common)]
+    assert 0 < shares[0] < 0.1 < shares[1]

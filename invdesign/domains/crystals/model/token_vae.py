@@ -15,6 +15,7 @@ from invdesign.core import Encoding
 from invdesign.domains.crystals.model.candidates import EXPANSIONS
 from invdesign.domains.crystals.model.descriptor_tables import element_table, similar_elements
 from invdesign.domains.crystals.model.encoding import Vocabulary
+from invdesign.domains.crystals.model.formula_grammar import formula_grammar
 from invdesign.domains.crystals.model.layers import perturb
 from invdesign.domains.crystals.model.token_language import COORDINATES, ELEMENTS, SCALE, SHAPE, TokenLanguage
 from invdesign.domains.crystals.model.vae import vocabulary_of
@@ -163,6 +164,26 @@ class CrystalTokenVAE(VAE):
             expanded = self.language.expand_cells(best.batch, factor)
             change = self.sequence.log_likelihood(expanded, z, condition) - rated
             ranked.append(Ranked(expanded, best.scores + change.clamp(max=0)))
+        return [Ranked(self.language.rows(output.batch), output.scores) for output in ranked]
+
+    @torch.no_grad()
+    def generate_formula(self, z: Tensor, counts: Mapping[str, int]) -> list[Ranked]:
+        """Return the rows of the crystals of a formula at latents, the best of each latent first: one batch a rank.
+
+        Args:
+            z: `n x d` latents.
+            counts: Number of atoms of each element in the formula.
+
+        Returns:
+            Batches whose scores are infinitely low where the beam found no more crystals; none where the vocabulary
+            lacks an element of the formula.
+        """
+        grammar = formula_grammar(self.language.grammar(), counts)
+        if grammar is None:
+            return []
+        writer = copy.copy(self.sequence)
+        writer.grammar = grammar
+        ranked = writer.generate_ranked(z)
         return [Ranked(self.language.rows(output.batch), output.scores) for output in ranked]
 
     @torch.no_grad()

@@ -173,7 +173,7 @@ def weight_by_clusters(
 
     def make() -> Corpus[str]:
         values = weights.by_clusters(corpus.designs, theta=theta, progress=progress)
-        return make_corpus(corpus.designs, properties=corpus.properties, weights=values, name=corpus.name)
+        return make_corpus(tuple(corpus.designs), properties=corpus.properties, weights=values, name=corpus.name)
 
     path: Path | None = None
     if cache is not None:

@@ -246,12 +246,13 @@ def cross_validated_scores(corpus: Corpus[str], *, method: FrequencyMethod, wild
             f"naturalness: expected a corpus of at least {2 * FOLDS} designs for cross-validation, got {len(corpus)}"
         )
     fold = np.random.default_rng(0).permutation(len(corpus)) % FOLDS
+    designs = tuple(corpus.designs)
     scores = np.empty(len(corpus))
     for k in range(FOLDS):
         training, held_out = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
         weights = None if corpus.weights is None else corpus.weights[training]
-        fitted = FIT[method]([corpus.designs[i] for i in training], weights=weights, wild_type=wild_type)
-        scores[held_out] = fitted([corpus.designs[i] for i in held_out])
+        fitted = FIT[method]([designs[i] for i in training], weights=weights, wild_type=wild_type)
+        scores[held_out] = fitted([designs[i] for i in held_out])
     return scores
 
 

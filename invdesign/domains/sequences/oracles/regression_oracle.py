@@ -336,7 +336,9 @@ def _train_or_load(
             f"{path}: expected at least {MIN_VARIANTS} variants with a number in {column!r}, got {len(measured)}. "
             "Measure more variants, or check the column"
         )
-    fitted = replace(_fit([corpus.designs[i] for i in measured], y[measured], recipe, progress), usage=corpus.usage)
+    fitted = replace(
+        _fit([corpus.designs[i] for i in measured.tolist()], y[measured], recipe, progress), usage=corpus.usage
+    )
     _log_usage(fitted, path)
     _save(fitted, stored, {"table": path.name, "sha256": content, "column": column})
     return fitted
