@@ -223,11 +223,9 @@ def print_populations(facts: Mapping[str, Any]) -> None:
 
 def print_barycentre(facts: Mapping[str, Any]) -> None:
     """Print the distances, the medians and the files of a population between several ones."""
-    about = (
-        f"{facts['designs']:,} designs between {len(facts['distances'])} files; {facts['valid']:.0%} of points decode"
-    )
-    rows = [{"file": name, "distance from it": value} for name, value in facts["distances"].items()]
-    table(about, rows)
+    rows = [{"file": name, "distance": value} for name, value in facts["distances"].items()]
+    table("distance of the designs from each file", rows)
+    print(f"{facts['designs']:,} designs; {facts['valid']:.0%} of the points between the files decode to one")
     for name, value in facts["medians"].items():
         print(f"median {name}: {value:.4g}")
     for path in facts["files"]:
