@@ -129,6 +129,9 @@ def print_model_card(card: Mapping[str, Any]) -> None:
 
     corpus, diagnosis = card.get("corpus", {}), card.get("diagnosis", {})
     print(f"trained on {corpus.get('designs', 0):,} designs of {corpus.get('name', 'an unknown corpus')}")
+    if corpus.get("parts"):
+        parts = ", ".join(f"{name} {n:,}" for name, n in corpus["parts"].items())
+        print(f"measured on a part of these designs, which lie on disk: {parts}")
     if card.get("writes"):
         print(f"writes {card['writes']}")
     for line in describe(diagnosis) if diagnosis else ():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from invdesign.core import Corpus, D, InvdesignError
@@ -127,6 +127,23 @@ class KnownConditions:
     """Keys of the designs."""
     table: Float[Tensor, "k c"]
     """Their conditions, in the order of the keys."""
+    maps: Float64[Tensor, "c d d"] | None = None
+    """Matrix of each value that aligns standardized latents (see `fit_condition_maps`); None for the identity."""
+
+    def align(self, Z: Float64[Tensor, "n d"], rows: Float[Tensor, "n c"]) -> Float64[Tensor, "n d"]:
+        """Return latents of designs as those of any condition."""
+        return Z if self.maps is None else _apply(self._matrices(rows), Z, rows)
+
+    def restore(self, Z: Float64[Tensor, "n d"], rows: Float[Tensor, "n c"]) -> Float64[Tensor, "n d"]:
+        """Return latents as the VAE has them under the conditions: the inverse of `align`."""
+        return Z if self.maps is None else _apply(torch.linalg.inv(self._matrices(rows)), Z, rows)
+
+    def _matrices(self, rows: Tensor) -> Tensor:
+        """Return the matrix of each distinct condition."""
+        assert self.maps is not None
+        unit = torch.eye(self.maps.shape[1], dtype=torch.float64)
+        distinct = torch.unique(rows.double(), dim=0)
+        return unit + torch.einsum("kc,cde->kde", distinct, self.maps - unit)
 
     @classmethod
     def of(cls, conditions: Conditions, keys: Sequence[str], rows: Float[Tensor, "n c"]) -> KnownConditions:
@@ -141,3 +158,12 @@ class KnownConditions:
         positions = self.keys.positions(keys)
         rows = torch.cat([self.table, default.to(self.table)[None]])
         return rows[positions]
+
+
+def _apply(matrices: Tensor, Z: Tensor, rows: Tensor) -> Tensor:
+    """Return each latent multiplied by the matrix of its condition; matrices are in the order of `torch.unique`."""
+    _, which = torch.unique(rows.double(), dim=0, return_inverse=True)
+    moved = torch.empty_like(Z)
+    for i, matrix in enumerate(matrices):
+        moved[which == i] = Z[which == i] @ matrix.T.to(Z)
+    return moved

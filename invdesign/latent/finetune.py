@@ -131,6 +131,7 @@ def with_model(
     mean, sd = posterior_moments(vae.eval(), batch.split(500))
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
+    known = latent_space.known_conditions
     moved = replace(
         latent_space,
         vae=vae,
@@ -139,6 +140,7 @@ def with_model(
         density=fit_density(sample, sample_sd),
         sample=sample,
         sample_sd=sample_sd,
+        known_conditions=known and replace(known, maps=None),
     )
     rows = torch.randperm(len(batch), generator=torch.Generator().manual_seed(0))[:MAX_REFERENCE]
     held: Any = batch[rows]

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from invdesign.io.atomic import probe, remove_unfinished
 from invdesign.io.locks import hold
 from invdesign.io.stored_designs import StoredDesigns
 from invdesign.latent.auxiliary_targets import auxiliary_targets
-from invdesign.latent.condition_alignment import align_conditions
+from invdesign.latent.condition_alignment import align_conditions, fit_condition_maps
 from invdesign.latent.conditions import Conditions, KnownConditions, fit_conditions
 from invdesign.latent.density import mixture
 from invdesign.latent.density_cache import fit_cached
@@ -44,7 +44,7 @@ from invdesign.latent.geometry import geometry_of
 from invdesign.latent.leakage import measure_leakage
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.space import LatentSpace
-from invdesign.latent.stored_encoding import encode_stored, fit_encoding
+from invdesign.latent.stored_encoding import MAX_LEARNT, encode_stored, fit_encoding
 from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
 from invdesign.vae.conditioning import conditioning_of
@@ -470,7 +470,7 @@ def write_model(
         "domain": domain.name,
         "encoding": encoding.state(),
         "recipe": recipe_json(recipe),
-        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus)},
+        "corpus": {"name": corpus.name, "sha256": corpus.sha256, "designs": len(corpus), **_parts_measured(corpus)},
         "auxiliary_targets": sorted(corpus.properties),
         "training": {"steps": training.steps, "stopped": training.stopped, "seconds": training.validations[-1].seconds},
         "diagnosis": diagnosis.to_json(),
@@ -490,7 +490,17 @@ def write_model(
     }
     if known is not None:
         extra["conditions"] = known.table.half()
+        if known.maps is not None:
+            extra["condition_maps"] = known.maps
     save_model(folder, training.vae, meta, half=half, extra=extra)
+
+
+def _parts_measured(corpus: Corpus[Any]) -> dict[str, Any]:
+    """Return of how many designs a corpus on disk is measured; nothing for one in memory."""
+    if not isinstance(corpus.designs, StoredDesigns):
+        return {}
+    parts = {"vocabulary": MAX_LEARNT, "information content": MAX_INFORMATION, "density": MAX_SAMPLE}
+    return {"parts": {name: min(n, len(corpus)) for name, n in parts.items()}}
 
 
 def fit_latent_space(
@@ -526,6 +536,11 @@ def fit_latent_space(
     mean, sd = posterior_moments(vae, parts, None if known is None else known.conditions.rows(corpus.labels)[rows])
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
+    if known is not None:
+        measured = {name: np.asarray(values)[rows] for name, values in corpus.properties.items()}
+        of_rows = known.conditions.rows(corpus.labels)[rows]
+        known = replace(known, maps=fit_condition_maps(sample, of_rows, measured))
+        sample = known.align(sample, of_rows)
     density = fit_density(sample, sample_sd)
     nothing = torch.zeros(0, dtype=torch.float64)
     return LatentSpace(
@@ -623,7 +638,9 @@ def load_latent_space(
     keys = keys_from_tensors(extra)
     known = None
     if "conditions" in extra and isinstance(keys, TrainingKeys):
-        known = KnownConditions(Conditions.from_json(card["condition"]), keys, extra["conditions"].float())
+        conditions = Conditions.from_json(card["condition"])
+        maps = extra["condition_maps"].double() if "condition_maps" in extra else None
+        known = KnownConditions(conditions, keys, extra["conditions"].float(), maps)
     latent_space = LatentSpace(
         domain,
         encodings[0],

@@ -128,8 +128,9 @@ class LatentSpace(Generic[D, B]):
         if not len(designs):
             return torch.zeros(0, self.d, dtype=torch.float64)
         batches = (self.encoding.encode(part) for part in _parts(designs))
-        center = posterior_centers(self.vae, batches, self.conditions_of(designs))
-        return (center - self.shift) / self.scale
+        condition = self.conditions_of(designs)
+        center = posterior_centers(self.vae, batches, condition)
+        return self._align((center - self.shift) / self.scale, condition)
 
     def posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
         """Return the standardized means and standard deviations of the posteriors of designs."""
@@ -137,8 +138,9 @@ class LatentSpace(Generic[D, B]):
             empty = torch.zeros(0, self.d, dtype=torch.float64)
             return empty, empty
         batches = (self.encoding.encode(part) for part in _parts(designs))
-        mean, sd = posterior_moments(self.vae, batches, self.conditions_of(designs))
-        return (mean - self.shift) / self.scale, sd / self.scale
+        condition = self.conditions_of(designs)
+        mean, sd = posterior_moments(self.vae, batches, condition)
+        return self._align((mean - self.shift) / self.scale, condition), sd / self.scale
 
     @torch.no_grad()
     def vae_posterior(self, designs: Sequence[D]) -> tuple[Float64[Tensor, "n d"], Float64[Tensor, "n d"]]:
@@ -203,7 +205,7 @@ class LatentSpace(Generic[D, B]):
         for part, points in zip(_parts(designs), _parts(Z), strict=True):
             x = to_device(self.encoding.encode(part), self.device)
             condition = self.conditions_of(part)
-            log_likelihood = self.vae.log_likelihood(x, self._raw(points), condition).cpu().double()
+            log_likelihood = self.vae.log_likelihood(x, self._raw(points, condition), condition).cpu().double()
             rated.append(log_likelihood + StandardNormal().log_prob(points * self.scale + self.shift))
         return torch.cat(rated) if rated else torch.zeros(0, dtype=torch.float64)
 
@@ -250,8 +252,16 @@ class LatentSpace(Generic[D, B]):
             return self.geometry.project(drawn)
         raise InvdesignError(f"draw: source must be one of {', '.join(get_args(Source))}, got {source!r}")
 
-    def _raw(self, Z: Tensor) -> Tensor:
-        """Return points of the space as the VAE's own latents, on its device."""
+    def _align(self, Z: Tensor, condition: Tensor | None) -> Tensor:
+        """Return standardized latents of designs as those of any condition."""
+        return Z if self.known_conditions is None or condition is None else self.known_conditions.align(Z, condition)
+
+    def _raw(self, Z: Tensor, condition: Tensor | None = None) -> Tensor:
+        """Return points of the space as the VAE's own latents, on its device, under the default or given conditions."""
+        reader = conditioning_of(self.vae)
+        if self.known_conditions is not None and reader is not None:
+            rows = reader.default.cpu().expand(len(Z), -1) if condition is None else condition
+            Z = self.known_conditions.restore(Z, rows)
         return self.vae.prior.from_base((Z * self.scale + self.shift).float().to(self.device))
 
     @torch.no_grad()

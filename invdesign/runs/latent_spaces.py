@@ -123,6 +123,8 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
     }
     if latent_space.known_conditions is not None:
         extra["conditions"] = latent_space.known_conditions.table
+        if latent_space.known_conditions.maps is not None:
+            extra["condition_maps"] = latent_space.known_conditions.maps
     save_model(folder, latent_space.vae, card, extra=extra)
 
 

@@ -38,6 +38,7 @@ def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
         inducing_points=model.inducing_points,
         row_noise=row_noise,
         factor=model.factor if model.inducing_points is None else None,
+        sums=model.sums,
     )
 
 

@@ -1,7 +1,7 @@
 """Benchmark: molecules from their Morgan count fingerprints, on held-out ZINC250k molecules; or the shipped table.
 
-    python results/benchmarks/fingerprints.py ZINC --table      writes the table of environments of the other molecules
-    python results/benchmarks/fingerprints.py ZINC -n 2000      measures
+python results/benchmarks/fingerprints.py ZINC --table      writes the table of environments of the other molecules
+python results/benchmarks/fingerprints.py ZINC -n 2000      measures
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 
 import invdesign.domains.molecules
-from invdesign.domains.molecules.environments import SHIPPED, EnvironmentTable, collect_environments, shipped_environments
+from invdesign.domains.molecules.environments import (
+    SHIPPED,
+    EnvironmentTable,
+    collect_environments,
+    shipped_environments,
+)
 from invdesign.domains.molecules.from_fingerprint import FingerprintDecoder
 from invdesign.domains.molecules.near_fingerprint import approach
 from invdesign.io.text_files import decode_text, read_bytes
@@ -114,7 +119,12 @@ def measure_changed(designs: Sequence[str], known: Sequence[str]) -> list[dict[s
             reached.append(similarity)
             originals.append(float(np.minimum(true, wanted).sum() / np.maximum(true, wanted).sum()))
         rows.append(
-            {"changed": n, "molecules": len(designs), "found": float(np.mean(reached)), "true": float(np.mean(originals))}
+            {
+                "changed": n,
+                "molecules": len(designs),
+                "found": float(np.mean(reached)),
+                "true": float(np.mean(originals)),
+            }
         )
     return rows
 

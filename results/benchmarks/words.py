@@ -88,7 +88,9 @@ def choose_pairs(truth: Truth) -> list[tuple[int, int]]:
     return [possible[k] for k in draw.choice(len(possible), min(N_PAIRS, len(possible)), replace=False)]
 
 
-def precision_of(score: Callable[[Array, Array], Array], Z: Array, truth: Truth, pair: list[int]) -> tuple[float, float]:
+def precision_of(
+    score: Callable[[Array, Array], Array], Z: Array, truth: Truth, pair: list[int]
+) -> tuple[float, float]:
     """Return the base rate of a combination, and the share of it among the 20 best designs."""
     stated = np.zeros((1, truth.shape[1]), dtype=bool)
     stated[0, pair] = True

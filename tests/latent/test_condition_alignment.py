@@ -1,11 +1,14 @@
 """Alignment of conditions after training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from invdesign.core import InvdesignError
-from invdesign.latent.condition_alignment import align_conditions
+from invdesign.core import Corpus, InvdesignError
+from invdesign.latent.condition_alignment import align_conditions, fit_condition_maps
+from invdesign.latent.conditions import KnownConditions, fit_conditions
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.models.sequence import SequenceVAE
 
@@ -58,3 +61,22 @@ def test_a_model_without_conditions_is_refused() -> None:
     assert conditioning_of(vae) is None
     with pytest.raises(InvdesignError, match="expected a conditional model"):
         align_conditions(vae, [], torch.zeros(0, 2))
+
+
+def test_latents_of_each_condition_get_the_covariance_of_all_and_can_be_restored() -> None:
+    generator = np.random.default_rng(0)
+    laboratories = ("A", "B") * 300
+    Z = generator.normal(size=(600, 3))
+    Z[1::2] = Z[1::2] @ np.array([[2.0, 0, 0], [1.0, 0.5, 0], [0, 0, 1.0]])
+    points = torch.from_numpy(Z - Z.mean(0))
+    corpus = Corpus(tuple(map(str, range(600))), labels={"laboratory": laboratories})
+    conditions = fit_conditions(corpus, ["laboratory"])
+    rows = conditions.rows(corpus.labels)
+    known = KnownConditions.of(conditions, corpus.designs, rows)
+    assert known.align(points, rows) is points
+    known = replace(known, maps=fit_condition_maps(points, rows))
+    aligned = known.align(points, rows)
+    torch.testing.assert_close(aligned[::2].T.cov(), aligned[1::2].T.cov(), atol=0.05, rtol=0)
+    torch.testing.assert_close(known.restore(aligned, rows), points)
+    few = fit_condition_maps(points[:40], rows[:40])
+    torch.testing.assert_close(few, torch.eye(3, dtype=torch.float64).repeat(2, 1, 1))

@@ -73,6 +73,7 @@ def test_a_latent_space_of_a_corpus_on_disk_is_trained_and_knows_its_designs(
     assert all(word in latent_space.training_keys for word in corpus.designs)
     assert "dddddddd" not in latent_space.training_keys
     assert latent_space.card["corpus"]["designs"] == len(corpus)
+    assert latent_space.card["corpus"]["parts"]["density"] == len(corpus)
     assert 0 < latent_space.card["diagnosis"]["neg_elbo"] < 20
 
 

@@ -8,6 +8,7 @@ from gpytorch.kernels import MaternKernel
 
 from invdesign.core import InvdesignError
 from invdesign.surrogate import (
+    ConditionedGP,
     MinMaxKernel,
     auto,
     cross_validate,
@@ -19,6 +20,7 @@ from invdesign.surrogate import (
     tanimoto_gp,
 )
 from invdesign.surrogate.diagnostics import spearman
+from invdesign.surrogate.fantasies import condition_on_pending
 
 D, F = 3, 12
 ALL = [exact_gp, sparse_gp, tanimoto_gp, partial(tanimoto_gp, is_noise_fitted=True), joint_gp, deep_kernel_gp, auto]
@@ -87,3 +89,25 @@ def test_auto_reads_counts_if_there_are_any(build):
 def test_a_deep_kernel_holds_out_a_fifth_of_the_rows(build):
     X, U = build(n=50)
     assert len(deep_kernel_gp(X, U, d=D).held_out_rows) == 10
+
+
+def test_a_long_history_of_counts_is_read_through_inducing_points(build) -> None:
+    X, U = build(n=60)
+    model = tanimoto_gp(X, U, d=D, max_points=40, n_inducing=20)
+    assert isinstance(model, ConditionedGP)
+    assert len(model.X) == 60
+    assert model.inducing_points is not None
+    assert model.inducing_points.shape == (20, X.shape[1])
+    X_more, U_more = torch.cat([X, X[:3] + 1]), torch.cat([U, U[:3]])
+    batches = tanimoto_gp(X_more, U_more, d=D, max_points=40, n_inducing=20, previous=model)
+    assert isinstance(batches, ConditionedGP)
+    assert torch.equal(batches.basis_points, model.basis_points)
+    whole = ConditionedGP(MinMaxKernel(D), X_more, U_more, noise=model.noise, inducing_points=model.inducing_points)
+    test = X[:7, None] + 2
+    assert torch.allclose(batches.posterior(test).mean, whole.posterior(test).mean)
+    assert torch.allclose(batches.posterior(test).variance, whole.posterior(test).variance)
+    grown = condition_on_pending(model, X[:2] + 1)
+    assert isinstance(grown, ConditionedGP)
+    assert grown.sums is not None
+    assert grown.sums.n == 62
+    assert len(grown.X) == 62
