@@ -51,7 +51,7 @@ def _sentences(facts: Mapping[str, Any]) -> list[str]:
     """Return how far the analogue can be trusted, in plain sentences."""
     simple = min(facts["residual of no change"], facts["residual of the mean"])
     sentences = [
-        f"{facts['change']} is a linear map of this latent space (residual {facts['residual']:.3f} on "
+        f"{facts['change']} is found as a linear map of this latent space (residual {facts['residual']:.3f} on "
         f"{facts['held out']} pairs that were not fitted; without a map {simple:.3f})."
         if facts["found"]
         else f"{facts['change']}: none found. The residual on {facts['held out']} pairs that were not fitted is "

@@ -238,6 +238,13 @@ def _add_solve(commands: Any) -> None:
         "--wavelength", default="CuKa", metavar="NAME", help="CuKa (default), CuKa1, MoKa, CoKa, ... or angstrom"
     )
     solve.add_argument("-n", type=int, default=10, metavar="N", help="crystals to write (default 10)")
+    solve.add_argument(
+        "--latents",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also decode N latents drawn for pattern and formula; trains models first, with vae=crystals/tokens",
+    )
     solve.add_argument("--out", metavar="FOLDER", help="where page and CIFs are written (default: solve-PATTERN)")
 
 

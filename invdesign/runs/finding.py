@@ -12,7 +12,15 @@ import torch
 
 from invdesign.atlas.projection import thin
 from invdesign.atlas.requests import Request, parse_request
-from invdesign.atlas.words import Truth, Vocabulary, fit_words, learn_vocabulary, retrieval_rate, write_texts
+from invdesign.atlas.words import (
+    Truth,
+    Vocabulary,
+    WordMap,
+    fit_words,
+    learn_vocabulary,
+    retrieval_rate,
+    write_texts,
+)
 from invdesign.core import Array, InvdesignError, Progress, silent
 from invdesign.core.capabilities import label, placement_errors
 from invdesign.core.statements import Describable
@@ -96,29 +104,26 @@ def find_designs(
     request = parse_request(text, vocabulary.statements, domain.synonyms())
     if not request.wanted and not request.unwanted:
         raise InvdesignError(f"find: {_unknown_words(request)}")
-    truth = vocabulary.truth(designs)
-    Z = space.encode(designs).numpy()
+    truth, Z = vocabulary.truth(designs), space.encode(designs).numpy()
     rows = np.random.default_rng(seed).permutation(len(designs))
-    held_out = rows[: min(N_HELD_OUT, len(rows) // 5)]
-    fitted = rows[len(held_out) :]
+    held_out, fitted = np.split(rows, [min(N_HELD_OUT, len(rows) // 5)])
     word_map = fit_words(Z[fitted], truth[fitted], seed=seed, progress=progress)
-    asked, columns, wanted = _conditions(request, vocabulary)
-    scores = word_map.score(Z, asked)[0]
-    holds = truth[:, columns] == wanted
+    asked = _ask(request, vocabulary, word_map)
+    holds = asked.holds(truth)
+    scores = asked.score(Z)
     order = np.lexsort((-scores, -holds.sum(1)))
+    best = order[:n]
     region = Z[order[:N_REGION]]
-    points = _points(region, seed)
-    fresh = _decode_new(space, points, {domain.key(design) for design in designs})
+    known = _rank(asked, [designs[i] for i in best], scores[best], holds[best], is_known=True)
+    progress("decoding the region", 0, 1)
+    fresh = _decode_new(space, _points(region, seed), {space.domain.key(design) for design in designs})
     new: list[Found] = []
     if fresh:
-        new_truth = vocabulary.truth(fresh)[:, columns] == wanted
-        new_scores = word_map.score(space.encode(fresh).numpy(), asked)[0]
-        new = _rank(fresh, new_scores, new_truth, _names(request), is_known=False)[:n]
-    names = _names(request)
-    known = _rank([designs[i] for i in order[:n]], scores[order[:n]], holds[order[:n]], names, is_known=True)
+        their_scores = asked.score(space.encode(fresh).numpy())
+        new = _rank(asked, fresh, their_scores, asked.holds(vocabulary.truth(fresh)), is_known=False)[:n]
     return Finding(
         request,
-        {name: float(rate) for name, rate in zip(names, holds.mean(0), strict=True)},
+        {name: float(rate) for name, rate in zip(asked.names, holds.mean(0), strict=True)},
         int(holds.all(1).sum()),
         len(designs),
         tuple(known),
@@ -188,19 +193,40 @@ def _designs(labelled: LabelledSpace) -> list[Any]:
     return [design for design, error in zip(chosen, errors, strict=True) if not error]
 
 
-def _names(request: Request) -> list[str]:
-    return [*request.wanted, *(f"no {statement}" for statement in request.unwanted)]
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A request as a text that is aligned with latents, and as conditions that are computed."""
+
+    names: tuple[str, ...]
+    """Names of the conditions."""
+    columns: tuple[int, ...]
+    """Columns of their statements."""
+    is_wanted: Truth
+    """Whether each is to hold."""
+    text: Array
+    """The text, `1 x t`."""
+    word_map: WordMap
+    """The alignment."""
+
+    def score(self, Z: Array) -> Array:
+        """Return the similarity of latents and the text, `n`."""
+        scores: Array = self.word_map.score(Z, self.text)[0]
+        return scores
+
+    def holds(self, truth: Truth) -> Truth:
+        """Return which conditions are met, `n x c`."""
+        met: Truth = truth[:, list(self.columns)] == self.is_wanted
+        return met
 
 
-def _conditions(request: Request, vocabulary: Vocabulary[Any]) -> tuple[Array, list[int], Truth]:
-    """Return the text of a request, the columns of its statements, and what is to be true of them."""
+def _ask(request: Request, vocabulary: Vocabulary[Any], word_map: WordMap) -> _Asked:
     column = {statement: j for j, statement in enumerate(vocabulary.statements)}
-    columns = [column[statement] for statement in (*request.wanted, *request.unwanted)]
-    wanted = np.array([True] * len(request.wanted) + [False] * len(request.unwanted))
+    columns = tuple(column[statement] for statement in (*request.wanted, *request.unwanted))
+    is_wanted = np.array([True] * len(request.wanted) + [False] * len(request.unwanted))
     named = np.zeros((2, 1, len(vocabulary.statements)), dtype=bool)
-    named[np.where(wanted, 0, 1), 0, columns] = True
-    text = write_texts(named[0], named[1])
-    return text, columns, wanted
+    named[np.where(is_wanted, 0, 1), 0, columns] = True
+    names = (*request.wanted, *(f"no {statement}" for statement in request.unwanted))
+    return _Asked(names, columns, is_wanted, write_texts(named[0], named[1]), word_map)
 
 
 def _points(region: Array, seed: int) -> Array:
@@ -213,17 +239,18 @@ def _points(region: Array, seed: int) -> Array:
 
 
 def _decode_new(space: LatentSpace[Any, Any], points: Array, known: set[str]) -> list[Any]:
+    """Return the distinct designs that points decode to, without those of the corpus."""
     decoded = [design for design in space.decode(torch.from_numpy(points)) if design is not None]
     found = {space.domain.key(design): design for design in decoded}
-    fresh = [design for key, design in found.items() if key not in known]
+    fresh = [design for key, design in found.items() if key not in known and key not in space.training_keys]
     errors = placement_errors(space.encoding, fresh)
     return [design for design, error in zip(fresh, errors, strict=True) if not error]
 
 
-def _rank(designs: Sequence[Any], scores: Array, holds: Truth, names: Sequence[str], *, is_known: bool) -> list[Found]:
+def _rank(asked: _Asked, designs: Sequence[Any], scores: Array, holds: Truth, *, is_known: bool) -> list[Found]:
     found = []
     for design, score, row in zip(designs, scores, holds, strict=True):
-        missing = tuple(name for name, is_true in zip(names, row, strict=True) if not is_true)
+        missing = tuple(name for name, is_met in zip(asked.names, row, strict=True) if not is_met)
         found.append(Found(design, float(score), missing, is_known))
     return sorted(found, key=lambda f: (len(f.missing), -f.score))
 

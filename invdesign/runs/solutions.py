@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.core.capabilities import label
 from invdesign.domains.crystals.domain import Crystals
+from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE
 from invdesign.domains.crystals.powder.formula import parse_formula
+from invdesign.domains.crystals.powder.latent_proposals import latent_proposals
 from invdesign.domains.crystals.powder.measured import (
     Measured,
     parse_wavelength,
@@ -19,13 +21,55 @@ from invdesign.domains.crystals.powder.measured import (
 )
 from invdesign.domains.crystals.powder.solve import Effort, Solution, solve
 from invdesign.domains.crystals.powder.substitution import Proposal, TemplateLibrary
+from invdesign.domains.crystals.powder.view_training import ViewSettings, train_view
 from invdesign.io.tables import write_table
+from invdesign.latent.space import LatentSpace
 from invdesign.report.solution_page import DrawnSolution, write_solution_page
 
 N_TEMPLATES = 150
 """Known structures that are tried."""
 GOOD_AGREEMENT = 0.9
 """Agreement below which no candidate explains a pattern well."""
+
+
+DecodeFormula = Callable[[Measured, Mapping[str, int], TemplateLibrary], Sequence[Proposal]]
+"""Returns crystals of a formula for a pattern."""
+
+
+def latent_decoder(
+    latent_space: LatentSpace[Any, Any],
+    corpus: Corpus[Any],
+    folder: Path,
+    n: int,
+    *,
+    settings: ViewSettings | None = None,
+    progress: Progress = silent,
+) -> DecodeFormula:
+    """Return the decoder of crystals from a latent space; its view of patterns is trained, or read from its folder.
+
+    Args:
+        latent_space: A latent space of crystals as tokens.
+        corpus: The crystals that it was trained on.
+        folder: Folder of the view.
+        n: Latents to draw for a pattern.
+        settings: Settings of the training of the view.
+        progress: Called with `(stage, done, total)`.
+
+    Raises:
+        InvdesignError: The latent space has another model.
+    """
+    vae = latent_space.vae
+    if not isinstance(vae, CrystalTokenVAE):
+        raise InvdesignError(
+            f"solve: expected a latent space of crystals as tokens, got {type(vae).__name__}. Set vae=crystals/tokens"
+        )
+    rows = latent_space.encoding.encode(corpus.designs)
+    view = train_view(vae, rows, folder, settings=settings, progress=progress)
+
+    def decode(measured: Measured, counts: Mapping[str, int], library: TemplateLibrary) -> Sequence[Proposal]:
+        return latent_proposals(vae, view, measured, counts, library, n=n)
+
+    return decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +110,7 @@ def solve_pattern(
     corpus: Corpus[Any],
     *,
     n: int = 10,
-    further: Sequence[Proposal] = (),
+    decode: DecodeFormula | None = None,
     effort: Effort | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -79,7 +123,7 @@ def solve_pattern(
         wavelength: Wavelength by name or in angstrom.
         corpus: Known crystals, whose structures are tried with the elements of the formula.
         n: Number of crystals.
-        further: Other crystals to compare with the pattern.
+        decode: Returns further crystals of the formula, from a latent space, for the pattern.
         effort: How many candidates each stage of the search keeps.
         seed: Seed of the search for cells.
         progress: Called with `(stage, done, total)`.
@@ -90,7 +134,9 @@ def solve_pattern(
     counts = parse_formula(formula)
     measured = prepare_pattern(read_pattern(path, parse_wavelength(wavelength)))
     library = TemplateLibrary(tuple(corpus.designs))
-    proposals = [*library.proposals(counts, N_TEMPLATES), *further]
+    proposals = library.proposals(counts, N_TEMPLATES)
+    if decode is not None:
+        proposals = [*proposals, *decode(measured, counts, library)]
     if not proposals:
         raise InvdesignError(
             f"solve: expected a corpus with structures of the ratios of {formula}, got none of {len(corpus):,} in "

@@ -38,7 +38,7 @@ def _condition_gp(model: ConditionedGP, X: Tensor, U: Tensor) -> ConditionedGP:
         inducing_points=model.inducing_points,
         row_noise=row_noise,
         factor=model.factor if model.inducing_points is None else None,
-        is_fitc=model.is_fitc,
+        sums=model.sums,
     )
 
 

@@ -23,6 +23,8 @@ from invdesign.core import InvdesignError
 from invdesign.surrogate.gp import CHUNK, ConditionedGP, IndependentGPs
 from invdesign.surrogate.kernels import MinMaxKernel
 
+GROWTH = 1.1
+"""Growth of the data at which the inducing points of a sparse process are chosen again."""
 Smoothness = Literal["matern", "rbf"]
 """Kernel on the latents: Matern-5/2 or squared exponential."""
 
@@ -138,6 +140,44 @@ def extend_gp(
     if previous.row_noise is not None or previous.X.shape[1] != X.shape[1]:
         return ConditionedGP(kernel, X, U, noise=noise)
     return ConditionedGP(old, X, U, noise=noise, factor=previous.factor.first(count_equal_rows(previous.X, X)))
+
+
+def extend_sparse_gp(
+    previous: Model | None,
+    kernel: MinMaxKernel,
+    X: Float[Tensor, "n c"],
+    U: Float[Tensor, "n m"],
+    *,
+    noise: float,
+    n_inducing: int,
+) -> ConditionedGP:
+    """Return a sparse process with the MinMax kernel that adds the new rows to the sums of a previous one.
+
+    The inducing points are chosen again when the data have grown by a tenth since they were.
+
+    Args:
+        previous: Model of fewer data, or None.
+        kernel: Kernel of standardized utilities.
+        X: `n x (d + f)` inputs.
+        U: `n x m` utilities.
+        noise: Variance of the noise, in standardized utilities.
+        n_inducing: Number of inducing points: the best, the newest and random rows.
+    """
+    if isinstance(previous, ConditionedGP) and previous.sums is not None:
+        sums, old = previous.sums, previous.kernel
+        is_same = isinstance(old, MinMaxKernel) and (old.start, previous.noise) == (kernel.start, noise)
+        is_recent = len(X) < GROWTH * sums.n_chosen and len(sums.points) == n_inducing
+        if is_same and is_recent and _starts_with(X, U, previous):
+            return ConditionedGP(old, X, U, noise=noise, inducing_points=sums.points, sums=sums)
+    return ConditionedGP(kernel, X, U, noise=noise, inducing_points=X[choose_rows(U, n_inducing)])
+
+
+def _starts_with(X: Tensor, U: Tensor, model: ConditionedGP) -> bool:
+    """Return whether the data of a model are the first rows of others, with the same utilities."""
+    n = len(model.X)
+    if model.X.shape[1] != X.shape[1] or count_equal_rows(model.X, X) < n:
+        return False
+    return torch.equal(model.U, U[:n])
 
 
 def count_equal_rows(A: Float[Tensor, "n c"], B: Float[Tensor, "k c"]) -> int:

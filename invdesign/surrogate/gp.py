@@ -22,6 +22,7 @@ from torch import Tensor
 
 from invdesign.core import first_occurrences
 from invdesign.surrogate.factor import RowFactor
+from invdesign.surrogate.inducing import SparseSums
 
 CHUNK = 2048
 """Rows of the data that are read at once, which bounds the memory."""
@@ -45,7 +46,6 @@ class ConditionedGP(Model):
     References:
         Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), 2.2 and 5.4.2.
         Titsias, Variational Learning of Inducing Variables in Sparse Gaussian Processes, AISTATS 2009.
-        Snelson and Ghahramani, Sparse Gaussian Processes using Pseudo-inputs, NIPS 2006.
 
     Example:
         >>> from gpytorch.kernels import MaternKernel
@@ -68,7 +68,7 @@ class ConditionedGP(Model):
         has_learned_kernel: bool = False,
         row_noise: Float[Tensor, " n"] | None = None,
         factor: RowFactor | None = None,
-        is_fitc: bool = False,
+        sums: SparseSums | None = None,
     ) -> None:
         """Condition the process on the data.
 
@@ -89,24 +89,24 @@ class ConditionedGP(Model):
                 than `noise`. Not used by a sparse posterior.
             factor: Factor of the noisy kernel matrix of the first rows of `X`, computed before with this kernel and
                 this noise: it is extended by the other rows.
-            is_fitc: Whether what the inducing points leave unexplained of a row counts as its noise (Snelson and
-                Ghahramani 2006), as it must where the noise is small and the points are few for the data.
+            sums: Sums over the first rows of `X` with these inducing points, kernel and noise, computed before.
         """
         super().__init__()
         self.kernel = kernel.to(X.device).eval().requires_grad_(False)
         self.held_out_rows, self.has_learned_kernel = held_out_rows, has_learned_kernel
         self.X, self.U, self.noise, self.inducing_points = X, U, float(noise), inducing_points
-        self.row_noise, self.is_fitc = row_noise, is_fitc
+        self.row_noise = row_noise
         self.offset = U.mean(0)
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.offset)
         self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
         self.prior_means = torch.zeros_like(self.offset) if prior_means is None else prior_means
         self._memo: dict[bytes, Tensor] = {}
-        self._condition(factor or RowFactor())
+        self._condition(factor or RowFactor(), sums)
 
     @torch.no_grad()
-    def _condition(self, factor: RowFactor) -> None:
+    def _condition(self, factor: RowFactor, sums: SparseSums | None) -> None:
         residual = self.standardized_utilities - self.prior_means
+        self.sums: SparseSums | None = None
         self.sparse_cholesky: Tensor | None = None
         if self.inducing_points is None:
             noise = self.X.new_full((len(self.X),), self.noise)
@@ -116,28 +116,13 @@ class ConditionedGP(Model):
             self.factor = factor.extended(len(self.X), _noisy_rows(self.kernel, self.X, noise, matrix))
             self.coefficients = self.factor.solve_transposed(self.factor.solve(residual))
             return
-        # Everything in terms of V = L^-1 K_uf: B = I + V V' / noise, whose smallest eigenvalue is 1.
-        k = len(self.inducing_points)
-        jitter = self.X.new_full((k,), 1e-6)
-        K = self.kernel(self.inducing_points).to_dense()
-        self.factor = RowFactor().extended(k, _noisy_rows(self.kernel, self.inducing_points, jitter, K))
-        B = torch.eye(k, dtype=self.X.dtype, device=self.X.device)
-        right = torch.zeros(k, residual.shape[1], dtype=self.X.dtype, device=self.X.device)
-        for rows in torch.split(torch.arange(len(self.X), device=self.X.device), CHUNK):
-            K = self.kernel(self.inducing_points, self.X[rows]).to_dense()
-            V = self.factor.solve(K)
-            weighted = V / self._sparse_noise(self.X[rows], V)
-            B += weighted @ V.mT
-            right += weighted @ residual[rows]
-        self.sparse_cholesky = psd_safe_cholesky(B)
+        # B = I + V V' / noise with V = L^-1 K_uf: its smallest eigenvalue is 1.
+        start = SparseSums.start(self.kernel, self.inducing_points, self.offset) if sums is None else sums
+        self.sums = start.with_rows(self.kernel, self.X, self.U, noise=self.noise)
+        self.factor = self.sums.factor
+        self.sparse_cholesky = psd_safe_cholesky(self.sums.precision)
+        right = self.sums.right_side(self.offset, self.scale, self.prior_means)
         self.coefficients = self.factor.solve_transposed(torch.cholesky_solve(right, self.sparse_cholesky))
-
-    def _sparse_noise(self, X: Float[Tensor, "n c"], V: Float[Tensor, "k n"]) -> Tensor:
-        """Return the noise of rows in a sparse posterior, `V'V` being what the inducing points explain of them."""
-        if not self.is_fitc:
-            return X.new_tensor(self.noise)
-        unexplained: Tensor = self.kernel(X, diag=True) - V.square().sum(0)
-        return self.noise + unexplained.clamp_min(0)
 
     @property
     def standardized_utilities(self) -> Float[Tensor, "n m"]:
@@ -263,8 +248,9 @@ class ConditionedGP(Model):
         part = ConditionedGP.__new__(ConditionedGP)
         Model.__init__(part)
         part.kernel, part.X, part.noise, part.inducing_points = self.kernel, self.X, self.noise, self.inducing_points
-        part.row_noise, part.is_fitc = self.row_noise, self.is_fitc
+        part.row_noise = self.row_noise
         part.held_out_rows, part.has_learned_kernel = self.held_out_rows, self.has_learned_kernel
+        part.sums = None if self.sums is None else self.sums.of_outputs(idcs)
         part.factor, part.sparse_cholesky, part._memo = self.factor, self.sparse_cholesky, self._memo
         part.U, part.offset, part.scale = self.U[:, idcs], self.offset[idcs], self.scale[idcs]
         part.prior_means, part.coefficients = self.prior_means[idcs], self.coefficients[:, idcs]

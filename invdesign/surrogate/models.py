@@ -22,6 +22,7 @@ from invdesign.surrogate.fitting import (
     build_likelihood,
     choose_rows,
     extend_gp,
+    extend_sparse_gp,
     fit_each_objective,
     fit_gp,
     fit_hyperparameters,
@@ -36,6 +37,8 @@ MAX_NOISE_POINTS = 1000
 """Largest number of rows that the noise is chosen by."""
 N_THINNED = 4000
 """Rows of a history that is too long for the exact process."""
+SPARSE_NOISE = 0.1
+"""Smallest noise of a Tanimoto process with inducing points: it stands for what these leave unexplained."""
 
 
 def exact_gp(
@@ -154,7 +157,7 @@ def tanimoto_gp(
         is_noise_fitted: Whether to choose the noise of each objective by marginal likelihood, on a grid.
         max_points: Largest number of rows that are all used in an exact process.
         n_inducing: Of a longer history, all rows are used through this many of them (the best, the newest and random
-            ones) in O(n k^2) operations; None uses only 4,000 rows.
+            ones), in O(n k^2) operations once and O(b k^2) for each batch; None uses only 4,000 rows.
         noise_floor: Smallest noise variance.
         previous: Model of the round before, whose Cholesky factor is extended.
 
@@ -167,9 +170,8 @@ def tanimoto_gp(
     """
     check_counts(X[:, d:])
     if len(X) > max_points and n_inducing is not None:
-        inducing = X[choose_rows(U, n_inducing)]
-        covariance = MinMaxKernel(d)
-        return ConditionedGP(covariance, X, U, noise=max(noise, noise_floor), inducing_points=inducing, is_fitc=True)
+        level = max(noise, noise_floor, SPARSE_NOISE)
+        return extend_sparse_gp(previous, MinMaxKernel(d), X, U, noise=level, n_inducing=n_inducing)
     if len(X) > max_points:
         rows = choose_rows(U, N_THINNED)
         X, U = X[rows], U[rows]

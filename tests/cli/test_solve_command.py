@@ -57,6 +57,7 @@ def test_a_pattern_is_solved_with_the_structures_of_a_folder(files: Path, capsys
         (["--wavelength", "Xray"], "wavelength: expected"),
         (["--formula", "K2Br7"], "structures of the ratios of K2Br7"),
         (["-n", "0"], "-n must be from 1"),
+        (["--latents", "-3"], "--latents must be from 0"),
         (["base=molecules"], "expected a campaign of crystals"),
     ],
 )

@@ -71,23 +71,6 @@ def test_a_sparse_process_whose_inducing_points_are_its_data_is_the_exact_one(bu
     assert torch.allclose(exact.posterior(test).variance, sparse.posterior(test).variance, rtol=1e-3)
 
 
-def test_a_sparse_process_with_residual_noise_is_that_of_the_definition(build):
-    X, U = build(n=30, f=0)
-    kernel = MaternKernel().double()
-    sparse = ConditionedGP(kernel, X, U, noise=0.01, inducing_points=X[:6], is_fitc=True)
-    test = torch.randn(6, 1, D).double()
-    K, Ku, Kt = kernel(X).to_dense(), kernel(X[:6], X).to_dense(), kernel(X[:6], test[:, 0]).to_dense()
-    inverse = torch.linalg.inv(K[:6, :6] + 1e-6 * torch.eye(6).double())
-    low_rank = Ku.T @ inverse @ Ku
-    noisy = low_rank + torch.diag((K - low_rank).diagonal() + 0.01)
-    cross = Kt.T @ inverse @ Ku
-    mean = cross @ torch.linalg.solve(noisy, sparse.standardized_utilities)
-    variance = 1 - (cross @ torch.linalg.solve(noisy, cross.T)).diagonal()
-    posterior = sparse.posterior(test)
-    assert torch.allclose(posterior.mean[:, 0], sparse.offset + sparse.scale * mean, atol=1e-4)
-    assert torch.allclose(posterior.variance.flatten(), sparse.scale**2 * variance, rtol=1e-3)
-
-
 def test_closed_forms_of_exact_processes_raise_an_error_for_a_sparse_one(build):
     X, U = build(n=30, f=0)
     sparse = ConditionedGP(MaternKernel().double(), X, U, noise=0.1, inducing_points=X[:5])

@@ -98,7 +98,16 @@ def test_a_long_history_of_counts_is_read_through_inducing_points(build) -> None
     assert len(model.X) == 60
     assert model.inducing_points is not None
     assert model.inducing_points.shape == (20, X.shape[1])
+    X_more, U_more = torch.cat([X, X[:3] + 1]), torch.cat([U, U[:3]])
+    batches = tanimoto_gp(X_more, U_more, d=D, max_points=40, n_inducing=20, previous=model)
+    assert isinstance(batches, ConditionedGP)
+    assert torch.equal(batches.basis_points, model.basis_points)
+    whole = ConditionedGP(MinMaxKernel(D), X_more, U_more, noise=model.noise, inducing_points=model.inducing_points)
+    test = X[:7, None] + 2
+    assert torch.allclose(batches.posterior(test).mean, whole.posterior(test).mean)
+    assert torch.allclose(batches.posterior(test).variance, whole.posterior(test).variance)
     grown = condition_on_pending(model, X[:2] + 1)
     assert isinstance(grown, ConditionedGP)
-    assert grown.is_fitc
+    assert grown.sums is not None
+    assert grown.sums.n == 62
     assert len(grown.X) == 62

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 
 from pymatgen.core.periodic_table import Element
 
@@ -54,6 +54,7 @@ def find_statements(designs: Sequence[Crystal]) -> list[frozenset[str]]:
     return [_of(design) for design in designs]
 
 
+@lru_cache(maxsize=20_000)
 def _of(design: Crystal) -> frozenset[str]:
     elements = sorted(design.counts, key=lambda e: ELECTRONEGATIVITY.get(e, 0.0))
     words = {element_name(element) for element in elements}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
@@ -52,13 +53,15 @@ def find_statements(designs: Sequence[str]) -> list[frozenset[str]]:
         >>> sorted(words & {"carboxylic acid", "benzene", "halogen", "one ring", "aromatic", "chiral"})
         ['aromatic', 'benzene', 'carboxylic acid', 'halogen', 'one ring']
     """
-    return [_of(design, traits) for design, traits in zip(designs, find_traits(designs), strict=True)]
+    return [_of(design) for design in designs]
 
 
-def _of(design: str, traits: frozenset[str]) -> frozenset[str]:
+@lru_cache(maxsize=20_000)
+def _of(design: str) -> frozenset[str]:
     mol = molecule(design)
     if mol is None:
         return frozenset()
+    (traits,) = find_traits([design])
     words = {trait for trait in traits if trait in GROUPS}
     words |= {name for name, pattern in _PATTERNS.items() if mol.HasSubstructMatch(pattern)}
     n_rings = rdMolDescriptors.CalcNumRings(mol)

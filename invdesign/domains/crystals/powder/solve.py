@@ -24,9 +24,8 @@ from invdesign.domains.crystals.powder.agreement import (
     scan_scale,
 )
 from invdesign.domains.crystals.powder.measured import Measured
-from invdesign.domains.crystals.powder.substitution import Proposal, TemplateLibrary
+from invdesign.domains.crystals.powder.substitution import LATENT, Proposal, TemplateLibrary
 from invdesign.domains.crystals.sanity import nearest_contact
-from invdesign.domains.crystals.symmetry.canonical import canonical
 from invdesign.domains.crystals.symmetry.matching import fits, reduce_cell
 
 SCALE_MARGIN, FIT_MARGIN = 1.12, 1.08
@@ -45,7 +44,7 @@ class Effort:
     """How many candidates each stage keeps."""
 
     n_fitted: int = 20
-    """Proposals whose cells are fitted, the best of the search over scales."""
+    """Known structures whose cells are fitted, the best of the search over scales, and as many decoded crystals."""
     n_refined: int = 10
     """Of these, those whose free coordinates are refined; 0 for none."""
     is_fitted: bool = True
@@ -91,8 +90,8 @@ def solve(
 ) -> list[Solution]:
     """Return the `n` crystals that explain a measured pattern best, no two of them alike.
 
-    Every proposal is scaled to the peaks. The best are fitted: first their cells to the positions of the peaks, then
-    their free coordinates to the intensities.
+    Every proposal is scaled to the peaks. The best known structures and the best decoded ones are fitted: first their
+    cells to the positions of the peaks, then their free coordinates to the intensities.
 
     Args:
         measured: The pattern.
@@ -113,7 +112,11 @@ def solve(
         found = _scan(proposal, measured, coarse)
         if found is not None:
             scanned.append(found)
-    fitted = _best(scanned, effort.n_fitted)
+    is_latent = [each.proposal.origin == LATENT for each in scanned]
+    fitted = [
+        *_best([each for each, latent in zip(scanned, is_latent, strict=True) if not latent], effort.n_fitted),
+        *_best([each for each, latent in zip(scanned, is_latent, strict=True) if latent], effort.n_fitted),
+    ]
     if effort.is_fitted:
         levels = [measured.broadened(sigma) for sigma, _ in LEVELS]
         fitted = [_fit(each, measured, levels, library, rng) for each in fitted]
@@ -198,4 +201,4 @@ def distinct(scored: Sequence[_Scored], n: int) -> list[_Scored]:
 def _solution(scored: _Scored, measured: Measured) -> Solution:
     fit, proposal = scored.fit, scored.proposal
     pattern = calculated_pattern(make_model(fit.crystal, measured), measured, fit)
-    return Solution(canonical(fit.crystal), proposal.origin, fit.agreement, scored.score, fit.zero, pattern)
+    return Solution(fit.crystal, proposal.origin, fit.agreement, scored.score, fit.zero, pattern)

@@ -21,6 +21,8 @@ from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.model.atom_volumes import cell_volume, fit_atom_volumes
 from invdesign.domains.crystals.mutations import mendeleev_number
 
+LATENT = "latent space"
+"""Origin of a proposal that a decoder wrote."""
 MAX_PER_TYPE = 3
 """Structures of the same sites and elements that are kept: they differ in free coordinates and cells."""
 REPEAT_PENALTY = 0.15

@@ -1,0 +1,188 @@
+"""Benchmark: crystals of mp_20's test file from their powder patterns and formulas; training crystals from mp_20_train.
+
+    python results/benchmarks/solve.py --train mp_20_train.csv.gz --test mp_20_test.csv.gz --crystals 200
+
+Patterns are those of pymatgen's XRDCalculator (Cu K alpha, 5 to 90 degrees), measured in a simulated laboratory: width,
+zero shift, strain, texture, background and counting noise. A candidate matches by StructureMatcher with the tolerances
+of the literature. A killed run continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+import warnings
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pymatgen.analysis.diffraction.xrd import XRDCalculator
+
+from invdesign.core import Corpus
+from invdesign.domains.crystals import Crystal, Crystals
+from invdesign.domains.crystals.io.corpus import mp_20
+from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE, crystal_token_vae
+from invdesign.domains.crystals.powder.diffraction import Grid
+from invdesign.domains.crystals.powder.latent_proposals import latent_proposals
+from invdesign.domains.crystals.powder.measured import PowderPattern, prepare_pattern
+from invdesign.domains.crystals.powder.solve import Effort, Solution, solve
+from invdesign.domains.crystals.powder.substitution import LATENT, Proposal, TemplateLibrary
+from invdesign.domains.crystals.powder.view import PatternView
+from invdesign.domains.crystals.powder.view_training import ViewSettings, train_view
+from invdesign.domains.crystals.symmetry.canonical import structure_of
+from invdesign.domains.crystals.symmetry.matching import match, rms
+from invdesign.latent.auxiliary_targets import auxiliary_targets
+from invdesign.vae.training import Recipe, train
+
+WAVELENGTH = 1.54184
+N_TEMPLATES = 150
+TARGETS = ("formation_energy_per_atom", "band_gap", "e_above_hull")
+RECIPE = Recipe(
+    partial(crystal_token_vae, d=96, embedding=96, width=192, fall=8.0, n_properties=3),
+    epochs=30,
+    batch=128,
+    beta=0.2,
+    held_out=300,
+    information_epochs=0,
+)
+STAGES = {
+    "scale only": Effort(is_fitted=False, n_refined=0),
+    "and cells": Effort(n_refined=0),
+    "and coordinates": Effort(),
+}
+SEED = 2026
+
+
+def main() -> None:
+    """Train what is missing, measure crystals that were not measured, and write the figures beside this file."""
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, default=Path(".cache/solve"))
+    parser.add_argument("--crystals", type=int, default=200, help="test crystals, drawn at random (default 200)")
+    parser.add_argument("--stages", type=int, default=20, help="of these, those on which every stage is measured")
+    parser.add_argument("--epochs", type=int, default=ViewSettings.epochs, help="passes of the training of the view")
+    parser.add_argument("--changed", type=int, default=ViewSettings.n_changed, help="changed copies to train it on")
+    parser.add_argument("--latents", type=int, default=48, help="latents drawn for a pattern; 0 for none (default 48)")
+    arguments = parser.parse_args()
+    corpus = mp_20([arguments.train], cache=arguments.cache)
+    test = mp_20([arguments.test], cache=arguments.cache)
+    settings = ViewSettings(epochs=arguments.epochs, n_changed=arguments.changed)
+    vae, view = train_models(corpus, arguments.cache, settings) if arguments.latents else (None, None)
+    library = TemplateLibrary(tuple(corpus.designs))
+    rows = np.random.default_rng(SEED).permutation(len(test))[: arguments.crystals]
+    store = arguments.cache / f"solve-{arguments.latents}.jsonl"
+    done = {row["test row"]: row for row in map(json.loads, store.read_text().splitlines())} if store.is_file() else {}
+    for i, row in enumerate(rows.tolist()):
+        if row not in done:
+            found = measure(test.designs[row], row, library, vae, view, arguments.latents, has_stages=i < arguments.stages)
+            done[row] = {"test row": row, **found}
+            with store.open("a") as file:
+                file.write(json.dumps(done[row]) + "\n")
+        print(f"{i + 1} of {len(rows)}: {done[row]['formula']}", flush=True)
+    summary = summarize([done[row] for row in rows.tolist()])
+    summary["machine"] = {"processor": platform.machine(), "torch": torch.__version__, "load": os.getloadavg()[0]}
+    text = json.dumps(summary, indent=1)
+    print(text)
+    Path(__file__).with_suffix(".json").write_text(text + "\n")
+
+
+def train_models(corpus: Corpus[Crystal], folder: Path, settings: ViewSettings) -> tuple[CrystalTokenVAE, PatternView]:
+    """Return the VAE of the training crystals and the view of patterns and formulas, trained or from their folder."""
+    encoding = Crystals().fit(corpus.designs)
+    rows = encoding.encode(corpus.designs)
+    torch.manual_seed(RECIPE.seed)
+    vae = crystal_token_vae(encoding, d=96, embedding=96, width=192, fall=8.0, n_properties=len(TARGETS))
+    properties = {name: corpus.properties[name] for name in TARGETS}
+    labelled = Corpus(corpus.designs, properties, None, corpus.rejected, corpus.name, corpus.sha256)
+    targets = auxiliary_targets(encoding, labelled, len(TARGETS))
+    folder.mkdir(parents=True, exist_ok=True)
+    train(vae, rows, RECIPE, targets=targets, checkpoint=folder / "vae.safetensors", progress=_print_progress)
+    view = train_view(vae, rows, folder / "view", settings=settings, progress=_print_progress)
+    return vae, view
+
+
+def simulate(crystal: Crystal, seed: int) -> PowderPattern:
+    """Return a pattern of a crystal as a laboratory measures it."""
+    rng = np.random.default_rng(seed)
+    peaks = XRDCalculator(WAVELENGTH).get_pattern(structure_of(crystal), two_theta_range=(5, 90))
+    angles = np.arange(5, 90, 0.02)
+    grid = Grid(5.0, 0.02, len(angles))
+    strain, zero, width = rng.normal(0, 5e-4), rng.normal(0, 0.02), 0.06 + abs(rng.normal(0, 0.05))
+    at = np.asarray(peaks.x)
+    moved = at - 2 * np.degrees(np.tan(np.radians(at / 2))) * strain + zero
+    texture = np.exp(rng.normal(0, 0.1, len(at)))
+    pattern = grid.broaden(grid.deposit(moved[None], np.asarray(peaks.y) * texture), width)[0]
+    expected = 100 * pattern / pattern.max() + 5 * np.exp(-angles / 30) + 1
+    return PowderPattern(angles, rng.poisson(np.maximum(expected, 0) * 50) / 50, WAVELENGTH)
+
+
+def measure(
+    crystal: Crystal,
+    seed: int,
+    library: TemplateLibrary,
+    vae: CrystalTokenVAE | None,
+    view: PatternView | None,
+    n_latents: int,
+    *,
+    has_stages: bool,
+) -> dict[str, Any]:
+    """Return which candidates match the crystal, by where they come from and by stage."""
+    measured = prepare_pattern(simulate(crystal, seed))
+    start = time.process_time()
+    known = library.proposals(crystal.counts, N_TEMPLATES)
+    drawn: list[Proposal] = []
+    if vae is not None and view is not None:
+        drawn = latent_proposals(vae, view, measured, crystal.counts, library, n=n_latents)
+    found: dict[str, Any] = {"formula": crystal.formula, "space_group": crystal.space_group, "known": len(known)}
+    together = solve(measured, [*known, *drawn], library, n=20)
+    found["seconds"] = time.process_time() - start
+    found["all"] = rate(crystal, together[:10])
+    if drawn:
+        found["known structures"] = rate(crystal, [s for s in together if s.origin != LATENT][:10])
+        found["latent space alone"] = rate(crystal, solve(measured, drawn, library, n=10))
+    if has_stages:
+        for name, effort in STAGES.items():
+            found[name] = rate(crystal, solve(measured, known, library, n=10, effort=effort))
+    return found
+
+
+def rate(crystal: Crystal, solutions: Sequence[Solution]) -> dict[str, Any]:
+    """Return the rank of the first candidate that matches (0 for none), its distance, and the best agreement."""
+    for rank, solution in enumerate(solutions, start=1):
+        if match(crystal, solution.crystal):
+            return {"rank": rank, "rms": rms(crystal, solution.crystal), "agreement": solutions[0].agreement}
+    return {"rank": 0, "rms": None, "agreement": solutions[0].agreement if solutions else 0.0}
+
+
+def summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the share of crystals that the first candidate, and one of ten, matches."""
+    summary: dict[str, Any] = {
+        "crystals": len(rows),
+        "without a known structure of the ratios": sum(not row["known"] for row in rows),
+        "cpu_seconds": float(np.mean([row["seconds"] for row in rows])),
+    }
+    for name in ("all", "known structures", "latent space alone", *STAGES):
+        ranks = np.array([row[name]["rank"] for row in rows if name in row])
+        distances = [row[name]["rms"] for row in rows if name in row and row[name]["rms"] is not None]
+        if len(ranks):
+            at = {f"match@{n}": float(((ranks > 0) & (ranks <= n)).mean()) for n in (1, 5, 10)}
+            summary[name] = {"n": len(ranks), **at, "rms": float(np.mean(distances)) if distances else None}
+    return summary
+
+
+def _print_progress(stage: str, done: int, total: int) -> None:
+    if total and done % max(1, total // 40) == 0:
+        print(f"{stage}: {done:,} of {total:,}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
