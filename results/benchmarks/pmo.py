@@ -21,11 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign import Campaign, initialize, make_engine, prepare, run, start
+from invdesign import Campaign, Candidate, initialize, make_engine, prepare, run, start
+from invdesign.campaign.diversity import Diversity, pick_diverse
 from invdesign.config.compose import compose
 from invdesign.config.instantiate import build
 from invdesign.core import round_seed
 from invdesign.domains.molecules.corpus import zinc250k
+from invdesign.domains.molecules.groups import scaffold
 from invdesign.domains.molecules.tasks import guacamol
 from invdesign.execution.in_process import InProcess
 
@@ -33,6 +35,8 @@ Job = tuple[str, int, str]
 """Task, seed and kind of proposals."""
 PROPOSALS = {"both": (), "mutations": ("mutations.fraction=1.0",), "latent": ("mutations=null",)}
 """What differs from the preset of molecules in each part of the ablation."""
+N_SHORTLIST = 20
+"""Designs of a shortlist."""
 TASKS = ("osimertinib_mpo", "zaleplon_mpo", "perindopril_mpo", "qed", "median2")
 # Measured with the published programs on the same kind of machine: mean of 2 to 3 seeds where Graph GA was run, too, else
 # one seed.
@@ -71,6 +75,18 @@ def summarize(y: Sequence[float] | np.ndarray, budget: int) -> dict[str, Any]:
         "top1": float(best[0]),
         "top10": float(best[:10].mean()),
         "calls": len(y),
+    }
+
+
+def compare_shortlists(history: Sequence[Candidate[str]]) -> dict[str, Any]:
+    """Return the mean and the number of Bemis-Murcko scaffolds of the best designs, and of the best one of each."""
+    ranked = sorted(history, key=lambda c: -np.nan_to_num(c.y[0]))
+    designs, values = [c.design for c in ranked], np.nan_to_num([c.y[0] for c in ranked])
+    lists = {"best": None, "diverse": Diversity(group=scaffold, quota=1)}
+    rows = {name: pick_diverse(rules, None, designs, N_SHORTLIST) for name, rules in lists.items()}
+    return {
+        name: {"mean": float(values[own].mean()), "scaffolds": len(set(scaffold([designs[i] for i in own])))}
+        for name, own in rows.items()
     }
 
 
@@ -115,6 +131,7 @@ def run_job(
         "cpu_seconds": time.process_time() - start_time,
         "screening": measure_baseline(corpus, task, seed, budget),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
+        "shortlists": compare_shortlists(state.history),
         "best": max(state.history, key=lambda c: np.nan_to_num(c.y[0])).design,
     }
 

@@ -1,8 +1,15 @@
-"""Inputs of a history that grows: those of the whole history, without computing known rows again."""
+"""What a round leaves for the next one: inputs and a surrogate that grow, without an effect on results."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
+import toy
+from toy import Grid, GridEncoding, GridSpace, campaign
 
+from invdesign.campaign import ask, make_engine, run
 from invdesign.campaign.reuse import GrowingInputs
+from invdesign.execution.in_process import InProcess
 
 KEYS = [f"design {i}" for i in range(200)]
 Z = torch.randn(200, 2, dtype=torch.float64)
@@ -54,3 +61,25 @@ def test_a_shorter_history_does_not_overwrite_a_longer_one():
     short, _ = inputs(growing, 40)
     inputs(growing, 45, Z + 1)
     assert torch.equal(long, kept) and torch.equal(short, kept[:40])
+
+
+class CountEncoding(GridEncoding):
+    """The encoding of the grid, with the coordinates as counts."""
+
+    def features(self, designs):
+        return np.clip(np.array(designs, dtype=float) + 40, 0, None)
+
+
+def test_an_engine_that_ran_selects_what_a_new_one_selects():
+    parts = campaign()
+    larger = replace(parts, limits=replace(parts.limits, budget=parts.limits.budget + 4))
+    space = GridSpace(Grid(), encoding=CountEncoding())
+    used = make_engine(parts, space)
+    state = run(used, toy.begun(used), executor=InProcess)
+    assert used.reuse.model is not None
+    again, fresh = replace(used, campaign=larger), make_engine(larger, space)
+    batches = [ask(engine, state, n=4).candidates for engine in (again, fresh)]
+    assert [(c.key, c.mean, c.sd, c.acquisition) for c in batches[0]] == [
+        (c.key, c.mean, c.sd, c.acquisition) for c in batches[1]
+    ]
+    assert fresh.reuse.model.kernel is not again.reuse.model.kernel
