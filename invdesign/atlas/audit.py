@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic
 
 import numpy as np
+from jaxtyping import Bool
 
 from invdesign.atlas.chimeras import NO_ROWS, Parents, find_parents
 from invdesign.atlas.measures import TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
@@ -22,9 +23,11 @@ MAX_COUNTED = 30_000
 MAX_REFERENCE = 20_000
 MAX_EXPLAINED = 3000
 MIN_CALIBRATION = 20
+MIN_RANKED = 200
+"""Held-out designs from which the smaller p-value of two tests is ranked: 199 would find nothing at a level of .005."""
 BATCH = 500
-SUMMED = ("likelihood", "surroundings")
-"""Parts of the score whose evidence is added."""
+WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0}
+"""Weights of the parts whose evidence is added: surroundings find more molecules and crystals with one change."""
 TAIL = 0.1
 """Tail of the smallest p-value from which the number of independent parts is estimated."""
 USUAL = 99.0
@@ -77,8 +80,10 @@ class Auditor(Generic[D, B]):
     """Their evidence of likelihood and surroundings together, in ascending order (see `add_evidence`)."""
     usual_nats: float
     """Nats that 99 % of the places of real designs do not exceed."""
-    n_independent: float
+    n_independent: float = 1.0
     """Effective number of tests: 1, or up to 2 where designs are explained by two parents as well."""
+    smallest: Array = field(default_factory=lambda: np.zeros(0))
+    """Smaller one of the p-values of the evidence and of two parents of held-out real designs, in ascending order."""
 
     def audit(self, designs: Sequence[D], *, progress: Progress = silent) -> list[Finding[D]]:
         """Return the findings of designs.
@@ -94,12 +99,20 @@ class Auditor(Generic[D, B]):
             findings += self._rank(part, self.measures.measure(part))
         return findings
 
-    def combine(self, by_part: Mapping[str, Array]) -> Array:
-        """Return the p-value of designs, given those of the parts."""
-        whole = conformal_p_values(self.evidence, add_evidence(by_part))
+    def combine(self, by_part: Mapping[str, Array], is_written: Bool[np.ndarray, " n"]) -> Array:
+        """Return the p-value of designs, given those of the parts, and whether the model can write each design.
+
+        The evidence and the explanation by two parents are two tests. Their smaller p-value is ranked among those of
+        held-out real designs; where few were held out, it is corrected for their number.
+        """
+        whole = conformal_p_values(self.evidence, add_evidence(by_part, is_written))
         if TWO_PARENTS not in by_part:
             return whole
-        return sidak([whole, by_part[TWO_PARENTS]], self.n_independent)
+        if len(self.smallest) < MIN_RANKED:
+            return sidak([whole, by_part[TWO_PARENTS]], self.n_independent)
+        smallest = np.minimum(whole, by_part[TWO_PARENTS])
+        p_values: Array = (1 + np.searchsorted(self.smallest, smallest, side="right")) / (1 + len(self.smallest))
+        return p_values
 
     def p_values(self, designs: Sequence[D]) -> Array:
         """Return the p-value of each design."""
@@ -107,7 +120,7 @@ class Auditor(Generic[D, B]):
 
     def _rank(self, designs: Sequence[D], measured: Measured) -> list[Finding[D]]:
         by_part = {name: conformal_p_values(self.calibration[name], s) for name, s in measured.scores.items()}
-        combined = self.combine(by_part)
+        combined = self.combine(by_part, np.isfinite(measured.scores["likelihood"]))
         findings = []
         for i, design in enumerate(designs):
             p_values = {name: float(values[i]) for name, values in by_part.items()}
@@ -167,14 +180,30 @@ def conformal_p_values(calibration: Array, scores: Array) -> Array:
     return p_values
 
 
-def add_evidence(by_part: Mapping[str, Array]) -> Array:
-    """Return the sum of -log p over the likelihood and the surroundings (Fisher).
+def p_values_among_others(scores: Array) -> Array:
+    """Return the conformal p-value of each of `n` real designs among the other `n - 1`.
+
+    A design that is ranked among a calibration is not part of it. Ranked among all `n`, that is with itself, real
+    designs would have larger p-values than equal ones that are new, and more than the stated share would be flagged.
+
+    Example:
+        >>> import numpy as np
+        >>> p_values_among_others(np.array([3.0, 1.0, 2.0, 4.0])).tolist()
+        [0.5, 1.0, 0.75, 0.25]
+    """
+    p_values: Array = (len(scores) - np.searchsorted(np.sort(scores), scores, side="left")) / len(scores)
+    return p_values
+
+
+def add_evidence(by_part: Mapping[str, Array], is_written: Bool[np.ndarray, " n"]) -> Array:
+    """Return the weighted sum of -log p over the likelihood and the surroundings (Fisher).
 
     The parts depend on each other, so the sum is ranked among those of real designs. The density is part of the
-    likelihood; that of two parents has a test of its own.
+    likelihood; that of two parents has a test of its own. The evidence against a design that the model cannot write is
+    infinite.
     """
-    evidence: Array = -np.sum([np.log(p) for name, p in by_part.items() if name in SUMMED], axis=0)
-    return evidence
+    evidence = -np.sum([WEIGHTS[name] * np.log(p) for name, p in by_part.items() if name in WEIGHTS], axis=0)
+    return np.where(is_written, evidence, math.inf)
 
 
 def sidak(p_values: Sequence[Array], n_independent: float) -> Array:
@@ -214,19 +243,20 @@ def fit_auditor(
     real = _thin(held_out, MAX_CALIBRATION, draw)
     measures, measured = _with_size_line(Measures(latent_space, rarity), corpus, real, progress)
     calibration = {name: np.sort(values) for name, values in measured.scores.items()}
-    p_values = {name: conformal_p_values(calibration[name], values) for name, values in measured.scores.items()}
+    p_values = {name: p_values_among_others(values) for name, values in measured.scores.items()}
     if latent_space.encoding.shape.has_fixed_length:
         measures = replace(measures, reference=_reference(latent_space, corpus, draw))
         rows = np.concatenate([real, _thin(trained, MAX_EXPLAINED, draw)])
         gains = _gains_of_real(measures, corpus, rows, progress)
         calibration[TWO_PARENTS] = np.sort(gains)
-        p_values[TWO_PARENTS] = conformal_p_values(calibration[TWO_PARENTS], gains[: len(real)])
-    evidence = add_evidence(p_values)
-    n_independent = 1.0
+        p_values[TWO_PARENTS] = p_values_among_others(gains)[: len(real)]
+    evidence = add_evidence(p_values, np.isfinite(measured.scores["likelihood"]))
+    n_independent, smallest = 1.0, np.zeros(0)
     if TWO_PARENTS in p_values:
-        n_independent = count_independent([conformal_p_values(np.sort(evidence), evidence), p_values[TWO_PARENTS]])
+        both = [p_values_among_others(evidence), p_values[TWO_PARENTS]]
+        n_independent, smallest = count_independent(both), np.sort(np.min(both, axis=0))
     usual = float(np.percentile(np.concatenate([*measured.nats, np.zeros(1)]), USUAL))
-    return Auditor(measures, calibration, np.sort(evidence), usual, n_independent)
+    return Auditor(measures, calibration, np.sort(evidence), usual, n_independent, smallest)
 
 
 def count_independent(p_values: Sequence[Array]) -> float:

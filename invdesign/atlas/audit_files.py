@@ -22,7 +22,7 @@ from invdesign.vae.training import Recipe
 logger = logging.getLogger(__name__)
 
 AUDIT_FILE = "audit.safetensors"
-AUDIT_FORMAT = 1
+AUDIT_FORMAT = 2
 SCORES = "scores "
 """Prefix of the tensors of the calibration."""
 
@@ -39,6 +39,7 @@ def write_auditor(auditor: Auditor[D, B], path: Path) -> None:
         "checksums": torch.from_numpy(rarity.checksums),
         "counts": torch.from_numpy(rarity.counts.astype(np.int32)),
         "evidence": torch.from_numpy(auditor.evidence),
+        "smallest": torch.from_numpy(auditor.smallest),
         **{SCORES + name: torch.from_numpy(values) for name, values in auditor.calibration.items()},
     }
     meta = {
@@ -67,7 +68,9 @@ def read_auditor(path: Path, latent_space: LatentSpace[D, B]) -> Auditor[D, B]:
     """
     tensors, meta = read_tensors(path)
     if meta.get("format") != AUDIT_FORMAT or meta.get("model") != latent_space.card.get("sha256", ""):
-        raise InvdesignError(f"{path}: expected the audit of this model, got that of another one. Remove it")
+        raise InvdesignError(
+            f"{path}: expected the audit of this model, got that of another model or version. Remove it"
+        )
     rarity = Rarity(tensors["checksums"].numpy(), tensors["counts"].numpy().astype(np.int64), int(meta["n_counted"]))
     reference = None
     if "reference" in tensors:
@@ -77,7 +80,8 @@ def read_auditor(path: Path, latent_space: LatentSpace[D, B]) -> Auditor[D, B]:
         name.removeprefix(SCORES): values.numpy() for name, values in tensors.items() if name.startswith(SCORES)
     }
     measures = Measures(latent_space, rarity, (intercept, slope), reference)
-    return Auditor(measures, calibration, tensors["evidence"].numpy(), meta["usual_nats"], meta["n_independent"])
+    evidence, smallest = tensors["evidence"].numpy(), tensors["smallest"].numpy()
+    return Auditor(measures, calibration, evidence, meta["usual_nats"], meta["n_independent"], smallest)
 
 
 def prepare_auditor(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +13,29 @@ from torch import Tensor
 
 from invdesign.atlas.frozen import fit_projection, kept_neighbors
 from invdesign.core import Array, B, D, DesignSpace
-from invdesign.core.capabilities import features
+from invdesign.core.capabilities import features, is_same, placement_errors
+from invdesign.latent.semantics import auroc
 from invdesign.latent.space import LatentSpace
 from invdesign.surrogate import ConditionedGP, exact_gp
 from invdesign.surrogate.diagnostics import spearman
+from invdesign.vae.base import to_device
+from invdesign.vae.likelihood import log_evidence
 from invdesign.vae.models.linear import LinearVAE
 
 MAX_DESIGNS = 400
 """Designs of the corpus by which the two are compared; as many others fit the linear model."""
 MAX_MEASURED = 300
 MIN_MEASURED = 20
+MAX_CHANGED = 150
+"""Real designs from which as many changed ones are told."""
+N_SAMPLES = 4
+"""Latents drawn for the VAE's -log p(x) of each of these."""
 EQUAL = 0.01
 """Difference up to which two figures count as equal."""
+
+
+Change = Callable[[Sequence[D]], Sequence[D]]
+"""Returns designs that were made from others by random changes."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +51,12 @@ class Comparison:
 
 
 def compare_with_linear(
-    latent_space: LatentSpace[D, B], designs: Sequence[D], measured: Sequence[D] = (), y: Array | None = None
+    latent_space: LatentSpace[D, B],
+    designs: Sequence[D],
+    measured: Sequence[D] = (),
+    y: Array | None = None,
+    *,
+    change: Change[D] | None = None,
 ) -> list[Comparison]:
     """Return figures of a latent space beside those of principal components of the features, with as many dimensions.
 
@@ -49,6 +65,7 @@ def compare_with_linear(
         designs: Designs of the corpus.
         measured: Measured designs.
         y: A property or utility of theirs.
+        change: Returns designs that were changed at random; both models are asked to tell them from real ones.
 
     Returns:
         Nothing where the designs have no features, are no tensors, or are fewer than 50.
@@ -74,8 +91,11 @@ def compare_with_linear(
             "reconstruction", _reconstruction(latent_space, shown), _reconstruction_of(twin, latent_space, shown)
         ),
         Comparison("neighbours kept", float(kept_neighbors(Z, F).mean()), float(kept_neighbors(L, F).mean())),
-        Comparison("trust in the map", *(fit_projection(X, "tsne").trustworthiness for X in (Z, L))),
     ]
+    if latent_space.d > 1:
+        found.append(Comparison("trust in the map", *(fit_projection(X, "tsne").trustworthiness for X in (Z, L))))
+    if change is not None:
+        found += _anomalies(twin, latent_space, shown[:MAX_CHANGED], change)
     if y is not None and int(np.isfinite(y).sum()) >= MIN_MEASURED:
         rows = np.flatnonzero(np.isfinite(y))[-MAX_MEASURED:].tolist()
         own = [measured[i] for i in rows]
@@ -115,7 +135,30 @@ def _reconstruction_of(twin: LinearVAE, latent_space: LatentSpace[D, Any], desig
 
 def _share_of_equal(domain: DesignSpace[D], designs: Sequence[D], decoded: Sequence[D | None]) -> float:
     pairs = zip(designs, decoded, strict=True)
-    return float(np.mean([b is not None and domain.key(a) == domain.key(b) for a, b in pairs]))
+    return float(np.mean([b is not None and is_same(domain, a, b) for a, b in pairs]))
+
+
+def _anomalies(
+    twin: LinearVAE, latent_space: LatentSpace[D, Any], real: Sequence[D], change: Change[D]
+) -> list[Comparison]:
+    """Return the AUROC of -log p(x) for designs that were changed at random; nothing where too few can be written."""
+    encoding, vae = latent_space.encoding, latent_space.vae
+    made = change(real)
+    changed = [x for x, error in zip(made, placement_errors(encoding, made), strict=True) if not error]
+    if len(changed) < MIN_MEASURED:
+        return []
+    batches = [encoding.encode(group) for group in (real, changed)]
+    by_vae = [
+        -log_evidence(vae, to_device(x, latent_space.device), samples=N_SAMPLES).double().numpy() for x in batches
+    ]
+    by_twin = [_surprise(twin, x).double().numpy() for x in batches]
+    return [Comparison("changed designs told from real ones (AUROC)", auroc(*by_vae), auroc(*by_twin))]
+
+
+def _surprise(twin: LinearVAE, x: Tensor) -> Tensor:
+    """Return -log p(x, z) at the latent mean of each design."""
+    z = twin.posterior(x).mean
+    return 0.5 * z.square().sum(1) - twin.log_likelihood(x, z)
 
 
 def _rank_correlation(X: Array, y: Array) -> float:

@@ -25,7 +25,7 @@ from invdesign.core import (
     OracleSetup,
     round_seed,
 )
-from invdesign.search.paths import Shape, path
+from invdesign.search.paths import Shape, find_path
 from invdesign.surrogate import fit_robustly
 
 PARTS = 32
@@ -116,7 +116,7 @@ def interpolate(
         engine: The campaign bound to its latent space; its validators, surrogate and oracle are used.
         first: Design at the start of the path.
         last: Design at its end.
-        shape: Shape of the path, see `search.paths.path`.
+        shape: Shape of the path, see `search.paths.LatentPath`.
         n: Points on it, both ends included.
         history: Measured designs, with their latents in this latent space; the surrogate is fitted on them. What was
             measured of a design on the path is used and costs no call.
@@ -136,7 +136,8 @@ def interpolate(
         )
     ends = latent_space.encode([first, last])
     n_points = (n - 1) * PARTS + 1 if until is not None else n
-    points = path(ends[0], ends[1], n_points, shape=shape, density=latent_space.log_density, typical=_typical(engine))
+    density, typical = latent_space.log_density, _typical(engine)
+    points = find_path(ends[0], ends[1], shape=shape, density=density, typical=typical).points(n_points)
     predict_all, fit_notes = _fit(engine, history)
     line = _Line(engine, points, predict_all, {c.key: c for c in history if c.status == "measured"})
     rows = list(range(0, n_points, PARTS if until is not None else 1))

@@ -181,6 +181,8 @@ def interpolate(arguments: argparse.Namespace) -> int:
         populations = paths.read_populations(domain, arguments.first, arguments.last)
         if populations is not None:
             return _interpolate_populations(arguments, engine, populations, folder, resources)
+        if arguments.others:
+            raise InvdesignError("interpolate: --and needs files of several designs. Give files for A and B, too")
         found = between(
             engine,
             paths.read_design(domain, arguments.first),
@@ -214,6 +216,8 @@ def _interpolate_populations(
             "interpolate: expected --path straight or spherical and no --until between files of several designs. Leave "
             "them out, or give single designs (FILE:1)"
         )
+    if arguments.others:
+        return _blend_populations(arguments, engine, given, folder, resources)
     found = interpolate_populations(
         engine,
         *given,
@@ -229,6 +233,33 @@ def _interpolate_populations(
         terminal.print_json(facts)
     else:
         terminal.print_populations(facts)
+    return 0
+
+
+def _blend_populations(
+    arguments: argparse.Namespace,
+    engine: Engine[Any, Any],
+    given: tuple[Sequence[Any], Sequence[Any]],
+    folder: Path,
+    resources: Resources,
+) -> int:
+    """Print and write the population between those of three or more files."""
+    from invdesign.io.design_files import read_designs
+    from invdesign.runs.barycentres import blend_populations, write_barycentre
+
+    try:
+        weights = [float(word) for word in arguments.weights.split(",")] if arguments.weights else None
+    except ValueError as error:
+        raise InvdesignError(f"interpolate: expected --weights as numbers, got {arguments.weights!r}") from error
+    others = [read_designs(engine.campaign.domain, Path(path)).designs for path in arguments.others]
+    executor = resources.executor if arguments.measure else None
+    found = blend_populations(engine, [*given, *others], weights=weights, executor=executor)
+    names = [Path(path).name for path in (arguments.first, arguments.last, *arguments.others)]
+    facts = write_barycentre(found, engine, folder, names=names)
+    if arguments.json:
+        terminal.print_json(facts)
+    else:
+        terminal.print_barycentre(facts)
     return 0
 
 

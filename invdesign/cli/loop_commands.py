@@ -18,7 +18,9 @@ from invdesign.cli import terminal
 from invdesign.core.errors import InvdesignError
 
 if TYPE_CHECKING:
-    from invdesign.core import Candidate, Outcome
+    from invdesign.campaign import Campaign
+    from invdesign.core import Candidate, Corpus, Outcome
+    from invdesign.latent.space import LatentSpace
     from invdesign.report.latent_map import LatentMap
     from invdesign.runs import CampaignRun, Status
     from invdesign.runs.latent_map import MapSettings
@@ -249,6 +251,9 @@ def map_latents(arguments: argparse.Namespace) -> int:
     if is_run:
         with _open(arguments, read_only=True) as opened:
             drawn = map_run(opened, settings)
+            if arguments.audit:
+                space, cache = opened.engine.latent_space, opened.resources.cache
+                drawn = _audited(drawn, opened.campaign, opened.corpus, space, cache)
             path = write_map(drawn, Path(arguments.out) if arguments.out else opened.folder / "map.html")
     else:
         drawn = _map_campaign(arguments, settings)
@@ -324,7 +329,24 @@ def _map_campaign(arguments: argparse.Namespace, settings: MapSettings) -> Laten
         arguments.campaign, arguments.overrides = None, [arguments.run, *arguments.overrides]
     with terminal.progress() as progress:
         campaign, resources, corpus, latent_space = open_campaign_space(arguments, progress)
-        return map_corpus(latent_space, corpus, settings, name=campaign.name, cache=resources.cache)
+        drawn = map_corpus(latent_space, corpus, settings, name=campaign.name, cache=resources.cache)
+        if not arguments.audit:
+            return drawn
+        return _audited(drawn, campaign, corpus, latent_space, resources.cache)
+
+
+def _audited(
+    drawn: LatentMap,
+    campaign: Campaign[Any, Any],
+    corpus: Corpus[Any] | None,
+    latent_space: LatentSpace[Any, Any],
+    cache: Path,
+) -> LatentMap:
+    """Return a map with the p-value of the audit of each design."""
+    from invdesign.atlas.audit_files import prepare_auditor
+    from invdesign.runs.audits import color_by_anomaly
+
+    return color_by_anomaly(drawn, prepare_auditor(campaign.domain, corpus, campaign.vae, latent_space, cache=cache))
 
 
 @contextmanager

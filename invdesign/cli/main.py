@@ -152,6 +152,15 @@ def _add_interpolate(commands: Any) -> None:
         metavar="SHARE",
         help="part of two populations that may stay unmatched (default 0.05)",
     )
+    between.add_argument(
+        "--and",
+        dest="others",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a further file: the population between all of them (their barycentre) instead of a way",
+    )
+    between.add_argument("--weights", default="", metavar="W,...", help="weights of A, B and the files of --and")
     between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, with both ends (default 11)")
     between.add_argument(
         "--until", type=float, metavar="VALUE", help="stop where the first objective reaches or crosses this value"
@@ -395,6 +404,7 @@ def _add_map(commands: Any) -> None:
     drawn.add_argument(
         "--pictures", type=int, default=5_000, metavar="N", help="designs that are drawn, those measured first (5000)"
     )
+    drawn.add_argument("--audit", action="store_true", help="colour by how unlike real designs each design is, too")
     drawn.add_argument("--out", metavar="FILE", help="default: map.html in the run's folder, or here")
     _add_config_dir(drawn)
     _add_shared_arguments(drawn)

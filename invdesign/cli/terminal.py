@@ -224,6 +224,17 @@ def print_populations(facts: Mapping[str, Any]) -> None:
         print(path)
 
 
+def print_barycentre(facts: Mapping[str, Any]) -> None:
+    """Print the distances, the medians and the files of a population between several ones."""
+    rows = [{"file": name, "distance": value} for name, value in facts["distances"].items()]
+    table("distance of the designs from each file", rows)
+    print(f"{facts['designs']:,} designs; {facts['valid']:.0%} of the points between the files decode to one")
+    for name, value in facts["medians"].items():
+        print(f"median {name}: {value:.4g}")
+    for path in facts["files"]:
+        print(path)
+
+
 def _failed_checks(row: Mapping[str, Any]) -> dict[str, str]:
     """Return the details of the checks that failed, or their names where they give none."""
     names = [heading.removeprefix("check ") for heading, cell in row.items() if cell == "failed"]

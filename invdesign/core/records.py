@@ -131,6 +131,8 @@ class Candidate(Generic[D]):
     """What the oracle's values are, for each property; empty where `y` was measured."""
     nearest: Neighbor | None = None
     """The known design nearest to it; None where it was not looked for."""
+    anomaly_p: float | None = None
+    """Share of real designs that are as unlike the others as this one is; None where it was not audited."""
 
     @cached_property
     def is_placed(self) -> bool:

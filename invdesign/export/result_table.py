@@ -55,7 +55,7 @@ def candidate_table(
     else:
         columns |= texts
     columns |= value_columns(candidates, objectives) | _accuracy_columns(candidates, objectives)
-    columns |= neighbor_columns(candidates) | texts
+    columns |= neighbor_columns(candidates) | _anomaly_column(candidates) | texts
     if is_described:
         columns |= _without(identity_columns(candidates, domain), columns)
     columns |= {
@@ -176,6 +176,13 @@ def neighbor_columns(candidates: Sequence[Candidate[D]]) -> Columns:
         "similarity": [c.nearest.similarity if c.nearest else None for c in candidates],
         "nearest is in": [c.nearest.group if c.nearest else None for c in candidates],
     }
+
+
+def _anomaly_column(candidates: Sequence[Candidate[D]]) -> Columns:
+    """Return the p-value of the audit of each candidate; no column where none was audited."""
+    if all(c.anomaly_p is None for c in candidates):
+        return {}
+    return {"anomaly_p": [c.anomaly_p if c.anomaly_p is None else float(f"{c.anomaly_p:.3g}") for c in candidates]}
 
 
 def check_columns(candidates: Sequence[Candidate[D] | None]) -> Columns:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invdesign.atlas.audit import Auditor
+from invdesign.atlas.audit_files import stored_auditor
 from invdesign.campaign import Campaign
 from invdesign.core import Alignable, Candidate, Corpus, D, Domain, InvdesignError
+from invdesign.report.latent_map import LatentMap
+
+if TYPE_CHECKING:
+    from invdesign.runs.campaign_run import CampaignRun
 
 LEVEL = 0.01
 MAX_AUDITED = 300
@@ -73,3 +78,36 @@ def note_unlike(auditor: Auditor[D, Any], kinds: dict[str, list[Candidate[D]]]) 
         f"{', '.join(shares)} are as unlike real designs as {100 * LEVEL:g} % of these are (invdesign audit --run "
         "shows which, and where)."
     ]
+
+
+def stored_auditor_of(run: CampaignRun[D, Any]) -> Auditor[D, Any] | None:
+    """Return the stored auditor of a run's model; None where there is none, or the model is not loaded."""
+    if not run.is_loaded("engine"):
+        return None
+    space = run.engine.latent_space
+    return stored_auditor(run.campaign.domain, run.campaign.vae, space, cache=run.resources.cache)
+
+
+def anomaly_p_values(run: CampaignRun[D, Any], candidates: Sequence[Candidate[D]]) -> dict[str, float]:
+    """Return the p-value of each candidate by key; empty where no auditor is stored, since none is fitted here."""
+    auditor = stored_auditor_of(run) if candidates else None
+    if auditor is None:
+        return {}
+    found = auditor.p_values([candidate.design for candidate in candidates])
+    return {candidate.key: float(p) for candidate, p in zip(candidates, found, strict=True)}
+
+
+def with_anomalies(candidates: Sequence[Candidate[D]], p_values: Mapping[str, float]) -> list[Candidate[D]]:
+    """Return candidates with their p-values."""
+    return [replace(c, anomaly_p=p_values[c.key]) if c.key in p_values else c for c in candidates]
+
+
+def color_by_anomaly(drawn: LatentMap, auditor: Auditor[Any, Any]) -> LatentMap:
+    """Return a map whose designs have the p-value of the audit as a further value."""
+    domain = auditor.measures.latent_space.domain
+    found = auditor.p_values([domain.from_text(design.text) for design in drawn.designs])
+    designs = [
+        replace(design, values={**design.values, "anomaly_p": float(p)})
+        for design, p in zip(drawn.designs, found, strict=True)
+    ]
+    return replace(drawn, designs=designs)

@@ -74,6 +74,7 @@ from invdesign.latent.diagnosis import warn_of_reconstruction
 from invdesign.ledger import Ledger, Recorded
 from invdesign.report import write_pareto_plots
 from invdesign.runs import folders, latent_spaces
+from invdesign.runs.audits import anomaly_p_values, with_anomalies
 from invdesign.runs.baseline import baseline_history, run_baseline
 from invdesign.runs.batch_files import BatchFiles, identifiers, write_batch
 from invdesign.runs.folders import RunConfig
@@ -616,6 +617,7 @@ class CampaignRun(Generic[D, B]):
         if self._validated is None or self._validated[0] is not state:
             checked = validate_candidates(self.current, state, excluded=self._in_corpus())
             stated = with_neighbors(with_sources(checked, self.sources()), self._ledger.meta("neighbors") or {})
+            stated = with_anomalies(stated, self._ledger.meta("anomaly_p") or {})
             self._validated = (state, stated)
         return list(self._validated[1])
 
@@ -678,13 +680,11 @@ class CampaignRun(Generic[D, B]):
     def note_corpus_designs(self) -> None:
         """Record which designs of the run existed before it, so that later exports need not load the corpus."""
         if self.is_loaded("engine"):
-            neighbors = find_neighbors(
-                rank_shortlist(self.current, self.validated()),
-                self.current.domain,
-                self.corpus,
-                [c for c in self.state.history if c.round == 0],
-            )
+            ranked = rank_shortlist(self.current, self.validated())
+            seeds = [c for c in self.state.history if c.round == 0]
+            neighbors = find_neighbors(ranked, self.current.domain, self.corpus, seeds)
             self._ledger.note("neighbors", neighbors_to_json(neighbors))
+            self._ledger.note("anomaly_p", anomaly_p_values(self, ranked))
             self._validated = None
             self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
 

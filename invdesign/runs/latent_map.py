@@ -167,6 +167,7 @@ def _assemble(
     X = ground.coordinates(Z)
     nearest = [int(((projection.Z - x) ** 2).sum(1).argmin()) for x in X]
     labels = find_clusters(projection.points)
+    clusters = name_clusters(projection.points, labels, traits(latent_space.domain, ground.designs))
     return LatentMap(
         name,
         latent_space.domain.name,
@@ -176,7 +177,7 @@ def _assemble(
         np.concatenate([projection.points, projection.place(X)]),
         np.concatenate([projection.local_trust, projection.local_trust[nearest]]),
         path,
-        name_clusters(projection.points, labels, traits(latent_space.domain, ground.designs)),
+        clusters if len(clusters) > 1 else (),  # one cluster is the whole map
         density_grid(projection.points),
     )
 

@@ -65,7 +65,7 @@ def interpolate_populations(
         InvdesignError: The model cannot place any design of a population.
     """
     latent_space = engine.latent_space
-    (first, A), (last, B) = _placed(engine, first), _placed(engine, last)
+    (first, A), (last, B) = placed(engine, first), placed(engine, last)
     path = match(A.numpy(), B.numpy(), outliers=outliers, shape=shape)
     decoded: list[tuple[D | None, ...]] = []
     steps: list[PopulationStep] = []
@@ -82,7 +82,12 @@ def interpolate_populations(
     return PopulationInterpolation(path, tuple(steps), tuple(decoded))
 
 
-def _placed(engine: Engine[D, Any], designs: Sequence[D]) -> tuple[list[D], torch.Tensor]:
+def placed(engine: Engine[D, Any], designs: Sequence[D]) -> tuple[list[D], torch.Tensor]:
+    """Return the designs that the model can read, with their latents.
+
+    Raises:
+        InvdesignError: It can read none.
+    """
     Z = engine.latent_space.encode(designs)
     rows = torch.nonzero(Z.isfinite().all(1))[:, 0].tolist()
     if not rows:
@@ -103,7 +108,7 @@ def _step(
     for name, cells in describe(domain, found).items():
         if all(isinstance(cell, int | float) for cell in cells) and found:
             values[name] = np.array(cells, dtype=np.float64)
-    values |= _measured(engine, found, executor)
+    values |= measured_properties(engine, found, executor)
     counts = Counter(trait for own in traits(domain, found) for trait in own)
     encoded = latent_space.encode(found)
     Z = encoded[encoded.isfinite().all(1)].numpy()
@@ -119,7 +124,9 @@ def _step(
     )
 
 
-def _measured(engine: Engine[D, Any], designs: Sequence[D], executor: MakeExecutor | None) -> dict[str, Array]:
+def measured_properties(
+    engine: Engine[D, Any], designs: Sequence[D], executor: MakeExecutor | None
+) -> dict[str, Array]:
     """Return the properties of the objectives, NaN where one could not be measured; none without an executor."""
     objectives, task = engine.campaign.objectives, engine.campaign.task
     if executor is None or not designs:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from invdesign.atlas import ProjectionMethod
-from invdesign.atlas.audit_files import stored_auditor
 from invdesign.atlas.linear_twin import Comparison, compare_with_linear
 from invdesign.campaign import count_failures, rank_shortlist
 from invdesign.core import B, Candidate, D, InvdesignError
@@ -19,10 +21,11 @@ from invdesign.latent.space import LatentSpace
 from invdesign.report import ReportData, report
 from invdesign.report.latent_map import LatentMap
 from invdesign.runs import latent_spaces
-from invdesign.runs.audits import kinds_of, note_unlike
+from invdesign.runs.audits import kinds_of, note_unlike, stored_auditor_of
 from invdesign.runs.baseline import baseline_history
 from invdesign.runs.latent_map import MapSettings, map_run
 from invdesign.runs.steering import describe_steering
+from invdesign.search.mutations import MutationPolicy
 from invdesign.vae.training import Recipe
 
 if TYPE_CHECKING:
@@ -98,10 +101,18 @@ def _linear_twin(run: CampaignRun[D, B]) -> Sequence[Comparison]:
     found = [c for c in run.state.evaluated if c.status == "measured" and c.is_placed]
     y = run.campaign.utilities(found)[:, 0] if found else None
     try:
-        return compare_with_linear(space, run.corpus.designs, [c.design for c in found], y)
+        change = None if run.campaign.mutations is None else partial(_mutated, run.campaign.mutations)
+        return compare_with_linear(space, run.corpus.designs, [c.design for c in found], y, change=change)
     except (InvdesignError, ValueError, RuntimeError) as error:  # the last are those of linear algebra
         logger.info("report: no comparison with a linear model (%s)", error)
         return ()
+
+
+def _mutated(policy: MutationPolicy, designs: Sequence[D]) -> Sequence[D]:
+    """Return as many designs, made by the largest mutations of the campaign."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return policy.mutate(designs, len(designs), radius=policy.max_radius)
 
 
 def _latent_map(run: CampaignRun[D, B]) -> LatentMap | None:
@@ -128,10 +139,7 @@ def _contradictions(run: CampaignRun[D, B]) -> list[str]:
 
 def _unlike(run: CampaignRun[D, B], validated: Sequence[Candidate[D]]) -> list[str]:
     """Return how many designs are unlike real ones, where the audit of the model is stored; none is fitted here."""
-    if not run.is_loaded("engine"):
-        return []
-    space = run.engine.latent_space
-    auditor = stored_auditor(run.campaign.domain, run.campaign.vae, space, cache=run.resources.cache)
+    auditor = stored_auditor_of(run)
     if auditor is None:
         return []
     return note_unlike(auditor, kinds_of(run.state.evaluated, rank_shortlist(run.current, validated)))

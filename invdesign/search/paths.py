@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
@@ -43,51 +44,80 @@ def slerp(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"], t: Float[Tensor, "n 
     return torch.where(is_straight, a + t * (b - a), ((1 - t) * length_a + t * length_b) * direction)
 
 
-def path(
+@dataclass(frozen=True, eq=False)
+class LatentPath:
+    """Path between two latent points.
+
+    Example:
+        >>> import torch
+        >>> way = find_path(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), shape="straight")
+        >>> way.evaluate(0.25).tolist()
+        [0.25, 0.75]
+    """
+
+    chain: Float[Tensor, "k d"]
+    """Points joined by straight links; both ends alone for a line or a great circle."""
+    shape: Shape
+    """Line, great circle with linearly interpolated length, or the `geodesic` of the density."""
+
+    def evaluate(self, t: float) -> Float[Tensor, " d"]:
+        """Return the point at a fraction of the way, 0 to 1."""
+        point: Tensor = self.evaluate_at(torch.tensor([t], dtype=self.chain.dtype, device=self.chain.device))[0]
+        return point
+
+    def evaluate_at(self, t: Float[Tensor, " n"]) -> Float[Tensor, "n d"]:
+        """Return the points at `n` fractions of the way."""
+        if self.shape == "density":
+            return follow(self.chain, t)
+        a, b = self.chain
+        if self.shape == "straight":
+            line: Tensor = a + t[:, None] * (b - a)
+            return line
+        return slerp(a.expand(len(t), -1), b.expand(len(t), -1), t[:, None])
+
+    def points(self, n: int) -> Float[Tensor, "n d"]:
+        """Return points at even fractions of the way, both ends included.
+
+        Args:
+            n: Number of points, at least two.
+
+        Raises:
+            InvdesignError: There are fewer than two points.
+        """
+        if n < 2:
+            raise InvdesignError(f"path: expected n of at least 2, the two ends, got {n}")
+        return self.evaluate_at(torch.linspace(0, 1, n, dtype=self.chain.dtype, device=self.chain.device))
+
+
+def find_path(
     a: Float[Tensor, " d"],
     b: Float[Tensor, " d"],
-    n: int,
     *,
     shape: Shape = "spherical",
     density: Density | None = None,
     typical: Float[Tensor, " k"] | None = None,
-) -> Float[Tensor, "n d"]:
-    """Return points on a path from `a` to `b`, both included.
+) -> LatentPath:
+    """Return the path from `a` to `b`.
 
     Args:
         a: First point (`d`).
         b: Last point (`d`).
-        n: Number of points, at least two, at even fractions of the way.
-        shape: Line, great circle with linearly interpolated length, or the `geodesic` of the density.
+        shape: See `LatentPath`.
         density: Differentiable log p(z) of real designs, required by `"density"`.
         typical: Log-densities of real designs, required by `"density"`: they define which regions are dense.
 
-    Returns:
-        `n x d` points.
-
     Raises:
-        InvdesignError: The shape is unknown, there are fewer than two points, or a geodesic has no density.
-
-    Example:
-        >>> import torch
-        >>> path(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 0.0]), 3, shape="straight").tolist()
-        [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+        InvdesignError: The shape is unknown, or a geodesic has no density.
     """
     if shape not in get_args(Shape):
         raise InvdesignError(f"path: expected shape as one of {', '.join(get_args(Shape))}, got {shape!r}")
-    if n < 2:
-        raise InvdesignError(f"path: expected n of at least 2, the two ends, got {n}")
-    t = torch.linspace(0, 1, n, dtype=a.dtype, device=a.device)[:, None]
-    starts, ends = a.expand(n, -1), b.expand(n, -1)
-    if shape == "spherical":
-        return slerp(starts, ends, t)
-    if shape == "straight":
-        return starts + t * (b - a)
+    if shape != "density":
+        return LatentPath(torch.stack([a, b]), shape)
     if density is None or typical is None:
         raise InvdesignError(
             "path: shape 'density' expected density and typical, got None. Pass both, or use shape='spherical'."
         )
-    return space_evenly(geodesic(a, b, density=density, typical=typical), n)
+    return LatentPath(geodesic(a, b, density=density, typical=typical), shape)
 
 
 def geodesic(
@@ -148,25 +178,26 @@ def geodesic(
         return chain if bool(energy(chain) < energy(straight)) else straight
 
 
-def space_evenly(chain: Float[Tensor, "k d"], n: int) -> Float[Tensor, "n d"]:
-    """Return points at even distances along a chain of straight links, its ends included.
+def follow(chain: Float[Tensor, "k d"], t: Float[Tensor, " n"]) -> Float[Tensor, "n d"]:
+    """Return the points at fractions of the length of a chain of straight links.
 
     Args:
         chain: `k x d` points.
-        n: Number of points to return.
+        t: `n` fractions, 0 to 1.
 
     Example:
         >>> import torch
-        >>> space_evenly(torch.tensor([[0.0], [3.0], [4.0]]), 3).tolist()
+        >>> follow(torch.tensor([[0.0], [3.0], [4.0]]), torch.tensor([0.0, 0.5, 1.0])).tolist()
         [[0.0], [2.0], [4.0]]
     """
     zero = torch.zeros(1, dtype=chain.dtype, device=chain.device)
     distance = torch.cat([zero, chain.diff(dim=0).norm(dim=1).cumsum(0)])
-    target = torch.linspace(0, 1, n, dtype=chain.dtype, device=chain.device) * distance[-1]
+    target = t * distance[-1]
     right = torch.searchsorted(distance, target).clamp(1, len(chain) - 1)
     fraction = (target - distance[right - 1]) / (distance[right] - distance[right - 1]).clamp_min(1e-12)
     points = chain[right - 1] + fraction[:, None] * (chain[right] - chain[right - 1])
-    points[0], points[-1] = chain[0], chain[-1]
+    # The ends are exact where the length of a link is 0.
+    points[t <= 0], points[t >= 1] = chain[0], chain[-1]
     return points
 
 

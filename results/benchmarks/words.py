@@ -35,7 +35,7 @@ from invdesign.vae.training import Recipe, split
 
 OUT = Path(__file__).with_suffix(".json")
 CACHE = platformdirs.user_cache_path("invdesign")
-N_FITTED, N_TEST, N_PAIRS, N_FOUND = 5000, 1000, 8, 20
+N_FITTED, N_OF_MP20, N_TEST, N_PAIRS, N_FOUND = 5000, 7000, 1000, 8, 20
 RATES = (0.02, 0.1)
 """Smallest and largest share of a combination among the designs."""
 
@@ -136,7 +136,7 @@ def materials(data: Path, model: str) -> dict[str, Any]:
         [design for design, error in zip(part, placement_errors(space.encoding, part), strict=True) if not error]
         for part in (known, others)
     )
-    return measure(space, fitted[: 2 * N_FITTED], test[:N_TEST])
+    return measure(space, fitted[:N_OF_MP20], test[:N_TEST])
 
 
 SECTIONS: dict[str, Callable[[Path, str], dict[str, Any]]] = {"zinc": molecules, "ionic": salts, "mp_20": materials}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,9 +10,16 @@ import numpy as np
 import pytest
 
 from invdesign.atlas import Auditor, fit_auditor, simulate_chimeras
-from invdesign.atlas.audit import conformal_p_values, count_independent, sidak
+from invdesign.atlas.audit import (
+    MIN_RANKED,
+    add_evidence,
+    conformal_p_values,
+    count_independent,
+    p_values_among_others,
+    sidak,
+)
 from invdesign.atlas.audit_files import read_auditor, write_auditor
-from invdesign.core import Corpus, InvdesignError
+from invdesign.core import Array, Corpus, InvdesignError
 from invdesign.domains.sequences import Sequences
 from invdesign.io.corpora import make_corpus
 from invdesign.latent.prepare import prepare
@@ -22,6 +30,7 @@ from invdesign.vae.tokens import UNKNOWN
 from invdesign.vae.training import Recipe
 
 LENGTH = 160
+PARTS = ("likelihood", "surroundings", "two parents")
 LETTERS = np.array(list("ACGT"))
 
 
@@ -90,6 +99,36 @@ def test_a_design_that_the_model_cannot_write_is_as_unlike_as_any(auditor: Audit
     assert finding.problem
     assert finding.p_value == pytest.approx(auditor.p_values(["ACGTN"])[0])
     assert finding.p_values["likelihood"] == 1 / (1 + len(auditor.calibration["likelihood"]))
+
+
+def test_the_p_value_of_all_parts_is_calibrated_whatever_the_parts_have_in_common(
+    auditor: Auditor[str, object],
+) -> None:
+    draw, shares = np.random.default_rng(3), []
+    for _ in range(150):
+        shared = draw.normal(size=(2 * MIN_RANKED, 1))
+        scores = dict(zip(PARTS, (shared + draw.normal(size=(2 * MIN_RANKED, len(PARTS)))).T, strict=True))
+        real = {name: values[:MIN_RANKED] for name, values in scores.items()}
+        made = calibrated(auditor, real)
+        new = {name: conformal_p_values(np.sort(real[name]), values[MIN_RANKED:]) for name, values in scores.items()}
+        shares.append([(made.combine(new, np.full(MIN_RANKED, True)) <= level).mean() for level in (0.01, 0.05)])
+    assert np.mean(shares, axis=0) == pytest.approx([0.01, 0.05], rel=0.25)
+
+
+def test_a_design_that_cannot_be_written_is_flagged_however_usual_its_parts(auditor: Auditor[str, object]) -> None:
+    real = dict(zip(PARTS, np.random.default_rng(0).normal(size=(len(PARTS), 500)), strict=True))
+    made = replace(calibrated(auditor, real), smallest=np.zeros(0))
+    usual = {"likelihood": np.array([0.5]), "surroundings": np.array([0.5])}
+    assert made.combine(usual, np.array([True]))[0] > 0.3
+    assert made.combine(usual, np.array([False]))[0] == 1 / 501
+
+
+def calibrated(auditor: Auditor[str, object], scores: dict[str, Array]) -> Auditor[str, object]:
+    """Return an auditor that is calibrated on scores of real designs."""
+    p_values = {name: p_values_among_others(values) for name, values in scores.items()}
+    evidence = add_evidence(p_values, np.full(len(p_values["likelihood"]), True))
+    smallest = np.minimum(p_values_among_others(evidence), p_values["two parents"])
+    return replace(auditor, evidence=np.sort(evidence), smallest=np.sort(smallest))
 
 
 def test_a_corpus_that_was_not_trained_on_is_refused(latent_space: LatentSpace[str, object]) -> None:

@@ -57,6 +57,7 @@ def genes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         patch.setattr(*DIAGNOSE)
+        assert main(["audit", "reads.fasta", *GENES, "--align", "--out", "first"]) == 0
         assert main(["run", *GENES, "--json"]) == 0
     return folder
 
@@ -123,6 +124,20 @@ def test_a_run_is_audited_moved_and_explained(here: Path, capsys: pytest.Capture
     (shown,) = explained["designs"]
     assert explained["values"] == "predicted" and len(shown["places"]) == len(gene)
     assert "not measured" in (here / "explained" / "explanation.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_candidates_and_the_designs_of_a_map_have_the_p_value_of_the_audit(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (Path(run_of(here)) / "candidates.csv").open(encoding="utf-8-sig") as file:
+        p_values = [float(row["anomaly_p"]) for row in csv.DictReader(file)]
+    assert p_values and all(0 < p <= 1 for p in p_values)
+    drawn = answer(capsys, "map", run_of(here), "--audit", "--method", "pca", "-n", "40", "--out", "map.html")
+    assert drawn["designs"] > 40
+    text = (here / "map.html").read_text("utf-8")
+    values = json.loads(text.split('id="map-data">')[1].split("</script>")[0])["values"]["anomaly_p"]
+    assert len(values) == drawn["designs"] and all(0 < p <= 1 for p in values)
 
 
 @pytest.mark.slow

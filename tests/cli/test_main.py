@@ -140,5 +140,8 @@ def test_every_command_has_a_description() -> None:
         "audit",
         "move",
         "explain",
+        "find",
+        "solve",
+        "decode",
     }
     assert all(command.description for command in action.choices.values())

@@ -1,13 +1,19 @@
 """Paths start and end at the given points, and avoid empty regions."""
 
+from typing import Any
+
 import pytest
 import torch
 
 from invdesign.core import InvdesignError
-from invdesign.search.paths import geodesic, path, slerp, space_evenly
+from invdesign.search.paths import find_path, follow, geodesic, slerp
 
 A, B = torch.tensor([-2.0, 0.0]).double(), torch.tensor([2.0, 0.0]).double()
 TYPICAL = torch.linspace(-0.5, 0.0, 101).double()
+
+
+def path(a: torch.Tensor, b: torch.Tensor, n: int, **settings: Any) -> torch.Tensor:
+    return find_path(a, b, **settings).points(n)
 
 
 def density_with_void(z: torch.Tensor) -> torch.Tensor:
@@ -79,9 +85,15 @@ def test_a_path_from_a_point_to_itself_is_constant():
         torch.testing.assert_close(Z, A.expand(3, -1))
 
 
+@pytest.mark.parametrize("shape", ["straight", "spherical", "density"])
+def test_a_path_is_evaluated_anywhere(shape):
+    way = find_path(A, B + 1, shape=shape, density=density_with_void, typical=TYPICAL)
+    torch.testing.assert_close(torch.stack([way.evaluate(t) for t in (0.0, 0.25, 1.0)]), way.points(5)[[0, 1, 4]])
+
+
 def test_points_of_a_chain_are_spaced_by_its_length():
     chain = torch.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, 1.0]]).double()
-    assert space_evenly(chain, 5).tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [3, 1]]
+    assert follow(chain, torch.linspace(0, 1, 5).double()).tolist() == [[0, 0], [1, 0], [2, 0], [3, 0], [3, 1]]
 
 
 @pytest.mark.parametrize(

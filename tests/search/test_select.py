@@ -18,6 +18,7 @@ from invdesign.search.acquisition import (
 )
 from invdesign.search.select import BatchAcquisition, BatchRules, Picks, evaluate, merit, select
 from invdesign.surrogate import ConditionedGP
+from invdesign.surrogate.factor import RowFactor
 
 
 def posterior_means(landscape, pool):
@@ -78,7 +79,7 @@ def test_the_updated_variances_are_those_of_a_process_with_the_pick_in_its_data(
         old.kernel, torch.cat([old.X, first]), torch.cat([old.U, mean]), noise=old.noise, prior_means=old.prior_means
     )
     extended.offset, extended.scale = old.offset, old.scale
-    extended._condition()
+    extended._condition(RowFactor(), None)
     posterior = extended.posterior(pool[:, None])
     bound = (posterior.mean + 2 * posterior.variance.sqrt()).flatten()
     bound[picks[0]] = -torch.inf
