@@ -27,13 +27,14 @@ from pymatgen.analysis.diffraction.xrd import XRDCalculator
 from invdesign.core import Corpus
 from invdesign.domains.crystals import Crystal, Crystals
 from invdesign.domains.crystals.io.corpus import mp_20
+from invdesign.domains.crystals.model.descriptor_tables import element_table
 from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE, crystal_token_vae
 from invdesign.domains.crystals.powder.diffraction import Grid
-from invdesign.domains.crystals.powder.latent_proposals import latent_proposals
+from invdesign.domains.crystals.powder.latent_proposals import decode_formula, latent_proposals
 from invdesign.domains.crystals.powder.measured import PowderPattern, prepare_pattern
 from invdesign.domains.crystals.powder.solve import Effort, Solution, solve
 from invdesign.domains.crystals.powder.substitution import LATENT, Proposal, TemplateLibrary
-from invdesign.domains.crystals.powder.view import PatternView
+from invdesign.domains.crystals.powder.view import PatternView, formula_inputs
 from invdesign.domains.crystals.powder.view_training import ViewSettings, train_view
 from invdesign.domains.crystals.symmetry.canonical import structure_of
 from invdesign.domains.crystals.symmetry.matching import match, rms
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=ViewSettings.epochs, help="passes of the training of the view")
     parser.add_argument("--changed", type=int, default=ViewSettings.n_changed, help="changed copies to train it on")
     parser.add_argument("--latents", type=int, default=48, help="latents drawn for a pattern; 0 for none (default 48)")
+    parser.add_argument("--missed", action="store_true", help="also decode latents of similar formulas for the missed")
     arguments = parser.parse_args()
     corpus = mp_20([arguments.train], cache=arguments.cache)
     test = mp_20([arguments.test], cache=arguments.cache)
@@ -89,6 +91,9 @@ def main() -> None:
                 file.write(json.dumps(done[row]) + "\n")
         print(f"{i + 1} of {len(rows)}: {done[row]['formula']}", flush=True)
     summary = summarize([done[row] for row in rows.tolist()])
+    if arguments.missed:
+        missed = [row for row in rows.tolist() if not done[row]["all"]["rank"]]
+        summary["missed"] = measure_missed([test.designs[row] for row in missed], corpus, library, arguments.cache)
     summary["machine"] = {"processor": platform.machine(), "torch": torch.__version__, "load": os.getloadavg()[0]}
     text = json.dumps(summary, indent=1)
     print(text)
@@ -97,6 +102,12 @@ def main() -> None:
 
 def train_models(corpus: Corpus[Crystal], folder: Path, settings: ViewSettings) -> tuple[CrystalTokenVAE, PatternView]:
     """Return the VAE of the training crystals and the view of patterns and formulas, trained or from their folder."""
+    vae, rows = train_vae(corpus, folder)
+    return vae, train_view(vae, rows, folder / "view", settings=settings, progress=_print_progress)
+
+
+def train_vae(corpus: Corpus[Crystal], folder: Path) -> tuple[CrystalTokenVAE, torch.Tensor]:
+    """Return the VAE of the training crystals, trained or from its folder, and the encoded crystals."""
     encoding = Crystals().fit(corpus.designs)
     rows = encoding.encode(corpus.designs)
     torch.manual_seed(RECIPE.seed)
@@ -106,8 +117,35 @@ def train_models(corpus: Corpus[Crystal], folder: Path, settings: ViewSettings) 
     targets = auxiliary_targets(encoding, labelled, len(TARGETS))
     folder.mkdir(parents=True, exist_ok=True)
     train(vae, rows, RECIPE, targets=targets, checkpoint=folder / "vae.safetensors", progress=_print_progress)
-    view = train_view(vae, rows, folder / "view", settings=settings, progress=_print_progress)
-    return vae, view
+    return vae, rows
+
+
+@torch.no_grad()
+def measure_missed(
+    missed: Sequence[Crystal], corpus: Corpus[Crystal], library: TemplateLibrary, folder: Path
+) -> dict[str, Any]:
+    """Return how often crystals decoded at the latents of similar formulas, as the formula, contain the right one."""
+    vae, rows = train_vae(corpus, folder)
+    latents = torch.cat([vae.posterior(part).loc for part in rows.split(500)])
+    known = _describe_formulas(vae, corpus.designs)
+    generator = torch.Generator().manual_seed(0)
+    n_right, sizes = 0, []
+    for crystal in missed:
+        near = torch.cdist(_describe_formulas(vae, [crystal]), known)[0].topk(40, largest=False).indices
+        noise = 0.5 * torch.randn(8, vae.d, generator=generator)
+        z = torch.cat([latents[near], latents[near[:8]] + noise])
+        proposals = decode_formula(vae, z, crystal.counts, library)[:120]
+        n_right += any(match(crystal, proposal.crystal) for proposal in proposals)
+        sizes.append(len(proposals))
+    return {"crystals": len(missed), "right among the proposals": n_right, "proposals": float(np.mean(sizes))}
+
+
+def _describe_formulas(vae: CrystalTokenVAE, crystals: Sequence[Crystal]) -> torch.Tensor:
+    """Return vectors that are near for formulas of like ratios and elements."""
+    elements = vae.language.vocabulary.elements
+    x = formula_inputs(elements, [crystal.counts for crystal in crystals])
+    shares, ratios = x[:, : len(elements)], x[:, len(elements) :]
+    return torch.cat([shares @ element_table(elements), 3 * ratios, shares], 1)
 
 
 def simulate(crystal: Crystal, seed: int) -> PowderPattern:

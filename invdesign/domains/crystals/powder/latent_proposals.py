@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.model.atom_volumes import cell_volume
@@ -58,7 +59,23 @@ def latent_proposals(
     n_drawn = max(n - len(centers), 0)
     chosen = torch.multinomial(mixture.mixture_distribution.probs[0], n_drawn, replacement=True, generator=generator)
     noise = torch.randn(n_drawn, vae.d, generator=generator)
-    z = torch.cat([centers, centers[chosen] + TEMPERATURE * spreads[chosen] * noise])[:n]
+    return decode_formula(
+        vae, torch.cat([centers, centers[chosen] + TEMPERATURE * spreads[chosen] * noise])[:n], counts, library
+    )
+
+
+@torch.no_grad()
+def decode_formula(
+    vae: CrystalTokenVAE, z: Tensor, counts: Mapping[str, int], library: TemplateLibrary
+) -> list[Proposal]:
+    """Return the crystals of a formula that the decoder writes at latents, the likeliest first.
+
+    Args:
+        vae: The VAE.
+        z: `n x d` latents.
+        counts: Number of atoms of each element in the formula.
+        library: Typical volumes of the elements.
+    """
     found: dict[str, list[tuple[float, Crystal]]] = {}
     for output in vae.generate_formula(z, counts):
         rows = unpack(vae.language.vocabulary, output.batch)
