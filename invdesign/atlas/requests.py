@@ -22,7 +22,7 @@ NEGATIONS = frozenset(("no", "not", "without", "lacking", "non", "free of"))
 
 @dataclass(frozen=True)
 class Request:
-    """What a text asks for."""
+    """Conditions that a text states."""
 
     wanted: tuple[str, ...]
     """Statements that are to hold."""
@@ -33,7 +33,7 @@ class Request:
 
 
 def parse_request(text: str, statements: Collection[str], synonyms: Mapping[str, str]) -> Request:
-    """Return what a text asks for; a word that is unknown is named, not guessed.
+    """Return the conditions that a text states; a word that is unknown is named, not guessed.
 
     Phrases are separated by commas; "no", "without", "-free" and the like negate.
 

@@ -144,14 +144,14 @@ def describe_leakage(leakage: Mapping[str, Mapping[str, float]]) -> list[str]:
     Example:
         >>> describe_leakage({"auroc": {"laboratory": 0.52}, "auroc_before": {"laboratory": 0.99}, "correlation": {},
         ...     "correlation_before": {}})
-        ['the laboratory cannot be told from the latents (AUROC .52; from structure features .99; .5 is chance)']
+        ['the laboratory cannot be predicted from the latents (AUROC .52; from structure features .99; .5 is chance)']
     """
     lines = []
     for name, value in leakage["auroc"].items():
-        told = "cannot be told" if value <= 0.55 else "can hardly be told" if value <= 0.65 else "can be told"
+        verb = "cannot" if value <= 0.55 else "can hardly" if value <= 0.65 else "can"
         before = leakage["auroc_before"].get(name)
         beside = "" if before is None else f"; from structure features {_short(before)}"
-        lines.append(f"the {name} {told} from the latents (AUROC {_short(value)}{beside}; .5 is chance)")
+        lines.append(f"the {name} {verb} be predicted from the latents (AUROC {_short(value)}{beside}; .5 is chance)")
     for name, value in leakage["correlation"].items():
         before = leakage["correlation_before"].get(name)
         beside = "" if before is None else f", among structure features {_short(before)}"

@@ -104,6 +104,6 @@ def test_a_label_in_the_latents_is_found_and_an_independent_one_is_not() -> None
     text = describe_leakage({"auroc": {"laboratory": 0.97}, "auroc_before": {}, "correlation": {"logs": 0.5},
                              "correlation_before": {"logs": 0.6}})  # fmt: skip
     assert text == [
-        "the laboratory can be told from the latents (AUROC .97; .5 is chance)",
+        "the laboratory can be predicted from the latents (AUROC .97; .5 is chance)",
         "logs: rank correlation with the nearest other designs .50, among structure features .60",
     ]

@@ -9,7 +9,7 @@ import torch
 
 from invdesign.core import InvdesignError
 from invdesign.latent.auxiliary_targets import auxiliary_targets
-from invdesign.latent.prepare import Pretrained, posterior_moments, prepare
+from invdesign.latent.prepare import Pretrained, model_key, posterior_moments, prepare
 from invdesign.vae.build import sequence_vae
 
 
@@ -45,7 +45,7 @@ def test_percentiles_of_the_corpus_are_spread_evenly(words, corpus, recipe, cach
 
 def test_a_stored_latent_space_needs_no_corpus(words, corpus, recipe, cache: Path) -> None:
     space = prepare(words, corpus, recipe, cache=cache)
-    folder = next((cache / "models").iterdir())
+    folder = cache / "models" / model_key(words, corpus, recipe)
     loaded = prepare(words, None, Pretrained(folder))
     assert torch.equal(space.encode(corpus.designs[:5]), loaded.encode(corpus.designs[:5]))
 
