@@ -55,6 +55,9 @@ ORACLES = {
 ELSEWHERE = {"slurm_array", "ray", "crystals/relaxed"}
 """Executors that need a cluster or an extra, and a relaxation of minutes; the tests of their modules run them."""
 NEEDS = {
+    # A tenth of the corpus is held out, of which an audit needs 20.
+    "screens=like_real_designs": ("corpus.n=240",),
+    "validators=like_real_designs": ("corpus.n=240",),
     "mutations=molecules/scaffold": ("mutations.mutate.scaffold=c1ccccc1",),
     "deliverables=sequences/variants": (
         "domain.wild_type={_target_: invdesign.domains.sequences.WildType, sequence: GIGKFLHSAKKFGKAFVGEI}",

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -90,6 +91,13 @@ def test_tensors_and_their_notes_come_back(tmp_path: Path) -> None:
     path.write_bytes(bytes(content))
     with pytest.raises(InvdesignError, match="checksum"):
         read_tensors(path)
+
+
+def test_tensors_without_a_value_and_with_one_come_back(tmp_path: Path) -> None:
+    tensors = {"empty": torch.from_numpy(np.zeros(0)), "one": torch.ones(1).expand(1, 1), "rows": torch.ones(3, 0)}
+    write_tensors(tmp_path / "t.safetensors", tensors, {})
+    read, _ = read_tensors(tmp_path / "t.safetensors")
+    assert all(torch.equal(read[name], value) for name, value in tensors.items())
 
 
 def test_nothing_half_written_is_left_behind(tmp_path: Path) -> None:
