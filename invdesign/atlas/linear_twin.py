@@ -27,7 +27,7 @@ MAX_DESIGNS = 400
 MAX_MEASURED = 300
 MIN_MEASURED = 20
 MAX_CHANGED = 150
-"""Real designs from which as many changed ones are told."""
+"""Largest number of real designs, and of changed ones, between which the AUROC is computed."""
 N_SAMPLES = 4
 """Latents drawn for the VAE's -log p(x) of each of these."""
 EQUAL = 0.01

@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=600, help="changed molecules")
     parser.add_argument("--stored", action="store_true", help="use the audit that the shipped model has")
     parser.add_argument(
-        "--recalibrate", action="store_true", help="calibrate the sum of its parts anew, on the molecules left out"
+        "--recalibrate", action="store_true", help="recalibrate the sum of its parts on the molecules left out"
     )
     arguments = parser.parse_args()
     RDLogger.DisableLog("rdApp.*")
@@ -297,7 +297,9 @@ def rank_over_halves(
     """
     genera, names = np.array(families), np.unique(families)
     kinds = {"real genes of the other half": usual, **changed}
-    scores = {kind: {part: np.array([f.scores[part] for f in fs]) for part in usual[0].scores} for kind, fs in kinds.items()}
+    scores = {
+        kind: {part: np.array([f.scores[part] for f in fs]) for part in usual[0].scores} for kind, fs in kinds.items()
+    }
     shares: dict[str, list[float]] = {}
     for seed in range(300):
         tested = np.isin(genera, np.random.default_rng(seed).permutation(names)[: len(names) // 2])
@@ -318,7 +320,10 @@ def rank_over_halves(
                 p = used.combine(new, np.isfinite(values["likelihood"][chosen]))
                 shares.setdefault(f"{kind}, {how}", []).append(float((p <= LEVELS[0]).mean()))
     return {
-        key: {"mean": round(float(np.mean(found)), 4), **{f"{q} %": round(float(np.percentile(found, q)), 4) for q in (5, 95)}}
+        key: {
+            "mean": round(float(np.mean(found)), 4),
+            **{f"{q} %": round(float(np.percentile(found, q)), 4) for q in (5, 95)},
+        }
         for key, found in shares.items()
     }
 

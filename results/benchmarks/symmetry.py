@@ -40,6 +40,18 @@ OUT = Path(__file__).with_suffix(".json")
 CACHE = platformdirs.user_cache_path("invdesign")
 LENGTH = 12
 
+SALTS = Recipe(
+    partial(crystal_token_vae, beam=8),
+    epochs=40,
+    min_epochs=60,
+    batch=128,
+    beta=0.2,
+    target_distortion=1.5,
+    held_out=400,
+    information_epochs=0,
+)
+"""Crystals of `ionic` written as tokens."""
+
 
 def labelled(domain: Domain[Any, Any], corpus: Corpus[Any], vae: Recipe | Pretrained) -> LabelledSpace:
     """Return a latent space with its corpus; nothing is measured in it."""
@@ -92,17 +104,7 @@ def rotation(_: Path) -> dict[str, Any]:
 @cache
 def salts() -> LabelledSpace:
     """Return the space of 6,000 ionic crystals written as tokens."""
-    recipe = Recipe(
-        partial(crystal_token_vae, beam=8),
-        epochs=40,
-        min_epochs=60,
-        batch=128,
-        beta=0.2,
-        target_distortion=1.5,
-        held_out=400,
-        information_epochs=0,
-    )
-    return labelled(Crystals(), ionic(6000, cache=CACHE), recipe)
+    return labelled(Crystals(), ionic(6000, cache=CACHE), SALTS)
 
 
 def substitution(_: Path, *, change: str) -> dict[str, Any]:

@@ -12,26 +12,25 @@ import argparse
 import json
 import time
 from collections.abc import Callable
-from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import platformdirs
+from symmetry import SALTS
 
 from invdesign.atlas.words import Truth, fit_words, learn_vocabulary, retrieval_rate, write_texts
 from invdesign.core import Array
 from invdesign.core.capabilities import placement_errors
 from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.io.corpus import mp_20
-from invdesign.domains.crystals.model.token_vae import crystal_token_vae
 from invdesign.domains.crystals.prototypes.ionic import ionic
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.latent.space import LatentSpace
-from invdesign.vae.training import Recipe, split
+from invdesign.vae.training import split
 
 OUT = Path(__file__).with_suffix(".json")
 CACHE = platformdirs.user_cache_path("invdesign")
@@ -111,20 +110,10 @@ def molecules(data: Path, _: str) -> dict[str, Any]:
 
 def salts(_: Path, __: str) -> dict[str, Any]:
     """Return the figures of the built-in ionic crystals; the model is that of symmetry.py."""
-    recipe = Recipe(
-        partial(crystal_token_vae, beam=8),
-        epochs=40,
-        min_epochs=60,
-        batch=128,
-        beta=0.2,
-        target_distortion=1.5,
-        held_out=400,
-        information_epochs=0,
-    )
     corpus = ionic(6000, cache=CACHE)
     rows = np.random.default_rng(0).permutation(len(corpus))
     fitted, test = ([corpus.designs[i] for i in part] for part in (rows[N_TEST:], rows[:N_TEST]))
-    return measure(prepare(Crystals(), corpus, recipe, cache=CACHE), fitted, test)
+    return measure(prepare(Crystals(), corpus, SALTS, cache=CACHE), fitted, test)
 
 
 def materials(data: Path, model: str) -> dict[str, Any]:
