@@ -139,9 +139,10 @@ def stored_auditor(
             try:
                 return read_auditor(path, latent_space)
             except DAMAGE as error:
-                logger.warning("%s: the stored audit cannot be used (%s)", path, error)
+                logger.warning("the stored audit cannot be used: %s", error)
     return None
 
 
 def _cached(latent_space: LatentSpace[Any, Any], cache: Path) -> Path:
-    return cache / "audits" / f"{latent_space.card.get('sha256', 'model')[:24]}.safetensors"
+    """Return the file of an auditor in the cache; one of another format is neither read nor overwritten."""
+    return cache / "audits" / f"{latent_space.card.get('sha256', 'model')[:24]}-{AUDIT_FORMAT}.safetensors"

@@ -59,7 +59,9 @@ def _print(facts: Mapping[str, Any]) -> None:
         hint = f" Spelled alike: {', '.join(close)}." if close else ""
         print(f"{word!r} is not known and was left out.{hint}")
     stated = ", ".join(f"{name} ({rate:.1%} of the corpus)" for name, rate in facts["rates"].items())
-    print(f"Asked for: {stated}. {facts['meeting']:,} of {facts['designs looked at']:,} known designs meet all of it.")
+    print(
+        f"Conditions: {stated}. {facts['meeting']:,} of {facts['designs looked at']:,} known designs meet all of them."
+    )
     print(
         f"The complete text of a design finds it among {facts['retrieval among']} in {facts['retrieval']:.0%} of cases."
     )

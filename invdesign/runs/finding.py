@@ -50,7 +50,7 @@ class Found:
     score: float
     """Similarity of its latent and the text, -1 to 1."""
     missing: tuple[str, ...]
-    """Statements of the request that do not hold; none where it is what was asked for."""
+    """Statements of the request that do not hold; none where all of them hold."""
     is_known: bool
     """Whether it is a design of the corpus."""
 
@@ -108,22 +108,22 @@ def find_designs(
     rows = np.random.default_rng(seed).permutation(len(designs))
     held_out, fitted = np.split(rows, [min(N_HELD_OUT, len(rows) // 5)])
     word_map = fit_words(Z[fitted], truth[fitted], seed=seed, progress=progress)
-    asked = _ask(request, vocabulary, word_map)
-    holds = asked.holds(truth)
-    scores = asked.score(Z)
+    query = _make_query(request, vocabulary, word_map)
+    holds = query.holds(truth)
+    scores = query.score(Z)
     order = np.lexsort((-scores, -holds.sum(1)))
     best = order[:n]
     region = Z[order[:N_REGION]]
-    known = _rank(asked, [designs[i] for i in best], scores[best], holds[best], is_known=True)
+    known = _rank(query, [designs[i] for i in best], scores[best], holds[best], is_known=True)
     progress("decoding the region", 0, 1)
     fresh = _decode_new(space, _points(region, seed), {space.domain.key(design) for design in designs})
     new: list[Found] = []
     if fresh:
-        their_scores = asked.score(space.encode(fresh).numpy())
-        new = _rank(asked, fresh, their_scores, asked.holds(vocabulary.truth(fresh)), is_known=False)[:n]
+        their_scores = query.score(space.encode(fresh).numpy())
+        new = _rank(query, fresh, their_scores, query.holds(vocabulary.truth(fresh)), is_known=False)[:n]
     return Finding(
         request,
-        {name: float(rate) for name, rate in zip(asked.names, holds.mean(0), strict=True)},
+        {name: float(rate) for name, rate in zip(query.names, holds.mean(0), strict=True)},
         int(holds.all(1).sum()),
         len(designs),
         tuple(known),
@@ -194,7 +194,7 @@ def _designs(labelled: LabelledSpace) -> list[Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class _Query:
     """A request as a text that is aligned with latents, and as conditions that are computed."""
 
     names: tuple[str, ...]
@@ -219,14 +219,14 @@ class _Asked:
         return met
 
 
-def _ask(request: Request, vocabulary: Vocabulary[Any], word_map: WordMap) -> _Asked:
+def _make_query(request: Request, vocabulary: Vocabulary[Any], word_map: WordMap) -> _Query:
     column = {statement: j for j, statement in enumerate(vocabulary.statements)}
     columns = tuple(column[statement] for statement in (*request.wanted, *request.unwanted))
     is_wanted = np.array([True] * len(request.wanted) + [False] * len(request.unwanted))
     named = np.zeros((2, 1, len(vocabulary.statements)), dtype=bool)
     named[np.where(is_wanted, 0, 1), 0, columns] = True
     names = (*request.wanted, *(f"no {statement}" for statement in request.unwanted))
-    return _Asked(names, columns, is_wanted, write_texts(named[0], named[1]), word_map)
+    return _Query(names, columns, is_wanted, write_texts(named[0], named[1]), word_map)
 
 
 def _points(region: Array, seed: int) -> Array:
@@ -247,10 +247,10 @@ def _decode_new(space: LatentSpace[Any, Any], points: Array, known: set[str]) ->
     return [design for design, error in zip(fresh, errors, strict=True) if not error]
 
 
-def _rank(asked: _Asked, designs: Sequence[Any], scores: Array, holds: Truth, *, is_known: bool) -> list[Found]:
+def _rank(query: _Query, designs: Sequence[Any], scores: Array, holds: Truth, *, is_known: bool) -> list[Found]:
     found = []
     for design, score, row in zip(designs, scores, holds, strict=True):
-        missing = tuple(name for name, is_met in zip(asked.names, row, strict=True) if not is_met)
+        missing = tuple(name for name, is_met in zip(query.names, row, strict=True) if not is_met)
         found.append(Found(design, float(score), missing, is_known))
     return sorted(found, key=lambda f: (len(f.missing), -f.score))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from invdesign.atlas import Auditor, fit_auditor, simulate_chimeras
+from invdesign.atlas import Auditor, audit_files, fit_auditor, simulate_chimeras
 from invdesign.atlas.audit import (
     MIN_RANKED,
     add_evidence,
@@ -18,7 +18,7 @@ from invdesign.atlas.audit import (
     p_values_among_others,
     sidak,
 )
-from invdesign.atlas.audit_files import read_auditor, write_auditor
+from invdesign.atlas.audit_files import prepare_auditor, read_auditor, stored_auditor, write_auditor
 from invdesign.core import Array, Corpus, InvdesignError
 from invdesign.domains.sequences import Sequences
 from invdesign.io.corpora import make_corpus
@@ -92,6 +92,27 @@ def test_a_stored_auditor_finds_the_same(
     write_auditor(auditor, tmp_path / "audit.safetensors")
     again = read_auditor(tmp_path / "audit.safetensors", latent_space)
     assert np.allclose(again.p_values(corpus.designs[:20]), auditor.p_values(corpus.designs[:20]))
+
+
+def test_the_cache_keeps_an_auditor_and_passes_over_one_of_another_format(
+    auditor: Auditor[str, object],
+    latent_space: LatentSpace[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    domain, vae = latent_space.domain, Recipe(build=aligned_vae)
+    # As for designs without families, whose auditor ranks no smallest p-values.
+    plain = replace(auditor, smallest=np.zeros(0))
+    monkeypatch.setattr(audit_files, "fit_auditor", lambda *_, **__: plain)
+    corpus: Corpus[str] = Corpus(("ACGT",))
+    assert stored_auditor(domain, vae, latent_space, cache=tmp_path) is None
+    prepare_auditor(domain, corpus, vae, latent_space, cache=tmp_path)
+    kept = stored_auditor(domain, vae, latent_space, cache=tmp_path)
+    assert kept is not None and len(kept.smallest) == 0
+    monkeypatch.setattr(audit_files, "AUDIT_FORMAT", audit_files.AUDIT_FORMAT + 1)
+    assert stored_auditor(domain, vae, latent_space, cache=tmp_path) is None
+    assert not caplog.records
 
 
 def test_a_design_that_the_model_cannot_write_is_as_unlike_as_any(auditor: Auditor[str, object]) -> None:
