@@ -90,7 +90,7 @@ def test_the_distance_between_an_atom_and_its_periodic_image_counts():
 
 
 def test_neutrality_accepts_mixed_valence_where_it_is_allowed():
-    atoms = {"Li": (0.125, 0.125, 0.125), "Mn": (0.5, 0.5, 0.5), "O": (0.2632, 0.2632, 0.2632)}
+    atoms = {"Li": (0, 0, 0), "Mn": (0.625, 0.625, 0.625), "O": (0.3882, 0.3882, 0.3882)}
     spinel = crystal_of(Structure.from_spacegroup("Fd-3m", Lattice.cubic(8.245), list(atoms), list(atoms.values())))
     assert not validators.neutrality([spinel])[0].passed
     assert validators.neutrality([spinel], allow_mixed_valence=True)[0].passed
