@@ -85,7 +85,9 @@ def main() -> None:
         print(part, name, json.dumps(found[part][name]), flush=True)
 
 
-def _measure_batch(molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path, change: Change) -> dict[str, float]:
+def _measure_batch(
+    molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path, change: Change
+) -> dict[str, float]:
     """AUROC of a laboratory that is drawn at random, and what the latents keep of logP."""
     laboratories = np.random.default_rng(1 + 10 * recipe.seed).choice(["A", "B"], size=N)
     corpus = _corpus(molecules[:N], laboratories, change)
@@ -114,7 +116,9 @@ def _measure_batch(molecules: Sequence[str], y: Array, recipe: Recipe, folder: P
     }
 
 
-def _measure_confounded(molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path, change: Change) -> dict[str, float]:
+def _measure_confounded(
+    molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path, change: Change
+) -> dict[str, float]:
     """Error of a surrogate of logP, fitted where the laboratory follows logP, where the laboratory follows -logP."""
     generator = np.random.default_rng(2 + 10 * recipe.seed)
     scores = (y - y.mean()) / y.std()

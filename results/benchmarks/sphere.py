@@ -2,8 +2,8 @@
 
     python results/benchmarks/sphere.py --corpus zinc250k.smi.gz
 
-100 molecules of ZINC250k and 500 further calls, proposals of the latent space alone, the same seed designs for both. Runs
-that are in the file of figures are not run again.
+100 molecules of ZINC250k and 500 further calls, proposals of the latent space alone, the same seed designs for both.
+Runs that are in the file of figures are not run again.
 """
 
 from __future__ import annotations
