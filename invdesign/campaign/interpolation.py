@@ -14,7 +14,7 @@ from torch import Tensor
 from invdesign.campaign.engine import Engine
 from invdesign.campaign.oracle_calls import measure
 from invdesign.campaign.pool import run_checks
-from invdesign.campaign.round_model import predict
+from invdesign.campaign.property_fit import fit_properties
 from invdesign.core import (
     B,
     Candidate,
@@ -26,7 +26,6 @@ from invdesign.core import (
     round_seed,
 )
 from invdesign.search.paths import Shape, find_path
-from invdesign.surrogate import fit_robustly
 
 PARTS = 32
 """Points between two steps that a bisection may look at."""
@@ -368,15 +367,14 @@ def _fit(
     if not measured:
         return list, ()
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit_robustly(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
-    model = fitted.model
-    if model is None:
+    fitted = fit_properties(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
+    if fitted.model is None:
         return list, (f"no predictions: {'; '.join(fitted.notes)}",)
 
     def predict_all(candidates: list[Candidate[D]]) -> list[Candidate[D]]:
         if not candidates:
             return []
-        mean, sd = predict(model, engine.inputs(candidates))
+        mean, sd = fitted.predict(engine.inputs(candidates))
         pairs = zip(candidates, mean.tolist(), sd.tolist(), strict=True)
         return [replace(c, mean=tuple(m), sd=tuple(s)) for c, m, s in pairs]
 

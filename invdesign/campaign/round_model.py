@@ -14,6 +14,7 @@ from torch import Tensor
 from invdesign.campaign.calibration import calibrate
 from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.property_fit import PropertyFit, choose_scales, fit_properties, predict
 from invdesign.campaign.regions import members
 from invdesign.campaign.state import Calibration, State
 from invdesign.core import (
@@ -28,7 +29,6 @@ from invdesign.core import (
     pareto_front,
     utilities,
 )
-from invdesign.search.acquisition import marginals
 from invdesign.surrogate import (
     Fit,
     Source,
@@ -73,8 +73,8 @@ class RoundModel:
     """Outcome transform of each utility."""
     pending: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64))
     """`k x (d + f)` inputs of pending designs, at which the surrogates are conditioned on their own means."""
-    fitted_limits: Fit | None = None
-    """Surrogate of the properties with outcome constraints, in their units and in the order of the constraints."""
+    fitted_limits: PropertyFit | None = None
+    """Surrogate of the properties with outcome constraints, in the order of the constraints."""
     limit_feasibility: Callable[[Tensor], Tensor] | None = None
     """Log-probability that a design keeps the outcome constraints; None where there are none, or no predictions."""
     reference: Tensor | None = None
@@ -133,9 +133,11 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         empty = torch.zeros(0, d, dtype=torch.float64)
         return RoundModel(empty, torch.zeros(0, U.shape[1]), torch.zeros(0, len(campaign.objectives)), d)
     X = engine.measured_inputs(measured)
-    transforms, transformed = _transform(U, surrogates.outcome_transform)
+    scales = choose_scales(torch.from_numpy(U)).numpy()
+    U = U / scales
+    transforms, transformed = _transform(U, scales, surrogates.outcome_transform)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    errors = _known_errors(campaign, measured, U, transformed)
+    errors = _known_errors(campaign, measured, U, scales, transformed)
     fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors, previous=engine.reuse.model)
     engine.reuse.model = fitted.model
     needs_latent_model = X.shape[1] > d and campaign.search.follows_gradients
@@ -147,7 +149,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         else None
     )
     report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
-    fitted = _with_source(engine, fitted)
+    fitted = _with_source(engine, fitted, float(scales[0]))
     fitted_limits = _fit_limits(engine, X, Y)
     feasibility = _fit_feasibility(engine, state)
     limits = campaign.task.limits
@@ -168,7 +170,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         pending,
         fitted_limits,
         _limit_feasibility(campaign, fitted_limits),
-        _transform_reference(campaign.task.reference_utilities, U, transformed),
+        _transform_reference(campaign.task.reference_utilities, scales, U, transformed),
         None if is_admissible is None else is_admissible[placed],
         calibrate(state, campaign.objectives, report),
     )
@@ -212,22 +214,14 @@ def predict_properties(
             u, half = utility[:, columns[j]], utility_sd[:, columns[j]]
             mean[:, j], sd[:, j] = sign * invert(u), (invert(u + half) - invert(u - half)) / 2
     if limited:
-        assert model.fitted_limits is not None and model.fitted_limits.model is not None
-        mean[:, limited], sd[:, limited] = predict(model.fitted_limits.model, X)
+        assert model.fitted_limits is not None
+        mean[:, limited], sd[:, limited] = model.fitted_limits.predict(X)
     if others:
-        fitted = fit_robustly(engine.campaign.surrogates.surrogate, model.X, model.Y[:, others], d=model.d).model
-        if fitted is not None:
-            mean[:, others], sd[:, others] = predict(fitted, X)
+        fitted = fit_properties(engine.campaign.surrogates.surrogate, model.X, model.Y[:, others], d=model.d)
+        mean[:, others], sd[:, others] = fitted.predict(X)
     if model.calibration is not None:
         sd = sd * torch.tensor(model.calibration.factors, dtype=sd.dtype)
     return mean.tolist(), sd.tolist()
-
-
-def predict(model: Model, X: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation (`n x m` each) of what a surrogate was fitted to, at `X`."""
-    with torch.no_grad():
-        mean, variance = marginals(model, X)
-    return mean.reshape(len(X), -1), variance.reshape(len(X), -1).clamp_min(0).sqrt()
 
 
 def fill_unknown(values: Tensor, model: Model | None, X: Tensor) -> Tensor:
@@ -259,37 +253,45 @@ def _known_utilities(engine: Engine[D, B], measured: Sequence[Candidate[D]]) -> 
     if campaign.task.combine == "pareto" or not n_partial or campaign.search.acquire is None:
         return U, ()
     X = engine.inputs(measured)
-    fitted = fit_robustly(campaign.surrogates.surrogate, X, Y, d=engine.latent_space.d)
+    fitted = fit_properties(campaign.surrogates.surrogate, X, Y, d=engine.latent_space.d)
     if fitted.model is None:
         return U, (f"{n_partial} designs that are not measured for every objective are not used: no predictions",)
-    filled = fill_unknown(Y, fitted.model, X).numpy()
+    filled = (fitted.scales * fill_unknown(Y / fitted.scales, fitted.model, X)).numpy()
     note = f"{n_partial} designs are not measured for every objective: predictions complete their combined utility"
     return utilities(improved, filled, combine=campaign.task.combine), (note,)
 
 
 def _transform(
-    U: Array, outcome_transform: Callable[[Tensor], TransformedUtility]
+    U: Array, scales: Array, outcome_transform: Callable[[Tensor], TransformedUtility]
 ) -> tuple[tuple[TransformedUtility, ...], Tensor]:
-    """Return the outcome transform of each column, fitted to its known values, and the transformed utilities."""
+    """Return the outcome transform of each column, fitted to its known values, and the transformed utilities.
+
+    `U` are utilities divided by `scales`; the inverse transforms return utilities in their units.
+    """
     columns = [torch.from_numpy(column.copy()) for column in U.T]
     known = [column.isfinite() for column in columns]
-    transforms = tuple(outcome_transform(column[rows]) for column, rows in zip(columns, known, strict=True))
+    transforms = [outcome_transform(column[rows]) for column, rows in zip(columns, known, strict=True)]
     transformed = torch.stack(columns, 1)
     for j, (transform, rows) in enumerate(zip(transforms, known, strict=True)):
         transformed[rows, j] = transform.u
-    return transforms, transformed
+    return tuple(_with_scale(t, scale) for t, scale in zip(transforms, scales.tolist(), strict=True)), transformed
 
 
-def _transform_reference(reference: Array | None, U: Array, transformed: Tensor) -> Tensor | None:
+def _with_scale(transform: TransformedUtility, scale: float) -> TransformedUtility:
+    """Return the transform whose inverse multiplies by a scale."""
+    return TransformedUtility(transform.u, lambda w: scale * transform.inverse(w))
+
+
+def _transform_reference(reference: Array | None, scales: Array, U: Array, transformed: Tensor) -> Tensor | None:
     """Return the reference point on the scale of the surrogate: interpolated between the measured utilities.
 
-    Outcome transforms keep the order of utilities and are known at the measured ones only. A value beyond them is
-    continued with the scale that they have in all.
+    `U` are utilities divided by `scales`. Outcome transforms keep the order of utilities and are known at the measured
+    ones only. A value beyond them is continued with the scale that they have in all.
     """
     if reference is None:
         return None
     columns = []
-    for value, u, w in zip(reference.tolist(), U.T, transformed.T.numpy(), strict=True):
+    for value, u, w in zip((reference / scales).tolist(), U.T, transformed.T.numpy(), strict=True):
         rows = np.flatnonzero(np.isfinite(u))
         rows = rows[np.argsort(u[rows])]
         u, w = u[rows], w[rows]
@@ -300,12 +302,12 @@ def _transform_reference(reference: Array | None, U: Array, transformed: Tensor)
 
 
 def _known_errors(
-    campaign: Campaign[D, B], measured: Sequence[Candidate[D]], U: Array, transformed: Tensor
+    campaign: Campaign[D, B], measured: Sequence[Candidate[D]], U: Array, scales: Array, transformed: Tensor
 ) -> Tensor | None:
     """Return standard errors of the transformed utilities, NaN where unknown; None where none is known.
 
-    The utility of a property changes by at most as much as the property. A combination, or an outcome transform that
-    changes the scale, has no such error.
+    `U` are utilities divided by `scales`. The utility of a property changes by at most as much as the property. A
+    combination, or an outcome transform that changes the scale, has no such error.
     """
     m, columns = len(campaign.objectives), improved_columns(campaign.objectives)
     errors = torch.tensor([c.error or (math.nan,) * m for c in measured], dtype=torch.float64).reshape(-1, m)
@@ -314,7 +316,7 @@ def _known_errors(
     is_property = U.shape[1] == m and (m == 1 or campaign.task.combine == "pareto")
     if campaign.task.combine == "geometric" or not is_property or not is_same_scale:
         return None
-    return errors if bool(errors.isfinite().any()) else None
+    return errors / torch.from_numpy(scales) if bool(errors.isfinite().any()) else None
 
 
 def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | None:
@@ -326,14 +328,17 @@ def incumbent(engine: Engine[D, B], state: State[D], index: int) -> Tensor | Non
     return own[best[int(torch.randint(len(best), ()))]].z
 
 
-def _with_source(engine: Engine[D, B], fitted: Fit) -> Fit:
-    """Return the fit with the other assay as a second task, where the campaign has one and it helps."""
+def _with_source(engine: Engine[D, B], fitted: Fit, scale: float) -> Fit:
+    """Return the fit with the other assay as a second task, where the campaign has one and it helps.
+
+    The utilities of both assays are divided by `scale`.
+    """
     readable = engine.informative(engine.source)
     if not readable:
         return fitted
     campaign = engine.campaign
     objective = campaign.objectives[improved_columns(campaign.objectives)[0]]
-    u = objective.utility(torch.tensor([c.y[0] for c in readable], dtype=torch.float64))
+    u = objective.utility(torch.tensor([c.y[0] for c in readable], dtype=torch.float64)) / scale
     source = Source(engine.inputs(readable), campaign.surrogates.outcome_transform(u).u)
     return fit_transfer(campaign.surrogates.surrogate, fitted, source, d=engine.latent_space.d, name="transfer")
 
@@ -344,21 +349,21 @@ def _limited(campaign: Campaign[D, B]) -> list[int]:
     return [names.index(limits.name) for limits in campaign.task.limits]
 
 
-def _fit_limits(engine: Engine[D, B], X: Tensor, Y: Tensor) -> Fit | None:
+def _fit_limits(engine: Engine[D, B], X: Tensor, Y: Tensor) -> PropertyFit | None:
     """Return a surrogate of the properties that have outcome constraints; None without any."""
     columns = _limited(engine.campaign)
     if not columns:
         return None
-    return fit_robustly(engine.campaign.surrogates.surrogate, X, Y[:, columns], d=engine.latent_space.d)
+    return fit_properties(engine.campaign.surrogates.surrogate, X, Y[:, columns], d=engine.latent_space.d)
 
 
-def _limit_feasibility(campaign: Campaign[D, B], fitted: Fit | None) -> Callable[[Tensor], Tensor] | None:
+def _limit_feasibility(campaign: Campaign[D, B], fitted: PropertyFit | None) -> Callable[[Tensor], Tensor] | None:
     """Return the log-probability that a design keeps the outcome constraints; None where it cannot be predicted."""
     if fitted is None or fitted.model is None:
         return None
     limits = campaign.task.limits
     lows, highs = (torch.tensor([getattr(limit, side) for limit in limits]).double() for side in ("low", "high"))
-    return constraint_feasibility(fitted.model, lows, highs)
+    return constraint_feasibility(fitted.model, lows / fitted.scales, highs / fitted.scales)
 
 
 def _join_feasibilities(

@@ -43,6 +43,8 @@ DELIMITERS = ",;\t"
 SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\n")
 """First line of a .csv file by which a spreadsheet program states the separator."""
 ROWS_PER_TASK = 20
+MAX_LEADING_ERRORS = 5_000
+"""Rows at the start of a file of which one has to be a design; a file of another kind is refused in about a second."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def read_designs(
         progress: Called with ("reading", rows done, `source.n_rows`).
 
     Raises:
-        InvdesignError: No row is valid, or a row is invalid and `on_invalid="error"`.
+        InvdesignError: No row is valid, none of the first 5,000 is, or a row is invalid and `on_invalid="error"`.
 
     Example:
         >>> rows = [Row(1, "AC"), Row(2, "A1"), Row(3, "AC")]
@@ -190,12 +192,14 @@ def read_designs(
         if n_read % source.report_every == 0:
             progress("reading", n_read, source.n_rows)
         found.add(n_read, row, parsed, None if weights is None else weights[n_read])
+        if n_read + 1 == MAX_LEADING_ERRORS and not found.designs:
+            break
         if options.max_designs is not None and len(found.designs) >= options.max_designs:
             measured.stop_after(n_read, f"beyond the {options.max_designs:,} designs of max_designs")
             break
-    progress("reading", source.n_rows, source.n_rows)
     if not found.designs:
         raise _no_design_error(source, found.n_read, found.rejected)
+    progress("reading", source.n_rows, source.n_rows)
     values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom)
     return make_corpus(
         tuple(found.designs),
@@ -584,8 +588,11 @@ def _invalid_row_error(row: Row, reason: str, remedy: str, source: DesignSource)
 
 def _no_design_error(source: DesignSource, n_read: int, rejected: Sequence[Rejection]) -> InvdesignError:
     first = f"; the first is row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
+    is_stopped = n_read == MAX_LEADING_ERRORS
+    rows = f"the first {n_read:,} rows" if is_stopped else f"{n_read:,} rows"
+    remedy = ", or delete these rows if later ones are sound" if is_stopped else ""
     return InvdesignError(
-        f"{source.path}: expected {source.noun}s, found none in {n_read} rows{first}. Check {source.to_check}"
+        f"{source.path}: expected {source.noun}s, found none in {rows}{first}. Check {source.to_check}{remedy}"
     )
 
 

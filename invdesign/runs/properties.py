@@ -12,7 +12,7 @@ import torch
 from invdesign.atlas.directions import Measure
 from invdesign.atlas.projection import thin
 from invdesign.campaign import Campaign, Engine
-from invdesign.campaign.round_model import predict
+from invdesign.campaign.property_fit import fit_properties
 from invdesign.config.instantiate import bind
 from invdesign.core import Array, ComputedProperty, Corpus, InvdesignError
 from invdesign.core.capabilities import computed_properties, features, placement_errors
@@ -21,7 +21,6 @@ from invdesign.runs import latent_spaces
 from invdesign.runs.campaign_run import CampaignRun
 from invdesign.runs.measurements import log_usage
 from invdesign.runs.resources import Resources
-from invdesign.surrogate import fit_robustly
 
 N_DESIGNS = 3_000
 """Designs of a corpus for which properties are computed."""
@@ -105,12 +104,12 @@ class LabelledSpace:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.campaign.seed)
             Y = torch.from_numpy(values)[:, None]
-            model = fit_robustly(self.campaign.surrogates.surrogate, inputs(designs), Y, d=latent_space.d).model
-        if model is None:
+            fitted = fit_properties(self.campaign.surrogates.surrogate, inputs(designs), Y, d=latent_space.d)
+        if fitted.model is None:
             raise InvdesignError(f"property {name!r}: no surrogate can be fitted to its {len(values)} values. Add some")
 
         def measure(given: Sequence[Any]) -> Array:
-            predicted: Array = predict(model, inputs(given))[0][:, 0].numpy()
+            predicted: Array = fitted.predict(inputs(given))[0][:, 0].numpy()
             return predicted
 
         units = {objective.name: objective.unit for objective in self.campaign.objectives}

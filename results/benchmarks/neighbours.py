@@ -36,7 +36,7 @@ from invdesign.vae.build import aligned_vae, sequence_vae
 from invdesign.vae.neighbourhoods import Neighbourhoods
 from invdesign.vae.training import Recipe, train
 
-CLOSENESS = (0.0, 1.0)
+CLOSENESS = (0.0, 0.1, 0.3, 0.5, 1.0)
 N_NEAR, N_RECONSTRUCTED, HIDDEN = 10, 300, 0.2
 AAV = Recipe(
     build=partial(aligned_vae, d=32, width=64, n_filters=4), epochs=8, batch=128, beta=0.05, held_out=500, device="cpu"

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -20,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rdkit import Chem
 
 from invdesign import Campaign, Candidate, initialize, make_engine, prepare, run, start
 from invdesign.campaign.diversity import Diversity, pick_diverse
@@ -59,6 +62,32 @@ def auc_top10(y: Sequence[float] | np.ndarray, *, budget: int, every: int = 100)
     means = [np.sort(values[:n])[-10:].mean() for n in calls]
     area = np.trapezoid([0.0, *means], [0, *calls])
     return float((area + (budget - len(values)) * means[-1]) / budget)
+
+
+class BudgetSpentError(Exception):
+    """The oracle received as many molecules as the budget allows."""
+
+
+def run_mol_ga(starts: Sequence[str], task: str, seed: int, budget: int) -> dict[str, Any]:
+    """Return the figures of Mol GA (PyPI `mol-ga`: 5 offspring a generation, population 10,000) from these molecules."""
+    from mol_ga.preconfigured_gas import default_ga
+
+    values: dict[str, float] = {}
+
+    def score(smiles: list[str]) -> list[float]:
+        names = [Chem.CanonSmiles(text) for text in smiles]
+        new = list(dict.fromkeys(name for name in names if name not in values))
+        kept = new[: budget - len(values)]
+        values.update(zip(kept, np.nan_to_num(guacamol(kept, task=task)).ravel().tolist(), strict=True))
+        if len(kept) < len(new) or len(values) >= budget:
+            raise BudgetSpentError
+        return [values[name] for name in names]
+
+    random.seed(seed)
+    start_time = time.process_time()
+    with suppress(BudgetSpentError):
+        default_ga(list(starts), score, 10 * budget, 5, rng=random.Random(seed))
+    return {**summarize(list(values.values()), budget), "cpu_seconds": time.process_time() - start_time}
 
 
 def measure_baseline(corpus: Any, task: str, seed: int, budget: int) -> dict[str, Any]:
@@ -112,9 +141,16 @@ def make_campaign(job: Job, budget: int, batch: int, settings: Sequence[str]) ->
 
 
 def run_job(
-    job: Job, *, corpus_path: Path, cache: Path, budget: int, batch: int, settings: Sequence[str] = ()
+    job: Job,
+    *,
+    corpus_path: Path,
+    cache: Path,
+    budget: int,
+    batch: int,
+    settings: Sequence[str] = (),
+    has_mol_ga: bool = False,
 ) -> dict[str, Any]:
-    """Run one task with one seed, and its baseline."""
+    """Run one task with one seed, its baseline, and Mol GA from the same seed designs."""
     task, seed, proposals = job
     torch.set_num_threads(1)
     corpus = zinc250k(corpus_path, cache=cache)
@@ -123,12 +159,15 @@ def run_job(
     start_time = time.process_time()
     state = run(engine, start(engine, initialize(engine, corpus)), executor=InProcess)
     ours = summarize([c.y[0] for c in state.history], budget)
+    cpu_seconds = time.process_time() - start_time
+    starts = [c.design for c in state.history if not c.round]
     return {
         "task": task,
         "seed": seed,
         "proposals": proposals,
         **ours,
-        "cpu_seconds": time.process_time() - start_time,
+        "cpu_seconds": cpu_seconds,
+        **({"mol_ga": run_mol_ga(starts, task, seed, budget)} if has_mol_ga else {}),
         "screening": measure_baseline(corpus, task, seed, budget),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
         "shortlists": compare_shortlists(state.history),
@@ -148,11 +187,13 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--proposals", nargs="+", choices=PROPOSALS, default=["both"])
     parser.add_argument("--settings", nargs="+", default=[], help="what else differs from the preset: KEY=VALUE")
+    parser.add_argument("--mol-ga", action="store_true", help="run Mol GA from the same molecules (pip install mol-ga)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--resume", action="store_true", help="keep the runs in --out, and do only the missing ones")
     arguments = parser.parse_args()
     settings = {"budget": arguments.budget, "batch": arguments.batch, "settings": arguments.settings}
-    work = partial(run_job, corpus_path=arguments.corpus, cache=arguments.cache, **settings)
+    paths = {"corpus_path": arguments.corpus, "cache": arguments.cache}
+    work = partial(run_job, has_mol_ga=arguments.mol_ga, **paths, **settings)
     rows = read_runs(arguments.out, settings) if arguments.resume else []
     done = {(row["task"], row["seed"], row["proposals"]) for row in rows}
     jobs = [job for job in product(arguments.tasks, arguments.seeds, arguments.proposals) if job not in done]
@@ -174,7 +215,7 @@ def read_runs(path: Path, settings: dict[str, Any]) -> list[dict[str, Any]]:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Return the mean figures per task as a Markdown table."""
-    names = ["task", "proposals", "AUC top-10 (sd)", "top-10 at the end", "screening AUC", *PUBLISHED]
+    names = ["task", "proposals", "AUC top-10 (sd)", "top-10 at the end", "screening AUC", *PUBLISHED, "Mol GA, these seeds"]
     lines = ["| " + " | ".join(names) + " |"]
     lines.append("|---" * len(names) + "|")
     for task, proposals in dict.fromkeys((row["task"], row["proposals"]) for row in rows):
@@ -183,6 +224,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         top = np.mean([row["top10"] for row in own])
         screening = np.mean([row["screening"]["auc"] for row in own])
         others = [values.get(task) for values in PUBLISHED.values()]
+        measured = [row["mol_ga"]["auc"] for row in own if "mol_ga" in row]
+        others += [float(np.mean(measured)) if measured else None]
         cells = [f"{v:.3f}" if v is not None else "" for v in others]
         figures = [f"{auc.mean():.3f} ({auc.std():.3f})", f"{top:.3f}", f"{screening:.3f}"]
         lines.append("| " + " | ".join([task, proposals, *figures, *cells]) + " |")

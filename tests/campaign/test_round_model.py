@@ -77,6 +77,29 @@ def test_only_a_property_with_a_target_or_a_window_is_fitted_itself() -> None:
     assert np.allclose(mean, predictions(both)[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("goal", ["maximize", "minimize", 3.0, (2.0, 4.0)])
+def test_the_unit_of_a_property_changes_neither_proposals_nor_intervals(goal: Any) -> None:
+    found = {}
+    for unit in (1.0, 2.0**-40, 2.0**40):
+        scaled = tuple(unit * g for g in goal) if isinstance(goal, tuple) else unit * goal if goal == 3.0 else goal
+        search = replace(toy.campaign().search, acquire=acquisition.log_ei)
+        parts = toy.campaign(
+            objectives=[Objective("plane", goal=scaled)],
+            oracle=lambda designs, unit=unit: unit * planes(designs)[:, :1],
+            search=search,
+            surrogate=exact_gp,
+        )
+        engine, source = toy.engine(parts), toy.corpus()
+        given = Corpus(source.designs, properties={"plane": unit * planes(source.designs)[:, 0]})
+        batch = ask(engine, start(engine, initialize(engine, given)), n=4)
+        moments = np.array([(c.mean[0], c.sd[0]) for c in batch.candidates]) / unit
+        found[unit] = ([c.key for c in batch.candidates], moments)
+    keys, expected = found[1.0]
+    for others, moments in found.values():
+        assert others == keys
+        assert np.allclose(moments, expected, rtol=1e-3)
+
+
 @pytest.mark.parametrize("combine", ["weighted", "geometric"])
 def test_a_combination_is_not_taken_for_a_property(combine: str) -> None:
     parts, fits = campaign(Objective("plane", weight=3.0, worst=-20.0, best=20.0), combine=combine)

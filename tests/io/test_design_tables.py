@@ -106,6 +106,15 @@ def test_a_file_without_designs_is_an_error_with_the_first_reason():
         read_designs([Row(1, "1"), Row(2, "2")], parse, source=source(), options=ReadOptions())
 
 
+def test_a_file_whose_first_5000_rows_are_no_designs_is_refused_without_reading_on():
+    rows = iter([Row(i, "1") for i in range(1, 5_001)] + [Row(5_001, "A")] * 2)
+    with pytest.raises(InvdesignError, match=r"none in the first 5,000 rows; .* or delete these rows if"):
+        read_designs(rows, parse, source=source(), options=ReadOptions())
+    assert len(list(rows)) == 2
+    one_before = [Row(i, "1") for i in range(1, 5_000)] + [Row(5_000, "A")]
+    assert read_designs(one_before, parse, source=source(), options=ReadOptions()).designs == ("A",)
+
+
 def test_rejections_name_the_file_where_several_are_read_and_the_label_of_the_row():
     rows = [Row(1, "A", file="a.csv"), Row(1, "A", "label", file="b.csv"), Row(2, "A" + "x" * 300)]
     corpus = read_designs(rows, parse, source=source(), options=ReadOptions())

@@ -116,19 +116,31 @@ def oxidation_states(formula: str) -> Mapping[str, float]:
 
 
 @lru_cache(maxsize=65536)
-def is_neutral(formula: str, *, oxidation_states_set: str = "smact14", allow_alloys: bool = True) -> bool:
+def is_neutral(
+    formula: str,
+    *,
+    oxidation_states_set: str = "smact14",
+    allow_alloys: bool = True,
+    allow_mixed_valence: bool = False,
+) -> bool:
     """Return whether some choice of oxidation states is neutral, with anions more electronegative than its cations.
 
     Args:
         formula: Chemical formula.
         oxidation_states_set: One of SMACT's sets, or the path of a file of your own; newer sets allow more.
         allow_alloys: Whether compounds of metals only pass.
+        allow_mixed_valence: Whether atoms of one element may have different states, as in Fe3O4; SMACT lists the
+            elements for which they may.
 
     Raises:
         InvdesignError: If there is no such set.
 
     References:
         Davies et al., Chem 2016, doi:10.1016/j.chempr.2016.09.010.
+
+    Example:
+        >>> is_neutral("Fe3O4"), is_neutral("Fe3O4", allow_mixed_valence=True)
+        (False, True)
     """
     from smact.screening import smact_validity
 
@@ -136,7 +148,10 @@ def is_neutral(formula: str, *, oxidation_states_set: str = "smact14", allow_all
         warnings.simplefilter("ignore")
         try:
             is_valid = smact_validity(
-                Composition(formula), include_alloys=allow_alloys, oxidation_states_set=oxidation_states_set
+                Composition(formula),
+                include_alloys=allow_alloys,
+                oxidation_states_set=oxidation_states_set,
+                mixed_valence=allow_mixed_valence,
             )
         except ValueError as error:
             raise InvdesignError(

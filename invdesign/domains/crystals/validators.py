@@ -142,7 +142,11 @@ def density(designs: Sequence[Crystal], *, min: float = 0.3, max: float = 25.0) 
 
 
 def neutrality(
-    designs: Sequence[Crystal], *, oxidation_states_set: str = "smact14", allow_alloys: bool = True
+    designs: Sequence[Crystal],
+    *,
+    oxidation_states_set: str = "smact14",
+    allow_alloys: bool = True,
+    allow_mixed_valence: bool = False,
 ) -> list[Check]:
     """Check compositional validity: some choice of oxidation states is charge-neutral.
 
@@ -152,6 +156,7 @@ def neutrality(
         designs: `n` crystals.
         oxidation_states_set: One of SMACT's sets, or the path of a file of your own; newer sets allow more.
         allow_alloys: Whether compounds of metals only pass.
+        allow_mixed_valence: Whether atoms of one element may have different states, as in Fe3O4.
 
     Raises:
         InvdesignError: If there is no such set.
@@ -161,7 +166,12 @@ def neutrality(
     """
 
     def check_one(crystal: Crystal, structure: Structure) -> tuple[bool, str]:
-        is_valid = is_neutral(crystal.formula, oxidation_states_set=oxidation_states_set, allow_alloys=allow_alloys)
+        is_valid = is_neutral(
+            crystal.formula,
+            oxidation_states_set=oxidation_states_set,
+            allow_alloys=allow_alloys,
+            allow_mixed_valence=allow_mixed_valence,
+        )
         return is_valid, "" if is_valid else f"no neutral choice of oxidation states for {crystal.formula}"
 
     return [

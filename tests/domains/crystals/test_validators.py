@@ -89,6 +89,14 @@ def test_the_distance_between_an_atom_and_its_periodic_image_counts():
     assert "shortest distance 0.45" in validators.distances([thin])[0].detail
 
 
+def test_neutrality_accepts_mixed_valence_where_it_is_allowed():
+    atoms = {"Li": (0, 0, 0), "Mn": (0.625, 0.625, 0.625), "O": (0.3882, 0.3882, 0.3882)}
+    spinel = crystal_of(Structure.from_spacegroup("Fd-3m", Lattice.cubic(8.245), list(atoms), list(atoms.values())))
+    assert not validators.neutrality([spinel])[0].passed
+    assert validators.neutrality([spinel], allow_mixed_valence=True)[0].passed
+    assert not validators.neutrality([replace_symbols("TiO2", Ti="Na")], allow_mixed_valence=True)[0].passed
+
+
 def test_neutrality_gives_the_set_in_its_detail_and_rejects_an_unknown_set():
     unusual = replace_symbols("NaCl", Na="Au", Cl="Cl")
     for name in ("smact14", "icsd24"):
