@@ -350,6 +350,13 @@ def test_molecules_on_disk_keep_the_contract_of_a_corpus(tmp_path: Path) -> None
     testing.check_corpus(part("corpus", "molecules/sharded", *settings))
 
 
+def test_sequences_on_disk_keep_the_contract_of_a_corpus(tmp_path: Path) -> None:
+    file = tmp_path / "library.fasta"
+    file.write_text("".join(f">{i}\n{sequence}\n" for i, sequence in enumerate(SEQUENCES)))
+    settings = [f"corpus.path={file}", f"corpus.cache={tmp_path}", "corpus.workers=1"]
+    testing.check_corpus(part("corpus", "sequences/sharded", "corpus.kind=dna", *settings))
+
+
 @pytest.mark.parametrize("group", ["corpus", "seeds"])
 def test_a_table_of_the_users_keeps_the_contract_of_a_corpus(group: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"

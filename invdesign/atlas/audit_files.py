@@ -49,6 +49,7 @@ def write_auditor(auditor: Auditor[D, B], path: Path) -> None:
         "size_line": list(measures.size_line),
         "usual_nats": auditor.usual_nats,
         "n_independent": auditor.n_independent,
+        "is_conditional": measures.latent_space.known_conditions is not None,
     }
     if reference is not None:
         tensors["reference"] = torch.from_numpy(reference.rows)
@@ -67,7 +68,11 @@ def read_auditor(path: Path, latent_space: LatentSpace[D, B]) -> Auditor[D, B]:
         InvdesignError: The file is missing, damaged, or that of another model or version.
     """
     tensors, meta = read_tensors(path)
-    if meta.get("format") != AUDIT_FORMAT or meta.get("model") != latent_space.card.get("sha256", ""):
+    # Files without this entry rated the designs of a conditional model under its default condition.
+    is_conditional = latent_space.known_conditions is not None
+    is_same_model = meta.get("model") == latent_space.card.get("sha256", "")
+    is_same_model &= meta.get("is_conditional", False) == is_conditional
+    if meta.get("format") != AUDIT_FORMAT or not is_same_model:
         raise InvdesignError(
             f"{path}: expected the audit of this model, got that of another model or version. Remove it"
         )

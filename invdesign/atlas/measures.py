@@ -110,7 +110,8 @@ class Measures(Generic[D, B]):
         space = self.latent_space
         # Not `log_probability`, which refuses designs that break a limit of the design task.
         batch = to_device(space.encoding.encode(designs), space.device)
-        log_p = log_evidence(space.vae, batch, samples=N_SAMPLES).numpy()
+        condition = space.conditions_of(designs)
+        log_p = log_evidence(space.vae, batch, samples=N_SAMPLES, condition=condition).numpy()
         intercept, slope = self.size_line
         with torch.no_grad():
             density = space.log_density(space.encode(designs)).numpy()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from invdesign.core import Array, D, DesignSpace, InvdesignError, Progress, silent
+from invdesign.core import Array, Corpus, D, DesignSpace, InvdesignError, Progress, silent
 from invdesign.core.capabilities import computed_properties
 from invdesign.core.statements import Describable
 
@@ -31,6 +32,7 @@ LARGEST_SCALE = 100.0
 """Largest inverse temperature, as in CLIP."""
 
 Truth = npt.NDArray[np.bool_]
+Annotations = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,10 @@ class Vocabulary(Generic[D]):
     """All statements, those of what designs have first."""
     limits: Mapping[str, tuple[float, float]]
     """Limits of the lowest and of the highest third of each property that has words."""
+    annotations: Annotations = field(default_factory=dict)
+    """Statements that the table of the corpus makes about its designs, by key of the design."""
+    annotated: frozenset[str] = frozenset()
+    """Those of the statements that are annotations: of other designs it is not known whether they hold."""
 
     def truth(self, designs: Sequence[D]) -> Truth:
         """Return which statements hold: `n x s`."""
@@ -51,6 +57,10 @@ class Vocabulary(Generic[D]):
         holds = np.zeros((len(designs), len(self.statements)), dtype=bool)
         for row, words in zip(holds, self.domain.statements(designs), strict=True):
             row[[column[word] for word in words if word in column]] = True
+        if self.annotated:
+            for row, design in zip(holds, designs, strict=True):
+                noted = self.annotations.get(self.domain.key(design), frozenset())
+                row[[column[word] for word in noted & self.annotated]] = True
         for name, ends in self.domain.extremes().items():
             if name not in self.limits:
                 continue
@@ -62,8 +72,60 @@ class Vocabulary(Generic[D]):
         return holds
 
 
-def learn_vocabulary(domain: DesignSpace[D], designs: Sequence[D]) -> Vocabulary[D]:
+def annotate(domain: DesignSpace[D], corpus: Corpus[D]) -> dict[str, frozenset[str]]:
+    """Return the statements that the columns of a table make about its designs, by key of the design.
+
+    A label is a statement of its column and value, e.g. `"laboratory basel"`; a measured property states its lowest
+    and highest third, e.g. `"low logs"`.
+
+    Example:
+        >>> from invdesign.domains.sequences import Sequences
+        >>> corpus = Corpus(("MK", "MT"), labels={"Host": ("E. coli", "")})
+        >>> annotate(Sequences(), corpus)
+        {'MK': frozenset({'host e coli'}), 'MT': frozenset()}
+    """
+    found: list[set[str]] = [set() for _ in range(len(corpus))]
+    for name, values in corpus.labels.items():
+        for statements, value in zip(found, values, strict=True):
+            if value:
+                statements.add(_plain(f"{name} {value}"))
+    for name, numbers in corpus.properties.items():
+        y = np.asarray(numbers, dtype=np.float64)
+        low, high = np.nanquantile(y, [1 / 3, 2 / 3]) if np.isfinite(y).sum() >= MIN_DESIGNS else (np.nan, np.nan)
+        for statements, value in zip(found, y if low < high else (), strict=False):
+            if value <= low or value >= high:
+                statements.add(_plain(f"{'low' if value <= low else 'high'} {name}"))
+    return {domain.key(design): frozenset(words) for design, words in zip(corpus.designs, found, strict=True)}
+
+
+def annotation_synonyms(domain: Describable[D], vocabulary: Vocabulary[D], corpus: Corpus[D]) -> dict[str, str]:
+    """Return values of labels as short words for their statements, where no other statement has that word."""
+    taken = {*vocabulary.statements, *domain.synonyms()}
+    meanings: dict[str, set[str]] = {}
+    for name, values in corpus.labels.items():
+        for value in set(values) - {""}:
+            meanings.setdefault(_plain(value), set()).add(_plain(f"{name} {value}"))
+    return {
+        word: next(iter(statements))
+        for word, statements in meanings.items()
+        if word not in taken and len(statements) == 1 and statements <= vocabulary.annotated
+    }
+
+
+def _plain(text: str) -> str:
+    """Return a text in lower case without the characters that separate phrases of a request."""
+    return " ".join(re.split(r"[\s,;._]+", text.lower())).strip()
+
+
+def learn_vocabulary(
+    domain: DesignSpace[D], designs: Sequence[D], annotations: Annotations | None = None
+) -> Vocabulary[D]:
     """Return the statements that hold for some of the designs, and the limits of "small" and "large".
+
+    Args:
+        domain: Makes the statements that are computed.
+        designs: Designs of the corpus.
+        annotations: Statements of the table of the corpus, by key of the design (see `annotate`).
 
     Raises:
         InvdesignError: The domain makes no statements, or there are too few designs.
@@ -77,6 +139,11 @@ def learn_vocabulary(domain: DesignSpace[D], designs: Sequence[D]) -> Vocabulary
         for word in words:
             counts[word] = counts.get(word, 0) + 1
     common = sorted(word for word, n in counts.items() if n >= MIN_COUNT)
+    noted: dict[str, int] = {}
+    for design in designs if annotations else ():
+        for word in (annotations or {}).get(domain.key(design), ()):
+            noted[word] = noted.get(word, 0) + 1
+    annotated = frozenset(word for word, n in noted.items() if n >= MIN_COUNT and word not in counts)
     limits: dict[str, tuple[float, float]] = {}
     ends: list[str] = []
     computed = computed_properties(domain)
@@ -86,7 +153,8 @@ def learn_vocabulary(domain: DesignSpace[D], designs: Sequence[D]) -> Vocabulary
         if low < high:
             limits[name] = (float(low), float(high))
             ends += [word for word in pair if word not in common]
-    return Vocabulary(domain, (*common, *ends), limits)
+    annotated -= set(ends)
+    return Vocabulary(domain, (*common, *sorted(annotated), *ends), limits, annotations or {}, annotated)
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,7 +78,7 @@ def _prepare(arguments: argparse.Namespace, progress: Any) -> tuple[Auditor[Any,
     from invdesign.cli import commands
     from invdesign.io.design_files import read_designs
     from invdesign.runs import latent_spaces
-    from invdesign.runs.audits import align_to_corpus, read_as_corpus
+    from invdesign.runs.audits import align_to_corpus, read_as_corpus, with_labels_of
 
     opened: Any = None
     if arguments.model:
@@ -96,7 +96,8 @@ def _prepare(arguments: argparse.Namespace, progress: Any) -> tuple[Auditor[Any,
         return auditor, _designs_of(opened), folder
     path = Path(arguments.file)
     given = read_as_corpus(campaign, path) if arguments.as_corpus else read_designs(domain, path)
-    return auditor, align_to_corpus(domain, given, corpus) if arguments.align else given, folder
+    given = align_to_corpus(domain, given, corpus) if arguments.align else given
+    return with_labels_of(auditor, given), given, folder
 
 
 def _designs_of(opened: CampaignRun[Any, Any]) -> Corpus[Any]:

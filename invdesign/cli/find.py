@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from invdesign.atlas.words import learn_vocabulary
 from invdesign.cli import terminal
 from invdesign.cli.atlas_commands import labelled_space
 from invdesign.core.errors import InvdesignError
-from invdesign.runs.finding import find_designs, write_finding
+from invdesign.runs.finding import find_designs, words_of, write_finding
 
 MAX_FOUND = 1_000
 MAX_SHOWN = 10
@@ -33,7 +32,7 @@ def find(arguments: argparse.Namespace) -> int:
         labelled, home = labelled_space(arguments, progress)
         space = labelled.latent_space
         if arguments.words:
-            statements = learn_vocabulary(space.domain, labelled.designs).statements
+            statements = words_of(labelled, labelled.designs).statements
             terminal.print_json(list(statements)) if arguments.json else print(", ".join(statements))
             return 0
         found = find_designs(labelled, arguments.text, n=arguments.n, seed=labelled.campaign.seed, progress=progress)
@@ -65,6 +64,11 @@ def _print(facts: Mapping[str, Any]) -> None:
     print(
         f"The complete text of a design finds it among {facts['retrieval among']} in {facts['retrieval']:.0%} of cases."
     )
+    if not facts["seeds meet all conditions"]:
+        print(
+            f"No design, known or new, meets all conditions: the seeds file has the {facts['seeds']} known designs "
+            "that meet most of them."
+        )
     for path in facts["files"]:
         print(path)
 

@@ -39,7 +39,7 @@ DOMAIN_MODULES = {
         ),
         "groups": ("groups",),
         "neighbours": ("hamming",),
-        "corpus": ("io.corpus", "io.rrna", "peptides", "oracles.ehrlich"),
+        "corpus": ("io.corpus", "io.sharded", "io.rrna", "peptides", "oracles.ehrlich"),
         "deliverables": ("output.deliverables",),
         "figures": ("output.figures", "output.logo", "output.mutation_heatmap"),
     },

@@ -35,6 +35,10 @@ Parse = Callable[[str], tuple[str | None, str]]
 """Returns the design of a line, or None and the reason why there is none; an empty reason passes over the line."""
 
 
+Join = Callable[[Iterable[bytes]], Iterator[bytes]]
+"""Returns the records of a file as one line each, from its lines."""
+
+
 @dataclass(frozen=True)
 class LineReader:
     """Reading of the lines of a file; picklable."""
@@ -45,6 +49,8 @@ class LineReader:
     """Takes a line as it is written, where the file is trusted; by default every line is parsed."""
     check_every: int = 100
     """Of the lines that are taken, every n-th is parsed too."""
+    join: Join | None = None
+    """Joins the lines of a record, e.g. of FASTA; by default every line is a record."""
 
 
 def store_corpus(
@@ -58,7 +64,7 @@ def store_corpus(
     lines_per_shard: int = LINES_PER_SHARD,
     progress: Progress = silent,
 ) -> Corpus[str]:
-    """Return the corpus of some files of one design a line, whose designs lie in shards in a folder.
+    """Return the corpus of some files of one design a line or record, whose designs lie in shards in a folder.
 
     Shards that are whole are kept, so an interrupted reading continues; the folder should be named by the content of
     the files. A design that occurs again is dropped.
@@ -123,7 +129,7 @@ def _write_shards(
         nonlocal n_shards
         done = 0
         for path in paths:
-            for block in _blocks(path, lines_per_shard):
+            for block in _blocks(path, lines_per_shard, reader.join):
                 progress("reading [MB]", (done + block.position) // MEGABYTE, total)
                 if whole_shard(folder, n_shards) is None:
                     yield folder, n_shards, reader, block
@@ -147,13 +153,13 @@ class _Block:
     """Bytes of the file, as it lies on disk, that were read with and before it."""
 
 
-def _blocks(path: Path, n: int) -> Iterator[_Block]:
+def _blocks(path: Path, n: int, join: Join | None) -> Iterator[_Block]:
     try:
         with path.open("rb") as raw:
             is_packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             stream: Iterable[bytes] = gzip.GzipFile(fileobj=raw) if is_packed else raw
-            lines = iter(stream)
+            lines = iter(stream) if join is None else join(stream)
             first = 1
             while part := list(islice(lines, n)):
                 yield _Block(b"".join(part), first, raw.tell())

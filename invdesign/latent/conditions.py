@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -152,6 +152,19 @@ class KnownConditions:
         table = torch.zeros(len(known), conditions.n)
         table[known.positions(keys)] = rows
         return cls(conditions, known, table)
+
+    def with_designs(self, keys: Sequence[str], rows: Float[Tensor, "n c"]) -> KnownConditions:
+        """Return a table with further designs; those that it has keep their conditions.
+
+        Args:
+            keys: Keys of `n` designs.
+            rows: Their conditions.
+        """
+        extended = TrainingKeys(torch.cat([self.keys.checksums, TrainingKeys.of(keys).checksums]).unique())
+        table = torch.zeros(len(extended), self.conditions.n)
+        table[extended.positions(keys)] = rows
+        table[torch.searchsorted(extended.checksums, self.keys.checksums)] = self.table.float()
+        return replace(self, keys=extended, table=table)
 
     def of_designs(self, keys: Iterable[str], default: Float[Tensor, " c"]) -> Float[Tensor, "n c"]:
         """Return the condition of each design: its own where it was seen, else the default one."""

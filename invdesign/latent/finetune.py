@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from invdesign.core import Array, B, D, FitDensity, InvdesignError, Progress, silent
+from invdesign.latent.condition_alignment import align_conditions, fit_condition_maps
 from invdesign.latent.density import mixture
 from invdesign.latent.moments import posterior_moments, standardization
 from invdesign.latent.prepare import MAX_REFERENCE
@@ -18,6 +20,9 @@ from invdesign.latent.space import LatentSpace
 from invdesign.vae.base import VAE
 from invdesign.vae.losses import WeightedTerm, property_regression
 from invdesign.vae.training import Recipe, train
+
+PART = 500
+"""Designs encoded at once."""
 
 
 def finetune(
@@ -77,7 +82,7 @@ def finetune(
             f"finetune: expected one utility for each of {len(designs)} designs and at least one number, got "
             f"{len(utilities)} utilities ({int(np.isfinite(utilities).sum())} numbers)"
         )
-    replay = _replay(latent_space, n_replay, seed)
+    replay, replayed = _replay(latent_space, n_replay, seed)
     history: Any = latent_space.encoding.encode(designs)
     if not isinstance(history, Tensor) or not isinstance(replay, Tensor):
         raise InvdesignError(
@@ -103,15 +108,20 @@ def finetune(
         seed=seed,
     )
     targets = _targets(utilities, len(replay)) if is_joint else None
+    own = latent_space.conditions_of(designs)
+    condition = None if own is None or replayed is None else torch.cat([own, replayed])
     train(
         vae,
         torch.cat([history, replay]),
         recipe,
         targets=targets,
         weights=torch.from_numpy(weights),
+        condition=condition,
         progress=progress,
     )
-    return with_model(latent_space, vae.to(latent_space.device), replay, fit_density=fit_density)
+    if replayed is not None:
+        align_conditions(vae, replay.split(PART), replayed)
+    return with_model(latent_space, vae.to(latent_space.device), replay, conditions=replayed, fit_density=fit_density)
 
 
 def rank_weights(utilities: Array, *, k: float = 1e-3) -> Array:
@@ -125,13 +135,29 @@ def rank_weights(utilities: Array, *, k: float = 1e-3) -> Array:
 
 
 def with_model(
-    latent_space: LatentSpace[D, B], vae: VAE, batch: Tensor, *, fit_density: FitDensity = mixture
+    latent_space: LatentSpace[D, B],
+    vae: VAE,
+    batch: Tensor,
+    *,
+    conditions: Float[Tensor, "n c"] | None = None,
+    fit_density: FitDensity = mixture,
 ) -> LatentSpace[D, B]:
-    """Return the latent space with another model, standardized on a batch of real designs, its density fitted again."""
-    mean, sd = posterior_moments(vae.eval(), batch.split(500))
+    """Return the latent space with another model, standardized on a batch of real designs, its density fitted again.
+
+    Args:
+        latent_space: The latent space.
+        vae: The model.
+        batch: `n` encoded designs.
+        conditions: Their conditions, for a conditional model; its latents are aligned on them again.
+        fit_density: Fits log p(z) on the new latents.
+    """
+    mean, sd = posterior_moments(vae.eval(), batch.split(PART), conditions)
     shift, scale = standardization(vae, mean)
     sample, sample_sd = (mean - shift) / scale, sd / scale
     known = latent_space.known_conditions
+    if known is not None:
+        known = replace(known, maps=None if conditions is None else fit_condition_maps(sample, conditions))
+        sample = sample if conditions is None else known.align(sample, conditions)
     moved = replace(
         latent_space,
         vae=vae,
@@ -140,19 +166,44 @@ def with_model(
         density=fit_density(sample, sample_sd),
         sample=sample,
         sample_sd=sample_sd,
-        known_conditions=known and replace(known, maps=None),
+        known_conditions=known,
     )
     rows = torch.randperm(len(batch), generator=torch.Generator().manual_seed(0))[:MAX_REFERENCE]
     held: Any = batch[rows]
-    designs = latent_space.encoding.decode(held)
-    return moved.with_reference([design for design in designs if design is not None])
+    decoded = list(enumerate(latent_space.encoding.decode(held)))
+    designs = [design for _, design in decoded if design is not None]
+    if known is None or conditions is None:
+        return moved.with_reference(designs)
+    own = conditions[rows][[i for i, design in decoded if design is not None]]
+    keys = [latent_space.domain.key(design) for design in designs]
+    rated = replace(moved, known_conditions=known.with_designs(keys, own)).with_reference(designs)
+    return replace(rated, known_conditions=known)
 
 
-def _replay(latent_space: LatentSpace[D, B], n: int, seed: int) -> Any:
-    """Return designs of the sample, decoded from their latents and encoded: the corpus is not needed."""
-    rows = np.sort(np.random.default_rng(seed).permutation(len(latent_space.sample))[:n])
-    decoded = latent_space.decode(latent_space.sample[torch.from_numpy(rows)])
-    return latent_space.encoding.encode([design for design in decoded if design is not None])
+def _replay(latent_space: LatentSpace[D, B], n: int, seed: int) -> tuple[Any, Float[Tensor, "k c"] | None]:
+    """Return designs of the sample, decoded from their latents and encoded: the corpus is not needed.
+
+    Latents hold no condition, so those of a conditional model are decoded under conditions drawn from the corpus.
+
+    Returns:
+        The encoded designs, and the conditions under which they were decoded; None for a VAE that reads none.
+    """
+    draw = np.random.default_rng(seed)
+    rows = np.sort(draw.permutation(len(latent_space.sample))[:n])
+    Z, known = latent_space.sample[torch.from_numpy(rows)], latent_space.known_conditions
+    if known is None:
+        decoded = latent_space.decode(Z)
+        return latent_space.encoding.encode([design for design in decoded if design is not None]), None
+    conditions = known.table[torch.from_numpy(draw.integers(len(known.table), size=len(Z)))].float()
+    distinct, which = torch.unique(conditions, dim=0, return_inverse=True)
+    designs: list[D] = []
+    written = []
+    for i, condition in enumerate(distinct):
+        decoded = latent_space.under_row(condition).decode(Z[which == i])
+        found = [design for design in decoded if design is not None]
+        designs += found
+        written.append(condition.expand(len(found), -1))
+    return latent_space.encoding.encode(designs), torch.cat(written)
 
 
 def _setting_of_recipe(latent_space: LatentSpace[D, B], name: str) -> float | None:

@@ -104,17 +104,43 @@ class LatentSpace(Generic[D, B]):
         Raises:
             InvdesignError: The VAE reads no conditions, or the corpus has no such label or value.
         """
-        vae = copy.deepcopy(self.vae)
-        reader = conditioning_of(vae)
-        if reader is None or self.known_conditions is None:
+        if self.known_conditions is None:
             raise InvdesignError(
                 "vae.decode_under: expected a conditional model, got one that reads no conditions. Train one with "
                 "vae.condition=[LABEL, ...]"
             )
         conditions = self.known_conditions.conditions
-        reader.default.copy_(conditions.row(wanted))
         card = {**self.card, "condition": {**conditions.to_json(), "decode_under": conditions.complete(wanted)}}
-        return replace(self, vae=vae, card=card)
+        return replace(self.under_row(conditions.row(wanted)), card=card)
+
+    def under_row(self, row: Float[Tensor, " c"]) -> LatentSpace[D, B]:
+        """Return a latent space whose default is a condition as the VAE reads it, e.g. that of a design of the corpus.
+
+        Args:
+            row: One of the rows that `conditions_of` returns.
+        """
+        vae = copy.deepcopy(self.vae)
+        reader = conditioning_of(vae)
+        assert reader is not None
+        reader.default.copy_(row)
+        return replace(self, vae=vae)
+
+    def with_labels(self, designs: Sequence[D], labels: Mapping[str, Sequence[str]]) -> LatentSpace[D, B]:
+        """Return a latent space that encodes further designs under conditions of their own.
+
+        Designs of the corpus keep theirs. A value that the corpus does not have counts as unknown.
+
+        Args:
+            designs: `n` designs.
+            labels: Labels by name, each of length `n`; those that the VAE does not read have no effect.
+        """
+        known = self.known_conditions
+        if known is None or not any(name in labels for name in known.conditions.shares):
+            return self
+        unknown = ("",) * len(designs)
+        rows = known.conditions.rows({name: labels.get(name, unknown) for name in known.conditions.shares})
+        keys = [self.domain.key(design) for design in designs]
+        return replace(self, known_conditions=known.with_designs(keys, rows))
 
     def conditions_of(self, designs: Sequence[D]) -> Float[Tensor, "n c"] | None:
         """Return the conditions of designs: their own for those of the corpus; None for a VAE that reads none."""

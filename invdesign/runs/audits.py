@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from invdesign.atlas.audit import Auditor
 from invdesign.atlas.audit_files import stored_auditor
 from invdesign.campaign import Campaign
-from invdesign.core import Alignable, Candidate, Corpus, D, Domain, InvdesignError
+from invdesign.core import Alignable, B, Candidate, Corpus, D, Domain, InvdesignError
 from invdesign.report.latent_map import LatentMap
 
 if TYPE_CHECKING:
@@ -35,6 +35,16 @@ def read_as_corpus(campaign: Campaign[Any, Any], path: Path) -> Corpus[Any]:
     unpinned = {"is_pinned": False} if "is_pinned" in known else {}
     found: Corpus[Any] = load(path=path, **unpinned)
     return found
+
+
+def with_labels_of(auditor: Auditor[D, B], given: Corpus[D]) -> Auditor[D, B]:
+    """Return an auditor that rates designs under the conditions that their labels state, e.g. their laboratory.
+
+    Designs without labels are rated under the condition in which the model decodes.
+    """
+    measures = auditor.measures
+    latent_space = measures.latent_space.with_labels(given.designs, given.labels)
+    return replace(auditor, measures=replace(measures, latent_space=latent_space))
 
 
 def align_to_corpus(domain: Domain[D, Any], given: Corpus[D], corpus: Corpus[D] | None) -> Corpus[D]:

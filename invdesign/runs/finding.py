@@ -16,6 +16,8 @@ from invdesign.atlas.words import (
     Truth,
     Vocabulary,
     WordMap,
+    annotate,
+    annotation_synonyms,
     fit_words,
     learn_vocabulary,
     retrieval_rate,
@@ -99,9 +101,12 @@ def find_designs(
     space, domain = labelled.latent_space, labelled.latent_space.domain
     designs = _designs(labelled)
     progress("stating what designs have", 0, 1)
-    vocabulary = learn_vocabulary(domain, designs)
+    vocabulary = words_of(labelled, designs)
     assert isinstance(domain, Describable)
-    request = parse_request(text, vocabulary.statements, domain.synonyms())
+    synonyms = dict(domain.synonyms())
+    if labelled.corpus is not None:
+        synonyms |= annotation_synonyms(domain, vocabulary, labelled.corpus)
+    request = parse_request(text, vocabulary.statements, synonyms)
     if not request.wanted and not request.unwanted:
         raise InvdesignError(f"find: {_unknown_words(request)}")
     truth, Z = vocabulary.truth(designs), space.encode(designs).numpy()
@@ -120,7 +125,8 @@ def find_designs(
     new: list[Found] = []
     if fresh:
         their_scores = query.score(space.encode(fresh).numpy())
-        new = _rank(query, fresh, their_scores, query.holds(vocabulary.truth(fresh)), is_known=False)[:n]
+        met = query.holds(vocabulary.truth(fresh)) | query.is_annotation
+        new = _rank(query, fresh, their_scores, met, is_known=False)[:n]
     return Finding(
         request,
         {name: float(rate) for name, rate in zip(query.names, holds.mean(0), strict=True)},
@@ -133,6 +139,13 @@ def find_designs(
         retrieval_rate(word_map, Z[held_out], truth[held_out]),
         len(held_out),
     )
+
+
+def words_of(labelled: LabelledSpace, designs: Sequence[Any]) -> Vocabulary[Any]:
+    """Return the statements about designs of the corpus: computed ones, and those of the columns of its table."""
+    domain, corpus = labelled.latent_space.domain, labelled.corpus
+    has_columns = corpus is not None and bool(corpus.labels or corpus.properties)
+    return learn_vocabulary(domain, designs, annotate(domain, corpus) if corpus is not None and has_columns else None)
 
 
 def write_finding(found: Finding, latent_space: LatentSpace[Any, Any], folder: Path) -> dict[str, Any]:
@@ -163,7 +176,8 @@ def write_finding(found: Finding, latent_space: LatentSpace[Any, Any], folder: P
         for f in both
     ]
     files = [write_table({name: [row[name] for row in rows] for name in rows[0]}, folder / "found.csv")]
-    seeds = [f.design for f in both if not f.missing] or [f.design for f in found.known]
+    meeting = [f.design for f in both if not f.missing]
+    seeds = meeting or [f.design for f in found.known]
     path = folder / f"seeds{formats(domain)[0]}"
     write_designs(domain, seeds, path)
     region = {"latent": list(range(len(found.center))), "center": found.center.tolist(), "sd": found.spread.tolist()}
@@ -179,6 +193,7 @@ def write_finding(found: Finding, latent_space: LatentSpace[Any, Any], folder: P
         "retrieval among": found.n_retrieval,
         "designs": rows,
         "seeds": len(seeds),
+        "seeds meet all conditions": bool(meeting),
         "files": [str(file) for file in files],
     }
 
@@ -203,6 +218,8 @@ class _Query:
     """Columns of their statements."""
     is_wanted: Truth
     """Whether each is to hold."""
+    is_annotation: Truth
+    """Whether each is a column of the table, of which nothing is known for new designs."""
     text: Array
     """The text, `1 x t`."""
     word_map: WordMap
@@ -226,7 +243,8 @@ def _make_query(request: Request, vocabulary: Vocabulary[Any], word_map: WordMap
     named = np.zeros((2, 1, len(vocabulary.statements)), dtype=bool)
     named[np.where(is_wanted, 0, 1), 0, columns] = True
     names = (*request.wanted, *(f"no {statement}" for statement in request.unwanted))
-    return _Query(names, columns, is_wanted, write_texts(named[0], named[1]), word_map)
+    is_annotation = np.array([vocabulary.statements[j] in vocabulary.annotated for j in columns], dtype=bool)
+    return _Query(names, columns, is_wanted, is_annotation, write_texts(named[0], named[1]), word_map)
 
 
 def _points(region: Array, seed: int) -> Array:

@@ -126,7 +126,7 @@ class VAE(nn.Module, ABC):
         raise InvdesignError(
             f"vae.condition: expected a model that can read conditions, got {type(self).__name__}. Leave vae.condition "
             "out, or choose a model of tokens, e.g. vae=molecules/small, vae=sequences/default, vae=sequences/aligned "
-            "or vae=crystals/tokens"
+            "or vae=crystals/tokens, or of profiles"
         )
 
     def sizes(self, x: Any) -> Tensor | None:

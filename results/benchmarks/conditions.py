@@ -9,7 +9,7 @@ import argparse
 import gzip
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,10 +48,16 @@ RECIPE = Recipe(
     device="cpu",
 )
 CONDITION = ("laboratory",)
+Change = Callable[[str], str]
+INDEPENDENT = "conditional, independence"
+"""Model that is measured only where it is named."""
+NOISE = 0.02
+"""Share of the atoms that laboratory B writes as another element."""
+ELEMENTS = ("C", "N", "O", "S", "F", "Cl")
 MODELS = {
     "unconditional": RECIPE,
     "conditional": replace(RECIPE, condition=CONDITION),
-    "conditional, independence": replace(RECIPE, condition=CONDITION, independence=0.1),
+    INDEPENDENT: replace(RECIPE, condition=CONDITION, independence=0.1),
 }
 
 
@@ -61,26 +67,30 @@ def main() -> None:
     parser.add_argument("--zinc", type=Path, required=True, help="zinc250k.smi.gz")
     parser.add_argument("--cache", type=Path, required=True, help="folder of checkpoints")
     parser.add_argument("--max-minutes", type=float, default=RECIPE.max_minutes, help="of each training [min]")
-    parser.add_argument("--only", default="", help="model to train and measure")
+    parser.add_argument("--only", default="", help="parts that begin so, or PART: MODEL")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     molecules = _molecules(arguments.zinc, N + N_TESTED)
     y = np.asarray(logp(molecules), dtype=np.float64).ravel()
     found: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
-    for name, recipe in MODELS.items():
-        for part, measure in (("planted batch", _measure_batch), ("confounded label", _measure_confounded)):
-            if name not in found.setdefault(part, {}) and arguments.only in ("", f"{part}: {name}"):
-                limited = replace(recipe, max_minutes=arguments.max_minutes)
-                found[part][name] = measure(molecules, y, limited, arguments.cache / f"{part} {name}")
-                arguments.out.write_text(json.dumps(found, indent=1) + "\n")
-                print(part, name, json.dumps(found[part][name]))
+    for (part, (measure, change, seed)), name in itertools.product(PARTS.items(), MODELS):
+        if name in found.setdefault(part, {}) or not f"{part}: {name}".startswith(arguments.only):
+            continue
+        if name == INDEPENDENT and arguments.only != f"{part}: {name}":
+            continue
+        recipe = replace(MODELS[name], max_minutes=arguments.max_minutes, seed=seed)
+        found[part][name] = measure(molecules, y, recipe, arguments.cache / f"{part} {name}", change)
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        print(part, name, json.dumps(found[part][name]), flush=True)
 
 
-def _measure_batch(molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path) -> dict[str, float]:
+def _measure_batch(
+    molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path, change: Change
+) -> dict[str, float]:
     """AUROC of a laboratory that is drawn at random, and what the latents keep of logP."""
-    laboratories = np.random.default_rng(1).choice(["A", "B"], size=N)
-    corpus = _corpus(molecules[:N], laboratories)
+    laboratories = np.random.default_rng(1 + 10 * recipe.seed).choice(["A", "B"], size=N)
+    corpus = _corpus(molecules[:N], laboratories, change)
     latent_space, n_steps, held_out = _fit(corpus, recipe, folder)
     rows = np.arange(N_TESTED)
     Z = latent_space.encode(corpus.designs[:N_TESTED]).numpy()
@@ -92,8 +102,8 @@ def _measure_batch(molecules: Sequence[str], y: Array, recipe: Recipe, folder: P
     Z_new = latent_space.encode(new)
     written = [space.decode(Z_new) for space in decoded]
     own = [written["AB".index(laboratories[i])][k] for k, i in enumerate(held_out[:N_RECONSTRUCTED])]
-    drawn = np.random.default_rng(3).choice(["A", "B"], size=N_TESTED)
-    Z_other = _encode(latent_space, _corpus(molecules[N:], drawn).designs, drawn, recipe)
+    drawn = np.random.default_rng(3 + 10 * recipe.seed).choice(["A", "B"], size=N_TESTED)
+    Z_other = _encode(latent_space, _corpus(molecules[N:], drawn, change).designs, drawn, recipe)
     return {
         "auroc": auroc_of_label(Z, laboratories[rows].tolist()),
         "auroc, new molecules": auroc_of_label(Z_other.numpy(), drawn.tolist()),
@@ -106,19 +116,21 @@ def _measure_batch(molecules: Sequence[str], y: Array, recipe: Recipe, folder: P
     }
 
 
-def _measure_confounded(molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path) -> dict[str, float]:
+def _measure_confounded(
+    molecules: Sequence[str], y: Array, recipe: Recipe, folder: Path, change: Change
+) -> dict[str, float]:
     """Error of a surrogate of logP, fitted where the laboratory follows logP, where the laboratory follows -logP."""
-    generator = np.random.default_rng(2)
+    generator = np.random.default_rng(2 + 10 * recipe.seed)
     scores = (y - y.mean()) / y.std()
     noise = 0.57 * generator.normal(size=len(y))
     follows = np.where(scores[:N] + noise[:N] > 0, "B", "A")
     reversed_ = np.where(-scores[N:] + noise[N:] > 0, "B", "A")
     known = np.where(np.arange(N) < max(N_LABELS), scores[:N], np.nan)
-    corpus = replace(_corpus(molecules[:N], follows), properties={"logp": known})
+    corpus = replace(_corpus(molecules[:N], follows, change), properties={"logp": known})
     latent_space, n_steps, _ = _fit(corpus, recipe, folder)
     Z = latent_space.encode(corpus.designs[:N_TESTED]).numpy()
-    tests = _corpus(molecules[N:], reversed_).designs
-    same = _corpus(molecules[N:], np.where(scores[N:] + noise[N:] > 0, "B", "A"))
+    tests = _corpus(molecules[N:], reversed_, change).designs
+    same = _corpus(molecules[N:], np.where(scores[N:] + noise[N:] > 0, "B", "A"), change)
     encoded = {
         "reversed": _encode(latent_space, tests, reversed_, recipe),
         "as in training": _encode(latent_space, same.designs, np.array(same.labels["laboratory"]), recipe),
@@ -172,13 +184,29 @@ def _fit(corpus: Corpus[str], recipe: Recipe, folder: Path) -> tuple[LatentSpace
     return space, training.steps, training.held_out
 
 
-def _corpus(molecules: Sequence[str], laboratories: Array) -> Corpus[str]:
-    """Return molecules of two laboratories, of which B writes each as its hydrochloride."""
+def _corpus(molecules: Sequence[str], laboratories: Array, change: Change) -> Corpus[str]:
+    """Return molecules of two laboratories, of which B writes each in its own way."""
     designs = tuple(
-        Chem.CanonSmiles(f"{molecule}.Cl") if name == "B" else molecule
-        for molecule, name in zip(molecules, laboratories, strict=True)
+        change(molecule) if name == "B" else molecule for molecule, name in zip(molecules, laboratories, strict=True)
     )
     return make_corpus(designs, labels={"laboratory": tuple(laboratories.tolist())}, name="two laboratories")
+
+
+def _as_hydrochloride(molecule: str) -> str:
+    return str(Chem.CanonSmiles(f"{molecule}.Cl"))
+
+
+def _with_noise(molecule: str) -> str:
+    """Return a molecule of which each atom is another element with a probability of 2 %, where the valence allows."""
+    draw = np.random.default_rng(list(molecule.encode()))
+    mol = Chem.MolFromSmiles(molecule)
+    for i in np.flatnonzero(draw.random(mol.GetNumAtoms()) < NOISE).tolist():
+        changed = Chem.RWMol(mol)
+        changed.ReplaceAtom(i, Chem.Atom(str(draw.choice(ELEMENTS))))
+        changed.GetAtomWithIdx(i).SetIsAromatic(mol.GetAtomWithIdx(i).GetIsAromatic())
+        if Chem.SanitizeMol(changed, catchErrors=True) == Chem.SanitizeFlags.SANITIZE_NONE:
+            mol = changed.GetMol()
+    return str(Chem.CanonSmiles(Chem.MolToSmiles(mol)))
 
 
 def _molecules(path: Path, n: int) -> list[str]:
@@ -190,6 +218,17 @@ def _molecules(path: Path, n: int) -> list[str]:
 
 def _share_of_salts(designs: Sequence[str | None]) -> float:
     return float(np.mean([design is not None and ".Cl" in f".{design}" and "." in design for design in designs]))
+
+
+PARTS: dict[str, tuple[Callable[..., dict[str, float]], Change, int]] = {
+    "planted batch": (_measure_batch, _as_hydrochloride, 0),
+    "confounded label": (_measure_confounded, _as_hydrochloride, 0),
+    "confounded label, seed 1": (_measure_confounded, _as_hydrochloride, 1),
+    "planted batch, seed 1": (_measure_batch, _as_hydrochloride, 1),
+    "planted batch, seed 2": (_measure_batch, _as_hydrochloride, 2),
+    "2 % noise": (_measure_batch, _with_noise, 0),
+}
+"""What is measured, what laboratory B changes, and the seed of the labels and of the training."""
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--changed", type=int, default=ViewSettings.n_changed, help="changed copies to train it on")
     parser.add_argument("--latents", type=int, default=48, help="latents drawn for a pattern; 0 for none (default 48)")
     parser.add_argument("--missed", action="store_true", help="also decode latents of similar formulas for the missed")
+    parser.add_argument("--view", type=int, default=0, help="latents drawn by the trained view for the missed; 0: none")
     arguments = parser.parse_args()
     corpus = mp_20([arguments.train], cache=arguments.cache)
     test = mp_20([arguments.test], cache=arguments.cache)
@@ -85,7 +86,8 @@ def main() -> None:
     done = {row["test row"]: row for row in map(json.loads, store.read_text().splitlines())} if store.is_file() else {}
     for i, row in enumerate(rows.tolist()):
         if row not in done:
-            found = measure(test.designs[row], row, library, vae, view, arguments.latents, has_stages=i < arguments.stages)
+            has_stages = i < arguments.stages
+            found = measure(test.designs[row], row, library, vae, view, arguments.latents, has_stages=has_stages)
             done[row] = {"test row": row, **found}
             with store.open("a") as file:
                 file.write(json.dumps(done[row]) + "\n")
@@ -94,6 +96,10 @@ def main() -> None:
     if arguments.missed:
         missed = [row for row in rows.tolist() if not done[row]["all"]["rank"]]
         summary["missed"] = measure_missed([test.designs[row] for row in missed], corpus, library, arguments.cache)
+    if arguments.view:
+        missed = [row for row in rows.tolist() if not done[row]["all"]["rank"]]
+        vae, view = train_models(corpus, arguments.cache, settings)
+        summary["view of the missed"] = measure_view(missed, test, library, vae, view, arguments.view)
     summary["machine"] = {"processor": platform.machine(), "torch": torch.__version__, "load": os.getloadavg()[0]}
     text = json.dumps(summary, indent=1)
     print(text)
@@ -138,6 +144,36 @@ def measure_missed(
         n_right += any(match(crystal, proposal.crystal) for proposal in proposals)
         sizes.append(len(proposals))
     return {"crystals": len(missed), "right among the proposals": n_right, "proposals": float(np.mean(sizes))}
+
+
+def measure_view(
+    missed: Sequence[int],
+    test: Corpus[Crystal],
+    library: TemplateLibrary,
+    vae: CrystalTokenVAE,
+    view: PatternView,
+    n_latents: int,
+) -> dict[str, Any]:
+    """Return what latents of the view of pattern and formula add for crystals that no known structure explains."""
+    n_right, sizes, ranks, rate_of = 0, [], [], []
+    for row in missed:
+        crystal = test.designs[row]
+        measured = prepare_pattern(simulate(crystal, row))
+        drawn = latent_proposals(vae, view, measured, crystal.counts, library, n=n_latents)
+        n_right += any(match(crystal, proposal.crystal) for proposal in drawn)
+        sizes.append(len(drawn))
+        together = solve(measured, [*library.proposals(crystal.counts, N_TEMPLATES), *drawn], library, n=20)
+        ranks.append(rate(crystal, together[:10])["rank"])
+        rate_of.append(sum(solution.origin == LATENT for solution in together[:10]))
+    return {
+        "crystals": len(missed),
+        "latents": n_latents,
+        "right among the proposals": n_right,
+        "proposals": float(np.mean(sizes)),
+        "match@1": sum(rank == 1 for rank in ranks),
+        "match@10": sum(1 <= rank <= 10 for rank in ranks),
+        "of the ten best from latents": float(np.mean(rate_of)),
+    }
 
 
 def _describe_formulas(vae: CrystalTokenVAE, crystals: Sequence[Crystal]) -> torch.Tensor:

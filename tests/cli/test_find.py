@@ -46,6 +46,27 @@ def test_designs_are_found_filtered_and_written_as_seeds(capsys: pytest.CaptureF
     assert sum(line.startswith(">") for line in seeds.read_text().splitlines()) == found["seeds"]
 
 
+def test_seeds_that_meet_only_some_conditions_are_stated_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["find", "GC-rich, AT-rich, CpG", *SETTINGS, "--out", "here"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "No design, known or new, meets all conditions: the seeds file has the 20 known designs" in printed
+    found = answer(capsys, "GC-rich, without CpG")
+    assert found["seeds meet all conditions"]
+
+
+def test_columns_of_the_table_are_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    designs = ["".join(letters) for letters in product("ACGT", repeat=6)][::7]
+    hosts = ["E. coli" if design.count("A") > 2 else "yeast" for design in designs]
+    heats = [float(design.count("G")) for design in designs]
+    write_table({"sequence": designs, "Host": hosts, "heat": heats}, tmp_path / "strands.csv")
+    columns = ["corpus.labels=[Host]", "corpus.properties={heat: heat}"]
+    assert {"host e coli", "host yeast", "high heat", "low heat"} <= set(answer(capsys, "--words", *columns))
+    found = answer(capsys, "yeast, high heat, no CpG", *columns, "--out", "here")
+    assert found["wanted"] == ["host yeast", "high heat"] and found["unwanted"] == ["cpg"]
+    known = [row["design"] for row in found["designs"] if row["known"] and row["meets"]]
+    assert known and all(design.count("A") <= 2 and design.count("G") >= 2 and "CG" not in design for design in known)
+
+
 def test_the_words_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"gc-rich", "at-rich", "cpg", "repeat"} <= set(answer(capsys, "--words"))
 

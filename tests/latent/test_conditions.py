@@ -10,6 +10,7 @@ import torch
 from invdesign.core import Corpus, InvdesignError
 from invdesign.io.corpora import make_corpus
 from invdesign.latent.conditions import Conditions, fit_conditions
+from invdesign.latent.finetune import finetune
 from invdesign.latent.leakage import auroc_of_label, describe_leakage, neighbour_rank_correlation
 from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.latent.space import LatentSpace
@@ -107,3 +108,29 @@ def test_a_label_in_the_latents_is_found_and_an_independent_one_is_not() -> None
         "the laboratory can be predicted from the latents (AUROC .97; .5 is chance)",
         "logs: rank correlation with the nearest other designs .50, among structure features .60",
     ]
+
+
+def test_a_new_design_with_a_label_is_encoded_under_it_and_those_of_the_corpus_keep_theirs(
+    space: LatentSpace[str, torch.Tensor], two_laboratories: Corpus[str]
+) -> None:
+    known, new = two_laboratories.designs[1], "abcabcd"
+    labelled = space.with_labels([new, known], {"laboratory": ["B", "A"], "day": ["1", "2"]})
+    torch.testing.assert_close(labelled.encode([new]), space.under({"laboratory": "B"}).encode([new]))
+    torch.testing.assert_close(labelled.encode([known]), space.encode([known]))
+    torch.testing.assert_close(labelled.encode(["abca"]), space.encode(["abca"]))
+    assert space.with_labels([new], {"day": ["1"]}) is space
+
+
+def test_a_finetuned_space_still_hides_the_laboratory_and_decodes_what_either_writes(
+    space: LatentSpace[str, torch.Tensor], two_laboratories: Corpus[str]
+) -> None:
+    designs = two_laboratories.designs[::6]
+    utilities = np.array([float(word.count("a")) for word in designs])
+    finetuned = finetune(space, designs, utilities, epochs=4, learning_rate=2e-3, batch=32, n_replay=400)
+    assert finetuned.known_conditions is not None and finetuned.known_conditions.maps is not None
+    labels = list(two_laboratories.labels["laboratory"])
+    assert auroc_of_label(finetuned.encode(two_laboratories.designs).numpy(), labels) < 0.75
+    written = [finetuned.under({"laboratory": name}).decode(finetuned.sample[:200]) for name in "AB"]
+    with_d = [sum("d" in (word or "") for word in words) for words in written]
+    assert with_d[0] < 30 and with_d[1] > 170
+    assert len(finetuned.reference_plausibilities) > 100

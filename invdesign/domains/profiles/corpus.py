@@ -78,6 +78,7 @@ def table(
     features: Sequence[str] = (),
     properties: Mapping[str, str] | None = None,
     weight_column: str | None = None,
+    labels: Sequence[str] = (),
     on_invalid: OnInvalid = "skip",
     max_designs: int | None = None,
     progress: Progress = silent,
@@ -90,6 +91,7 @@ def table(
         features: Columns of the features; by default all columns of numbers that are no property.
         properties: Measured properties: name -> column.
         weight_column: Column of non-negative training weights.
+        labels: Columns of labels, e.g. `[laboratory, batch]`, for a conditional VAE; `vae.condition` names them too.
         on_invalid: `"skip"` reports an invalid row as a rejection, `"error"` stops at the first.
         max_designs: Largest number of profiles to read.
         progress: Called with ("reading", rows done, rows).
@@ -104,6 +106,6 @@ def table(
         from_text=domain.from_text,
         to_text=domain.to_text,
         features=features,
-        options=ReadOptions(properties or {}, weight_column, on_invalid, max_designs),
+        options=ReadOptions(properties or {}, weight_column, on_invalid, max_designs, labels=tuple(labels)),
         progress=progress,
     )

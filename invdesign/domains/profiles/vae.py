@@ -14,6 +14,7 @@ from torch.distributions import Normal
 from invdesign.core import Encoding, InvdesignError
 from invdesign.domains.profiles.domain import Kind, ProfileEncoding
 from invdesign.vae.base import VAE, refuse_condition
+from invdesign.vae.conditioning import Conditioning
 from invdesign.vae.priors import LOG_2PI, PriorKind, make_prior
 
 
@@ -22,7 +23,8 @@ class ProfileVAE(VAE):
 
     Counts x of a sample with the sum l are negative binomial with the means l softmax(f(z)) and an inverse dispersion
     of each feature, so that the latent does not hold the depth of the sample; a decoded profile has the median depth of
-    the corpus. Real values are normal around f(z) with a standard deviation of each feature.
+    the corpus. Real values are normal around f(z) with a standard deviation of each feature. A condition, e.g. the
+    laboratory, adds a number to each scaled feature, which the encoder takes back, and shifts the latents.
 
     Args:
         kind: `"counts"` or `"values"`.
@@ -32,6 +34,7 @@ class ProfileVAE(VAE):
         d: Latent dimensions.
         width: Hidden units.
         n_properties: Outputs of the property head; 0 for none.
+        n_condition: Entries of the condition that encoder and decoder read; 0 for none.
         prior: `"normal"`, or `"flow"` for a prior that is learned with the model.
 
     References:
@@ -51,6 +54,7 @@ class ProfileVAE(VAE):
         d: int = 16,
         width: int = 128,
         n_properties: int = 0,
+        n_condition: int = 0,
         prior: PriorKind = "normal",
     ) -> None:
         super().__init__()
@@ -69,6 +73,8 @@ class ProfileVAE(VAE):
         )
         self.log_scale = nn.Parameter(torch.full((p,), 2.0 if kind == "counts" else -0.7))
         self.property_head = nn.Linear(d, n_properties) if n_properties else None
+        self.n_condition = n_condition
+        self.conditioning = Conditioning(n_condition, d, p) if n_condition else None
 
     def architecture(self) -> dict[str, Any]:
         """Return the constructor arguments of this model, as JSON."""
@@ -81,6 +87,7 @@ class ProfileVAE(VAE):
             "width": self.width,
             "n_properties": self.n_properties,
             "prior": self.prior_kind,
+            **({"n_condition": self.n_condition} if self.n_condition else {}),
         }
 
     def with_properties(self, n: int) -> ProfileVAE:
@@ -90,27 +97,34 @@ class ProfileVAE(VAE):
         vae.property_head = nn.Linear(self.d, n) if n else None
         return vae
 
+    def with_condition(self, n: int) -> ProfileVAE:
+        """Return a copy that reads conditions of `n` entries, and ignores them until it is trained."""
+        vae = copy.deepcopy(self)
+        vae.n_condition = n
+        vae.conditioning = Conditioning(n, self.d, len(self.center)) if n else None
+        return vae
+
     def posterior(self, x: Tensor, condition: Tensor | None = None) -> Normal:
         """Return the posteriors of `n` profiles."""
-        refuse_condition("ProfileVAE", condition)
+        shift, offset = self._read_condition(condition, x)
         scaled = torch.log1p(x / _totals(x) * self.depth) if self.kind == "counts" else x
-        mean, log_sd = self.encoder((scaled - self.center) / self.spread).chunk(2, 1)
-        return Normal(mean, log_sd.clamp(-7, 2).exp(), validate_args=False)
+        mean, log_sd = self.encoder((scaled - self.center) / self.spread - offset).chunk(2, 1)
+        return Normal(mean + shift, log_sd.clamp(-7, 2).exp(), validate_args=False)
 
     def log_likelihood(self, x: Tensor, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return log p(x | z) of every profile [nats], of counts given their sum."""
-        refuse_condition("ProfileVAE", condition)
         scale = self.log_scale.clamp(-7, 9).exp()
         if self.kind == "counts":
-            return negative_binomial(x, _totals(x) * self._shares(z), scale).sum(1)
-        error = (x - self._values(z)) / (self.spread * scale)
+            return negative_binomial(x, _totals(x) * self._shares(z, condition), scale).sum(1)
+        error = (x - self._scaled(z, condition)) / (self.spread * scale)
         return -(0.5 * error.square() + (self.spread * scale).log() + 0.5 * LOG_2PI).sum(1)
 
     @torch.no_grad()
     def generate(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         """Return the mean profile at each latent; of counts rounded, at the median depth."""
-        refuse_condition("ProfileVAE", condition)
-        return (self.depth * self._shares(z)).round() if self.kind == "counts" else self._values(z)
+        return (
+            (self.depth * self._shares(z, condition)).round() if self.kind == "counts" else self._scaled(z, condition)
+        )
 
     def predict(self, z: Tensor) -> Tensor | None:
         """Return the properties that the head predicts; None without a head."""
@@ -119,12 +133,22 @@ class ProfileVAE(VAE):
         predicted: Tensor = self.property_head(z)
         return predicted
 
-    def _shares(self, z: Tensor) -> Tensor:
-        return F.softmax(self.decoder(z.to(self.center.dtype)) * self.spread + self.center, 1)
+    def _read_condition(self, condition: Tensor | None, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the shift of the latents and the offset of each scaled feature that a condition decides."""
+        if self.conditioning is None:
+            refuse_condition("ProfileVAE", condition)
+            return self.center.new_zeros(()), self.center.new_zeros(())
+        shift, offset = self.conditioning(condition, len(rows))
+        return shift, offset
 
-    def _values(self, z: Tensor) -> Tensor:
-        values: Tensor = self.decoder(z.to(self.center.dtype)) * self.spread + self.center
-        return values
+    def _shares(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        return F.softmax(self._scaled(z, condition), 1)
+
+    def _scaled(self, z: Tensor, condition: Tensor | None) -> Tensor:
+        """Return the mean of each scaled feature."""
+        shift, offset = self._read_condition(condition, z)
+        scaled: Tensor = (self.decoder(z.to(self.center.dtype) - shift) + offset) * self.spread + self.center
+        return scaled
 
 
 def negative_binomial(x: Tensor, mean: Tensor, dispersion: Tensor) -> Tensor:

@@ -104,3 +104,32 @@ def test_a_log_ratio_is_that_of_means() -> None:
     assert log_ratio(designs, up=["a"], down=["b"]).tolist() == [2.0]
     with pytest.raises(InvdesignError, match="expected features of the profiles, got z"):
         log_ratio(designs, up=["z"])
+
+
+def test_batches_of_two_laboratories_get_one_space_and_are_decoded_as_either_writes_them(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    corpus = programs(400, n_features=20)
+    laboratories = tuple(draw.choice(["A", "B"], size=len(corpus)).tolist())
+    factor = np.where(np.arange(20) < 5, 6.0, 1.0)
+    rows = [
+        [*(np.array(design.values) * (factor if name == "B" else 1)).round()]
+        for design, name in zip(corpus.designs, laboratories, strict=True)
+    ]
+    columns = {"laboratory": list(laboratories)}
+    names = corpus.designs[0].names
+    path = tmp_path / "samples.csv"
+    write_table({**columns, **{name: [row[i] for row in rows] for i, name in enumerate(names)}}, path)
+    found = table(path, labels=["laboratory"], features=names)
+    assert found.labels["laboratory"] == laboratories
+    recipe = Recipe(
+        lambda encoding: profile_vae(encoding, d=6, width=32), epochs=40, batch=32, learning_rate=3e-3,
+        condition=["laboratory"], information_epochs=0, device="cpu",
+    )  # fmt: skip
+    space = prepare(Profiles(), found, recipe, cache=tmp_path)
+    leakage = space.card["leakage"]
+    assert leakage["auroc_before"]["laboratory"] > 0.95 > 0.7 > leakage["auroc"]["laboratory"]
+    shares = []
+    for name in "AB":
+        decoded = [design for design in space.under({"laboratory": name}).decode(space.sample[:100]) if design]
+        shares.append(np.mean([sum(design.values[:5]) / sum(design.values) for design in decoded]))
+    assert shares[1] > 1.5 * shares[0]

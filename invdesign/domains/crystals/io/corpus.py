@@ -210,6 +210,7 @@ def table(
     max_sites: int = MAX_SITES,
     symprec: float = 0.1,
     per_atom: Sequence[str] = (),
+    labels: Sequence[str] = (),
     workers: int = 1,
     cache: str | Path | None = None,
     progress: Progress = silent,
@@ -226,6 +227,7 @@ def table(
         symprec: Tolerance of the symmetry search [angstrom].
         per_atom: Properties that are totals of the cell as written, such as an energy in eV; they are divided by its
             number of atoms.
+        labels: Columns of labels, e.g. `[laboratory, method]`, for a conditional VAE; `vae.condition` names them too.
         workers: Number of processes that search for symmetry.
         cache: Folder for the parsed corpus, keyed by the content of the files and these options.
         progress: Called with ("reading", rows done, rows).
@@ -241,6 +243,7 @@ def table(
         "max_sites": max_sites,
         "symprec": symprec,
         **({"per_atom": tuple(per_atom)} if per_atom else {}),
+        **({"labels": tuple(labels)} if labels else {}),
     }
     cached: Path | None = None
     if cache is not None:

@@ -38,6 +38,7 @@ def read(
     max_sites: int = MAX_SITES,
     symprec: float = 0.1,
     per_atom: Sequence[str] = (),
+    labels: Sequence[str] = (),
     workers: int = 1,
     max_bytes: int = MAX_BYTES,
     progress: Progress = silent,
@@ -58,6 +59,7 @@ def read(
         max_sites: Largest number of sites in a cell.
         symprec: Tolerance of the symmetry search [angstrom].
         per_atom: Properties that are totals of the cell as written; they are divided by its number of atoms.
+        labels: Columns of labels, e.g. `[laboratory, method]`, for a conditional VAE.
         workers: Number of processes that search for symmetry. More than one needs a main module that can be imported
             again.
         max_bytes: Largest size of an unpacked file [bytes].
@@ -73,7 +75,7 @@ def read(
     paths = list_paths(path)
     if not paths:
         raise InvdesignError("crystals: expected at least one file, got none. Pass its path")
-    options = ReadOptions(dict(properties or {}), None, on_invalid, max_designs, tuple(per_atom))
+    options = ReadOptions(dict(properties or {}), None, on_invalid, max_designs, tuple(per_atom), tuple(labels))
     rows = [
         row
         for each in paths

@@ -75,6 +75,16 @@ def test_several_files_give_one_corpus_without_repeats(tmp_path, crystals):
         table([])
 
 
+def test_columns_of_labels_are_read_and_kept_in_the_cache(tmp_path, crystals):
+    path = tmp_path / "mine.csv"
+    write(crystals, path, columns={"laboratory": ["Basel", "Kyoto", "", "Basel"], "y": [1, 2, 3, 4]})
+    for _ in range(2):
+        corpus = table(path, labels=["laboratory"], properties={"y": "y"}, cache=tmp_path / "cache")
+        assert corpus.labels == {"laboratory": ("Basel", "Kyoto", "", "Basel")}
+    with pytest.raises(InvdesignError, match="plate"):
+        table(path, labels=["plate"])
+
+
 def test_a_damaged_cache_is_replaced_and_a_changed_file_is_read_again(tmp_path, crystals):
     path, cache = tmp_path / "mine.csv", tmp_path / "cache"
     write(crystals, path, columns={"y": [1.0, np.nan, 3.0, 4.0]})

@@ -18,6 +18,7 @@ from invdesign.domains.crystals.model.candidates import COMPOSITION_PENALTY
 from invdesign.domains.crystals.model.encoding import unpack
 from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE, crystal_token_vae
 from invdesign.domains.sequences import Sequences
+from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.training import Recipe, train
 
 
@@ -115,3 +116,23 @@ def test_atoms_nearer_than_in_nearly_all_of_the_corpus_are_no_crystal() -> None:
     assert encoding.decode(rows) != [None]
     encoding.vocabulary.layout.cell(rows)[:, 0] -= 0.5
     assert encoding.decode(rows) == [None]
+
+
+def test_a_conditional_model_writes_other_likelihoods_under_other_conditions_and_is_stored_with_them() -> None:
+    plain, rows, encoding = build_model()
+    vae = plain.with_condition(2).eval()
+    x, z = rows[:6], torch.zeros(6, vae.d)
+    first, second = torch.eye(2)
+    untrained = [vae.log_likelihood(x, z, condition.expand(6, -1)) for condition in (first, second)]
+    torch.testing.assert_close(*untrained)
+    reader = conditioning_of(vae)
+    assert reader is not None
+    torch.nn.init.normal_(reader.shift.weight, std=1.0)
+    torch.nn.init.normal_(reader.vector.weight, std=1.0)
+    trained = [vae.log_likelihood(x, z, condition.expand(6, -1)) for condition in (first, second)]
+    assert not torch.allclose(*trained)
+    moved = vae.posterior(x, first.expand(6, -1)).loc - vae.posterior(x, second.expand(6, -1)).loc
+    assert float(moved.detach().abs().max()) > 0.1
+    again = CrystalTokenVAE.from_architecture(vae.architecture(), encoding)
+    again.load_state_dict(vae.state_dict())
+    torch.testing.assert_close(again.eval().log_likelihood(x, z, first.expand(6, -1)), trained[0])
