@@ -417,7 +417,7 @@ def _candidates(
 ) -> list[Candidate[D]]:
     """Return the selected designs as candidates, with predictions and parents."""
     X = torch.cat([s.pool.X[s.rows] for s in selections if s.rows]) if any(s.rows for s in selections) else model.X[:0]
-    mean, sd = predict_properties(engine, model, X)
+    predictions = predict_properties(engine, model, X)
     candidates: list[Candidate[D]] = []
     for selection in selections:
         pool, rows = selection.pool, selection.rows
@@ -426,7 +426,7 @@ def _candidates(
         percentiles = engine.latent_space.percentile(plausibility).tolist()
         columns = (rows, selection.origins, selection.values, parents, percentiles)
         for i, origin, value, keys, percentile in zip(*columns, strict=True):
-            row = len(candidates)
+            predicted = predictions[len(candidates)]
             candidates.append(
                 Candidate(
                     pool.designs[i],
@@ -436,8 +436,9 @@ def _candidates(
                     origin=origin,
                     parents=keys,
                     region=selection.region,
-                    mean=tuple(mean[row]),
-                    sd=tuple(sd[row]),
+                    mean=predicted.mean,
+                    sd=predicted.sd,
+                    quantiles=predicted.quantiles,
                     acquisition=value,
                     log_density=float(pool.log_density[i]),
                     percentile=percentile,

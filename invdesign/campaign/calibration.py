@@ -9,8 +9,9 @@ import numpy as np
 
 from invdesign.campaign.state import Calibration, State
 from invdesign.core import Array, Candidate, D, Objective, improved_columns
+from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.surrogate import SurrogateReport
-from invdesign.surrogate.calibration import coverage, sd_factor
+from invdesign.surrogate.calibration import SCORES, coverage, recalibrate, residual_quantiles
 
 MIN_OUTCOMES = 20
 """Outcomes of predicted designs from which these, and not the cross-validation, decide."""
@@ -19,9 +20,10 @@ MAX_OUTCOMES = 200
 
 
 def calibrate(state: State[D], objectives: Sequence[Objective], report: SurrogateReport | None) -> Calibration:
-    """Return the factors of the standard deviations that the next round states, and how well earlier ones held.
+    """Return the quantiles of the residuals that the next round states, and how well earlier intervals held.
 
-    The designs of a batch are chosen for their predictions, so that their errors are larger than those of a
+    Residuals are those of the surrogate, after the outcome transform and in units of its standard deviations. The
+    designs of a batch are chosen for their predictions, so that their errors are larger than those of a
     cross-validation. Where enough of them were measured their outcomes decide; before, the cross-validation does for
     properties that are maximized or minimized.
 
@@ -30,50 +32,69 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
         objectives: The `m` properties.
         report: Cross-validation of the surrogate of the round.
     """
-    stated = _deviations(state.evaluated, len(objectives))
-    by_round, plain = _factors_by_round(state, len(objectives)), (1.0,) * len(objectives)
-    used = np.array([by_round.get(c.round, plain) for c in state.evaluated]).reshape(stated.shape)
+    scores = stated_scores(state.evaluated, len(objectives))
+    used = _quantiles_by_round(state, len(objectives))
     columns = {j: k for k, j in enumerate(improved_columns(objectives))}
-    factors, bases, shares = [], [], []
+    quantiles, bases, shares = [], [], []
     for j, objective in enumerate(objectives):
-        known = np.isfinite(stated[:, j])
-        own = stated[known, j][-MAX_OUTCOMES:]
-        shares.append(coverage(own))
-        if len(own) >= MIN_OUTCOMES:
-            # What was stated contains earlier factors: the errors in units of the surrogate's own deviations count.
-            factors.append(sd_factor(own * used[known, j][-MAX_OUTCOMES:]))
+        known = np.flatnonzero(np.isfinite(scores[:, j]))[-MAX_OUTCOMES:]
+        shares.append(coverage(scores[known, j]))
+        if len(known) >= MIN_OUTCOMES:
+            # What was stated contains earlier corrections: the residuals of the surrogate itself count.
+            own = [recalibrate(scores[[i], j], _used(used, state.evaluated[i], j)) for i in known]
+            quantiles.append(residual_quantiles(np.concatenate(own)))
             bases.append("outcomes")
             continue
-        factor = _validated_factor(objective, columns.get(j), report, len(columns))
-        factors.append(1.0 if factor is None else factor)
-        bases.append("none" if factor is None else "cross-validation")
+        validated = _validated_quantiles(objective, columns.get(j), report, len(columns))
+        quantiles.append(validated or SCORES)
+        bases.append("cross-validation" if validated else "none")
     return Calibration(
-        tuple(factors), tuple(bases), tuple(share[0] for share in shares), tuple(share[1] for share in shares)
+        tuple(quantiles), tuple(bases), tuple(share[0] for share in shares), tuple(share[1] for share in shares)
     )
 
 
-def _validated_factor(
-    objective: Objective, column: int | None, report: SurrogateReport | None, n_columns: int
-) -> float | None:
-    """Return the factor by the cross-validation of a property's utility; None where that is not the property itself."""
-    is_own = objective.goal in ("maximize", "minimize") and column is not None
-    if not is_own or report is None or len(report.sd_factor) != n_columns:
-        return None
-    return report.sd_factor[column or 0]
+def stated_scores(evaluated: Sequence[Candidate[D]], m: int) -> Array:
+    """Return the normal score of each outcome in what was stated for it; NaN where it was not predicted or measured.
 
+    A score of 1.645 is the upper end of the 90 % interval.
 
-def _deviations(evaluated: Sequence[Candidate[D]], m: int) -> Array:
-    """Return `(measured - predicted) / sd` as stated, `n x m`; NaN where a design was not predicted or measured."""
-    rows = [[(c.y[j] - c.mean[j]) / c.sd[j] if _is_compared(c, j) else math.nan for j in range(m)] for c in evaluated]
+    Args:
+        evaluated: `n` candidates.
+        m: Number of properties.
+
+    Returns:
+        `n x m` scores.
+    """
+    rows = [[_stated_score(candidate, j) for j in range(m)] for candidate in evaluated]
     return np.array(rows, dtype=np.float64).reshape(len(rows), m)
 
 
-def _is_compared(candidate: Candidate[D], j: int) -> bool:
-    is_measured = candidate.status == "measured" and j < len(candidate.y)
-    return is_measured and j < len(candidate.mean) and j < len(candidate.sd) and candidate.sd[j] > 0
+def _stated_score(candidate: Candidate[D], j: int) -> float:
+    """Return the normal score of an outcome, by linear interpolation between the stated quantiles; 8 at most."""
+    if candidate.status != "measured" or j >= len(candidate.y) or not math.isfinite(candidate.y[j]):
+        return math.nan
+    quantiles = np.array(candidate.predicted_quantiles(j))
+    if not np.isfinite(quantiles).all() or quantiles[-1] <= quantiles[0]:
+        return math.nan
+    return float(np.interp(candidate.y[j], quantiles, QUANTILE_SCORES))
 
 
-def _factors_by_round(state: State[D], m: int) -> dict[int, tuple[float, ...]]:
-    """Return the factors with which rounds stated their predictions, by their numbers."""
-    stated = {record.round: record.calibration.factors for record in state.records if record.calibration is not None}
-    return {number: factors for number, factors in stated.items() if len(factors) == m}
+def _validated_quantiles(
+    objective: Objective, column: int | None, report: SurrogateReport | None, n_columns: int
+) -> tuple[float, ...] | None:
+    """Return the quantiles by the cross-validation of a property's utility; None where that is not the property."""
+    is_own = objective.goal in ("maximize", "minimize") and column is not None
+    if not is_own or report is None or len(report.residual_quantiles) != n_columns:
+        return None
+    found = report.residual_quantiles[column or 0]
+    return found if objective.goal == "maximize" else tuple(-value for value in reversed(found))
+
+
+def _quantiles_by_round(state: State[D], m: int) -> dict[int, tuple[tuple[float, ...], ...]]:
+    """Return the quantiles of residuals with which rounds stated their predictions, by their numbers."""
+    stated = {record.round: record.calibration.residual_quantiles for record in state.records if record.calibration}
+    return {number: quantiles for number, quantiles in stated.items() if len(quantiles) == m}
+
+
+def _used(by_round: dict[int, tuple[tuple[float, ...], ...]], candidate: Candidate[D], j: int) -> tuple[float, ...]:
+    return by_round[candidate.round][j] if candidate.round in by_round else SCORES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,6 +30,7 @@ from invdesign.core import (
     pareto_front,
     utilities,
 )
+from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.surrogate import (
     Fit,
     Source,
@@ -39,10 +41,15 @@ from invdesign.surrogate import (
     fit_robustly,
     fit_transfer,
 )
+from invdesign.surrogate.calibration import recalibrate
 from invdesign.surrogate.fantasies import condition_on_pending
 
 MIN_FAILURES = 5
 """Failed measurements from which the feasibility model is fitted."""
+MAX_PROPERTY = 1e300
+"""Largest quantile: the inverse of an outcome transform may overflow far outside of the measured values."""
+N_DIGITS = 6
+"""Significant digits of the quantiles that are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +89,7 @@ class RoundModel:
     is_admissible: Tensor | None = None
     """`n` booleans: whether each design meets the outcome constraints; None where there are none."""
     calibration: Calibration | None = None
-    """Correction of the standard deviations that are stated for people; the search does not use it."""
+    """Correction of the intervals that are stated for people; the search does not use it."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -176,10 +183,58 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     )
 
 
-def predict_properties(
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted properties of one design, in their units; empty without a surrogate."""
+
+    mean: tuple[float, ...] = ()
+    """Means of the `m` properties, medians after an outcome transform; NaN for one that cannot be fitted."""
+    sd: tuple[float, ...] = ()
+    """Standard deviations: half the width between the quantiles at normal scores of -1 and 1."""
+    quantiles: tuple[tuple[float, ...], ...] = ()
+    """Quantiles at `QUANTILE_SCORES`."""
+
+
+def predict_properties(engine: Engine[D, B], model: RoundModel, X: Tensor) -> list[Prediction]:
+    """Return predictions of the `m` properties, in their units, at `X`; empty ones without a surrogate.
+
+    Quantiles are formed on the scale of the surrogate, where the residuals of earlier predictions correct them, and
+    mapped back through the outcome transform: after a logarithm the upper part of an interval is the longer one.
+
+    Args:
+        engine: The campaign bound to its latent space.
+        model: Surrogates of the round.
+        X: `n x (d + f)` inputs of the designs.
+    """
+    if model.fitted is None or model.fitted.model is None or not len(X):
+        return [Prediction() for _ in X]
+    mean, sd, to_property = _predict_on_scale(engine, model, X)
+    scores = np.array(QUANTILE_SCORES)
+    columns = []
+    for j, invert in enumerate(to_property):
+        stated = None if model.calibration is None else model.calibration.residual_quantiles[j]
+        shifts = scores if stated is None else recalibrate(scores, stated)
+        at = mean[:, [j]] + sd[:, [j]] * torch.from_numpy(np.concatenate([[0.0], shifts]))
+        columns.append(invert(at).nan_to_num(math.nan, MAX_PROPERTY, -MAX_PROPERTY))
+    table = torch.stack(columns, 1)
+    quantiles = table[:, :, 1:]
+    low, high = (QUANTILE_SCORES.index(score) for score in (-1.0, 1.0))
+    spread = (quantiles[:, :, high] - quantiles[:, :, low]) / 2
+    return [
+        Prediction(tuple(means), tuple(sds), tuple(tuple(map(_short, own)) for own in rows))
+        for means, sds, rows in zip(table[:, :, 0].tolist(), spread.tolist(), quantiles.tolist(), strict=True)
+    ]
+
+
+def _short(value: float) -> float:
+    """Return a quantile with the digits that are worth keeping for each of them."""
+    return float(f"{value:.{N_DIGITS}g}")
+
+
+def _predict_on_scale(
     engine: Engine[D, B], model: RoundModel, X: Tensor
-) -> tuple[list[list[float]], list[list[float]]]:
-    """Return mean and standard deviation of the `m` properties, in their units, at `X`; empty rows without a surrogate.
+) -> tuple[Tensor, Tensor, list[Callable[[Tensor], Tensor]]]:
+    """Return means and standard deviations on the scale of the surrogates, and what maps each to its property.
 
     The surrogate of the round predicts each property that is maximized or minimized, since its utility is the property
     or its negative. The utility of a target, a window or a combination has no inverse: a surrogate of these properties
@@ -188,17 +243,10 @@ def predict_properties(
     predicted hydrophobic share, for which a window is set, had a root mean square error of 0.073 with them and of 0.048
     with its own (rank correlation 0.49 and 0.73).
 
-    Args:
-        engine: The campaign bound to its latent space.
-        model: Surrogates of the round.
-        X: `n x (d + f)` inputs of the designs.
-
     Returns:
-        `n x m` means and standard deviations; NaN for a property that cannot be fitted.
+        `n x m` means and standard deviations, in the direction of the property; NaN for one that cannot be fitted.
     """
-    if model.fitted is None or model.fitted.model is None or not len(X):
-        nothing: list[list[float]] = [[] for _ in X]
-        return nothing, nothing
+    assert model.fitted is not None and model.fitted.model is not None
     goals = [objective.goal for objective in engine.campaign.objectives]
     is_pareto = engine.campaign.task.combine == "pareto"
     columns = {j: k for k, j in enumerate(improved_columns(engine.campaign.objectives))}
@@ -207,21 +255,25 @@ def predict_properties(
     others = [j for j in range(len(goals)) if j not in (*invertible, *limited)]
     mean = torch.full((len(X), len(goals)), math.nan, dtype=X.dtype)
     sd = mean.clone()
+    to_property: list[Callable[[Tensor], Tensor]] = [lambda w: w for _ in goals]
     if invertible:
         utility, utility_sd = predict(model.fitted.model, X)
         for j in invertible:
-            invert, sign = model.transforms[columns[j]].inverse, -1.0 if goals[j] == "minimize" else 1.0
-            u, half = utility[:, columns[j]], utility_sd[:, columns[j]]
-            mean[:, j], sd[:, j] = sign * invert(u), (invert(u + half) - invert(u - half)) / 2
+            sign, invert = -1.0 if goals[j] == "minimize" else 1.0, model.transforms[columns[j]].inverse
+            mean[:, j], sd[:, j] = sign * utility[:, columns[j]], utility_sd[:, columns[j]]
+            to_property[j] = partial(_invert_with_sign, sign, invert)
     if limited:
         assert model.fitted_limits is not None
         mean[:, limited], sd[:, limited] = model.fitted_limits.predict(X)
     if others:
         fitted = fit_properties(engine.campaign.surrogates.surrogate, model.X, model.Y[:, others], d=model.d)
         mean[:, others], sd[:, others] = fitted.predict(X)
-    if model.calibration is not None:
-        sd = sd * torch.tensor(model.calibration.factors, dtype=sd.dtype)
-    return mean.tolist(), sd.tolist()
+    return mean, sd, to_property
+
+
+def _invert_with_sign(sign: float, invert: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
+    """Return the property of which `w` is the transformed utility, or its negative where the property is minimized."""
+    return sign * invert(sign * w)
 
 
 def fill_unknown(values: Tensor, model: Model | None, X: Tensor) -> Tensor:

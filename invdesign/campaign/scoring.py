@@ -58,15 +58,13 @@ def score(engine: Engine[D, B], state: State[D], designs: Sequence[D]) -> list[C
         model = fit_surrogates(engine, state)
         search, _ = choose_search(engine, state, model)
         X = engine.inputs(readable)
-        mean, sd = predict_properties(engine, model, X)
+        predictions = predict_properties(engine, model, X)
         landscape = region_landscape(engine, state, model, 0)
         values = [math.nan] * len(readable)
         if landscape is not None and search.acquire is not None:
             values = merit(search.acquire(landscape), X).tolist()
-    rows = {c.key: i for i, c in enumerate(readable)}
-    return [
-        replace(c, mean=tuple(mean[rows[c.key]]), sd=tuple(sd[rows[c.key]]), acquisition=values[rows[c.key]])
-        if c.key in rows
-        else c
-        for c in candidates
-    ]
+    scored = {
+        c.key: replace(c, mean=p.mean, sd=p.sd, quantiles=p.quantiles, acquisition=value)
+        for c, p, value in zip(readable, predictions, values, strict=True)
+    }
+    return [scored.get(c.key, c) for c in candidates]

@@ -60,10 +60,11 @@ class Region:
 class Calibration:
     """Whether stated intervals held, and how those of a round were corrected; one value for each property."""
 
-    factors: tuple[float, ...] = ()
-    """Factors by which the surrogate's standard deviations were multiplied in what the round states."""
+    residual_quantiles: tuple[tuple[float, ...], ...] = ()
+    """Quantiles of standardized residuals at 5, 25, 50, 75 and 95 %, which the intervals of the round have in the place
+    of those of the normal distribution."""
     bases: tuple[str, ...] = ()
-    """What each factor follows from: `"outcomes"` of predicted designs, the `"cross-validation"`, or `"none"`."""
+    """What they follow from: `"outcomes"` of predicted designs, the `"cross-validation"`, or `"none"`."""
     coverage_50: tuple[float, ...] = ()
     """Part of the earlier outcomes inside the 50 % interval stated for them; NaN before there are any."""
     coverage_90: tuple[float, ...] = ()

@@ -402,6 +402,7 @@ def _candidate_facts(opened: CampaignRun[Any, Any], candidate: Candidate[Any]) -
         "measured": by_name(candidate.y),
         "mean": by_name(candidate.mean),
         "sd": by_name(candidate.sd),
+        "interval_90": {name: candidate.interval(j) for j, name in enumerate(names)},
         "acquisition": candidate.acquisition,
         "percentile": candidate.percentile,
         "origin": candidate.origin,

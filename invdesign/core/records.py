@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from invdesign.core.intervals import EDGES, QUANTILE_SCORES
 from invdesign.core.value_source import GIVEN, ValueKind, ValueSource
 from invdesign.core.value_usage import ValueUsage
 
@@ -109,6 +110,9 @@ class Candidate(Generic[D]):
     empty for a seed design."""
     sd: tuple[float, ...] = ()
     """Standard deviations of those predictions."""
+    quantiles: tuple[tuple[float, ...], ...] = ()
+    """Quantiles of those predictions, at `intervals.QUANTILE_SCORES`; skewed where the outcome transform or the
+    residuals of earlier predictions are. Empty where only the standard deviation is known."""
     acquisition: float = math.nan
     """Acquisition value at selection."""
     log_density: float = math.nan
@@ -143,6 +147,34 @@ class Candidate(Generic[D]):
         """Return the candidate with its measurement."""
         o = outcome
         return replace(self, y=o.y, status=o.status, reason=o.reason, error=o.error, bound=o.bound)
+
+    def predicted_quantiles(self, j: int) -> tuple[float, ...]:
+        """Return the stated quantiles of the `j`-th property at `QUANTILE_SCORES`; NaN where it was not predicted.
+
+        Args:
+            j: Number of the property. Where only its mean and standard deviation are known it is taken as normal.
+        """
+        if j < len(self.quantiles):
+            return self.quantiles[j]
+        mean, sd = (values[j] if j < len(values) else math.nan for values in (self.mean, self.sd))
+        return tuple(mean + score * sd for score in QUANTILE_SCORES)
+
+    def interval(self, j: int, percent: Literal[50, 90] = 90) -> tuple[float, float]:
+        """Return the stated interval of the `j`-th property; NaN where it was not predicted.
+
+        Args:
+            j: Number of the property.
+            percent: Probability that the interval contains the outcome [%].
+
+        Example:
+            >>> import torch
+            >>> candidate = Candidate("CCO", "CCO", torch.zeros(2), mean=(1.0,), sd=(2.0,))
+            >>> [round(end, 2) for end in candidate.interval(0)]
+            [-2.29, 4.29]
+        """
+        quantiles = self.predicted_quantiles(j)
+        low, high = EDGES[percent]
+        return quantiles[low], quantiles[high]
 
     def value_kind(self, j: int) -> ValueKind:
         """Return how the `j`-th property was obtained; values that came with the design were measured."""

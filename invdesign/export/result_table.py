@@ -129,8 +129,9 @@ def value_columns(candidates: Sequence[Candidate[D] | None], objectives: Sequenc
     """Return the values of every objective, named by what they are, e.g. `measured hardness [GPa]`.
 
     Values are `measured`, `computed` or `predicted` by the oracle. Those of the surrogate, made before the oracle was
-    called, are `predicted` too where the oracle itself does not predict, and `surrogate` where it does. The standard
-    deviation of an oracle's prediction is its error on values that it was not fitted to.
+    called, are `predicted` too where the oracle itself does not predict, and `surrogate` where it does; where their
+    quantiles are known the ends of the 90 % interval have columns. The standard deviation of an oracle's prediction is
+    its error on values that it was not fitted to.
 
     Args:
         candidates: One row each; None where there is no design.
@@ -150,6 +151,12 @@ def value_columns(candidates: Sequence[Candidate[D] | None], objectives: Sequenc
             columns[f"{objective.name} in window"] = [_in_window(c, j, objective) for c in candidates]
         columns[f"{surrogate} {name}"] = [_surrogate_value(c, "mean", j) for c in candidates]
         columns[f"sd of {surrogate} {name}"] = [_surrogate_value(c, "sd", j) for c in candidates]
+        if any(c is not None and c.quantiles for c in candidates):
+            intervals = [None if c is None else c.interval(j) for c in candidates]
+            for end, title in enumerate(("5 % quantile", "95 % quantile")):
+                columns[f"{title} of {surrogate} {name}"] = [
+                    None if interval is None else _round(interval[end], "surrogate") for interval in intervals
+                ]
     return columns
 
 

@@ -321,6 +321,8 @@ def _design_row(domain: DesignSpace[D], place: int, name: str, c: Candidate[D]) 
         "region": c.region,
         "checks": [[k.name, bool(k.passed), k.detail] for k in c.checks],
     }
+    if c.quantiles:
+        content["quantiles"] = to_plain(c.quantiles)
     numbers = tuple(map(_stored, (c.acquisition, c.log_density, c.percentile)))
     return (
         place, name, c.key, domain.to_text(c.design), c.name, c.round, c.origin, *numbers, json.dumps(content)
@@ -370,6 +372,7 @@ def _candidates(domain: DesignSpace[D], rows: EventRows, given: Rows) -> Iterato
             y=y,
             mean=tuple(_read(row[3]) for row in predicted),
             sd=tuple(_read(row[4]) for row in predicted),
+            quantiles=from_plain(tuple[tuple[float, ...], ...], content.get("quantiles", ())),
             acquisition=_read(acquisition),
             log_density=_read(log_density),
             percentile=_read(percentile),

@@ -95,15 +95,23 @@ def _property_text(data: ReportData[D], candidate: Candidate[D], j: int) -> Prop
     objective = data.objectives[j]
     is_window = isinstance(objective.goal, tuple)
     mean = candidate.mean[j] if j < len(candidate.mean) else math.nan
-    sd = candidate.sd[j] if j < len(candidate.sd) else math.nan
     return PropertyText(
         name=objective.name,
         unit=objective.unit,
         measured=_own_value(candidate, j),
-        predicted=f"{format_number(mean, 3)} ± {format_number(sd, 2)}" if math.isfinite(mean) else "",
+        predicted=_prediction_text(candidate, mean, j) if math.isfinite(mean) else "",
         kind=candidate.value_kind(j),
         is_inside=objective.is_inside(candidate.y[j]) if is_window and j < len(candidate.y) else None,
     )
+
+
+def _prediction_text(candidate: Candidate[D], mean: float, j: int) -> str:
+    """Return a prediction with its 90 % interval, or with its standard deviation where only that is known."""
+    if j < len(candidate.quantiles):
+        low, high = (format_number(end, 3) for end in candidate.interval(j))
+        return f"{format_number(mean, 3)} [90 %: {low} to {high}]"
+    sd = candidate.sd[j] if j < len(candidate.sd) else math.nan
+    return f"{format_number(mean, 3)} ± {format_number(sd, 2)}"
 
 
 def _own_value(candidate: Candidate[D], j: int) -> str:

@@ -18,8 +18,6 @@ MAX_WHISKERS = 200
 MAX_PAIRS = 3
 MAX_BAR_WIDTH = 60.0
 MIN_LABEL_DISTANCE = 30.0
-Z_90 = 1.645
-"""Half the width of a central 90 % interval of a normal distribution, in standard deviations."""
 
 
 def name_with_unit(objective: Objective) -> str:
@@ -194,15 +192,16 @@ def plot_predictions(data: ReportData[D], j: int) -> str:
     low, high = frame.x.low, frame.x.high
     parts = [frame.draw_axes(n_x=5), frame.draw_line([low, high], [low, high], "diagonal")]
     for c in pairs[-MAX_WHISKERS:]:
-        sd = _value(c.sd, j)
-        if math.isfinite(sd):
-            ends = (max(low, c.mean[j] - Z_90 * sd), min(high, c.mean[j] + Z_90 * sd))
+        stated = c.interval(j)
+        if all(map(math.isfinite, stated)):
+            ends = (max(low, stated[0]), min(high, stated[1]))
             if ends[0] < ends[1]:
                 parts.append(frame.draw_line(ends, [c.y[j]] * 2, "whisker"))
     newest = max(c.round for c in pairs) or 1
     for c in pairs[-MAX_TOOLTIPS:]:
         age = int((0.35 + 0.65 * c.round / newest) * 4)
-        prediction = f"predicted {format_number(c.mean[j], 4)} ± {format_number(_value(c.sd, j), 2)}"
+        low_90, high_90 = (format_number(end, 3) for end in c.interval(j))
+        prediction = f"predicted {format_number(c.mean[j], 4)}, 90 % interval {low_90} to {high_90}"
         tooltip = f"{describe_candidate(data, c)}\n{prediction}"
         parts.append(frame.draw_dot(c.mean[j], c.y[j], f"pair age{age}", radius=2.8, tooltip=tooltip))
     return frame.render(*parts, description=f"predicted and measured {objective.name}")

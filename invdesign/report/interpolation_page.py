@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from invdesign.campaign import Interpolation, Step
 from invdesign.core import Array, Candidate, D, Objective
+from invdesign.core.intervals import Z_90
 from invdesign.io.atomic import write_atomically
 from invdesign.report.cards import Card, make_card
 from invdesign.report.data import ReportData
-from invdesign.report.figures import Z_90, describe_goal, name_with_unit
+from invdesign.report.figures import describe_goal, name_with_unit
 from invdesign.report.svg import Plot, Scale, draw_text, format_number, padded_range
 from invdesign.report.templates import created_at, render_page, settings_rows
 

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from invdesign.core import FitSurrogate
-from invdesign.surrogate.calibration import Z_50, Z_90, sd_factor
+from invdesign.surrogate.calibration import coverage, residual_quantiles
 from invdesign.surrogate.gp import ConditionedGP, IndependentGPs
 
 Method = Literal["leave-one-out", "held-out", "none"]
@@ -45,8 +45,9 @@ class SurrogateReport:
     """Fraction of measurements inside the central 90 % interval of their prediction."""
     msll: tuple[float, ...] = ()
     """Mean standardized log loss; below 0 is better than predicting mean and variance of the data for all designs."""
-    sd_factor: tuple[float, ...] = ()
-    """Factor of the standard deviations with which the coverages are 50 and 90 %; 1 where they are within 5 points."""
+    residual_quantiles: tuple[tuple[float, ...], ...] = ()
+    """Quantiles of the standardized errors at 5, 25, 50, 75 and 95 %; those of the normal distribution where both
+    coverages are within 5 points."""
 
     def __str__(self) -> str:
         if self.method == "none":
@@ -124,7 +125,7 @@ def _combine_reports(reports: Sequence[SurrogateReport]) -> SurrogateReport:
     methods = {report.method for report in reports}
     if methods & {"none"} or len(methods) > 1:
         return SurrogateReport()
-    columns = ("rank_correlation", "rmse", "coverage_50", "coverage_90", "msll", "sd_factor")
+    columns = ("rank_correlation", "rmse", "coverage_50", "coverage_90", "msll", "residual_quantiles")
     values = {name: tuple(v for report in reports for v in getattr(report, name)) for name in columns}
     return SurrogateReport(method=reports[0].method, n=min(report.n for report in reports), **values)
 
@@ -188,19 +189,20 @@ def _build_report(method: Method, U: Tensor, mean: Tensor, sd: Tensor) -> Surrog
     if len(U) < 2:
         return SurrogateReport()
     error = U - mean
-    signed = error / sd
-    deviation = signed.abs()
+    residuals = error / sd
+    columns = [column.cpu().numpy() for column in residuals.T]
+    coverages = [coverage(column) for column in columns]
     trivial_loss = (U - U.mean(0)) ** 2 / U.var(0).clamp_min(1e-300) / 2 + U.std(0).clamp_min(1e-150).log()
-    loss = deviation**2 / 2 + sd.log() - trivial_loss
+    loss = residuals**2 / 2 + sd.log() - trivial_loss
     return SurrogateReport(
         method=method,
         n=len(U),
         rank_correlation=tuple(spearman(mean[:, j], U[:, j]) for j in range(U.shape[1])),
         rmse=tuple(error.square().mean(0).sqrt().tolist()),
-        coverage_50=tuple((deviation < Z_50).double().mean(0).tolist()),
-        coverage_90=tuple((deviation < Z_90).double().mean(0).tolist()),
+        coverage_50=tuple(share for share, _ in coverages),
+        coverage_90=tuple(share for _, share in coverages),
         msll=tuple(loss.mean(0).tolist()),
-        sd_factor=tuple(sd_factor(signed[:, j].cpu().numpy()) for j in range(U.shape[1])),
+        residual_quantiles=tuple(residual_quantiles(column) for column in columns),
     )
 
 

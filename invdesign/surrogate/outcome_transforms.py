@@ -64,6 +64,8 @@ def log(u: Float[Tensor, " n"], *, offset_fraction: float = 0.2) -> TransformedU
 def quantile(u: Float[Tensor, " n"]) -> TransformedUtility:
     """Return normal scores of the ranks: only the order of the utilities matters. Equal utilities stay equal.
 
+    The inverse interpolates between the utilities, and continues beyond them with the scale that they have in all.
+
     Args:
         u: `n` utilities.
     """
@@ -76,8 +78,10 @@ def quantile(u: Float[Tensor, " n"]) -> TransformedUtility:
             return torch.full_like(w, float(values[0]))
         right = torch.searchsorted(scores, w.contiguous()).clamp(1, len(scores) - 1)
         t = ((w - scores[right - 1]) / (scores[right] - scores[right - 1])).clamp(0, 1)
-        interpolated: Tensor = values[right - 1] + t * (values[right] - values[right - 1])
-        return interpolated
+        slope = (values[-1] - values[0]) / (scores[-1] - scores[0])
+        beyond = slope * (w - w.clamp(scores[0], scores[-1]))
+        utility: Tensor = values[right - 1] + t * (values[right] - values[right - 1]) + beyond
+        return utility
 
     return TransformedUtility(scores[position], inverse)
 

@@ -26,6 +26,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from invdesign.atlas import find_clusters, fit_coordinates, fit_projection
 from invdesign.atlas.transport import PopulationPath, distance, match
+from invdesign.campaign.calibration import stated_scores
 from invdesign.config import compose, instantiate
 from invdesign.core import Array
 from invdesign.core.capabilities import quality
@@ -40,7 +41,7 @@ from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.runs import CampaignRun
 from invdesign.runs.latent_spaces import prepare_latent_space
-from invdesign.surrogate.calibration import coverage, sd_factor
+from invdesign.surrogate.calibration import coverage, recalibrate
 
 CACHE = platformdirs.user_cache_path("invdesign")
 N_FAMILIES = 10
@@ -201,21 +202,22 @@ def measure_failures(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure_calibration(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Coverage of the intervals that runs stated, and with factors from the outcomes of earlier rounds."""
+    """Coverage of the intervals that runs stated, in all and by rounds, and of the surrogate without correction."""
     found = {}
     for folder in arguments.runs:
         with CampaignRun.open(folder, read_only=True) as run:
-            predicted = [c for c in run.state.history if c.status == "measured" and c.sd and np.isfinite(c.sd[0])]
-        deviations = np.array([(c.y[0] - c.mean[0]) / c.sd[0] for c in predicted])
-        rounds, corrected = np.array([c.round for c in predicted]), deviations.copy()
-        for number in np.unique(rounds):
-            earlier = deviations[rounds < number][-200:]
-            if len(earlier) >= 20:
-                corrected[rounds == number] /= sd_factor(earlier)
+            state = run.state
+        scores = stated_scores(state.evaluated, 1)[:, 0]
+        corrections = {r.round: r.calibration.residual_quantiles[0] for r in state.records if r.calibration}
+        known = [i for i, score in enumerate(scores) if np.isfinite(score)]
+        own = np.concatenate([recalibrate(scores[[i]], corrections[state.evaluated[i].round]) for i in known])
+        rounds, scores = np.array([state.evaluated[i].round for i in known]), scores[known]
         found[folder.parent.name] = {
-            "outcomes": len(deviations),
-            "50 and 90 % intervals as stated": coverage(deviations),
-            "corrected": coverage(corrected),
+            "outcomes": len(scores),
+            "inside 50 and 90 % intervals as stated": coverage(scores),
+            "without correction": coverage(own),
+            "by round": {int(k): [int((rounds == k).sum()), *coverage(scores[rounds == k])] for k in np.unique(rounds)},
+            "bases": {r.round: r.calibration.bases[0] for r in state.records if r.calibration},
         }
     return found
 

@@ -28,13 +28,15 @@ from scipy.stats import spearmanr, wasserstein_distance
 
 from invdesign.core import Corpus
 from invdesign.domains.crystals import Crystal, Crystals
+from invdesign.domains.crystals.crystal import from_text, to_text
 from invdesign.domains.crystals.io.corpus import carbon_24, mp_20, perov_5
 from invdesign.domains.crystals.model.encoding import cell_numbers
 from invdesign.domains.crystals.model.features import features
 from invdesign.domains.crystals.model.token_vae import CrystalTokenVAE, crystal_token_vae
 from invdesign.domains.crystals.model.vae import crystal_vae
-from invdesign.domains.crystals.oracles.computed import measured_table
-from invdesign.domains.crystals.sanity import is_compositional, is_structural
+from invdesign.domains.crystals.oracles import mlip
+from invdesign.domains.crystals.oracles.computed import energy_above_hull, measured_table
+from invdesign.domains.crystals.sanity import has_no_symmetry, is_compositional, is_structural
 from invdesign.domains.crystals.symmetry.canonical import crystal_of, structure_of
 from invdesign.domains.crystals.symmetry.matching import first_matches, has_match, rms
 from invdesign.latent.prepare import prepare
@@ -82,10 +84,22 @@ TOKEN_RECIPES = {
         information_epochs=15,
     ),
     "mp_20": Recipe(
-        partial(crystal_token_vae, d=96, embedding=96, width=192, fall=8.0, n_properties=3),
-        epochs=30,
+        partial(
+            crystal_token_vae,
+            d=128,
+            embedding=96,
+            width=192,
+            fall=8.0,
+            anchors=16,
+            is_rotated=True,
+            n_properties=3,
+            n_substitutions=2,
+            wide_share=0.25,
+            beam=16,
+        ),
+        epochs=60,
         batch=128,
-        beta=0.2,
+        beta=0.25,
         held_out=400,
         information_epochs=10,
     ),
@@ -106,6 +120,8 @@ BALANCE = ("rate", "distortion", "neg_elbo", "information", "gap", "reconstructi
 Predict = Callable[[Sequence[Crystal]], tuple[np.ndarray, np.ndarray]]
 # CDVAE's 5th, 10th and 15th percentile of heat_ref in perov_5 [eV/atom].
 THRESHOLDS = (0.4392, 0.6120, 0.7365)
+# Largest energies above the hull [eV/atom] of a stable and of a metastable crystal.
+STABLE, METASTABLE = 0.0, 0.1
 
 
 def reconstruction(space: LatentSpace[Any, Any], path: Path, *, needs_neutral: bool) -> dict[str, Any]:
@@ -196,6 +212,73 @@ def distortion_by_length(space: LatentSpace[Any, Any], designs: Sequence[Crystal
         if is_inside.any():
             found[f"{low + 1} to {high}"] = {"n": int(is_inside.sum()), "nats": float(lost[is_inside].mean())}
     return found
+
+
+def stability(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, n_draws: int) -> dict[str, Any]:
+    """Relax crystals by CHGNet and measure how many of the draws are metastable, unique and novel.
+
+    The hull is that of CHGNet's energies of the training files (`mlip.PHASES`); an energy above it is that of the
+    relaxed crystal. Unique and novel (no match in the training files, StructureMatcher) are measured on relaxed
+    crystals. Each relaxation is appended to a file, and a measurement that was stopped continues there.
+
+    Args:
+        designs: Crystals that were decoded from the draws.
+        corpus: Training crystals.
+        path: File of the relaxations, one a line.
+        n_draws: Number of draws, of which the shares are fractions; a draw that decodes to no crystal counts in none.
+    """
+    rows = _relax(designs, path)
+    relaxed = [row for row in rows if row["relaxed"]]
+    crystals = [from_text(row["relaxed"]) for row in relaxed]
+    energies = np.array([row["energy"] for row in relaxed])
+    above = energy_above_hull(crystals, references=mlip.PHASES, energy=lambda _: energies)
+    is_first = first_matches(crystals, workers=WORKERS) == np.arange(len(crystals))
+    is_new = ~has_match(crystals, corpus.designs, workers=WORKERS)
+    is_metastable = above <= METASTABLE
+    changes = np.array([[row["displacement"], abs(row["volume_change"])] for row in relaxed])
+    return {
+        "draws": n_draws,
+        "relaxed": len(relaxed),
+        "converged": sum(row["is_converged"] for row in relaxed) / n_draws,
+        "metastable": float(is_metastable.sum() / n_draws),
+        "unique": float(is_first.sum() / n_draws),
+        "novel": float(is_new.sum() / n_draws),
+        "metastable_unique_novel": float((is_metastable & is_first & is_new).sum() / n_draws),
+        "stable_unique_novel": float(((above <= STABLE) & is_first & is_new).sum() / n_draws),
+        "above_hull": {f"{q} %": float(np.nanpercentile(above, q)) for q in (10, 25, 50, 75, 90)},
+        "p1": float(np.mean([has_no_symmetry(crystal) for crystal in crystals])),
+        "displacement": {"mean": float(changes[:, 0].mean()), "median": float(np.median(changes[:, 0]))},
+        "volume_change": float(np.median(changes[:, 1])),
+        "volume_within_20_percent_of_relaxed": float((changes[:, 1] <= 0.2).mean()),
+        "seconds_a_relaxation": float(np.mean([row["seconds"] for row in relaxed])),
+    }
+
+
+def _relax(designs: Sequence[Crystal], path: Path) -> list[dict[str, Any]]:
+    """Return the relaxation of each crystal; those that are not in the file are computed and appended to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text().splitlines() if path.is_file() else []
+    done = {row["design"]: row for row in map(json.loads, lines)}
+    for i, design in enumerate(designs):
+        text = to_text(design)
+        if text in done:
+            continue
+        start = time.process_time()
+        relaxation = mlip.relax_structure(design)
+        row: dict[str, Any] = {"design": text, "relaxed": None, "seconds": time.process_time() - start}
+        if relaxation is not None:
+            row |= {
+                "relaxed": to_text(crystal_of(relaxation.structure)),
+                "energy": relaxation.energy,
+                "displacement": relaxation.displacement,
+                "volume_change": relaxation.volume_change,
+                "is_converged": relaxation.is_converged,
+            }
+        done[text] = row
+        with path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        _print_progress("relaxations", i + 1, len(designs))
+    return [done[to_text(design)] for design in designs]
 
 
 def _without_candidates(space: LatentSpace[Any, Any]) -> LatentSpace[Any, Any]:
@@ -329,6 +412,7 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, help="file of the figures (default: crystals_NAME_VAE.json beside this file)"
     )
+    parser.add_argument("--relaxed", type=int, default=0, help="number of draws of the prior to relax by CHGNet")
     parser.add_argument("--optimize", action="store_true", help="also run property optimization (perov_5)")
     arguments = parser.parse_args()
     if arguments.name not in RECIPES[arguments.vae]:
@@ -366,6 +450,19 @@ def main() -> None:
         ],
         "machine": {"processor": platform.machine(), "torch": torch.__version__, "threads": torch.get_num_threads()},
     }
+    if arguments.relaxed:
+        file = arguments.cache / f"relaxations_{arguments.name}_{arguments.vae}"
+        torch.manual_seed(arguments.seed)
+        drawn = [d for d in space.decode(space.draw(arguments.relaxed, "prior")) if d is not None]
+        results["stability"] = {
+            "prior": stability(drawn, corpus, file.with_suffix(".prior.jsonl"), n_draws=arguments.relaxed),
+            "test file": stability(
+                test.designs[: arguments.relaxed],
+                corpus,
+                file.with_suffix(".test.jsonl"),
+                n_draws=min(len(test), arguments.relaxed),
+            ),
+        }
     if arguments.optimize:
         results["optimization"] = optimization(space, corpus, test, [*arguments.train, arguments.test], 100)
     text = json.dumps(results, indent=1)

@@ -1,32 +1,46 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from invdesign.campaign.calibration import calibrate
+from invdesign.campaign.calibration import calibrate, stated_scores
 from invdesign.campaign.state import Calibration, RoundRecord, State
 from invdesign.core import Candidate, Objective
+from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.surrogate import SurrogateReport
+from invdesign.surrogate.calibration import SCORES, recalibrate
 
 OBJECTIVES = (Objective("affinity"), Objective("mass", goal=(300.0, 400.0)))
-REPORT = SurrogateReport("leave-one-out", 30, sd_factor=(2.0, 3.0))
+SKEWED = (-1.0, -0.5, 0.0, 1.0, 3.0)
+REPORT = SurrogateReport("leave-one-out", 30, residual_quantiles=(SKEWED, SCORES))
 
 
-def outcomes(n: int, number: int, *, true_sd: float, stated_sd: float) -> list[Candidate[str]]:
+def outcomes(
+    n: int,
+    number: int,
+    *,
+    true_sd: float,
+    stated: tuple[float, ...] = SCORES,
+    to_property: Callable[[np.ndarray], np.ndarray] = lambda w: w,
+) -> list[Candidate[str]]:
+    """Return designs of a round with the residuals of a surrogate that states an sd of 1 on its scale."""
     errors = true_sd * np.random.default_rng(number).normal(size=n)
+    quantiles = tuple(to_property(1 + recalibrate(np.array(QUANTILE_SCORES), stated)).tolist())
     return [
         Candidate(
             f"{number}-{i}",
             f"{number}-{i}",
             torch.zeros(2),
             round=number,
-            mean=(1.0, math.nan),
-            sd=(stated_sd, math.nan),
-            y=(1.0 + error, 350.0),
+            mean=(float(to_property(np.ones(1))[0]), math.nan),
+            sd=(1.0, math.nan),
+            quantiles=(quantiles, (math.nan,) * len(quantiles)),
+            y=(float(to_property(1 + error)), 350.0),
             status="measured",
         )
         for i, error in enumerate(errors)
@@ -35,19 +49,39 @@ def outcomes(n: int, number: int, *, true_sd: float, stated_sd: float) -> list[C
 
 def test_the_cross_validation_decides_before_there_are_outcomes() -> None:
     found = calibrate(State(), OBJECTIVES, REPORT)
-    assert (found.factors, found.bases) == ((2.0, 1.0), ("cross-validation", "none"))
+    assert (found.residual_quantiles, found.bases) == ((SKEWED, SCORES), ("cross-validation", "none"))
     assert calibrate(State(), OBJECTIVES, None).bases == ("none", "none")
-    combined = replace(REPORT, sd_factor=(2.0,))
-    assert calibrate(State(), OBJECTIVES, combined).factors == (1.0, 1.0)
+    combined = replace(REPORT, residual_quantiles=(SKEWED,))
+    assert calibrate(State(), OBJECTIVES, combined).residual_quantiles == (SCORES, SCORES)
 
 
-def test_outcomes_decide_where_there_are_enough_and_earlier_factors_are_undone() -> None:
-    records = (RoundRecord(1), RoundRecord(2, calibration=Calibration((2.0, 1.0), ("outcomes", "none"))))
-    first = outcomes(150, 1, true_sd=2.0, stated_sd=1.0)
-    second = outcomes(150, 2, true_sd=2.0, stated_sd=2.0)
+def test_the_interval_of_a_minimized_property_is_skewed_the_other_way() -> None:
+    minimized = (replace(OBJECTIVES[0], goal="minimize"), OBJECTIVES[1])
+    assert calibrate(State(), minimized, REPORT).residual_quantiles[0] == (-3.0, -1.0, -0.0, 0.5, 1.0)
+
+
+def test_outcomes_decide_where_there_are_enough_and_earlier_corrections_are_undone() -> None:
+    wide = tuple(2 * score for score in SCORES)
+    records = (RoundRecord(1), RoundRecord(2, calibration=Calibration((wide, SCORES), ("outcomes", "none"))))
+    first = outcomes(150, 1, true_sd=2.0)
+    second = outcomes(150, 2, true_sd=2.0, stated=wide)
     found = calibrate(State((*first, *second), records=records), OBJECTIVES, REPORT)
     assert found.bases == ("outcomes", "none")
-    assert found.factors[0] == pytest.approx(2.0, rel=0.15)
+    assert found.residual_quantiles[0] == pytest.approx(wide, abs=0.7)
     late = calibrate(State(tuple(second), records=records), OBJECTIVES, REPORT)
     assert late.coverage_90[0] == pytest.approx(0.9, abs=0.05) and math.isnan(late.coverage_90[1])
-    assert late.factors[0] == pytest.approx(2.0, rel=0.15), "intervals that hold because of a factor keep it"
+    assert late.residual_quantiles[0] == pytest.approx(wide, abs=0.7), "intervals that hold by a correction keep it"
+
+
+def test_residuals_are_those_before_the_outcome_transform_is_undone() -> None:
+    plain = outcomes(100, 1, true_sd=2.0)
+    transformed = outcomes(100, 1, true_sd=2.0, to_property=np.exp)
+    found, other = (calibrate(State(tuple(own)), OBJECTIVES, None) for own in (plain, transformed))
+    assert found.coverage_90 == pytest.approx(other.coverage_90, nan_ok=True)
+    assert found.residual_quantiles[0][1:4] == pytest.approx(other.residual_quantiles[0][1:4], abs=0.15)
+
+
+def test_a_prediction_without_quantiles_is_taken_as_normal() -> None:
+    old = [replace(c, quantiles=()) for c in outcomes(3, 1, true_sd=1.0)]
+    expected = [c.y[0] - c.mean[0] for c in old]
+    assert stated_scores(old, 2)[:, 0].tolist() == pytest.approx(expected)

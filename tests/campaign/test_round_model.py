@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,8 +17,10 @@ from torch import Tensor
 from invdesign.campaign import Campaign, State, ask, initialize, start
 from invdesign.campaign.round_model import fit_surrogates, predict_properties
 from invdesign.core import Check, Corpus, Objective
+from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.search import acquisition
-from invdesign.surrogate import exact_gp
+from invdesign.surrogate import exact_gp, outcome_transforms
+from invdesign.surrogate.calibration import SCORES
 
 AHEAD = torch.tensor([[0.3, -0.2], [0.9, 0.4]], dtype=torch.float64)
 
@@ -56,8 +58,8 @@ def measured(parts: Campaign[Any, Any]) -> State[Any]:
 
 def predictions(parts: Campaign[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
     engine = toy.engine(parts)
-    mean, sd = predict_properties(engine, fit_surrogates(engine, measured(parts)), AHEAD)
-    return np.array(mean), np.array(sd)
+    found = predict_properties(engine, fit_surrogates(engine, measured(parts)), AHEAD)
+    return np.array([p.mean for p in found]), np.array([p.sd for p in found])
 
 
 def test_properties_that_are_maximized_or_minimized_are_predicted_by_the_only_fit_of_the_round() -> None:
@@ -133,5 +135,26 @@ def test_a_property_that_is_the_same_for_all_designs_has_no_prediction() -> None
     engine = toy.engine(parts)
     given = Corpus(source.designs, properties={"plane": plane, "level": np.full(len(plane), 2.0)})
     state = start(engine, initialize(engine, given))
-    mean, sd = predict_properties(engine, fit_surrogates(engine, state), AHEAD)
-    assert all(math.isfinite(row[0]) and math.isnan(row[1]) for row in (*mean, *sd))
+    found = predict_properties(engine, fit_surrogates(engine, state), AHEAD)
+    assert all(math.isfinite(row[0]) and math.isnan(row[1]) for p in found for row in (p.mean, p.sd))
+
+
+@pytest.mark.parametrize("goal", ["maximize", "minimize"])
+def test_intervals_after_an_outcome_transform_are_skewed_as_its_inverse(goal: Literal["maximize", "minimize"]) -> None:
+    parts = toy.campaign(
+        objectives=[Objective("plane", goal=goal)],
+        oracle=lambda designs: np.exp(planes(designs)[:, :1]),
+        outcome_transform=outcome_transforms.log,
+    )
+    source = toy.corpus()
+    engine = toy.engine(parts)
+    given = Corpus(source.designs, properties={"plane": np.exp(planes(source.designs)[:, 0])})
+    model = fit_surrogates(engine, start(engine, initialize(engine, given)))
+    assert model.calibration is not None
+    model = replace(model, calibration=replace(model.calibration, residual_quantiles=(SCORES,)))
+    for found in predict_properties(engine, model, AHEAD):
+        quantiles = np.array(found.quantiles[0])
+        low, middle, high = np.interp([-1.0, 0.0, 1.0], QUANTILE_SCORES, quantiles)
+        assert (np.diff(quantiles) >= 0).all() and middle == pytest.approx(found.mean[0], rel=1e-4)
+        is_longer_above = high - middle > middle - low
+        assert is_longer_above == (goal == "maximize"), "the transform is the logarithm of the utility"

@@ -55,6 +55,15 @@ def test_a_state_is_read_exactly_by_another_opening(tmp_path):
         assert same(ledger.state(), STATE)
 
 
+def test_stated_quantiles_are_read_exactly(tmp_path):
+    stated = ((-math.inf, 0.1, 1 / 3), (math.nan, math.nan, math.nan))
+    seed = replace(SEEDS, candidates=(candidate("word", mean=(0.1, math.nan), sd=(1.0, math.nan), quantiles=stated),))
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        ledger.record(seed)
+    with Ledger.open(tmp_path / "l.sqlite", WORDS) as ledger:
+        assert str(ledger.state().pending[0].quantiles) == str(stated)
+
+
 def test_an_outcome_is_on_disk_at_once_and_the_round_ends_over_it(tmp_path):
     path = tmp_path / "l.sqlite"
     with Ledger.open(path, WORDS) as ledger:

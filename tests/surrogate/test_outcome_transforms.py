@@ -54,3 +54,10 @@ def test_winsorizing_raises_the_worst_utilities() -> None:
 def test_an_offset_of_zero_raises_an_error() -> None:
     with pytest.raises(InvdesignError, match="expected offset_fraction > 0"):
         outcome_transforms.log(torch.zeros(3), offset_fraction=0.0)
+
+
+def test_scores_beyond_the_utilities_continue_with_their_scale() -> None:
+    u = torch.tensor([0.0, 1.0, 2.0, 10.0], dtype=torch.float64)
+    transformed = outcome_transforms.quantile(u)
+    beyond = transformed.inverse(torch.stack([transformed.u[0] - 1, transformed.u[-1] + 1]))
+    assert beyond[0] < 0 and beyond[1] > 10

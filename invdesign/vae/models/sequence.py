@@ -19,6 +19,7 @@ from invdesign.core.protocols import TokenGrammar
 from invdesign.vae.base import VAE, Ranked, refuse_condition
 from invdesign.vae.conditioning import Conditioning
 from invdesign.vae.models.causal import Cache, Kind, causal
+from invdesign.vae.models.rotated_code import RotatedCode
 from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.spherical import make_posterior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
@@ -53,6 +54,9 @@ class SequenceVAE(VAE):
         anchors: Number of learnt position matrices; more positions than this are interpolated between them.
         fall: Initial ratio of the weights of the first and the last position, as a power of e.
         n_shared: Latent dimensions that do not depend on position; by default half of `d`.
+        is_rotated: Whether the matrices of all positions are one learnt matrix, rotated by a fixed random rotation of
+            each position, plus the learnt matrices of the anchors. What is learnt at one position then holds at the
+            later ones, which only long sequences reach.
         n_properties: Outputs of the property head; 0 for none.
         n_condition: Entries of the condition that encoder and decoder read; 0 for none.
         token_dropout: Fraction of the written tokens hidden from the decoder in training.
@@ -84,6 +88,7 @@ class SequenceVAE(VAE):
         anchors: int = 64,
         fall: float = 4.5,
         n_shared: int | None = None,
+        is_rotated: bool = False,
         n_properties: int = 0,
         n_condition: int = 0,
         token_dropout: float = 0.0,
@@ -106,7 +111,7 @@ class SequenceVAE(VAE):
         self.token_dropout, self.input_dropout, self.beam = token_dropout, input_dropout, beam
         self.prior_kind, self.prior, self.grammar = prior, make_prior(prior, d), grammar
         self.n_shared = d // 2 if n_shared is None else n_shared
-        self.anchors, self.fall = min(anchors, length), fall
+        self.anchors, self.fall, self.is_rotated = min(anchors, length), fall, is_rotated
 
         self.embed = nn.Embedding(n_tokens, embedding)
         self.read = causal(encoder, embedding, width, depth=depth, length=length)
@@ -133,11 +138,17 @@ class SequenceVAE(VAE):
         self.n_condition = n_condition
         self.conditioning = Conditioning(n_condition, d, embedding) if n_condition else None
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
+        self.rotation = RotatedCode(n_read, n_placed, embedding, length, fall) if is_rotated and n_placed else None
+        if self.rotation is not None:
+            nn.init.zeros_(self.place)
+            with torch.no_grad():
+                self.match.copy_(self.match[:1].expand_as(self.match))
+                self.match[:, self.n_shared :] = 0
 
     def architecture(self) -> dict[str, Any]:
         """Return the constructor arguments of this model, as JSON."""
         sizes = ("n_tokens", "length", "d", "embedding", "width", "depth", "anchors", "n_shared", "n_properties")
-        others = ("encoder", "decoder", "fall", "token_dropout", "input_dropout", "beam")
+        others = ("encoder", "decoder", "fall", "is_rotated", "token_dropout", "input_dropout", "beam")
         condition = {"n_condition": self.n_condition} if self.n_condition else {}
         return {**{name: getattr(self, name) for name in (*sizes, *others)}, "prior": self.prior_kind, **condition}
 
@@ -312,10 +323,15 @@ class SequenceVAE(VAE):
     def _place(self, steps: int) -> Tensor:
         """Return the matrix of the first positions: `steps x n_read x d`; the shared dimensions come first."""
         placed = torch.einsum("la,acd->lcd", self.spread[:steps], self.place)
+        if self.rotation is not None:
+            placed = placed + self.rotation.place(steps)
         return torch.cat([self.share.expand(steps, -1, -1), placed], dim=2)
 
     def _match(self, steps: int) -> Tensor:
-        return torch.einsum("la,ade->lde", self.spread[:steps], self.match)
+        match = torch.einsum("la,ade->lde", self.spread[:steps], self.match)
+        if self.rotation is None:
+            return match
+        return match + F.pad(self.rotation.match(steps), (0, 0, self.n_shared, 0))
 
     def _read_condition(self, condition: Tensor | None, n: int) -> _Given:
         """Return the origin of the latents and the vector that a condition adds to every token."""

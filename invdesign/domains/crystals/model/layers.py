@@ -67,6 +67,8 @@ def perturb(
     strain: float = 0.02,
     n_substitutions: int = 1,
     substitution_rate: float = 0.3,
+    wide_share: float = 0.0,
+    widening: float = 4.0,
 ) -> Tensor:
     """Return rows with small random changes of coordinates and cells and with similar elements: data augmentation.
 
@@ -82,6 +84,8 @@ def perturb(
         strain: Standard deviation of the changes of the shape of a cell; the changes of its scale are half as large.
         n_substitutions: Number of substitutions.
         substitution_rate: Probability of each: one element of a crystal is replaced on all its orbits.
+        wide_share: Fraction of the crystals whose changes of numbers are `widening` times as large.
+        widening: Factor of the larger changes.
 
     Returns:
         Changed copy of the rows, `n x layout.n_columns`.
@@ -90,12 +94,15 @@ def perturb(
     orbits, n = layout.orbits(x), len(x)
     site = orbits[..., 0].long()
     u = orbits[..., 2:]
-    moved = (u + step * torch.randn_like(u) * (torch.rand(n, 1, 1, device=x.device) < 0.5)) % 1.0
+    is_wide = (torch.rand(n, 1, device=x.device) < wide_share).to(x)
+    scale = 1 + (widening - 1) * is_wide
+    is_moved = ((torch.rand(n, 1, device=x.device) < 0.5) | (is_wide > 0)).to(x)
+    moved = (u + (step * scale * is_moved)[..., None] * torch.randn_like(u)) % 1.0
     is_free = torch.arange(3, device=x.device) < n_free[site][..., None]
     u.copy_(torch.where(is_free, moved, u))
     cell = layout.cell(x)
     cell[:, :1] += strain / 2 * torch.randn(n, 1, device=x.device)
-    cell[:, 1:] += strain * torch.randn(n, 5, device=x.device)
+    cell[:, 1:] += strain * scale * torch.randn(n, 5, device=x.device)
     for _ in range(n_substitutions):
         _substitute(orbits, similar, substitution_rate)
     return x

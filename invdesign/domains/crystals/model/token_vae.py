@@ -27,6 +27,8 @@ JITTER = 0.012
 """Standard deviation of the changes of free coordinates in training, in half of the crystals: about one bin."""
 STRAIN = 0.015
 """Standard deviation of the changes of the shape of a cell in training; those of its scale are half as large."""
+WIDENING = 5.0
+"""Factor of the changes of coordinates and shape in the crystals of `wide_share`."""
 
 
 class CrystalTokenVAE(VAE):
@@ -56,15 +58,20 @@ class CrystalTokenVAE(VAE):
         embedding: int = 128,
         width: int = 256,
         fall: float = 4.5,
+        anchors: int = 0,
+        is_rotated: bool = False,
         n_properties: int = 0,
         n_condition: int = 0,
         token_dropout: float = 0.0,
         substitution_rate: float = 0.3,
+        n_substitutions: int = 1,
+        wide_share: float = 0.0,
         beam: int = 8,
         prior: PriorKind = "flow",
     ) -> None:
         super().__init__()
-        self.language, self.d, self.substitution_rate = TokenLanguage(vocabulary), d, substitution_rate
+        self.language, self.d, self.anchors = TokenLanguage(vocabulary), d, anchors
+        self.substitution_rate, self.n_substitutions, self.wide_share = substitution_rate, n_substitutions, wide_share
         self.n_condition = n_condition
         self.prior_kind, self.prior = prior, make_prior(prior, d)
         self.sequence = SequenceVAE(
@@ -73,8 +80,9 @@ class CrystalTokenVAE(VAE):
             d=d,
             embedding=embedding,
             width=width,
-            anchors=self.language.length,
+            anchors=anchors or self.language.length,
             fall=fall,
+            is_rotated=is_rotated,
             n_properties=n_properties,
             n_condition=n_condition,
             token_dropout=token_dropout,
@@ -86,11 +94,13 @@ class CrystalTokenVAE(VAE):
 
     def architecture(self) -> dict[str, Any]:
         """Return the constructor's arguments, without vocabulary and elements, as JSON."""
-        names = ("d", "embedding", "width", "fall", "n_properties", "token_dropout", "beam")
+        names = ("d", "embedding", "width", "fall", "is_rotated", "n_properties", "token_dropout", "beam")
         sizes = {name: getattr(self.sequence, name) for name in names}
+        changes = ("substitution_rate", "n_substitutions", "wide_share")
         if self.sequence.n_condition:
             sizes["n_condition"] = self.sequence.n_condition
-        return {**sizes, "substitution_rate": self.substitution_rate, "prior": self.prior_kind}
+        own = {name: getattr(self, name) for name in ("anchors", *changes)}
+        return {**sizes, **own, "prior": self.prior_kind}
 
     @classmethod
     def from_architecture(cls, architecture: Mapping[str, Any], encoding: Encoding[Any, Any]) -> CrystalTokenVAE:
@@ -140,6 +150,9 @@ class CrystalTokenVAE(VAE):
             step=JITTER,
             strain=STRAIN,
             substitution_rate=self.substitution_rate,
+            n_substitutions=self.n_substitutions,
+            wide_share=self.wide_share,
+            widening=WIDENING,
         )
 
     def predict(self, z: Tensor) -> Tensor | None:
@@ -215,9 +228,13 @@ def crystal_token_vae(
     embedding: int = 128,
     width: int = 256,
     fall: float = 4.5,
+    anchors: int = 0,
+    is_rotated: bool = False,
     n_properties: int = 0,
     token_dropout: float = 0.0,
     substitution_rate: float = 0.3,
+    n_substitutions: int = 1,
+    wide_share: float = 0.0,
     beam: int = 8,
     prior: PriorKind = "flow",
 ) -> CrystalTokenVAE:
@@ -229,9 +246,14 @@ def crystal_token_vae(
         embedding: Width of a token's vector.
         width: Number of hidden units.
         fall: Initial ratio of the weights of the first and the last position, as a power of e.
+        anchors: Number of learnt position matrices; 0 for one at each position.
+        is_rotated: Whether all positions share one learnt matrix (see `RotatedCode`), to which those of the anchors are
+            added.
         n_properties: Number of outputs of the property head; 0 for none.
         token_dropout: Fraction of the written tokens hidden from the decoder in training.
         substitution_rate: Fraction of the crystals in which training replaces an element by a similar one.
+        n_substitutions: Number of such replacements, each in that fraction of the crystals.
+        wide_share: Fraction of the crystals in which training changes coordinates and cell several times as much.
         beam: Number of sequences that are compared in decoding; 1 takes the most likely token at every step.
         prior: `"flow"` for a prior that is learned with the model, or `"normal"`.
 
@@ -255,9 +277,13 @@ def crystal_token_vae(
         embedding=embedding,
         width=width,
         fall=fall,
+        anchors=anchors,
+        is_rotated=is_rotated,
         n_properties=n_properties,
         token_dropout=token_dropout,
         substitution_rate=substitution_rate,
+        n_substitutions=n_substitutions,
+        wide_share=wide_share,
         beam=beam,
         prior=prior,
     )

@@ -171,10 +171,9 @@ def _round(values: Iterable[float], digits: int) -> list[float | None]:
 
 
 def _is_value(name: str) -> bool:
-    """Return whether a column of a candidate list is a prediction, a measurement or a standard deviation."""
-    return name.startswith(
-        ("measured ", "computed ", "predicted ", "sd of predicted ", "surrogate ", "sd of surrogate ")
-    )
+    """Return whether a column of a candidate list is a prediction, a measurement, or says how sure a prediction is."""
+    beginnings = ("measured ", "computed ", "predicted ", "surrogate ", "sd of ")
+    return name.startswith(beginnings) or " % quantile of " in name
 
 
 def _header_word(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.training import Recipe, train
 
 
-def build_model(**settings: int) -> tuple[CrystalTokenVAE, torch.Tensor, CrystalEncoding]:
+def build_model(**settings: Any) -> tuple[CrystalTokenVAE, torch.Tensor, CrystalEncoding]:
     encoding = Crystals().fit(binary_compounds())
     torch.manual_seed(0)
     sizes = {"d": 16, "embedding": 24, "width": 32, "beam": 3}
@@ -67,8 +68,21 @@ def test_training_changes_numbers_and_elements_at_random() -> None:
     assert (layout.cell(after) - layout.cell(before)).std() < 0.02
 
 
-def test_a_stored_architecture_builds_the_same_model() -> None:
-    vae, x, encoding = build_model(n_properties=2)
+def test_a_share_of_the_crystals_is_changed_more_and_in_more_elements() -> None:
+    little, x, encoding = build_model(substitution_rate=1.0)
+    much, _, _ = build_model(substitution_rate=1.0, n_substitutions=2, wide_share=1.0)
+    layout, rows = encoding.vocabulary.layout, x.repeat(20, 1)
+    changed = [vae.augment(rows) for vae in (little, much)]
+    strain = [float((layout.cell(after) - layout.cell(rows))[:, 1:].std()) for after in changed]
+    assert strain[1] > 3 * strain[0]
+    n_other = [int((layout.orbits(after) != layout.orbits(rows))[..., 1].sum()) for after in changed]
+    assert n_other[1] > 1.1 * n_other[0]
+
+
+@pytest.mark.parametrize("settings", [{}, {"is_rotated": True, "anchors": 3, "n_substitutions": 2, "wide_share": 0.5}])
+def test_a_stored_architecture_builds_the_same_model(settings: dict[str, Any]) -> None:
+    vae, x, encoding = build_model(n_properties=2, **settings)
+    assert {name: vae.architecture()[name] for name in settings} == settings
     again = CrystalTokenVAE.from_architecture(vae.architecture(), encoding)
     again.load_state_dict(vae.state_dict())
     vae.eval()
