@@ -17,6 +17,8 @@ SEED = int(os.environ.get("INVDESIGN_FUZZ_SEED", "0"))
 CPU_SECONDS, MEMORY = 2, 1 << 30
 SECONDS_PER_ROW = 1e-4
 """Time for each row of a table, which has as many refusals as rows."""
+MAX_CHARACTERS = 20_000_000
+"""Largest text; a repeated long line would fill the memory."""
 WORDS = (
     "nan", "inf", "-inf", "1e400", "-1", "0", "1e-300", "9" * 5000, "999999999", "?", ".", "'", '"', ";", "\0",
     "\u22125", "[[[[", "{}", "null", "1/3", "é", "１", "0x10", "1_0", "\t", "\n", "#", "--", ">", "<0.1", "=1+1",
@@ -43,7 +45,8 @@ def mutate(text: str, rng: random.Random, words: Sequence[str]) -> str:
             parts[j] = parts[j].translate({ord(rng.choice(characters)): rng.choice("0123456789.xyz-C()=#[]@,")})
         lines[i] = " ".join(parts)
         if kind == 4:
-            lines[i : i + 1] = [lines[i]] * rng.choice([2, 10, 100_000])
+            largest = max(1, MAX_CHARACTERS // (len(lines[i]) + 1))
+            lines[i : i + 1] = [lines[i]] * min(rng.choice([2, 10, 100_000]), largest)
         elif kind == 5:
             del lines[i]
         elif kind == 6:
@@ -52,7 +55,7 @@ def mutate(text: str, rng: random.Random, words: Sequence[str]) -> str:
         text = "\n".join(lines)
         if kind == 7:
             text = text[: rng.randrange(len(text) + 1)] + rng.choice(["", "\0" * 9, rng.choice(words) * 1000])
-        text = text[:20_000_000] or " "
+        text = text[:MAX_CHARACTERS] or " "
     return text
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from invdesign.campaign.diversity import Diversity, check_similarity
+from invdesign.campaign.first_plate import ChooseSeeds
 from invdesign.core import (
     Array,
     B,
@@ -104,6 +105,8 @@ class Seeding(Generic[D]):
     without any, `n_seeds` are drawn at random and measured."""
     n_seeds: int = 100
     """Number of designs drawn from the corpus."""
+    first_plate: ChooseSeeds | None = None
+    """Function that selects these designs, see `campaign.first_plate`; by default they are drawn at random."""
     screen_seeds: bool = True
     """Whether designs drawn from the corpus must pass the screens: no oracle call is spent on a design that cannot be a
     candidate, and the trust region starts where designs can be proposed. The surrogate learns from the others too."""

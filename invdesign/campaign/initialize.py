@@ -15,6 +15,7 @@ import numpy as np
 
 from invdesign.campaign.definition import Campaign
 from invdesign.campaign.engine import Engine
+from invdesign.campaign.first_plate import POOL_PER_DESIGN, ChooseSeeds, pool_of
 from invdesign.campaign.placement import describe_errors, place
 from invdesign.campaign.pool import apply_screens, run_checks
 from invdesign.campaign.state import BatchSelected, RoundRecord
@@ -28,7 +29,9 @@ from invdesign.core import (
     Corpus,
     D,
     InvdesignError,
+    Validator,
     describe_usage,
+    first_occurrences,
     round_seed,
 )
 from invdesign.core.capabilities import ask_for_unit, possible_units
@@ -90,6 +93,8 @@ def initialize(
         source = _adapt_source(campaign, campaign.domain, source)
     known = frozenset(c.key for c in added)
     n_seeds = campaign.seeding.n_seeds - n_measured
+    if not is_given and seeds is None and campaign.seeding.first_plate is not None:
+        source = _plate(engine, campaign.seeding.first_plate, source, n_seeds, known)
     start = _measured_rows(campaign, source, known) if is_given else _drawn_rows(campaign, source, n_seeds, known)
     designs = [source.designs[i] for i in start.rows]
     placement = place(latent_space, designs)
@@ -284,16 +289,41 @@ def _adapt_source(campaign: Campaign[D, B], domain: Constrained[D], source: Corp
     return Corpus(chosen, name=source.name)
 
 
+def _plate(engine: Engine[D, B], choose: ChooseSeeds, source: Corpus[D], n_seeds: int, known: Set[str]) -> Corpus[D]:
+    """Return the designs of a first plate; where too few pass the screens, others of the corpus are added."""
+    campaign, domain = engine.campaign, engine.campaign.domain
+    n = min(n_seeds, campaign.limits.budget, len(source))
+    generator = np.random.default_rng(round_seed(campaign.seed, 0, "first plate"))
+    screens = _seed_screens(campaign)
+
+    def is_open(designs: list[D]) -> list[bool]:
+        passed = {i for i, _ in apply_screens(screens, designs)}
+        return [i in passed and domain.key(design) not in known for i, design in enumerate(designs)]
+
+    order = generator.permutation(len(source))[: POOL_PER_DESIGN * n]
+    pool = pool_of(engine.latent_space, [source.designs[i] for i in order], is_open)
+    chosen = list(choose(pool, n, generator))
+    designs = [*(design for design, ok in zip(chosen, is_open(chosen), strict=True) if ok), *pool.designs]
+    rows = first_occurrences(domain.key(design) for design in designs)
+    return Corpus(tuple(designs[i] for i in rows[:n]), name=source.name)
+
+
+def _seed_screens(campaign: Campaign[D, B]) -> list[Validator]:
+    """Return the screens that drawn seed designs have to pass."""
+    seeding = campaign.seeding
+    screens: list[Validator] = [*(campaign.screens if seeding.screen_seeds and not seeding.seeds else ())]
+    if isinstance(campaign.domain, Constrained):
+        screens.append(partial(_meets_constraints, domain=campaign.domain))
+    return screens
+
+
 def _drawn_rows(campaign: Campaign[D, B], source: Corpus[D], n_seeds: int, known: Set[str]) -> _Start:
     """Return rows drawn at random; repeats, and designs that fail a screen, are replaced where that is asked for."""
-    seeding = campaign.seeding
     generator = np.random.default_rng(round_seed(campaign.seed, 0, "seeds"))
     n = min(n_seeds, campaign.limits.budget, len(source))
     batch = generator.choice(len(source), size=n, replace=False)
     rest = generator.permutation(np.setdiff1d(np.arange(len(source)), batch))
-    screens = [*(campaign.screens if seeding.screen_seeds and not seeding.seeds else ())]
-    if isinstance(campaign.domain, Constrained):
-        screens.append(partial(_meets_constraints, domain=campaign.domain))
+    screens = _seed_screens(campaign)
     chosen: dict[str, int] = {}
     while len(batch) and len(chosen) < n:
         for row, _ in apply_screens(screens, [source.designs[j] for j in batch]):

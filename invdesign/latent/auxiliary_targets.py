@@ -133,6 +133,8 @@ def _fit_components(encoding: Encoding[D, B], corpus: Corpus[D], n: int) -> tupl
 
 
 def _log_features(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
+    """Return the logarithms of features, symmetric for negative ones: log(1 + x) of counts."""
     blocks = [features(encoding, designs[i : i + BATCH]) for i in range(0, len(designs), BATCH)]
-    values: Array = np.log1p(np.concatenate(blocks))
+    given = np.concatenate(blocks)
+    values: Array = np.sign(given) * np.log1p(np.abs(given))
     return values

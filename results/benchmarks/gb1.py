@@ -10,6 +10,7 @@ import argparse
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,15 @@ import numpy as np
 import torch
 
 from invdesign.campaign import Campaign, Filters, Limits, Seeding, Surrogates, Task, initialize, make_engine, run, start
+from invdesign.campaign.first_plate import clusters
 from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.alphabet import letters_of
 from invdesign.domains.sequences.descriptors import descriptors
+from invdesign.domains.sequences.first_plates import describe_residues, near_wild_type
 from invdesign.domains.sequences.mutations import mutate
 from invdesign.domains.sequences.oracles.lookup_oracles import sequence_table
-from invdesign.domains.sequences.wild_type.wild_type import distance
+from invdesign.domains.sequences.wild_type.wild_type import WildType, distance
 from invdesign.execution.in_process import InProcess
 from invdesign.latent.prepare import prepare
 from invdesign.search.acquisition import posterior_sample
@@ -46,10 +49,16 @@ def library(n: int, *, seed: int) -> Corpus[str]:
     return Corpus(designs, name="library", sha256=f"library-{n}-{seed}")
 
 
-def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
+def run_one(seed: int, *, path: Path, cache: Path, first_plate: str = "random") -> dict[str, Any]:
     """Return the best values of one campaign after 96, 192, ... measurements."""
     torch.set_num_threads(1)
     corpus, domain = library(3000, seed=0), Sequences(length=4)
+    with_wild_type = replace(domain, wild_type=WildType("VDGV"))
+    plates = {
+        "random": None,
+        "near_wild_type": partial(near_wild_type, domain=with_wild_type),
+        "residues": partial(clusters, describe=partial(describe_residues, domain=domain)),
+    }
     campaign = Campaign(
         domain=domain,
         task=Task(
@@ -58,7 +67,7 @@ def run_one(seed: int, *, path: Path, cache: Path) -> dict[str, Any]:
         ),
         vae=Recipe(partial(sequence_vae, d=16, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        seeding=Seeding(n_seeds=96),
+        seeding=Seeding(n_seeds=96, first_plate=plates[first_plate]),
         surrogates=Surrogates(partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)), outcome_transform=log),
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
         mutations=MutationPolicy(partial(mutate, domain=domain), distance, fraction=0.75, max_radius=4, n_parents=100),
@@ -87,14 +96,16 @@ def main() -> None:
     """Run the benchmark and write its results next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="gb1_4site.csv.gz")
+    parser.add_argument("--first-plate", choices=("random", "near_wild_type", "residues"), default="random")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10, 58)))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     rows = []
+    settings = {"path": arguments.table, "cache": arguments.cache, "first_plate": arguments.first_plate}
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(partial(run_one, path=arguments.table, cache=arguments.cache), arguments.seeds):
+        for row in pool.map(partial(run_one, **settings), arguments.seeds):
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")

@@ -51,7 +51,7 @@ PICTURE = OUT.parents[1] / "pictures" / "profiles.svg"
 CACHE = platformdirs.user_cache_path("invdesign")
 N_TEST, N_SWAPPED, N_MAPPED, N_MEASURED = 400, 3, 1000, 300
 RECIPE = Recipe(profile_vae, min_epochs=40, batch=64, beta=1.0, beta_warmup=0.2, held_out=400)
-BUDGET, N_SEEDS, RUNS = 80, 20, 5
+BUDGET, N_SEEDS, RUNS = 60, 20, 3
 COLORS = ("#3567b5", "#d97a1e", "#2f8f5b", "#b23a48", "#7b5ea7", "#8a6d3b")
 SIZE, MARGIN = 420, 12
 
@@ -185,7 +185,7 @@ def draw_map(frozen: FrozenProjection, groups: Sequence[str]) -> str:
 
 
 def search(data: Path) -> dict[str, Any]:
-    """Return the best balance found in 80 calls from 20 genes, with and without mutated profiles."""
+    """Return the best balance found in 60 calls from 20 genes, with and without mutated profiles."""
     table = three_mers(data)
     path = CACHE / "three_mers.csv"
     table.domain.write(table.corpus.designs, path)

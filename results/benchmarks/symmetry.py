@@ -114,7 +114,7 @@ def substitution(_: Path, *, change: str) -> dict[str, Any]:
 
 def halogen(data: Path, *, change: str) -> dict[str, Any]:
     """Return the figures of another halogen in molecules of ZINC, with the shipped model."""
-    corpus = zinc250k(path=data / "molecules" / "zinc250k.smi.gz")
+    corpus = zinc250k(path=data / "molecules" / "zinc250k.smi.gz", cache=CACHE)
     return figures(labelled(Molecules(), corpus, Pretrained("zinc250k")), change)
 
 

@@ -16,6 +16,7 @@ from invdesign.domains.profiles.corpus import programs, table
 from invdesign.domains.profiles.oracles import log_ratio
 from invdesign.domains.profiles.vae import negative_binomial, profile_vae
 from invdesign.io.tables import write_table
+from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.prepare import prepare
 from invdesign.vae.training import Recipe
 
@@ -87,6 +88,15 @@ def test_a_trained_space_decodes_profiles_that_resemble_the_given_ones(kind: str
     assert all(design is not None for design in decoded)
     pairs = zip(corpus.designs, [design for design in decoded if design is not None], strict=False)
     assert np.mean([domain.resemblances([a], [b])[0, 0] for a, b in pairs]) > 0.75
+
+
+def test_a_property_head_has_finite_targets_for_values_below_zero() -> None:
+    from invdesign.io.corpora import make_corpus
+
+    domain = Profiles("values")
+    corpus = make_corpus(tuple(values_of()), name="v", to_text=domain.to_text)
+    targets = auxiliary_targets(domain.fit(corpus.designs), corpus, 3)
+    assert isinstance(targets, torch.Tensor) and bool(targets.isfinite().all())
 
 
 def test_a_log_ratio_is_that_of_means() -> None:
