@@ -75,8 +75,16 @@ GRAPH_RECIPES = {
 }
 TOKEN_RECIPES = {
     "perov_5": Recipe(
-        partial(crystal_token_vae, n_properties=1),
-        epochs=45,
+        partial(
+            crystal_token_vae,
+            anchors=16,
+            is_rotated=True,
+            n_properties=1,
+            n_substitutions=2,
+            wide_share=0.25,
+            beam=16,
+        ),
+        epochs=60,
         batch=128,
         beta=0.2,
         target_distortion=1.5,
