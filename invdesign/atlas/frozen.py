@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
-from invdesign.atlas.projection import ProjectionMethod, project
+from invdesign.atlas.projection import ProjectionMethod, place_among, project
 from invdesign.core import Array
 
 N_TRUSTED = 12
 """Neighbours over which a projection is judged."""
-N_ANCHORS = 5
-"""Fitted designs among which a new one is placed."""
 ROWS = 500
 """Designs of which the distances to all others are computed at once."""
 
@@ -53,15 +50,7 @@ class FrozenProjection:
         Returns:
             `m x 2` coordinates.
         """
-        if not len(Z):
-            return np.zeros((0, 2))
-        distance, rows = cKDTree(self.Z).query(Z, k=min(N_ANCHORS, len(self.Z)))
-        distance, rows = distance.reshape(len(Z), -1), rows.reshape(len(Z), -1)
-        # A latent that was fitted is placed exactly where it is.
-        weights = 1 / np.maximum(distance, 1e-9 * (1 + distance[:, -1:])) ** 2
-        weights /= weights.sum(1, keepdims=True)
-        placed: Array = (weights[:, :, None] * self.points[rows]).sum(1)
-        return placed
+        return place_among(Z, self.Z, self.points) if len(Z) else np.zeros((0, 2))
 
 
 def fit_projection(Z: Array, method: ProjectionMethod = "tsne", *, seed: int = 0) -> FrozenProjection:

@@ -75,11 +75,18 @@ GRAPH_RECIPES = {
 }
 TOKEN_RECIPES = {
     "perov_5": Recipe(
-        partial(crystal_token_vae, n_properties=1),
-        epochs=45,
+        partial(
+            crystal_token_vae,
+            anchors=16,
+            is_rotated=True,
+            n_properties=1,
+            n_substitutions=2,
+            wide_share=0.25,
+            beam=16,
+        ),
+        epochs=60,
         batch=128,
         beta=0.2,
-        target_distortion=1.5,
         held_out=300,
         information_epochs=15,
     ),
@@ -214,27 +221,32 @@ def distortion_by_length(space: LatentSpace[Any, Any], designs: Sequence[Crystal
     return found
 
 
-def stability(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, n_draws: int) -> dict[str, Any]:
+def stability(
+    designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, hull: Path, n_draws: int
+) -> dict[str, Any]:
     """Relax crystals by CHGNet and measure how many of the draws are metastable, unique and novel.
 
-    The hull is that of CHGNet's energies of the training files (`mlip.PHASES`); an energy above it is that of the
-    relaxed crystal. Unique and novel (no match in the training files, StructureMatcher) are measured on relaxed
-    crystals. Each relaxation is appended to a file, and a measurement that was stopped continues there.
+    An energy above the hull is that of the relaxed crystal. One far below the hull says that phases are missing in it:
+    such crystals are counted apart, and are not metastable by the strict measure. Unique and novel (no match in the
+    training files, StructureMatcher) are measured on relaxed crystals. Each relaxation is appended to a file, and a
+    measurement that was stopped continues there.
 
     Args:
         designs: Crystals that were decoded from the draws.
         corpus: Training crystals.
         path: File of the relaxations, one a line.
+        hull: Table of the competing phases, see `hull_of`.
         n_draws: Number of draws, of which the shares are fractions; a draw that decodes to no crystal counts in none.
     """
     rows = _relax(designs, path)
     relaxed = [row for row in rows if row["relaxed"]]
     crystals = [from_text(row["relaxed"]) for row in relaxed]
     energies = np.array([row["energy"] for row in relaxed])
-    above = energy_above_hull(crystals, references=mlip.PHASES, energy=lambda _: energies)
+    above = energy_above_hull(crystals, references=hull, energy=lambda _: energies)
     is_first = first_matches(crystals, workers=WORKERS) == np.arange(len(crystals))
     is_new = ~has_match(crystals, corpus.designs, workers=WORKERS)
     is_metastable = above <= METASTABLE
+    is_below = above < -METASTABLE
     changes = np.array([[row["displacement"], abs(row["volume_change"])] for row in relaxed])
     return {
         "draws": n_draws,
@@ -244,6 +256,8 @@ def stability(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *
         "unique": float(is_first.sum() / n_draws),
         "novel": float(is_new.sum() / n_draws),
         "metastable_unique_novel": float((is_metastable & is_first & is_new).sum() / n_draws),
+        "far_below_the_hull": float(is_below.sum() / n_draws),
+        "metastable_unique_novel_strict": float((is_metastable & ~is_below & is_first & is_new).sum() / n_draws),
         "stable_unique_novel": float(((above <= STABLE) & is_first & is_new).sum() / n_draws),
         "above_hull": {f"{q} %": float(np.nanpercentile(above, q)) for q in (10, 25, 50, 75, 90)},
         "p1": float(np.mean([has_no_symmetry(crystal) for crystal in crystals])),
@@ -252,6 +266,18 @@ def stability(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *
         "volume_within_20_percent_of_relaxed": float((changes[:, 1] <= 0.2).mean()),
         "seconds_a_relaxation": float(np.mean([row["seconds"] for row in relaxed])),
     }
+
+
+def hull_of(designs: Sequence[Crystal], path: Path) -> Path:
+    """Return a table of CHGNet's energies of the training files (`mlip.PHASES`) and of further crystals."""
+    if not path.is_file():
+        phases = pd.read_csv(mlip.PHASES)
+        energies = mlip.energy_per_atom(designs)
+        further = pd.DataFrame({"formula": [d.formula for d in designs], "energy_per_atom": energies}).dropna()
+        lowest = pd.concat([phases, further]).groupby("formula", as_index=False)["energy_per_atom"].min()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lowest.to_csv(path, index=False)
+    return path
 
 
 def _relax(designs: Sequence[Crystal], path: Path) -> list[dict[str, Any]]:
@@ -452,14 +478,16 @@ def main() -> None:
     }
     if arguments.relaxed:
         file = arguments.cache / f"relaxations_{arguments.name}_{arguments.vae}"
+        hull = hull_of(test.designs, file.with_suffix(".hull.csv"))
         torch.manual_seed(arguments.seed)
         drawn = [d for d in space.decode(space.draw(arguments.relaxed, "prior")) if d is not None]
         results["stability"] = {
-            "prior": stability(drawn, corpus, file.with_suffix(".prior.jsonl"), n_draws=arguments.relaxed),
+            "prior": stability(drawn, corpus, file.with_suffix(".prior.jsonl"), hull=hull, n_draws=arguments.relaxed),
             "test file": stability(
                 test.designs[: arguments.relaxed],
                 corpus,
                 file.with_suffix(".test.jsonl"),
+                hull=hull,
                 n_draws=min(len(test), arguments.relaxed),
             ),
         }

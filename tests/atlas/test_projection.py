@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from invdesign.atlas import project, thin
+from invdesign.atlas import project, projection, thin
 
 
 def latents(n: int = 30, d: int = 4) -> np.ndarray:
@@ -40,6 +40,18 @@ def test_tsne_replaces_umap_where_umap_fails(monkeypatch, caplog) -> None:
     with caplog.at_level(logging.INFO):
         assert project(latents(), "umap").name == "t-SNE"
     assert "UMAP failed" in caplog.text
+
+
+def test_tsne_of_many_designs_refines_another_layout_and_does_not_begin_anew(monkeypatch) -> None:
+    draw = np.random.default_rng(0)
+    centers = np.array([[0.0, 0.0], [30.0, 0.0], [0.0, 30.0], [30.0, 30.0]])
+    plane = np.repeat(centers, 260, axis=0) + draw.normal(size=(1040, 2))
+    Z = plane @ draw.normal(size=(2, 5))
+    monkeypatch.setattr(projection, "_umap", lambda Z, seed, **settings: plane[thin(1040, projection.N_LANDMARKS)])
+    found = project(Z, "tsne").points
+    middles, wanted = (points.reshape(4, 260, 2).mean(1) for points in (found, plane))
+    gaps, wanted_gaps = (np.linalg.norm(m[:, None] - m, axis=2)[np.triu_indices(4, 1)] for m in (middles, wanted))
+    assert np.corrcoef(gaps, wanted_gaps)[0, 1] > 0.9
 
 
 def test_lle_unrolls_a_curve_and_pacmap_is_optional(monkeypatch) -> None:

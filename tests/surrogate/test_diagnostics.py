@@ -73,3 +73,12 @@ def test_equal_values_have_their_mean_rank():
     a, b = torch.tensor([1.0, 2.0, 2.0, 4.0]), torch.tensor([1.0, 3.0, 2.0, 4.0])
     assert spearman(a, b) == pytest.approx(4.5 / math.sqrt(4.5 * 5.0))
     assert math.isnan(spearman(a, torch.ones(4)))
+
+
+def test_intervals_are_corrected_by_the_errors_of_the_designs_with_the_highest_predictions():
+    torch.manual_seed(0)
+    X = torch.linspace(0, 1, 120, dtype=torch.float64)[:, None]
+    noise = torch.where(X > 0.75, 0.5, 0.02) * torch.randn(120, 1, dtype=torch.float64)
+    U = 3 * X + noise
+    up, down = (cross_validate(exact_gp(X, V, d=1), X, V, d=1).residual_quantiles[0] for V in (U, -U))
+    assert up[-1] - up[0] > 1.5 * (down[-1] - down[0]), "the noise is where utilities are high"

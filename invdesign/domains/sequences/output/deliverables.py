@@ -66,6 +66,7 @@ def fasta(
     """Write `designs.fasta`, without gaps: `>id mutations=A108D;V11L predicted=.. sd=.. measured=..`.
 
     A value that an oracle computed is `computed=..`; one that it predicted is `predicted=..`, with its held-out error.
+    The p-value of the audit is `anomaly_p=..` where a candidate was audited.
 
     Args:
         candidates: Candidates, best first.
@@ -79,6 +80,8 @@ def fasta(
     records = []
     for identifier, candidate in zip(make_identifiers(candidates, name=name), candidates, strict=True):
         fields = _format_values(candidate)
+        if candidate.anomaly_p is not None:
+            fields["anomaly_p"] = f"{candidate.anomaly_p:.3g}"
         if wild_type is not None:
             fields = {"mutations": ";".join(wild_type.mutations(candidate.design)) or "none", **fields}
         description = " ".join(f"{key}={value}" for key, value in fields.items() if value)

@@ -3,6 +3,7 @@
 import csv
 import io
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -128,6 +129,9 @@ def test_fasta_headers_contain_mutations_predictions_and_measurements(tmp_path):
     assert first == f">{titles[0]} mutations=A105G predicted=1 sd=0.5 measured=1.5"
     assert lines[2].split()[1] == "mutations=K102R;A105G" and lines[4].split()[1] == "mutations=none"
     assert lines[7] == "MKVA"
+    audited = [replace(c, anomaly_p=0.01234) for c in testing.candidates(DESIGNS)]
+    (path,) = fasta(audited, tmp_path)
+    assert path.read_text().splitlines()[0].endswith("measured=1.5 anomaly_p=0.0123")
     (path,) = fasta(testing.candidates(DESIGNS, m=2), tmp_path)
     assert path.read_text().splitlines()[0] == f">{titles[0]} predicted=1;1 sd=0.5;0.5 measured=1.5;1.5"
 
