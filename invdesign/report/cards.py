@@ -109,7 +109,7 @@ def _prediction_text(candidate: Candidate[D], mean: float, j: int) -> str:
     """Return a prediction with its 90 % interval, or with its standard deviation where only that is known."""
     if j < len(candidate.quantiles):
         low, high = (format_number(end, 3) for end in candidate.interval(j))
-        return f"{format_number(mean, 3)} [90 %: {low} to {high}]"
+        return f"{format_number(mean, 3)} [{low} to {high}]"
     sd = candidate.sd[j] if j < len(candidate.sd) else math.nan
     return f"{format_number(mean, 3)} ± {format_number(sd, 2)}"
 

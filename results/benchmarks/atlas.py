@@ -3,6 +3,7 @@
 python results/benchmarks/atlas.py map --zinc zinc250k.smi.gz
 python results/benchmarks/atlas.py large_map --zinc zinc250k.smi.gz
 python results/benchmarks/atlas.py clusters
+python results/benchmarks/atlas.py features
 python results/benchmarks/atlas.py populations --zinc zinc250k.smi.gz
 python results/benchmarks/atlas.py failures
 python results/benchmarks/atlas.py calibration RUN RUN ...
@@ -31,7 +32,7 @@ from invdesign.atlas.transport import PopulationPath, distance, match
 from invdesign.campaign.calibration import stated_scores
 from invdesign.config import compose, instantiate
 from invdesign.core import Array
-from invdesign.core.capabilities import quality
+from invdesign.core.capabilities import features, quality
 from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.prototypes.ionic import ionic, prototype_of
 from invdesign.domains.molecules import Molecules
@@ -115,20 +116,37 @@ def measure_clusters(arguments: argparse.Namespace) -> dict[str, Any]:
     return {**found, "ionic prototypes": _family_ari(space, crystals.designs, _prototypes_of(crystals.designs))}
 
 
+def measure_features(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Agreement (ARI) of clusters of the fingerprints with scaffold families, without a latent space."""
+    from sklearn.cluster import KMeans
+
+    designs = fragments(cache=CACHE).designs
+    own, truth = _members(designs, scaffold(designs))
+    X = (features(Molecules().fit(own), own) > 0).astype(np.float64)
+    labels = KMeans(N_FAMILIES, n_init=5, random_state=0).fit_predict(X)
+    return {"designs": len(own), "ARI of k-means": float(adjusted_rand_score(truth, labels))}
+
+
+def _members(designs: Sequence[Any], families: Sequence[str]) -> tuple[list[Any], np.ndarray]:
+    """Return the members of the largest families, and the number of the family of each."""
+    largest = [name for name, _ in Counter(filter(None, families)).most_common(N_FAMILIES)]
+    members = [(design, largest.index(name)) for design, name in zip(designs, families, strict=True) if name in largest]
+    return [design for design, _ in members], np.array([label for _, label in members])
+
+
 def _family_ari(latent_space: LatentSpace[Any, Any], designs: Sequence[Any], families: Sequence[str]) -> dict[str, Any]:
     """Return the ARI on the members of the largest families, by clusters on the map and by k-means in its space."""
     from sklearn.cluster import KMeans
 
-    largest = [name for name, _ in Counter(filter(None, families)).most_common(N_FAMILIES)]
-    members = [(design, largest.index(name)) for design, name in zip(designs, families, strict=True) if name in largest]
-    own, truth = [design for design, _ in members], np.array([label for _, label in members])
+    own, truth = _members(designs, families)
+    n_families = len(set(truth.tolist()))
     X = fit_coordinates(latent_space, own)(latent_space.encode(own))
     frozen = fit_projection(X, "tsne")
     labels = find_clusters(frozen.points)
-    by_means = KMeans(len(largest), n_init=5, random_state=0).fit_predict(X)
+    by_means = KMeans(n_families, n_init=5, random_state=0).fit_predict(X)
     groups = [truth[labels == label] for label in set(labels.tolist())]
     return {
-        "families": len(largest),
+        "families": n_families,
         "designs": len(own),
         "clusters": len(set(labels.tolist()) - {-1}),
         "ARI": float(adjusted_rand_score(truth, labels)),
@@ -286,6 +304,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "map": measure_map,
     "large_map": measure_large_map,
     "clusters": measure_clusters,
+    "features": measure_features,
     "populations": measure_populations,
     "failures": measure_failures,
     "calibration": measure_calibration,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 from invdesign.core import Check
+from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.report.cards import make_card
 
 
@@ -12,6 +14,9 @@ def test_a_card_has_values_checks_and_a_picture(make_data) -> None:
     data = make_data()
     card = make_card(data, data.shortlist[0], 1)
     assert (card.rank, card.label, card.round, card.origin) == (1, "w6", 1, "sobol")
+    quantiles = tuple(4.1 + score for score in QUANTILE_SCORES)
+    stated = replace(data.shortlist[0], quantiles=(quantiles,) * len(data.objectives))
+    assert make_card(data, stated, 1).properties[0].predicted == "4.10 [2.46 to 5.74]"
     assert card.properties[0].measured == "4" and card.properties[0].predicted == "4.10 ± 0.50"
     assert [check.name for check in card.passed] == ["length"] and card.failed == ()
     head, _, picture = card.picture.partition("base64,")
