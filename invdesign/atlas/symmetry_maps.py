@@ -76,8 +76,8 @@ def fit_symmetry_map(
 ) -> SymmetryMap:
     """Fit the linear map of a change by ridge regression, and measure it on pairs that were left out.
 
-    The penalty pulls M to the identity or to zero; which one, and how strongly, is chosen for each latent by
-    cross-validation. Few pairs then give a translation, as for word analogies, and many a full matrix.
+    The penalty pulls M to the identity or to zero; which one, and how strongly, is chosen by cross-validation. Few
+    pairs then give a translation, as for word analogies, and many a full matrix.
 
     Args:
         name: Name of the change.
@@ -142,29 +142,25 @@ def _residual_of_permuted(X: Array, Y: Array, to_map: Array, to_predict: Array, 
     return _relative(to_map @ matrix.T + offset, to_predict)
 
 
-def _choose(X: Array, Y: Array) -> tuple[Array, Array]:
-    """Return for each latent the penalty, and the multiple of the identity to which it pulls, of the smallest error.
-
-    Errors are those of folds. A latent that the decoder hardly reads follows no change and needs a strong penalty; one
-    that it reads does not.
-    """
+def _choose(X: Array, Y: Array) -> tuple[float, float]:
+    """Return the penalty, and the multiple of the identity to which it pulls, of the smallest error in folds."""
     folds = np.arange(len(X)) % N_FOLDS
-    errors = np.zeros((2, len(PENALTIES), X.shape[1]))
+    errors = np.zeros((2, len(PENALTIES)))
     for fold in range(N_FOLDS):
         left = folds == fold
         solve = _Ridge(X[~left])
         for i, pull in enumerate((0.0, 1.0)):
             target = Y[~left] - pull * X[~left]
             for j, penalty in enumerate(PENALTIES):
-                slope, offset = solve(target, np.full(X.shape[1], penalty))
-                errors[i, j] += np.square(X[left] @ slope + offset + pull * X[left] - Y[left]).sum(0)
-    best = errors.reshape(-1, X.shape[1]).argmin(0)
-    return PENALTIES[best % len(PENALTIES)], (best // len(PENALTIES)).astype(np.float64)
+                slope, offset = solve(target, float(penalty))
+                errors[i, j] += np.square(X[left] @ slope + offset + pull * X[left] - Y[left]).sum()
+    best = int(errors.argmin())
+    return float(PENALTIES[best % len(PENALTIES)]), float(best // len(PENALTIES))
 
 
-def _fit(X: Array, Y: Array, penalties: Array, pulls: Array) -> tuple[Array, Array]:
-    slope, offset = _Ridge(X)(Y - pulls * X, penalties)
-    return slope.T + np.diag(pulls), offset
+def _fit(X: Array, Y: Array, penalty: float, pull: float) -> tuple[Array, Array]:
+    slope, offset = _Ridge(X)(Y - pull * X, penalty)
+    return slope.T + pull * np.eye(X.shape[1]), offset
 
 
 class _Ridge:
@@ -174,10 +170,10 @@ class _Ridge:
         self.mean = X.mean(0)
         self.U, self.S, self.Vt = np.linalg.svd(X - self.mean, full_matrices=False)
 
-    def __call__(self, Y: Array, penalties: Array) -> tuple[Array, Array]:
-        """Return slope (`d x m`) and offset, given the penalty of each of the `m` targets."""
-        shrinkage = self.S[:, None] / (self.S[:, None] ** 2 + penalties)
-        slope = self.Vt.T @ (shrinkage * (self.U.T @ (Y - Y.mean(0))))
+    def __call__(self, Y: Array, penalty: float) -> tuple[Array, Array]:
+        """Return slope (`d x m`) and offset."""
+        shrinkage = self.S / (self.S**2 + penalty)
+        slope = self.Vt.T @ (shrinkage[:, None] * (self.U.T @ (Y - Y.mean(0))))
         return slope, Y.mean(0) - self.mean @ slope
 
 

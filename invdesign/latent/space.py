@@ -184,6 +184,13 @@ class LatentSpace(Generic[D, B]):
         """Return points of the space in the VAE's own latents, before prior and scale."""
         return self._raw(Z).cpu().double()
 
+    @torch.no_grad()
+    def from_vae_latents(self, z: Float64[Tensor, "n d"]) -> Float64[Tensor, "n d"]:
+        """Return points in the VAE's own latents as points of the space: the inverse of `vae_latents`."""
+        base = self.vae.prior.to_base(z.float().to(self.device)).cpu().double()
+        Z, reader = (base - self.shift) / self.scale, conditioning_of(self.vae)
+        return Z if reader is None else self._align(Z, reader.default.cpu().expand(len(Z), -1))
+
     def decode(self, Z: Float64[Tensor, "n d"]) -> list[D | None]:
         """Return the most likely design at each point or near it; None where the decoder writes no valid design.
 

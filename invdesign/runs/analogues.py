@@ -18,6 +18,7 @@ from invdesign.core.transformations import Transformable, Transformation
 from invdesign.io.tables import read_table, write_table
 from invdesign.latent.space import LatentSpace
 from invdesign.runs.properties import LabelledSpace, measure_computed
+from invdesign.vae.priors import FlowPrior
 
 MIN_REAL_PAIRS = 100
 """Pairs of the corpus below which changed designs are made from it."""
@@ -153,13 +154,12 @@ def fit_symmetry(latent_space: LatentSpace[Any, Any], pairs: Pairs, *, seed: int
             "symmetry found. Choose a corpus with such designs, or give a .csv file with two columns of designs"
         )
     order = pairs.change.order if pairs.change else None
-    before, after = (latent_space.encode(side).numpy() for side in (pairs.before, pairs.after))
+    before, after = (_own_latents(latent_space, side) for side in (pairs.before, pairs.after))
     found = fit_symmetry_map(pairs.name, before, after, order=order, seed=seed)
     rows = found.held_out[:N_DECODED]
     identify = pairs.change.identify if pairs.change else latent_space.domain.key
     true = [identify(pairs.after[i]) for i in rows]
-    mapped = latent_space.decode(torch.from_numpy(found(before[rows])))
-    own = latent_space.decode(torch.from_numpy(after[rows]))
+    mapped, own = (_decode(latent_space, z) for z in (found(before[rows]), after[rows]))
     exact, best = (
         float(np.mean([x is not None and identify(x) == t for x, t in zip(decoded, true, strict=True)]))
         for decoded in (mapped, own)
@@ -185,9 +185,9 @@ def find_analogue(
             f"move: {change.name!r} cannot be applied to {label(latent_space.domain, design)}. Choose a design that "
             "has what is changed and lacks what it becomes"
         )
-    z = latent_space.encode([design]).numpy()
-    (decoded,) = latent_space.decode(torch.from_numpy(symmetry.map(z)))
-    fitted = np.delete(latent_space.encode(symmetry.pairs.before).numpy(), symmetry.map.held_out, axis=0)
+    z = _own_latents(latent_space, [design])
+    (decoded,) = _decode(latent_space, symmetry.map(z))
+    fitted = np.delete(_own_latents(latent_space, symmetry.pairs.before), symmetry.map.held_out, axis=0)
     distance = float(np.linalg.norm(fitted - z, axis=1).min())
     nearness = float(np.mean(symmetry.spread > distance)) if distance > 0 else 1.0
     return Analogue(symmetry, design, decoded, plain, nearness)
@@ -255,6 +255,27 @@ def _keep_writable(latent_space: LatentSpace[Any, Any], pairs: Pairs) -> Pairs:
     errors = [placement_errors(latent_space.encoding, side) for side in (before, after)]
     rows = [i for i, (a, b) in enumerate(zip(*errors, strict=True)) if not a and not b]
     return Pairs(pairs.name, [before[i] for i in rows], [after[i] for i in rows], pairs.origin, pairs.change)
+
+
+def _own_latents(latent_space: LatentSpace[Any, Any], designs: Sequence[Any]) -> Array:
+    """Return the latents in which changes are mapped: under a learned prior those of the VAE itself.
+
+    The decoder reads these. The space of a search is their image under the flow of the prior, which is not linear: a
+    change that adds a vector to the own latents is no affine map of that space.
+    """
+    Z = latent_space.encode(designs)
+    own: Array = (latent_space.vae_latents(Z) if _has_flow(latent_space) else Z).numpy()
+    return own
+
+
+def _decode(latent_space: LatentSpace[Any, Any], own: Array) -> list[Any]:
+    """Return the designs at latents that `_own_latents` returned."""
+    points = torch.from_numpy(own)
+    return latent_space.decode(latent_space.from_vae_latents(points) if _has_flow(latent_space) else points)
+
+
+def _has_flow(latent_space: LatentSpace[Any, Any]) -> bool:
+    return isinstance(latent_space.vae.prior, FlowPrior)
 
 
 def _nearest(Z: Array, others: Array) -> Array:

@@ -134,3 +134,9 @@ def test_a_finetuned_space_still_hides_the_laboratory_and_decodes_what_either_wr
     with_d = [sum("d" in (word or "") for word in words) for words in written]
     assert with_d[0] < 30 and with_d[1] > 170
     assert len(finetuned.reference_plausibilities) > 100
+
+
+def test_points_in_the_own_latents_of_a_conditional_vae_are_restored(space: LatentSpace[str, torch.Tensor]) -> None:
+    under_b = space.under({"laboratory": "B"})
+    Z = space.sample[:40]
+    torch.testing.assert_close(under_b.from_vae_latents(under_b.vae_latents(Z)), Z, atol=1e-3, rtol=1e-3)

@@ -124,3 +124,9 @@ def test_a_space_that_reconstructs_nothing_is_named_and_others_are_not() -> None
     assert sentence.startswith("The latent space decodes 2% of 40 held-out designs exactly")
     assert warn_of_reconstruction({"diagnosis": {"reconstruction": 0.5, "n_held_out": 40}}) == []
     assert warn_of_reconstruction({}) == []
+
+
+def test_points_in_the_own_latents_of_the_vae_are_restored(latent_space) -> None:
+    Z = latent_space.sample[:40]
+    own = latent_space.vae_latents(Z)
+    torch.testing.assert_close(latent_space.from_vae_latents(own), Z, atol=1e-3, rtol=1e-3)
