@@ -92,12 +92,12 @@ def unrelated(data: Path) -> dict[str, Any]:
     return fit_symmetry(given.latent_space, pairs).facts()
 
 
-def rotation(_: Path) -> dict[str, Any]:
+def rotation(_: Path, *, d: int) -> dict[str, Any]:
     """Return the figures of the rotation of peptides of 12 letters, the first ones of built-in peptides."""
     long = peptides(n=20_000).designs
     starts = dict.fromkeys(design[:LENGTH] for design in long if len(design) >= LENGTH)
     corpus = make_corpus(tuple(starts), name="starts")
-    recipe = Recipe(partial(aligned_vae, d=96), min_epochs=5, held_out=1000, beta=0.05, information_epochs=0)
+    recipe = Recipe(partial(aligned_vae, d=d), min_epochs=5, held_out=1000, beta=0.05, information_epochs=0)
     return figures(labelled(Sequences(length=LENGTH), corpus, recipe), "rotate")
 
 
@@ -123,7 +123,8 @@ SECTIONS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "8-mers, linear: reverse complement": partial(complement, model="linear"),
     "8-mers, aligned: unrelated pairs": unrelated,
     "8-mers, autoregressive: reverse complement": partial(complement, model="autoregressive"),
-    "peptides of 12, aligned: rotate": rotation,
+    "peptides of 12, aligned: rotate": partial(rotation, d=96),
+    "peptides of 12, aligned, d = 256: rotate": partial(rotation, d=256),
     "ionic: Cl -> Br": partial(substitution, change="Cl -> Br"),
     "ionic: S -> Se": partial(substitution, change="S -> Se"),
     "ionic: O -> S": partial(substitution, change="O -> S"),

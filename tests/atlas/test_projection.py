@@ -54,6 +54,15 @@ def test_tsne_of_many_designs_refines_another_layout_and_does_not_begin_anew(mon
     assert np.corrcoef(gaps, wanted_gaps)[0, 1] > 0.9
 
 
+def test_tsne_of_many_designs_begins_with_principal_components_where_umap_fails(monkeypatch, caplog) -> None:
+    monkeypatch.setitem(sys.modules, "umap", None)
+    monkeypatch.setattr(projection, "MIN_STARTED", 30)
+    with caplog.at_level(logging.INFO):
+        found = project(latents(), "tsne")
+    np.testing.assert_array_equal(found.points, projection._tsne(latents(), 0))
+    assert "t-SNE from principal components replaces it" in caplog.text
+
+
 def test_lle_unrolls_a_curve_and_pacmap_is_optional(monkeypatch) -> None:
     t = np.linspace(0, 3, 60)
     curve = project(np.column_stack([np.cos(t), np.sin(t), 0 * t]), "lle").points
