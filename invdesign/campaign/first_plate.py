@@ -11,7 +11,6 @@ from typing import Any, Generic, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.cluster import KMeans
 
 from invdesign.core import Array, B, D, InvdesignError, first_occurrences
 from invdesign.core.capabilities import features
@@ -66,6 +65,8 @@ def clusters(
     References:
         Lloyd, IEEE Trans. Inf. Theory 1982, doi:10.1109/TIT.1982.1056489 (k-means).
     """
+    from sklearn.cluster import KMeans
+
     designs = list(pool.designs)
     if len(designs) <= n:
         return designs

@@ -57,7 +57,7 @@ def residual_quantiles(residuals: Array) -> tuple[float, ...]:
         >>> residual_quantiles(errors) == SCORES
         True
         >>> [round(q, 1) for q in residual_quantiles(np.where(errors > 0, 3 * errors, errors))]
-        [-1.6, -0.7, 0.0, 2.0, 4.9]
+        [-1.5, -0.7, -0.1, 2.0, 4.7]
     """
     found = residuals[np.isfinite(residuals)]
     inside_50, inside_90 = coverage(found)
