@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Literal
 
 from invdesign.core import InvdesignError
@@ -30,6 +31,10 @@ MIN_RESIDUES = 3
 MIN_FITTING = 0.95
 MAX_FITTING = 0.8
 """Share of fitting rows above which the stated numbering is not doubted."""
+MAX_COLUMNS = 100_000
+"""Letters of the longest row of an alignment."""
+NO_INSERTIONS = str.maketrans("", "", ascii_lowercase + ".")
+"""Deletes the letters and gaps of inserted columns (A2M)."""
 
 _CHAINS = re.compile(r"[A-Za-z*.-]+(?:[/:|][A-Za-z*.-]+)+[/:|]?")
 _MODIFIED_END = re.compile(r"^(?:ac|h|fmoc|boc|biotin|fitc|fam|myr|pal)-|-(?:nh2|oh|amide|cooh)$", re.IGNORECASE)
@@ -162,13 +167,16 @@ def align_columns(rows: Sequence[Row], *, is_aligned: bool) -> list[Row]:
     `-` for every gap of its match columns, and nothing for a gap in a column of insertions.
 
     Args:
-        rows: Rows of the file, their form `"sequence"`.
+        rows: Rows of the file, their form `"sequence"`. They are returned as they are where one has more than 100,000
+            letters: no design is so long.
         is_aligned: Whether the format is one of alignments.
     """
     texts = ["".join(row.content.split()) for row in rows]
+    if max(map(len, texts), default=0) > MAX_COLUMNS:
+        return list(rows)
     is_padded = len(texts) > 1 and len(set(map(len, texts))) == 1
     has_gaps = any("-" in text or "." in text for text in texts)
-    n_matches = {sum(not (letter.islower() or letter == ".") for letter in text) for text in texts}
+    n_matches = {len(text.translate(NO_INSERTIONS)) for text in texts}
     has_case = any(map(_has_mixed_case, texts))
     if not is_aligned and not (has_gaps and len(texts) > 1 and (is_padded or (has_case and len(n_matches) == 1))):
         return list(rows)

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -158,6 +159,15 @@ def test_lower_case_of_a_whole_alignment_and_gaps_written_as_dots_keep_its_colum
     assert read(file("a.aln", clustal), gaps=True).designs == ("MK-V", "MKAV")
     with pytest.raises(InvdesignError, match="not a file of Stockholm"):
         read(file("b.sto", "# STOCKHOLM 1.0\none MK\ntwo MKV\n//\n"), gaps=True)
+
+
+@pytest.mark.parametrize("texts", [("A" * 8_000_000,), ("ACDE-" * 800_000, "ACDEg" * 800_000)])
+def test_an_alignment_of_millions_of_columns_is_refused_in_time(file, texts):
+    path = file("a.a3m", "".join(f">{i}\n{text}\n" for i, text in enumerate(texts)))
+    started = time.process_time()
+    with pytest.raises(InvdesignError, match=r"letters, more than 512"):
+        read(path, gaps=True)
+    assert time.process_time() - started < 2
 
 
 def test_a_file_of_another_numbering_is_refused_with_the_number_that_fits(file):
