@@ -105,7 +105,24 @@ def _alignment_format(suffix: str, text: str) -> str:
     return "" if start.startswith(">") else ALIGNMENTS.get(suffix, "")
 
 
+def _stockholm_lengths(text: str) -> dict[str, int]:
+    """Return the number of columns of each sequence of the first alignment, over all of its blocks."""
+    lengths: dict[str, int] = {}
+    for line in text.split("\n//", 1)[0].split("\n"):
+        title, _, letters = line.partition(" ")
+        if title and not title.startswith("#"):
+            lengths[title] = lengths.get(title, 0) + len(letters.strip())
+    return lengths
+
+
 def _alignment_rows(path: Path, text: str, name: str) -> list[Row]:
+    # Biopython compares lengths only after it has read the whole file.
+    lengths = _stockholm_lengths(text) if name == "stockholm" else {}
+    if len(set(lengths.values())) > 1:
+        raise InvdesignError(
+            f"{path}: not a file of Stockholm: expected sequences of one length, got {min(lengths.values()):,} to "
+            f"{max(lengths.values()):,} columns. Export it again, or as aligned FASTA (.afa)"
+        )
     try:
         records = list(cast("Any", SeqIO).parse(io.StringIO(text.lstrip()), name))
     except Exception as error:  # Biopython's parsers raise many types of errors on a malformed file.

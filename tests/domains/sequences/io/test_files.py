@@ -170,6 +170,14 @@ def test_an_alignment_of_millions_of_columns_is_refused_in_time(file, texts):
     assert time.process_time() - started < 2
 
 
+def test_a_stockholm_file_of_unequal_lengths_is_refused_in_time(file):
+    path = file("a.sto", "# STOCKHOLM 1.0\na MKTA\n" + f"b {'MKTA' * 1000}\n" * 4000 + "//\n")
+    started = time.process_time()
+    with pytest.raises(InvdesignError, match="expected sequences of one length, got 4 to 16,000,000 columns"):
+        read(path)
+    assert time.process_time() - started < 1.5
+
+
 def test_a_file_of_another_numbering_is_refused_with_the_number_that_fits(file):
     sequence = "MKTAYIAKQRNISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSG"
     letters = "ACDEFGHIKLMNPQRSTVWY"
