@@ -20,18 +20,19 @@ N_NEIGHBORS = 15
 PERPLEXITY = 30.0
 MAX_ITER = 500
 MIN_STARTED = 1_000
-"""Designs from which t-SNE starts from a layout by UMAP."""
+"""Number of designs from which t-SNE is initialized by UMAP."""
 N_LANDMARKS = 2_000
-"""Designs of that layout; the others start among the nearest of them."""
+"""Largest number of designs that UMAP places; each of the others starts among its nearest ones."""
 START_NEIGHBORS, START_MIN_DIST = 50, 0.5
-"""Settings of that layout: many neighbours and wide spacing order it in the large."""
+"""Neighbours and spacing of UMAP: large values preserve distances between clusters."""
 START_SD = 10.0
-"""Standard deviation of that layout, wide enough that t-SNE refines it and does not begin anew."""
+"""Standard deviation of the initial layout. In a much smaller one t-SNE loses the positions of the clusters."""
 PERPLEXITY_FRACTION, MAX_PAIRS = 1 / 11, 500_000
-"""Perplexity from such a layout: this fraction of the designs, at most that with so many pairs of neighbours in all."""
+"""The perplexity is this fraction of the number of designs, limited so that perplexity times designs, which decides the
+cost, is at most `MAX_PAIRS`."""
 REFINING_ITER = 250
 N_ANCHORS = 5
-"""Fitted designs among which another one is placed."""
+"""Number of fitted designs by whose coordinates another design is placed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,8 +49,8 @@ def project(Z: Array, method: ProjectionMethod, *, seed: int = 0) -> Projection:
     """Return the projection of latents to the plane.
 
     PCA preserves distances as well as a linear map can; the others preserve neighbourhoods. From 1,000 designs on t-SNE
-    starts from a layout by UMAP, which has its clusters in the right places, and refines it with a large perplexity: of
-    the methods here only this one reaches a trustworthiness of .94 and a continuity of .93 at once on latents of
+    is initialized by UMAP, which preserves distances between clusters, and has a large perplexity: of the methods here
+    only this one reaches a trustworthiness of .94 and a continuity of .93 at once on latents of
     molecules. UMAP and PaCMAP take about 10 s on their first call, most of it compilation. PaCMAP is an extra
     (`invdesign[maps]`). If one of the two fails, t-SNE from principal components replaces it, and `Projection.name`
     names the one that was used.
@@ -170,7 +171,10 @@ def _tsne(Z: Array, seed: int) -> Array:
 
 
 def _refined_tsne(Z: Array, seed: int) -> Array:
-    """Return a layout by UMAP that t-SNE has refined without early exaggeration, which would begin anew."""
+    """Return a t-SNE layout initialized by UMAP.
+
+    Early exaggeration is left out, because it would discard the initial layout.
+    """
     from sklearn.manifold import TSNE
 
     landmarks = Z[thin(len(Z), N_LANDMARKS)]

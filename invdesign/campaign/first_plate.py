@@ -53,8 +53,8 @@ def clusters(
         pool: Designs to select from.
         n: Number of designs.
         generator: Random numbers.
-        by: What clusters are formed in: structure features (latents where the domain has none), latents, or the
-            properties that the VAE's property head predicts, which spreads the plate over these.
+        by: Coordinates in which clusters are formed: structure features (latents where the domain has none), latents,
+            or the properties that the VAE's property head predicts.
         prefer_dense: Whether the most plausible design of a cluster is selected, by the density of real designs,
             instead of the one nearest to the center.
         describe: Function to `n x f` descriptors, in the place of `by`.
@@ -71,9 +71,9 @@ def clusters(
     if len(designs) <= n:
         return designs
     X = describe(designs) if describe is not None else _describe(pool, by)
-    seed = int(generator.integers(2**31))
-    found = KMeans(n, n_init=1, random_state=seed).fit(_principal_components(X))
-    distance = found.transform(_principal_components(X))[np.arange(len(X)), found.labels_]
+    scores = _principal_components(X)
+    found = KMeans(n, n_init=1, random_state=int(generator.integers(2**31))).fit(scores)
+    distance = np.linalg.norm(scores - found.cluster_centers_[found.labels_], axis=1)
     rating = -pool.latent_space.log_density(pool.latent_space.encode(designs)).numpy() if prefer_dense else distance
     order = np.argsort(rating, kind="stable")
     first = {int(found.labels_[i]): int(i) for i in order[::-1]}

@@ -63,7 +63,7 @@ def fit_properties(surrogate: FitSurrogate, X: Float[Tensor, "n c"], Y: Float[Te
 
 
 def choose_scales(values: Float[Tensor, "n m"]) -> Float[Tensor, " m"]:
-    """Return by what each column is divided before a fit: 1 for usual spreads, else the power of two near the spread.
+    """Return the divisor of each column before a fit: 1 for usual spreads, else the power of two near the spread.
 
     GPyTorch raises variances to 1e-10 and BoTorch's acquisition functions to 1e-12, which is more than a property in
     mol/l may vary by. A power of two changes no digit.

@@ -73,17 +73,10 @@ GRAPH_RECIPES = {
         held_out=200,
     ),
 }
+TOKENS = partial(crystal_token_vae, anchors=16, is_rotated=True, n_substitutions=2, wide_share=0.25, beam=16)
 TOKEN_RECIPES = {
     "perov_5": Recipe(
-        partial(
-            crystal_token_vae,
-            anchors=16,
-            is_rotated=True,
-            n_properties=1,
-            n_substitutions=2,
-            wide_share=0.25,
-            beam=16,
-        ),
+        partial(TOKENS, n_properties=1),
         epochs=60,
         batch=128,
         beta=0.2,
@@ -91,19 +84,7 @@ TOKEN_RECIPES = {
         information_epochs=15,
     ),
     "mp_20": Recipe(
-        partial(
-            crystal_token_vae,
-            d=128,
-            embedding=96,
-            width=192,
-            fall=8.0,
-            anchors=16,
-            is_rotated=True,
-            n_properties=3,
-            n_substitutions=2,
-            wide_share=0.25,
-            beam=16,
-        ),
+        partial(TOKENS, d=128, embedding=96, width=192, fall=8.0, n_properties=3),
         epochs=60,
         batch=128,
         beta=0.25,

@@ -27,8 +27,8 @@ def site_places(crystal: Crystal) -> list[Place]:
 
     The surroundings of an orbit are how far its bond-valence sum is from the expected one, and the distance of its
     nearest neighbour in units of the sum of the covalent radii, once for all elements and once for its own. Those of
-    the composition are whether it can be neutral, and whether common oxidation states balance. Neighbouring
-    elements are not part of either: there are so many pairs that most pairs of a real crystal are rare, too.
+    the composition are whether it can be neutral, and whether common oxidation states balance. Pairs of
+    neighbouring elements are not used: most pairs are rare, those of real crystals included.
     """
     is_balanced = bool(oxidation_states(crystal.formula))
     composition = Place("composition", (f"neutral {is_neutral(crystal.formula)}", f"balanced {is_balanced}"))

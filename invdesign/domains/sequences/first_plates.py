@@ -18,18 +18,18 @@ from invdesign.domains.sequences.domain import Sequences
 def near_wild_type(
     pool: Any, n: int, generator: np.random.Generator, *, domain: Sequences, fraction: float = 0.5
 ) -> list[str]:
-    """Return variants with one mutation of the wild type, then those with two and more.
+    """Return variants of the wild type in which every allowed mutation occurs before one occurs twice.
 
-    Every mutation that the domain allows occurs before one occurs twice, in random order, so that a model of single
-    mutations can be fitted. Where there are more of them than variants, each variant has several.
+    A model of single mutations can be fitted to them. Variants have one mutation, or as many as are needed for all
+    mutations to occur; where no further such variant is possible, the next ones have one mutation more.
 
     Args:
-        pool: Not used: the variants are written here, not taken from the corpus.
-        n: Number of variants.
+        pool: Not used, because no variant is taken from the corpus.
+        n: Number of designs of the plate.
         generator: Random numbers.
         domain: The sequences, with a wild type.
-        fraction: Share of the plate that is near the wild type, above 0 and at most 1; the others are drawn from the
-            corpus at random, which shows what mutations do together.
+        fraction: Fraction of the plate that is returned, above 0 and at most 1. The campaign draws the other designs
+            from the corpus at random; these have combinations of mutations.
 
     Raises:
         InvdesignError: The domain has no wild type, or allows none of its mutations.
