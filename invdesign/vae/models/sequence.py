@@ -18,14 +18,17 @@ from invdesign.core import Encoding, InvdesignError
 from invdesign.core.protocols import TokenGrammar
 from invdesign.vae.base import VAE, Ranked, refuse_condition
 from invdesign.vae.conditioning import Conditioning
-from invdesign.vae.models.causal import Cache, Kind, causal
+from invdesign.vae.models.causal import Cache, Kind, Recurrent, Window, causal
 from invdesign.vae.models.rotated_code import RotatedCode
+from invdesign.vae.models.weight_tables import TableCache, WeightTables
 from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.spherical import make_posterior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
 BEAM_MARGIN = 6.0
 """Log-probability [nats] by which an unfinished sequence may be worse than a finished one before it is dropped."""
+MAX_KEPT = 2**24
+"""Numbers of the matrices of all positions up to which they are kept between calls: 64 MB."""
 
 
 class SequenceVAE(VAE):
@@ -138,6 +141,7 @@ class SequenceVAE(VAE):
         self.n_condition = n_condition
         self.conditioning = Conditioning(n_condition, d, embedding) if n_condition else None
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
+        self._table_cache = TableCache()
         self.rotation = RotatedCode(n_read, n_placed, embedding, length, fall) if is_rotated and n_placed else None
         if self.rotation is not None:
             nn.init.zeros_(self.place)
@@ -230,7 +234,7 @@ class SequenceVAE(VAE):
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
-        tables = self._place(self.length), self._match(self.length)
+        tables = self._tables()
         rows = torch.arange(n, device=z.device)
         beams = self._start_beams(z, given)
         for step in range(self.length if n else 0):
@@ -268,7 +272,7 @@ class SequenceVAE(VAE):
         )
 
     def _choose_next(
-        self, beams: _Beams, rated: Tensor, step: int, tables: tuple[Tensor, Tensor]
+        self, beams: _Beams, rated: Tensor, step: int, tables: WeightTables
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return the best sequences of one more token: log-likelihood, number in the beam before, token; `n x beam`."""
         (n, k), (gain, token) = rated.shape, self._extend(beams, step, tables)
@@ -282,16 +286,19 @@ class SequenceVAE(VAE):
         best, chosen = (rated[..., None] + gains.view(n, k, width)).flatten(1).topk(k)
         return best, chosen // width, tokens.view(n, -1).gather(1, chosen)
 
-    def _extend(self, beams: _Beams, step: int, tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _extend(self, beams: _Beams, step: int, tables: WeightTables) -> tuple[Tensor, Tensor]:
         """Return the log-probabilities of the best next tokens, and the tokens, `l x beam`; caches are updated."""
-        place, match = tables
         embedded = _add(self.embed(beams.last), beams.vector)
         if step:
-            context, beams.reading = self.read(embedded, beams.reading)
-            beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ place[step - 1]
-        matched = beams.left @ match[step]
-        hidden, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
-        scores = self.out(self.from_hidden(hidden[:, 0]) + self.from_match(matched))
+            context, beams.reading = self._read(beams.last, embedded, tables, beams.reading)
+            beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step - 1]
+        matched = beams.left @ tables.match[step]
+        if isinstance(self.write, Recurrent) and tables.writing and self.conditioning is None:
+            hidden, beams.writing = self.write.step_from_terms(tables.writing, beams.last[:, 0], matched, beams.writing)
+        else:
+            states, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
+            hidden = states[:, 0]
+        scores = self.out(self.from_hidden(hidden) + self.from_match(matched))
         norm = scores.logsumexp(1, keepdim=True)
         scores[:, PAD] = scores[:, UNKNOWN] = -torch.inf
         if self.grammar is not None and beams.state is not None:
@@ -337,6 +344,32 @@ class SequenceVAE(VAE):
         used = int((x != PAD).sum(1).max()) if len(x) else 0
         return x[:, : max(used, 1)]
 
+    def _tables(self) -> WeightTables:
+        """Return what depends on the weights alone; kept where it is small."""
+        return self._table_cache.get(self, self._make_tables) if self._has_small_tables else self._make_tables()
+
+    @property
+    def _has_small_tables(self) -> bool:
+        return self.length * (self.embedding + self.width) * self.d <= MAX_KEPT
+
+    @torch.no_grad()
+    def _make_tables(self) -> WeightTables:
+        has_terms = self.conditioning is None
+        with torch.autocast(self.center.device.type, enabled=False):
+            return WeightTables(
+                self._place(self.length),
+                self._match(self.length),
+                self.read.token_terms(self.embed.weight) if has_terms and isinstance(self.read, Window) else (),
+                self.write.token_terms(self.embed.weight) if has_terms and isinstance(self.write, Recurrent) else (),
+            )
+
+    def _read(self, x: Tensor, embedded: Tensor, tables: WeightTables, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the contexts of further tokens, `n x steps x width`, and the cache of the encoder."""
+        if isinstance(self.read, Window) and tables.reading:
+            return self.read.from_terms(tables.reading, x, cache)
+        context, cache = self.read(embedded, cache)
+        return context, cache
+
     def _place(self, steps: int) -> Tensor:
         """Return the matrix of the first positions: `steps x n_read x d`; the shared dimensions come first."""
         placed = torch.einsum("la,acd->lcd", self.spread[:steps], self.place)
@@ -361,9 +394,13 @@ class SequenceVAE(VAE):
     def _parts(self, x: Tensor, given: _Given) -> Tensor:
         """Return the term of each token in the posterior mean: `n x steps x d`."""
         embedded = _add(self.embed(x), given.vector)
-        context, _ = self.read(embedded)
+        if torch.is_grad_enabled() or not self._has_small_tables:
+            context, place = self.read(embedded)[0], self._place(x.shape[1])
+        else:
+            tables = self._tables()
+            context, place = self._read(x, embedded, tables)[0], tables.place[: x.shape[1]]
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
-        return torch.bmm(read.transpose(0, 1), self._place(x.shape[1])).transpose(0, 1)
+        return torch.bmm(read.transpose(0, 1), place).transpose(0, 1)
 
     def _posterior(self, parts: Tensor, given: _Given) -> Normal:
         mean = (parts.sum(1) + given.origin).float()
