@@ -162,6 +162,7 @@ def interpolate(arguments: argparse.Namespace) -> int:
         raise InvdesignError(f"interpolate: --steps must be from 2 to {MAX_STEPS:,}, got {arguments.steps}")
     if arguments.run and (arguments.campaign or arguments.overrides):
         raise InvdesignError("interpolate: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out")
+    from invdesign.atlas.audit_files import stored_auditor
     from invdesign.campaign import interpolate as between
     from invdesign.runs import interpolation as paths
 
@@ -193,7 +194,14 @@ def interpolate(arguments: argparse.Namespace) -> int:
             executor=resources.executor if arguments.measure else None,
             until=arguments.until,
         )
-    facts = paths.write_interpolation(found, engine, folder, settings=settings, command=_command_line())
+    facts = paths.write_interpolation(
+        found,
+        engine,
+        folder,
+        settings=settings,
+        command=_command_line(),
+        auditor=stored_auditor(domain, engine.campaign.vae, engine.latent_space, cache=resources.cache),
+    )
     if arguments.json:
         terminal.print_json(facts)
     else:
