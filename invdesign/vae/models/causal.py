@@ -110,8 +110,8 @@ class Recurrent(nn.Module):
         """
         if self.units.num_layers > 1:
             return ()
-        weight = self.units.weight_ih_l0[:, : vectors.shape[1]]
-        return (F.linear(vectors, weight, self.units.bias_ih_l0),)
+        weight, _, bias, _ = self.units.all_weights[0]
+        return (F.linear(vectors, weight[:, : vectors.shape[1]], bias),)
 
     def step_from_terms(
         self, terms: tuple[Tensor, ...], tokens: Tensor, rest: Tensor, cache: Cache = ()
@@ -124,10 +124,11 @@ class Recurrent(nn.Module):
             rest: `n x r`, last columns of the inputs.
             cache: The state after earlier steps; none at the start.
         """
-        units, width = self.units, self.units.hidden_size
+        width = self.units.hidden_size
+        weight, weight_held, _, bias_held = self.units.all_weights[0]
         before = cache[0][0] if cache else rest.new_zeros(len(rest), width)
-        given = torch.addmm(F.embedding(tokens, terms[0]), rest, units.weight_ih_l0[:, -rest.shape[1] :].mT)
-        held = F.linear(before, units.weight_hh_l0, units.bias_hh_l0)
+        given = torch.addmm(F.embedding(tokens, terms[0]), rest, weight[:, -rest.shape[1] :].mT)
+        held = F.linear(before, weight_held, bias_held)
         gates = (given[:, : 2 * width] + held[:, : 2 * width]).sigmoid_()
         reset, update = gates.chunk(2, dim=1)
         new = torch.addcmul(given[:, 2 * width :], reset, held[:, 2 * width :]).tanh_()
