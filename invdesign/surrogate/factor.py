@@ -14,7 +14,7 @@ from jaxtyping import Float
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
-BLOCK = 64
+BLOCK = 32
 """Rows of a block. The rows of an incomplete last block are computed again when the matrix grows."""
 
 
@@ -34,7 +34,7 @@ class RowFactor:
     """
 
     blocks: tuple[Tensor, ...] = ()
-    """Block `i` contains rows `64 i` to `64 (i + 1)` of `L`, its columns up to the diagonal."""
+    """Block `i` contains rows `32 i` to `32 (i + 1)` of `L`, its columns up to the diagonal."""
 
     def __len__(self) -> int:
         return self.blocks[-1].shape[1] if self.blocks else 0
