@@ -12,6 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from invdesign.atlas.frozen import fit_projection, kept_neighbors
+from invdesign.atlas.projection import thin
+from invdesign.atlas.retrospective import N_SELECTED, best_after_budget
 from invdesign.core import Array, B, D, DesignSpace
 from invdesign.core.capabilities import features, is_same, placement_errors
 from invdesign.latent.semantics import auroc
@@ -26,6 +28,8 @@ MAX_DESIGNS = 400
 """Designs of the corpus by which the two are compared; as many others fit the linear model."""
 MAX_MEASURED = 300
 MIN_MEASURED = 20
+MIN_SEARCHED = 2 * N_SELECTED
+"""Measured designs below which no search among them is simulated."""
 MAX_CHANGED = 150
 """Largest number of real designs, and of changed ones, between which the AUROC is computed."""
 N_SAMPLES = 4
@@ -64,7 +68,8 @@ def compare_with_linear(
         latent_space: The latent space.
         designs: Designs of the corpus.
         measured: Measured designs.
-        y: A property or utility of theirs.
+        y: A property or utility of theirs; more is better. From 60 on a search among them is simulated, see
+            `retrospective.best_after_budget`.
         change: Returns designs that were changed at random; both models are asked to tell them from real ones.
 
     Returns:
@@ -96,11 +101,16 @@ def compare_with_linear(
         found.append(Comparison("trust in the map", *(fit_projection(X, "tsne").trustworthiness for X in (Z, L))))
     if change is not None:
         found += _anomalies(twin, latent_space, shown[:MAX_CHANGED], change)
-    if y is not None and int(np.isfinite(y).sum()) >= MIN_MEASURED:
-        rows = np.flatnonzero(np.isfinite(y))[-MAX_MEASURED:].tolist()
-        own = [measured[i] for i in rows]
-        ranks = [_rank_correlation(X, y[rows]) for X in (latent_space.encode(own).numpy(), place(own))]
+    known = np.zeros(0, dtype=int) if y is None else np.flatnonzero(np.isfinite(y))
+    if y is not None and len(known) >= MIN_MEASURED:
+        newest, drawn = known[-MAX_MEASURED:], known[thin(len(known), MAX_MEASURED)]
+        own, pool = [measured[i] for i in newest], [measured[i] for i in drawn]
+        ranks = [_rank_correlation(X, y[newest]) for X in (latent_space.encode(own).numpy(), place(own))]
         found.append(Comparison("rank correlation of the surrogate on latents", *ranks))
+        if len(pool) >= MIN_SEARCHED:
+            name = f"best of {N_SELECTED} designs that a search selects among {len(pool)} measured ones"
+            best = [best_after_budget(X, y[drawn]) for X in (latent_space.encode(pool).numpy(), place(pool))]
+            found.append(Comparison(name, *best))
     return found
 
 

@@ -25,6 +25,7 @@ from invdesign.core import (
     OracleSetup,
     round_seed,
 )
+from invdesign.latent.round_trip import decode_nearest
 from invdesign.search.paths import Shape, find_path
 
 PARTS = 32
@@ -106,6 +107,7 @@ def interpolate(
     history: Sequence[Candidate[D]] = (),
     executor: MakeExecutor | None = None,
     until: float | None = None,
+    n_around: int = 1,
 ) -> Interpolation[D]:
     """Return the designs on a path through latent space from one design to another.
 
@@ -123,6 +125,8 @@ def interpolate(
         until: A value of the first objective: the path ends at the first step whose property has it. Where the property
             passes it between two steps, the path between them is bisected, down to a 32nd of a step. Designs are then
             measured one after another, and later ones are not. Without an oracle the prediction counts.
+        n_around: Points decoded around each step, itself among them; the design whose own latent is nearest to the step
+            is taken (`latent.round_trip.decode_nearest`). For decoders that often miss, such as those of frameworks.
 
     Raises:
         InvdesignError: Both ends are the same design, or `until` is given where no property is known.
@@ -138,7 +142,7 @@ def interpolate(
     density, typical = latent_space.log_density, _typical(engine)
     points = find_path(ends[0], ends[1], shape=shape, density=density, typical=typical).points(n_points)
     predict_all, fit_notes = _fit(engine, history)
-    line = _Line(engine, points, predict_all, {c.key: c for c in history if c.status == "measured"})
+    line = _Line(engine, points, predict_all, {c.key: c for c in history if c.status == "measured"}, n_around)
     rows = list(range(0, n_points, PARTS if until is not None else 1))
     line.decode(rows, first=first, last=last)
     if until is not None and executor is None and not any(math.isfinite(line.value(row)) for row in rows):
@@ -241,9 +245,11 @@ class _Line(Generic[D, B]):
         points: Tensor,
         predict_all: Callable[[list[Candidate[D]]], list[Candidate[D]]],
         measured: Mapping[str, Candidate[D]],
+        n_around: int,
     ) -> None:
         self.engine = engine
         self.points = points
+        self.n_around = n_around
         self.executor: Executor | None = None
         self.end_notes: list[str] = []
         self._predict_all = predict_all
@@ -255,7 +261,11 @@ class _Line(Generic[D, B]):
     def decode(self, rows: Sequence[int], *, first: D | None = None, last: D | None = None) -> None:
         """Decode points; the given designs stand at the ends of the path."""
         domain = self.engine.latent_space.domain
-        decoded = self.engine.latent_space.decode(self.points[list(rows)])
+        latent_space, points = self.engine.latent_space, self.points[list(rows)]
+        if self.n_around == 1:
+            decoded = latent_space.decode(points)
+        else:
+            decoded = decode_nearest(latent_space, points, n_points=self.n_around)
         self._decoded |= dict(zip(rows, decoded, strict=True))
         designs: list[D | None] = list(decoded)
         if first is not None and last is not None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 MAX_STEPS = 10_000
+MAX_AROUND = 1_000
 MAX_DRAWN = 1_000_000
 
 
@@ -160,8 +161,11 @@ def interpolate(arguments: argparse.Namespace) -> int:
     """Print and write the designs on a path through latent space between two designs."""
     if not 2 <= arguments.steps <= MAX_STEPS:
         raise InvdesignError(f"interpolate: --steps must be from 2 to {MAX_STEPS:,}, got {arguments.steps}")
+    if not 1 <= arguments.around <= MAX_AROUND:
+        raise InvdesignError(f"interpolate: --around must be from 1 to {MAX_AROUND:,}, got {arguments.around}")
     if arguments.run and (arguments.campaign or arguments.overrides):
         raise InvdesignError("interpolate: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out")
+    from invdesign.atlas.audit_files import stored_auditor
     from invdesign.campaign import interpolate as between
     from invdesign.runs import interpolation as paths
 
@@ -192,8 +196,16 @@ def interpolate(arguments: argparse.Namespace) -> int:
             history=surroundings.history,
             executor=resources.executor if arguments.measure else None,
             until=arguments.until,
+            n_around=arguments.around,
         )
-    facts = paths.write_interpolation(found, engine, folder, settings=settings, command=_command_line())
+    facts = paths.write_interpolation(
+        found,
+        engine,
+        folder,
+        settings=settings,
+        command=_command_line(),
+        auditor=stored_auditor(domain, engine.campaign.vae, engine.latent_space, cache=resources.cache),
+    )
     if arguments.json:
         terminal.print_json(facts)
     else:

@@ -383,7 +383,8 @@ def _batch_facts(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             if is_spent
             else "no new design was found"
         )
-    rows = [_candidate_facts(opened, c) for c in state.open]
+    p_values = opened.anomalies()
+    rows = [{**_candidate_facts(opened, c), "anomaly_p": p_values.get(c.key, math.nan)} for c in state.open]
     return {"run": str(opened.folder), "round": state.round, "designs": rows, "why": why}
 
 
@@ -451,6 +452,7 @@ def _print_designs(title: str, designs: Sequence[Mapping[str, Any]]) -> None:
         row |= {
             "acquisition": design["acquisition"],
             "percentile [%]": design["percentile"],
+            "anomaly_p": design.get("anomaly_p"),
             "origin": design["origin"],
         }
         failed = [name for name, passed in design["checks"].items() if not passed]

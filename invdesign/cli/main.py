@@ -163,6 +163,13 @@ def _add_interpolate(commands: Any) -> None:
     between.add_argument("--weights", default="", metavar="W,...", help="weights of A, B and the files of --and")
     between.add_argument("--steps", type=int, default=11, metavar="N", help="points on it, with both ends (default 11)")
     between.add_argument(
+        "--around",
+        type=int,
+        default=1,
+        metavar="N",
+        help="decode N points around each step, and keep the design whose own latent is nearest (default 1)",
+    )
+    between.add_argument(
         "--until", type=float, metavar="VALUE", help="stop where the first objective reaches or crosses this value"
     )
     between.add_argument(

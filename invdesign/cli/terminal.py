@@ -195,6 +195,8 @@ def print_interpolation(facts: Mapping[str, Any], objectives: Sequence[Objective
             heading for heading in facts["steps"][0] if heading.endswith(name) and not heading.startswith("sd of ")
         ]
         headings[2:2] = known
+    if "anomaly_p" in facts["steps"][0]:
+        headings.insert(-2, "anomaly_p")
     # A design that an earlier step found is not printed again; the table on disk has every step.
     distinct = [row for row in facts["steps"] if row.get("repeated") != "yes"]
     rows = [{heading: row[heading] for heading in headings} | _failed_checks(row) for row in distinct]

@@ -98,7 +98,7 @@ def interpolation_table(steps: Sequence[Step[D]], domain: DesignSpace[D], object
         "log density of proposal": [_round(step.log_density, "density") for step in steps],
         "plausibility percentile of proposal [%]": [round(step.percentile, 1) for step in steps],
     }
-    columns |= value_columns(found, objectives)
+    columns |= value_columns(found, objectives) | _anomaly_column(found)
     columns["status"] = ["nothing decoded" if c is None else _status(c) for c in found]
     columns["reason"] = _cells(found, lambda c: c.reason)
     columns |= check_columns(found)
@@ -185,11 +185,12 @@ def neighbor_columns(candidates: Sequence[Candidate[D]]) -> Columns:
     }
 
 
-def _anomaly_column(candidates: Sequence[Candidate[D]]) -> Columns:
+def _anomaly_column(candidates: Sequence[Candidate[D] | None]) -> Columns:
     """Return the p-value of the audit of each candidate; no column where none was audited."""
-    if all(c.anomaly_p is None for c in candidates):
+    p_values = [None if c is None else c.anomaly_p for c in candidates]
+    if all(p is None for p in p_values):
         return {}
-    return {"anomaly_p": [c.anomaly_p if c.anomaly_p is None else float(f"{c.anomaly_p:.3g}") for c in candidates]}
+    return {"anomaly_p": [None if p is None else _round(p, "sd") for p in p_values]}
 
 
 def check_columns(candidates: Sequence[Candidate[D] | None]) -> Columns:

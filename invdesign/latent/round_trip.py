@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from invdesign.core import D
-from invdesign.latent.space import LatentSpace
 
 N_POINTS = 24
 SD = 0.2
 
 
+@runtime_checkable
+class RoundTrip(Protocol[D]):
+    """What the round trip needs of a latent space."""
+
+    @property
+    def encoding(self) -> Any:
+        """The fitted encoding, whose `errors` state which designs cannot be placed."""
+
+    def encode(self, designs: Sequence[D]) -> Tensor:
+        """Return the latents of designs."""
+
+    def decode(self, Z: Tensor) -> list[D | None]:
+        """Return a design for each latent."""
+
+
 def decode_nearest(
-    latent_space: LatentSpace[D, Any],
+    latent_space: RoundTrip[D],
     Z: Float64[Tensor, "n d"],
     *,
     n_points: int = N_POINTS,
@@ -44,7 +58,7 @@ def decode_nearest(
     return [_nearest(latent_space, z, latent_space.decode(points)) for z, points in zip(Z, around, strict=True)]
 
 
-def _nearest(latent_space: LatentSpace[D, Any], z: Tensor, decoded: Sequence[D | None]) -> D | None:
+def _nearest(latent_space: RoundTrip[D], z: Tensor, decoded: Sequence[D | None]) -> D | None:
     """Return the design whose latent is nearest to `z`; the first where none can be encoded."""
     designs = [design for design in decoded if design is not None]
     problems = latent_space.encoding.errors(designs) if designs else []

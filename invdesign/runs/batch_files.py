@@ -17,6 +17,7 @@ from invdesign.io.cells import plain_cell
 from invdesign.io.design_tables import detect_delimiter, table_text
 from invdesign.io.tables import write_table
 from invdesign.ledger.tables import design_id
+from invdesign.runs.audits import with_anomalies
 
 FAILURE = "failure"
 """Heading under which a laboratory writes why a measurement failed."""
@@ -74,7 +75,9 @@ def batch_table(
     return {**dict(items[:place]), **empty, **dict(items[place:])}
 
 
-def write_batch(state: State[D], campaign: Campaign[D, Any], folder: Path) -> BatchFiles:
+def write_batch(
+    state: State[D], campaign: Campaign[D, Any], folder: Path, *, p_values: Mapping[str, float] | None = None
+) -> BatchFiles:
     """Write the open designs into `batch-NNN.csv` and the domain's formats; NNN is the round of the batch.
 
     The campaign's deliverables (plate maps, orders) are written into the folder `batch-NNN`; their identifiers end
@@ -83,6 +86,12 @@ def write_batch(state: State[D], campaign: Campaign[D, Any], folder: Path) -> Ba
     A table into which somebody wrote is never written again: designs that it does not contain are written into a
     further table `batch-NNN-2.csv`.
 
+    Args:
+        state: State of the run.
+        campaign: The campaign.
+        folder: Folder of the run.
+        p_values: p-values of the audit by key, where designs were audited.
+
     Raises:
         InvdesignError: The folder cannot be written.
     """
@@ -90,10 +99,11 @@ def write_batch(state: State[D], campaign: Campaign[D, Any], folder: Path) -> Ba
         return BatchFiles(())
     domain, objectives = campaign.domain, campaign.objectives
     names = identifiers(state)
+    opened = with_anomalies(state.open, p_values or {})
     stem = f"batch-{min(c.round for c in state.pending):03d}"
     tables: list[Path] = []
     warnings: list[str] = []
-    left = list(state.open)
+    left = list(opened)
     number = 1
     while left:
         path = folder / (f"{stem}.csv" if number == 1 else f"{stem}-{number}.csv")
@@ -106,11 +116,11 @@ def write_batch(state: State[D], campaign: Campaign[D, Any], folder: Path) -> Ba
             warnings.append(f"{path} contains entries, so it was left as it is")
             left = [c for c in left if names[c.key] not in entered]
         tables.append(path)
-    columns = batch_table(state.open, names, domain, objectives)
+    columns = batch_table(opened, names, domain, objectives)
     empty = _result_headings(objectives)
     columns = {heading: cells for heading, cells in columns.items() if heading not in empty}
-    more, failed = write_formats(state.open, domain, columns, folder / stem)
-    named = [replace(c, name=names[c.key]) for c in state.open]
+    more, failed = write_formats(opened, domain, columns, folder / stem)
+    named = [replace(c, name=names[c.key]) for c in opened]
     delivered, failures = write_deliverables(named, folder / stem, campaign.output.deliverables)
     files = (*tables, *more, *(path for paths in delivered.values() for path in paths))
     return BatchFiles(files, (*warnings, *failed, *failures))

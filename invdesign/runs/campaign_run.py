@@ -452,7 +452,19 @@ class CampaignRun(Generic[D, B]):
 
     def write_batch(self) -> BatchFiles:
         """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
-        return write_batch(self.state, self.current, self.folder)
+        return write_batch(self.state, self.current, self.folder, p_values=self.anomalies())
+
+    def anomalies(self) -> dict[str, float]:
+        """Return the p-values of the audit by key, those of open suggestions included.
+
+        New ones are computed where the latent space is loaded and its audit is stored; none is fitted here.
+        """
+        known: dict[str, float] = self._ledger.meta("anomaly_p") or {}
+        found = anomaly_p_values(self, [c for c in self.state.open if c.key not in known])
+        if found:
+            known |= found
+            self._ledger.note("anomaly_p", known)
+        return known
 
     def identifiers(self) -> dict[str, str]:
         """Return the identifier of every design of the run by its key."""
@@ -684,7 +696,7 @@ class CampaignRun(Generic[D, B]):
             seeds = [c for c in self.state.history if c.round == 0]
             neighbors = find_neighbors(ranked, self.current.domain, self.corpus, seeds)
             self._ledger.note("neighbors", neighbors_to_json(neighbors))
-            self._ledger.note("anomaly_p", anomaly_p_values(self, ranked))
+            self._ledger.note("anomaly_p", self.anomalies() | anomaly_p_values(self, ranked))
             self._validated = None
             self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from invdesign.atlas.audit import Auditor
 from invdesign.campaign import (
     Campaign,
     Engine,
@@ -107,6 +108,7 @@ def write_interpolation(
     *,
     settings: Mapping[str, Any],
     command: str,
+    auditor: Auditor[Any, Any] | None = None,
 ) -> dict[str, Any]:
     """Write the table, the designs in their own format, and the page of a path.
 
@@ -116,6 +118,7 @@ def write_interpolation(
         folder: Folder of the files.
         settings: Configuration, for the page.
         command: Command line, for the page.
+        auditor: Auditor of the latent space, where one is stored: the table has the p-value of each design.
 
     Returns:
         Steps, notes and files, as JSON.
@@ -124,7 +127,7 @@ def write_interpolation(
         InvdesignError: The folder cannot be written.
     """
     domain, objectives = engine.campaign.domain, engine.campaign.objectives
-    interpolation = _with_sources(interpolation, engine)
+    interpolation = _with_anomalies(_with_sources(interpolation, engine), auditor)
     columns = interpolation_table(interpolation.steps, domain, objectives)
     distinct = [step.number for step in interpolation.steps if step.found is not None and not step.is_repeated]
     own = {h: [cells[i] for i in distinct] for h, cells in columns.items() if h not in IDENTITY_HEADINGS}
@@ -170,6 +173,19 @@ def _with_sources(interpolation: Interpolation[D], engine: Engine[D, B]) -> Inte
     sources = value_sources(engine.campaign.task.oracle, len(engine.campaign.objectives))
     stated = [None if c is None else replace(c, sources=sources) for c in found]
     steps = [replace(step, found=c) for step, c in zip(interpolation.steps, stated, strict=True)]
+    return replace(interpolation, steps=tuple(steps))
+
+
+def _with_anomalies(interpolation: Interpolation[D], auditor: Auditor[D, Any] | None) -> Interpolation[D]:
+    """Return a path whose designs have the p-value of the audit."""
+    found = {c.key: c for c in interpolation.designs}
+    if auditor is None or not found:
+        return interpolation
+    p_values = auditor.p_values([c.design for c in found.values()])
+    audited = {key: replace(c, anomaly_p=float(p)) for (key, c), p in zip(found.items(), p_values, strict=True)}
+    steps = [
+        step if step.found is None else replace(step, found=audited[step.found.key]) for step in interpolation.steps
+    ]
     return replace(interpolation, steps=tuple(steps))
 
 

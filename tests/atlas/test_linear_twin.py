@@ -60,6 +60,7 @@ def test_a_linear_property_is_predicted_at_least_as_well_by_the_linear_model(tmp
         "trust in the map",
         "changed designs told from real ones (AUROC)",
         "rank correlation of the surrogate on latents",
+        "best of 30 designs that a search selects among 60 measured ones",
     }
     assert "changed designs" in describe_comparison(rows).split("linear model")[1]
     assert found["changed designs told from real ones (AUROC)"].linear > 0.7

@@ -64,6 +64,13 @@ def test_a_design_found_again_is_marked_and_measured_once() -> None:
     assert all(step.found is not None and step.found.status == "measured" for step in found.steps)
 
 
+def test_of_several_designs_around_a_step_the_nearest_one_is_taken() -> None:
+    alone, around = (walk((30, 10), (-30, 10), shape="spherical", n=5, n_around=n) for n in (1, 40))
+    assert [step.found is None for step in alone.steps] == [False, False, True, False, False]
+    (x, y) = around.steps[2].found.design if around.steps[2].found else (99, 99)
+    assert abs(x) <= 3 and y >= 29
+
+
 def test_a_point_that_decodes_to_no_design_is_a_step_without_a_design() -> None:
     found = walk((30, 30), (-30, 30), shape="spherical", n=5)
     assert [step.found is None for step in found.steps] == [False, True, True, True, False]

@@ -141,6 +141,24 @@ def test_candidates_and_the_designs_of_a_map_have_the_p_value_of_the_audit(
 
 
 @pytest.mark.slow
+def test_suggestions_and_designs_of_a_path_have_the_p_value_of_the_audit(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = answer(capsys, "begin", *GENES, "name=lab")
+    suggested = answer(capsys, "suggest", begun["run"])
+    p_values = [design["anomaly_p"] for design in suggested["designs"]]
+    assert p_values and all(0 < p <= 1 for p in p_values)
+    again = answer(capsys, "suggest", begun["run"])
+    assert [design["anomaly_p"] for design in again["designs"]] == p_values
+    with Path(suggested["files"][0]).open(encoding="utf-8-sig") as file:
+        assert [float(row["anomaly_p"]) for row in csv.DictReader(file)] == pytest.approx(p_values, rel=0.01)
+    first, last = (design["design"] for design in suggested["designs"][:2])
+    path = answer(capsys, "interpolate", first, last, *GENES, "--steps", "3", "--out", "between")
+    shown = [step["anomaly_p"] for step in path["steps"] if step["design"]]
+    assert shown and all(0 < p <= 1 for p in shown)
+
+
+@pytest.mark.slow
 def test_a_run_has_its_own_campaign(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["move", "ACGT", "demo", "--run", run_of(here), "+gc"]) == 2
     assert "--run uses the campaign of the run" in capsys.readouterr().err

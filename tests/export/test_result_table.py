@@ -95,6 +95,14 @@ def test_an_interpolation_has_a_row_per_step_and_no_values_without_a_design(cand
     assert columns["distance to proposal"][0] == 0.5 and math.isnan(columns["distance to proposal"][1])
 
 
+def test_audited_designs_of_an_interpolation_have_their_p_value(candidates, domain, objectives) -> None:
+    first, *others = steps(candidates)
+    assert first.found is not None
+    audited = replace(first, found=replace(first.found, anomaly_p=0.01234))
+    assert interpolation_table([audited, *others], domain, objectives)["anomaly_p"] == [0.0123, None, None]
+    assert "anomaly_p" not in interpolation_table([first, *others], domain, objectives)
+
+
 def test_both_tables_use_the_same_headings_for_the_same_columns(candidates, domain, objectives) -> None:
     own = {"id", "round", "origin", "region", "parents", "acquisition"}
     of_candidates = set(candidate_table(candidates, domain, objectives)) - own

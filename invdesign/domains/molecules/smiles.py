@@ -53,24 +53,32 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     """
     if not isinstance(text, str):
         return None, f"expected a SMILES string, got {type(text).__name__}"
+    mol, problem, smiles = _read(text)
+    # What is wrong with a text is found by parsing it once more.
+    return mol, problem or (_describe_problem(smiles) if mol is None else "")
+
+
+def _read(text: str) -> tuple[Chem.Mol | None, str, str]:
+    """Return a molecule of its own, the reason why there is none as far as it is known, and the SMILES of the text."""
     text = text.strip()
     extended = _EXTENDED.fullmatch(text) if text.endswith("|") else None
     smiles, extension = extended.groups() if extended else (text, "")
     problem = check_text(smiles) or _check_extension(extension)
     if problem:
-        return None, problem
+        return None, problem, smiles
     mol, problem = _parse_text(smiles, extension)
     # Molecules are mutable, so every caller gets its own.
-    return None if mol is None else Chem.Mol(mol), problem
+    return None if mol is None else Chem.Mol(mol), problem, smiles
 
 
 # A design is parsed when it is decoded, screened, encoded and described; a copy costs a quarter of that.
 @lru_cache(maxsize=4096)
 def _parse_text(text: str, extension: str = "") -> tuple[Chem.Mol | None, str]:
+    """Return the molecule, or None with the reason; the reason is empty where RDKit returns none."""
     with rdBase.BlockLogs():
         mol = _parse_extended(text, extension) if extension else Chem.MolFromSmiles(text)
         if mol is None:
-            return None, _describe_problem(text)
+            return None, ""
     open_mixtures(mol)
     problem = _check_atoms(mol, has_brackets=bool(extension) or "[" in text or "*" in text)
     return (None, problem) if problem else (mol, "")
@@ -118,7 +126,7 @@ def canonical(text: str) -> str | None:
 
 def molecule(design: str) -> Chem.Mol | None:
     """Return the molecule of a design, or None where it cannot be parsed."""
-    return parse(design)[0]
+    return _read(design)[0] if isinstance(design, str) else None
 
 
 def has_radical(mol: Chem.Mol) -> bool:
@@ -253,10 +261,12 @@ def _lacks_electrons(atom: Chem.Atom) -> bool:
 
 
 def _describe_problem(text: str) -> str:
-    mol = Chem.MolFromSmiles(text, sanitize=False)
-    if mol is None:
-        return "not a SMILES (syntax)"
-    problems = [p.Message() for p in Chem.DetectChemistryProblems(mol)]
+    """Return why RDKit reads no molecule from a text."""
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(text, sanitize=False)
+        if mol is None:
+            return "not a SMILES (syntax)"
+        problems = [p.Message() for p in Chem.DetectChemistryProblems(mol)]
     return "; ".join(problems[:3]) if problems else "RDKit cannot sanitize it"
 
 

@@ -50,6 +50,12 @@ def test_invalid_input_is_rejected_with_a_reason(text, reason):
     assert reason.lower() in problem.lower()
 
 
+def test_the_reason_is_the_same_for_a_text_that_was_read_before():
+    assert molecule("c1cccc1") is None
+    assert "kekulize" in parse("c1cccc1")[1].lower()
+    assert "kekulize" in parse("c1cccc1")[1].lower()
+
+
 def test_canonical_smiles_keep_stereo_and_drop_atom_maps():
     assert canonical("C[C@H](N)C(O)=O") == "C[C@H](N)C(=O)O"
     assert canonical("F/C=C/F") == "F/C=C/F"

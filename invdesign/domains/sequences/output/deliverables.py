@@ -94,6 +94,8 @@ def mutations(
 ) -> list[Path]:
     """Write `mutations.csv`: the mutations of every candidate, by residue numbers.
 
+    The p-value of the audit is in the column `anomaly_p` where a candidate was audited.
+
     Args:
         candidates: Candidates, best first.
         folder: Existing folder.
@@ -117,6 +119,8 @@ def mutations(
             if key != "computed" or any(row[key] for row in values)
         },
     }
+    if any(candidate.anomaly_p is not None for candidate in candidates):
+        columns["anomaly_p"] = ["" if c.anomaly_p is None else f"{c.anomaly_p:.3g}" for c in candidates]
     return [_write_table(columns, Path(folder) / "mutations.csv")]
 
 

@@ -142,6 +142,10 @@ def test_mutations_are_listed_with_the_wild_types_numbers(tmp_path):
     assert [row["mutations"] for row in found] == ["A105G", "K102R;A105G", ""]
     assert [row["n_mutations"] for row in found] == ["1", "2", "0"]
     assert {(row["wild_type"], row["residues"].split("-")[0]) for row in found} == {("my native", "101")}
+    assert "anomaly_p" not in found[0]
+    audited = [replace(c, anomaly_p=0.01234) for c in testing.candidates(DESIGNS[:3])]
+    (path,) = mutations(audited, tmp_path, wild_type=NATIVE)
+    assert [row["anomaly_p"] for row in rows(path.read_text())] == ["0.0123"] * 3
 
 
 @pytest.mark.parametrize("deliver", [fasta, plates], ids=["fasta", "plates"])
