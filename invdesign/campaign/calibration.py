@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import islice
 
 import numpy as np
 
 from invdesign.campaign.state import Calibration, State
-from invdesign.core import Array, Candidate, D, Objective, improved_columns
+from invdesign.core import Candidate, D, Objective, improved_columns
 from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.surrogate import SurrogateReport
 from invdesign.surrogate.calibration import SCORES, coverage, recalibrate, residual_quantiles
@@ -32,16 +33,15 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
         objectives: The `m` properties.
         report: Cross-validation of the surrogate of the round.
     """
-    scores = stated_scores(state.evaluated, len(objectives))
     used = _quantiles_by_round(state, len(objectives))
     columns = {j: k for k, j in enumerate(improved_columns(objectives))}
     quantiles, bases, shares = [], [], []
     for j, objective in enumerate(objectives):
-        known = np.flatnonzero(np.isfinite(scores[:, j]))[-MAX_OUTCOMES:]
-        shares.append(coverage(scores[known, j]))
+        known = latest_scores(state.evaluated, j)
+        shares.append(coverage(np.array([score for _, score in known])))
         if len(known) >= MIN_OUTCOMES:
             # What was stated contains earlier corrections: the residuals of the surrogate itself count.
-            own = [recalibrate(scores[[i], j], _used(used, state.evaluated[i], j)) for i in known]
+            own = [recalibrate(np.array([score]), _used(used, candidate, j)) for candidate, score in known]
             quantiles.append(residual_quantiles(np.concatenate(own)))
             bases.append("outcomes")
             continue
@@ -53,25 +53,28 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
     )
 
 
-def stated_scores(evaluated: Sequence[Candidate[D]], m: int) -> Array:
-    """Return the normal score of each outcome in what was stated for it; NaN where it was not predicted or measured.
+def latest_scores(evaluated: Sequence[Candidate[D]], j: int) -> list[tuple[Candidate[D], float]]:
+    """Return the latest candidates that were predicted and measured, each with the normal score of its outcome.
 
-    A score of 1.645 is the upper end of the 90 % interval.
+    A score of 1.645 is the upper end of the 90 % interval that was stated.
 
     Args:
-        evaluated: `n` candidates.
-        m: Number of properties.
+        evaluated: Candidates with an outcome.
+        j: Number of the property.
 
     Returns:
-        `n x m` scores.
+        At most 200 pairs, in the order of `evaluated`.
     """
-    rows = [[_stated_score(candidate, j) for j in range(m)] for candidate in evaluated]
-    return np.array(rows, dtype=np.float64).reshape(len(rows), m)
+    scored = ((candidate, _stated_score(candidate, j)) for candidate in reversed(evaluated))
+    known = islice((pair for pair in scored if math.isfinite(pair[1])), MAX_OUTCOMES)
+    return list(known)[::-1]
 
 
 def _stated_score(candidate: Candidate[D], j: int) -> float:
     """Return the normal score of an outcome, by linear interpolation between the stated quantiles; 8 at most."""
     if candidate.status != "measured" or j >= len(candidate.y) or not math.isfinite(candidate.y[j]):
+        return math.nan
+    if j >= len(candidate.quantiles) and j >= len(candidate.mean):
         return math.nan
     quantiles = np.array(candidate.predicted_quantiles(j))
     if not np.isfinite(quantiles).all() or quantiles[-1] <= quantiles[0]:

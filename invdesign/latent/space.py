@@ -29,8 +29,10 @@ RETRY_RADII = (0.05, 0.3)
 RETRY_SHRINKAGE = 0.5
 """Fraction of the way to the center of the space that the last of these points has moved: simpler designs lie there."""
 BATCH = 500
-MIN_DECODED = 64
-"""Points that are decoded at once where there are retries: fewer take the same time."""
+TRIED_AT_ONCE = 2
+"""Points tried at once around one that decodes to no design: two in three of them decode to one."""
+MAX_TRIED = 20
+"""Points above which one is tried at a time: the time of decoding grows with them."""
 
 Source = Literal["prior", "density", "corpus"]
 
@@ -208,7 +210,8 @@ class LatentSpace(Generic[D, B]):
         shrinkage = 1 - RETRY_SHRINKAGE * torch.arange(1, self.retries + 1, dtype=torch.float64) / max(1, self.retries)
         n_tried = 0
         while missing and n_tried < self.retries:
-            tried = slice(n_tried, n_tried + max(1, MIN_DECODED // len(missing)))
+            n_next = max(1, min(TRIED_AT_ONCE, MAX_TRIED // len(missing)))
+            tried = slice(n_tried, n_tried + n_next)
             points = Z[missing, None] * shrinkage[tried, None] + steps[tried]
             found = iter(self._decode(points.flatten(0, 1)))
             for i in missing:

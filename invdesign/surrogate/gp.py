@@ -175,7 +175,7 @@ class ConditionedGP(Model):
     def _relate(self, flat: Float[Tensor, "p c2"]) -> Float[Tensor, "p k"]:
         """Return kernel values of points with the basis points; a round scores the points of its pool several times."""
         basis = self.basis_points[:, : flat.shape[1]]
-        if flat.requires_grad or len(self.X) <= MAX_EXACT_VARIANCE_POINTS:
+        if flat.requires_grad:
             related: Tensor = self.kernel(flat, basis).to_dense()
             return related
         keys = [row.tobytes() for row in flat.detach().cpu().numpy()]

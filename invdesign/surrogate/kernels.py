@@ -1,7 +1,9 @@
-"""Kernels: MinMax (Tanimoto) on counts, computed as one matrix product, and a deep kernel."""
+"""Kernels: MinMax (Tanimoto) on counts, and a deep kernel."""
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from gpytorch.kernels import Kernel
 from jaxtyping import Float
@@ -13,13 +15,18 @@ MAX_LEVELS = 24_000
 """Largest number of unary columns that counts are expanded to."""
 CHUNK = 2048
 """Rows of a table that are expanded at once, which bounds the memory."""
+LEVEL_COST, LEVEL_COST_PER_ROW = 4.0, 0.06
+"""Time of a unary column, and of its product with one row, in units of the time of one value of a sparse row."""
+MAX_SHORT_SUM = 257
+"""Values of a byte whose sum fits into two bytes."""
 
 
 class CountTable:
     """Rows of small whole numbers as bytes, columns first, for fast sums of minima with other rows.
 
-    Counts are expanded to unary 0/1 columns (`a >= 1`, `a >= 2`, ...), so that the sum is one matrix product in single
-    precision, which is exact below 2^24. Columns that are zero on either side are dropped.
+    Sparse rows, such as fingerprints, are compared with the table one at a time. For others counts are expanded to
+    unary 0/1 columns (`a >= 1`, `a >= 2`, ...), so that the sum is one matrix product in single precision, which is
+    exact below 2^24. Columns that are zero on either side are dropped.
     """
 
     def __init__(self, A: Float[Tensor, "n f"]) -> None:
@@ -55,6 +62,9 @@ class CountTable:
         """
         top = torch.minimum(A.amax(0), self.top)
         n_levels = int(top.sum())
+        cost = n_levels * (LEVEL_COST + LEVEL_COST_PER_ROW * len(A)) / torch.get_num_threads()
+        if A.device.type == "cpu" and int((A > 0).sum()) < cost:
+            return torch.from_numpy(self._sum_by_rows(A.to(torch.uint8).numpy(), n)).to(A.dtype)
         if n_levels > MAX_LEVELS:
             return None
         columns = torch.repeat_interleave(torch.arange(len(top), device=A.device), top.long())
@@ -67,6 +77,16 @@ class CountTable:
             parts.append(left @ (counts >= levels[:, None].to(torch.uint8)).to(torch.float32))
         return torch.cat(parts, 1).to(A.dtype)
 
+    def _sum_by_rows(self, A: npt.NDArray[np.uint8], n: int) -> npt.NDArray[np.float64]:
+        """Return the same sums row by row from the columns that are not empty in it, which rows of fingerprints are."""
+        counts = self.counts.numpy()
+        sums = np.empty((len(A), n))
+        for row, values in enumerate(A):
+            (columns,) = values.nonzero()
+            minima = np.minimum(counts[columns, :n], values[columns, None])
+            sums[row] = minima.sum(0, dtype=np.uint32 if len(columns) > MAX_SHORT_SUM else np.uint16)
+        return sums
+
 
 def is_table(A: Float[Tensor, "*n f"]) -> bool:
     """Return whether values fit into a `CountTable`: rows of whole numbers from 0 to 255.
@@ -76,9 +96,8 @@ def is_table(A: Float[Tensor, "*n f"]) -> bool:
     """
     if A.dim() != 2 or not A.numel():
         return False
-    if float(A.amin()) < 0 or float(A.amax()) > 255:
-        return False
-    return all(bool((rows.round() == rows).all()) for rows in torch.split(A, CHUNK))
+    # No other number is equal to what remains of it in a byte.
+    return all(bool((rows.to(torch.uint8) == rows).all()) for rows in torch.split(A, CHUNK))
 
 
 def sum_of_minima(

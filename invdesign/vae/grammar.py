@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -31,6 +32,12 @@ class TokenGrammar:
     labels: Tensor
     """`n_tokens`, bits of the labels that are toggled an odd number of times."""
 
+    @cached_property
+    def _forbidden_at_depth(self) -> Tensor:
+        """`k x n_tokens`, which tokens close more branches than 0, 1, ... open ones; none do in the last row."""
+        depths = torch.arange(1 - int(self.lowest.min()))
+        return depths[:, None] + self.lowest < 0
+
     def start(self, n: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return the numbers of open branches and the open labels of `n` empty sequences."""
         empty = torch.zeros(n, dtype=torch.long, device=device)
@@ -39,7 +46,8 @@ class TokenGrammar:
     def forbidden(self, state: tuple[Tensor, Tensor]) -> Tensor:
         """Return which tokens may not follow: `n x n_tokens`, true where one may not."""
         depth, labels = state
-        is_forbidden = depth[:, None] + self.lowest.to(depth.device) < 0
+        table = self._forbidden_at_depth.to(depth.device)
+        is_forbidden = table[depth.clamp_max(len(table) - 1)]
         is_forbidden[:, END] = (depth > 0) | (labels != 0)
         return is_forbidden
 

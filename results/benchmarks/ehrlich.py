@@ -3,6 +3,9 @@
 The VAE is trained on 1,000 sequences of the function's chain, which are feasible and not measured: they correspond to a
 corpus of existing designs. 100 of them are the seed designs. Every measured design counts, seed designs and infeasible
 designs included. The published genetic algorithm starts from one feasible design and has to learn what is feasible.
+
+With `--start ten` there are ten feasible sequences instead, which are the seed designs: the VAE is trained on mutants of
+them, and neighbouring letters count as feasible where they occur in the ten or in a design that was measured.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import numpy as np
 import torch
 
 from invdesign.campaign import Campaign, Filters, Limits, Seeding, Surrogates, Task, initialize, make_engine, run, start
-from invdesign.core import Objective
+from invdesign.core import Corpus, Objective
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.mutations import mutate, project_to_radius
 from invdesign.domains.sequences.oracles.ehrlich import ehrlich, ehrlich_letters, sample_chain
@@ -46,7 +49,15 @@ FUNCTIONS = {
 N_CORPUS = 1000
 
 
-def run_one(job: tuple[str, int]) -> dict[str, Any]:
+def make_mutants(parents: Corpus[str], domain: Sequences) -> Corpus[str]:
+    """Return a few sequences with mutants of them, feasible or not, up to the size of the corpus."""
+    torch.manual_seed(0)
+    mutants = mutate(parents.designs, 2 * N_CORPUS, radius=4, domain=domain, crossover_rate=0.3)
+    designs = tuple(dict.fromkeys([*parents.designs, *mutants]))[:N_CORPUS]
+    return Corpus(designs, name="mutants", sha256=f"mutants-{parents.sha256}")
+
+
+def run_one(job: tuple[str, int], *, start_from: str = "corpus") -> dict[str, Any]:
     """Return the best values of one run after given numbers of evaluations, and its cost."""
     name, seed = job
     torch.set_num_threads(1)
@@ -59,21 +70,22 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
         "seed": seed,
     }
     start_time = time.process_time()
-    corpus = sample_chain(n=N_CORPUS, **shape)
+    known = sample_chain(n=10 if start_from == "ten" else N_CORPUS, **shape)
     domain = Sequences(kind=ehrlich_letters(n_letters), length=length)
-    corpus_features = domain.fit(corpus.designs).features(corpus.designs).astype("float32")
+    corpus = known if start_from == "corpus" else make_mutants(known, domain)
+    known_features = domain.fit(corpus.designs).features(known.designs).astype("float32")
     campaign = Campaign(
         domain=domain,
         task=Task([Objective("ehrlich")], partial(ehrlich, quantization=quantization, **shape)),
         vae=Recipe(partial(sequence_vae, d=32, embedding=32, width=64), epochs=20, batch=64, beta=0.05, held_out=100),
         corpus=lambda: corpus,
-        seeding=Seeding(n_seeds=100),
+        seeding=Seeding(n_seeds=min(100, len(known))),
         surrogates=Surrogates(
             partial(motif_gp, n_letters=n_letters),
             latent_surrogate=None,
             outcome_transform=log,
             feasibility=partial(
-                transition_feasibility, n_letters=n_letters, prior=0.3, feasible_features=corpus_features
+                transition_feasibility, n_letters=n_letters, prior=0.3, feasible_features=known_features
             ),
         ),
         search=Search(
@@ -98,7 +110,7 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
     )
     with tempfile.TemporaryDirectory() as folder:
         engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=Path(folder)))
-        state = start(engine, initialize(engine, corpus))
+        state = start(engine, initialize(engine, known))
         # The optimum is 1, so that a run that has found it ends.
         for n_spent in (*range(250, budget, 250), budget):
             limited = replace(campaign, limits=replace(campaign.limits, budget=n_spent))
@@ -110,6 +122,7 @@ def run_one(job: tuple[str, int]) -> dict[str, Any]:
     return {
         "function": name,
         "seed": seed,
+        "start": start_from,
         "best": float(best[-1]),
         "best_at": {str(n): float(best[min(n, len(best)) - 1]) for n in (100, 300, 500, 1000, 1300, 2000)},
         "evaluations": len(values),
@@ -126,10 +139,15 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[10, 11, 12, 13, 14])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--start", choices=("corpus", "ten"), default="corpus", help="what is known to be feasible")
+    parser.add_argument("--resume", action="store_true", help="keep the runs in --out, and do only the missing ones")
     arguments = parser.parse_args()
-    rows = []
+    rows = json.loads(arguments.out.read_text()) if arguments.resume and arguments.out.is_file() else []
+    done = {(row["function"], row["seed"], row.get("start", "corpus")) for row in rows}
+    jobs = [(name, seed) for seed in arguments.seeds for name in arguments.functions]
+    jobs = [job for job in jobs if (*job, arguments.start) not in done]
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(run_one, [(name, seed) for seed in arguments.seeds for name in arguments.functions]):
+        for row in pool.map(partial(run_one, start_from=arguments.start), jobs):
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")

@@ -39,6 +39,8 @@ from invdesign.vae.build import sequence_vae
 from invdesign.vae.training import Recipe
 
 BEST = 8.76196565571
+FRACTIONS = {"both": 0.75, "mutations": 1.0, "latent": 0.0}
+"""Fraction of mutated variants among the proposals, in each part of the ablation."""
 PROTEIN = letters_of("protein")
 
 
@@ -49,7 +51,9 @@ def library(n: int, *, seed: int) -> Corpus[str]:
     return Corpus(designs, name="library", sha256=f"library-{n}-{seed}")
 
 
-def run_one(seed: int, *, path: Path, cache: Path, first_plate: str = "random") -> dict[str, Any]:
+def run_one(
+    seed: int, *, path: Path, cache: Path, first_plate: str = "random", proposals: str = "both"
+) -> dict[str, Any]:
     """Return the best values of one campaign after 96, 192, ... measurements."""
     torch.set_num_threads(1)
     corpus, domain = library(3000, seed=0), Sequences(length=4)
@@ -70,7 +74,9 @@ def run_one(seed: int, *, path: Path, cache: Path, first_plate: str = "random") 
         seeding=Seeding(n_seeds=96, first_plate=plates[first_plate]),
         surrogates=Surrogates(partial(site_gp, n_letters=20, descriptors=descriptors(PROTEIN)), outcome_transform=log),
         search=Search(acquire=posterior_sample, trust_region=None, oversample=100, shortlist=2000),
-        mutations=MutationPolicy(partial(mutate, domain=domain), distance, fraction=0.75, max_radius=4, n_parents=100),
+        mutations=None if FRACTIONS[proposals] == 0 else MutationPolicy(
+            partial(mutate, domain=domain), distance, fraction=FRACTIONS[proposals], max_radius=4, n_parents=100
+        ),
         filters=Filters(screens=(), allow_corpus_designs=True),
         limits=Limits(budget=480, batch=96, max_failure_rate=1.0),
         seed=seed,
@@ -85,6 +91,8 @@ def run_one(seed: int, *, path: Path, cache: Path, first_plate: str = "random") 
     best = np.maximum.accumulate(values) / BEST
     return {
         "seed": seed,
+        "proposals": proposals,
+        "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
         "best_at": {str(n): float(best[min(n, len(best)) - 1]) for n in (96, 192, 288, 384, 480)},
         "found": max(state.history, key=lambda c: np.nan_to_num(c.y[0] if c.y else np.nan)).design,
         "not_in_the_file": float(np.mean([c.status != "measured" for c in state.history])),
@@ -97,15 +105,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--table", type=Path, required=True, help="gb1_4site.csv.gz")
     parser.add_argument("--first-plate", choices=("random", "near_wild_type", "residues"), default="random")
+    parser.add_argument("--proposals", choices=FRACTIONS, default="both")
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(10, 58)))
     parser.add_argument("--cache", type=Path, default=Path(".cache"))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--resume", action="store_true", help="keep the runs in --out, and do only the missing ones")
     arguments = parser.parse_args()
-    rows = []
-    settings = {"path": arguments.table, "cache": arguments.cache, "first_plate": arguments.first_plate}
+    rows = json.loads(arguments.out.read_text()) if arguments.resume and arguments.out.is_file() else []
+    settings = {"first_plate": arguments.first_plate, "proposals": arguments.proposals}
+    paths = {"path": arguments.table, "cache": arguments.cache}
+    done = {row["seed"] for row in rows}
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(partial(run_one, **settings), arguments.seeds):
+        for row in pool.map(partial(run_one, **paths, **settings), [s for s in arguments.seeds if s not in done]):
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")

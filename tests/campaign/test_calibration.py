@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from invdesign.campaign.calibration import calibrate, stated_scores
+from invdesign.campaign.calibration import calibrate, latest_scores
 from invdesign.campaign.state import Calibration, RoundRecord, State
 from invdesign.core import Candidate, Objective
 from invdesign.core.intervals import QUANTILE_SCORES
@@ -84,4 +84,5 @@ def test_residuals_are_those_before_the_outcome_transform_is_undone() -> None:
 def test_a_prediction_without_quantiles_is_taken_as_normal() -> None:
     old = [replace(c, quantiles=()) for c in outcomes(3, 1, true_sd=1.0)]
     expected = [c.y[0] - c.mean[0] for c in old]
-    assert stated_scores(old, 2)[:, 0].tolist() == pytest.approx(expected)
+    assert [score for _, score in latest_scores(old, 0)] == pytest.approx(expected)
+    assert latest_scores([*old, replace(old[0], mean=(), sd=())], 0)[-1][0] is old[-1]

@@ -76,6 +76,15 @@ def test_a_point_in_a_void_stays_without_a_design() -> None:
     assert space(lambda row: False).decode(torch.zeros(3, D, dtype=torch.float64)) == [None] * 3
 
 
+@pytest.mark.usefixtures("without_type_checks")
+def test_a_design_does_not_depend_on_how_many_points_are_decoded_at_once() -> None:
+    found = space(lambda row: int(1000 * float(row.abs().sum())) % 3 == 0)
+    Z = torch.randn(60, D, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    together = found.decode(Z)
+    assert together.count(None) < 10
+    assert together == [found.decode(z[None])[0] for z in Z]
+
+
 class Two(Itself):
     """A decoder that offers the latent itself, and its negative with a score that is 2 nats lower."""
 

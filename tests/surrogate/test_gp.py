@@ -36,6 +36,16 @@ def test_the_posterior_is_that_of_gpytorch(build):
     assert torch.allclose(single.variance.flatten(), ours.variance.flatten(), rtol=1e-5)
 
 
+def test_points_that_come_again_have_the_posterior_of_a_new_process(build):
+    X, U = build(n=12, m=1)
+    first, second = X[:5].roll(1, 0) + 0.3, X[2:8].roll(1, 0) + 0.3
+    used, new = (ConditionedGP(MaternKernel().double(), X, U, noise=0.05) for _ in range(2))
+    used.posterior(first)
+    again, expected = used.posterior(second), new.posterior(second)
+    assert torch.allclose(again.mean, expected.mean, rtol=1e-12)
+    assert torch.allclose(again.variance, expected.variance, rtol=1e-12)
+
+
 def test_leave_one_out_in_closed_form_equals_leaving_each_one_out(build, minmax_by_definition):
     X, U = build(n=12, m=2)
     kernel = MinMaxKernel(D)

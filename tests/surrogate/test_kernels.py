@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from invdesign.core import InvdesignError
 from invdesign.surrogate import MinMaxKernel, minmax
-from invdesign.surrogate.kernels import check_counts
+from invdesign.surrogate.kernels import CountTable, check_counts
 
 
 @given(st.integers(0, 10_000), st.integers(1, 9), st.integers(1, 9), st.integers(1, 30), st.booleans())
@@ -21,6 +21,17 @@ def test_minmax_equals_its_definition(minmax_by_definition, seed, n, k, f, is_wh
     if not is_whole:
         A, B = A * rng.random((n, f)), B * rng.random((k, f))
     assert np.allclose(minmax(torch.tensor(A), torch.tensor(B)).numpy(), minmax_by_definition(A, B), atol=1e-12)
+
+
+@pytest.mark.parametrize(("rate", "n", "top"), [(0.02, 3, 1), (4.0, 40, 9), (200.0, 2, 255), (0.01, 60, 255)])
+def test_sparse_and_dense_rows_have_the_minima_of_the_definition(rate, n, top):
+    rng = np.random.default_rng(0)
+    A, B = (rng.poisson(rate, (k, 700)).clip(0, top).astype(float) for k in (n, 30))
+    A[0], B[0] = 0.0, top
+    A[1] = 255.0
+    found = CountTable(torch.tensor(B)).sum_of_minima(torch.tensor(A), 20)
+    assert found is not None
+    assert np.array_equal(found.numpy(), np.minimum(A[:, None], B[None, :20]).sum(-1))
 
 
 def test_the_kernel_is_one_on_its_diagonal_also_for_empty_rows():

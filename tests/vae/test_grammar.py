@@ -42,6 +42,14 @@ def test_an_open_branch_an_open_ring_and_a_branch_closed_too_often_are_forbidden
     assert not grammar.forbidden(state)[:, END].any()
 
 
+def test_a_token_is_forbidden_where_it_closes_more_branches_than_are_open(grammar: TokenGrammar) -> None:
+    depth = torch.arange(8)
+    forbidden = grammar.forbidden((depth, torch.zeros_like(depth)))
+    expected = depth[:, None] + grammar.lowest < 0
+    expected[:, END] = depth > 0
+    assert torch.equal(forbidden, expected)
+
+
 def test_special_tokens_do_not_change_the_state(grammar: TokenGrammar) -> None:
     state = grammar.start(3, torch.device("cpu"))
     followed = grammar.follow(state, torch.tensor([PAD, END, UNKNOWN]))

@@ -18,7 +18,7 @@ from invdesign.domains.crystals.chemistry import build_structure, covalent_radiu
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.model.graph import PERIODIC
 from invdesign.domains.crystals.symmetry.canonical import expand
-from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
+from invdesign.domains.crystals.symmetry.wyckoff import atoms_of_orbit, lattice_of
 
 MIN_DISTANCE = 0.5
 """Smallest distance of two atoms of a structurally valid crystal [angstrom]."""
@@ -109,7 +109,7 @@ def nearest_contact(crystal: Crystal) -> tuple[float, float]:
     """
     if not has_cell(crystal):
         return 0.0, 0.0
-    blocks = [images(crystal.space_group, np.array(orbit.position)) for orbit in crystal.orbits]
+    blocks = [atoms_of_orbit(crystal.space_group, orbit.position) for orbit in crystal.orbits]
     sizes = [len(block) for block in blocks]
     if any(size != orbit.multiplicity for size, orbit in zip(sizes, crystal.orbits, strict=True)):
         return 0.0, 0.0  # images of an atom coincide

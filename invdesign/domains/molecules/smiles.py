@@ -21,6 +21,10 @@ MAX_UNPAIRED = 2
 MAX_EXTENSION_LENGTH = 20_000
 NONMETALS = frozenset([1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 33, 34, 35, 36, 52, 53, 54])
 """Atomic numbers of the elements that are no metals."""
+VALENCE_ELECTRONS = {3: 1, 11: 1, 19: 1, 37: 1, 55: 1, 87: 1, 4: 2, 12: 2, 20: 2, 38: 2, 56: 2, 88: 2}
+"""Valence electrons of the alkali and alkaline earth metals by atomic number."""
+NO_BONDS = (Chem.BondType.DATIVE, Chem.BondType.ZERO, Chem.BondType.UNSPECIFIED)
+"""Types of bonds that take no electron of a metal."""
 
 _EXTENDED = re.compile(r"(\S+)\s+(\|[^|]*\|)")
 _VARIABLE = re.compile(r"(?:^\||,)(?:Sg:n|Sg:any|m:|LN:)")
@@ -49,24 +53,32 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
     """
     if not isinstance(text, str):
         return None, f"expected a SMILES string, got {type(text).__name__}"
+    mol, problem, smiles = _read(text)
+    # What is wrong with a text is found by parsing it once more.
+    return mol, problem or (_describe_problem(smiles) if mol is None else "")
+
+
+def _read(text: str) -> tuple[Chem.Mol | None, str, str]:
+    """Return a molecule of its own, the reason why there is none as far as it is known, and the SMILES of the text."""
     text = text.strip()
     extended = _EXTENDED.fullmatch(text) if text.endswith("|") else None
     smiles, extension = extended.groups() if extended else (text, "")
     problem = check_text(smiles) or _check_extension(extension)
     if problem:
-        return None, problem
+        return None, problem, smiles
     mol, problem = _parse_text(smiles, extension)
     # Molecules are mutable, so every caller gets its own.
-    return None if mol is None else Chem.Mol(mol), problem
+    return None if mol is None else Chem.Mol(mol), problem, smiles
 
 
 # A design is parsed when it is decoded, screened, encoded and described; a copy costs a quarter of that.
 @lru_cache(maxsize=4096)
 def _parse_text(text: str, extension: str = "") -> tuple[Chem.Mol | None, str]:
+    """Return the molecule, or None with the reason; the reason is empty where RDKit returns none."""
     with rdBase.BlockLogs():
         mol = _parse_extended(text, extension) if extension else Chem.MolFromSmiles(text)
         if mol is None:
-            return None, _describe_problem(text)
+            return None, ""
     open_mixtures(mol)
     problem = _check_atoms(mol, has_brackets=bool(extension) or "[" in text or "*" in text)
     return (None, problem) if problem else (mol, "")
@@ -114,7 +126,7 @@ def canonical(text: str) -> str | None:
 
 def molecule(design: str) -> Chem.Mol | None:
     """Return the molecule of a design, or None where it cannot be parsed."""
-    return parse(design)[0]
+    return _read(design)[0] if isinstance(design, str) else None
 
 
 def has_radical(mol: Chem.Mol) -> bool:
@@ -226,6 +238,11 @@ def _check_atoms(mol: Chem.Mol, *, has_brackets: bool) -> str:
             return f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}"
         if atom.GetNumRadicalElectrons() > MAX_UNPAIRED and atom.GetAtomicNum() in NONMETALS:
             return f"{atom.GetNumRadicalElectrons()} unpaired electrons on one {atom.GetSymbol()}"
+        if _lacks_electrons(atom):
+            return (
+                f"{atom.GetSymbol()} with more charge and bonds than valence electrons; write ions apart, as in "
+                "[Na+].[Cl-]"
+            )
         isotope = atom.GetIsotope()
         if isotope and not Chem.GetPeriodicTable().GetMassForIsotope(atom.GetAtomicNum(), isotope):
             return f"an isotope that does not exist: {isotope}{atom.GetSymbol()}"
@@ -234,11 +251,22 @@ def _check_atoms(mol: Chem.Mol, *, has_brackets: bool) -> str:
     return ""
 
 
+def _lacks_electrons(atom: Chem.Atom) -> bool:
+    """Return whether a cation of an alkali or alkaline earth metal has bonds for which it has no electrons."""
+    n_electrons = VALENCE_ELECTRONS.get(atom.GetAtomicNum())
+    if n_electrons is None or atom.GetFormalCharge() <= 0:
+        return False
+    n_bonds = sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds() if bond.GetBondType() not in NO_BONDS)
+    return bool(atom.GetFormalCharge() + n_bonds + atom.GetTotalNumHs() > n_electrons)
+
+
 def _describe_problem(text: str) -> str:
-    mol = Chem.MolFromSmiles(text, sanitize=False)
-    if mol is None:
-        return "not a SMILES (syntax)"
-    problems = [p.Message() for p in Chem.DetectChemistryProblems(mol)]
+    """Return why RDKit reads no molecule from a text."""
+    with rdBase.BlockLogs():
+        mol = Chem.MolFromSmiles(text, sanitize=False)
+        if mol is None:
+            return "not a SMILES (syntax)"
+        problems = [p.Message() for p in Chem.DetectChemistryProblems(mol)]
     return "; ".join(problems[:3]) if problems else "RDKit cannot sanitize it"
 
 

@@ -28,6 +28,36 @@ class Window(nn.Module):
         wide = torch.cat([y[:, 2:], y[:, 1:-1], y[:, :-2]], dim=2)
         return F.gelu(self.layer(wide)), (y[:, -2:],)
 
+    def token_terms(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """Return what a token adds to the hidden layer at its own step and at the two after it, `(k + 1) x width` each.
+
+        The last row is that of no token.
+
+        Args:
+            vectors: `k x n_in` vectors of all tokens.
+        """
+        n_in = vectors.shape[1]
+        none = vectors.new_zeros(1, n_in)
+        vectors = torch.cat([vectors, none])
+        own, *earlier = self.layer.weight.split(n_in, dim=1)
+        return F.linear(vectors, own, self.layer.bias), *(F.linear(vectors, weight) for weight in earlier)
+
+    def from_terms(self, terms: tuple[Tensor, ...], tokens: Tensor, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the same states as `forward` for tokens, and the cache, which has other content.
+
+        Args:
+            terms: What `token_terms` returned.
+            tokens: `n x steps` numbers of further tokens.
+            cache: The last two tokens before them; none at the start.
+        """
+        none = len(terms[0]) - 1
+        before = cache[0] if cache else tokens.new_full((len(tokens), 2), none)
+        tokens = torch.cat([before, tokens], dim=1)
+        own, first, second = (
+            F.embedding(tokens[:, 2 - k : tokens.shape[1] - k], table) for k, table in enumerate(terms)
+        )
+        return F.gelu(own.add_(first).add_(second)), (tokens[:, -2:],)
+
 
 class Convolution(nn.Module):
     """Residual causal convolutions over three steps with dilations 1, 2, 4, ...
@@ -71,6 +101,39 @@ class Recurrent(nn.Module):
         """Return the states of further steps (`n x steps x width`), and the cache after the last of them."""
         hidden, last = self.units(y, cache[0] if cache else None)
         return hidden, (last,)
+
+    def token_terms(self, vectors: Tensor) -> tuple[Tensor, ...]:
+        """Return what a token adds to the gates, `k x 3 width`; nothing for several layers.
+
+        Args:
+            vectors: `k x e` vectors of all tokens, the first columns of an input.
+        """
+        if self.units.num_layers > 1:
+            return ()
+        weight, _, bias, _ = self.units.all_weights[0]
+        return (F.linear(vectors, weight[:, : vectors.shape[1]], bias),)
+
+    def step_from_terms(
+        self, terms: tuple[Tensor, ...], tokens: Tensor, rest: Tensor, cache: Cache = ()
+    ) -> tuple[Tensor, Cache]:
+        """Return the same as `forward` for one step: states (`n x width`), and the cache.
+
+        Args:
+            terms: What `token_terms` returned.
+            tokens: `n` numbers of tokens.
+            rest: `n x r`, last columns of the inputs.
+            cache: The state after earlier steps; none at the start.
+        """
+        width = self.units.hidden_size
+        weight, weight_held, _, bias_held = self.units.all_weights[0]
+        before = cache[0][0] if cache else rest.new_zeros(len(rest), width)
+        given = torch.addmm(F.embedding(tokens, terms[0]), rest, weight[:, -rest.shape[1] :].mT)
+        held = F.linear(before, weight_held, bias_held)
+        gates = (given[:, : 2 * width] + held[:, : 2 * width]).sigmoid_()
+        reset, update = gates.chunk(2, dim=1)
+        new = torch.addcmul(given[:, 2 * width :], reset, held[:, 2 * width :]).tanh_()
+        hidden = torch.lerp(new, before, update)
+        return hidden, (hidden[None],)
 
 
 class Block(nn.Module):

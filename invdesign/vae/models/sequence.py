@@ -18,14 +18,17 @@ from invdesign.core import Encoding, InvdesignError
 from invdesign.core.protocols import TokenGrammar
 from invdesign.vae.base import VAE, Ranked, refuse_condition
 from invdesign.vae.conditioning import Conditioning
-from invdesign.vae.models.causal import Cache, Kind, causal
+from invdesign.vae.models.causal import Cache, Kind, Recurrent, Window, causal
 from invdesign.vae.models.rotated_code import RotatedCode
+from invdesign.vae.models.weight_tables import TableCache, WeightTables
 from invdesign.vae.priors import PriorKind, make_prior
 from invdesign.vae.spherical import make_posterior
 from invdesign.vae.tokens import END, PAD, UNKNOWN
 
 BEAM_MARGIN = 6.0
 """Log-probability [nats] by which an unfinished sequence may be worse than a finished one before it is dropped."""
+MAX_KEPT = 2**24
+"""Numbers of the matrices of all positions up to which they are kept between calls: 64 MB."""
 
 
 class SequenceVAE(VAE):
@@ -138,6 +141,7 @@ class SequenceVAE(VAE):
         self.n_condition = n_condition
         self.conditioning = Conditioning(n_condition, d, embedding) if n_condition else None
         self.register_buffer("spread", _interpolation(length, self.anchors), persistent=False)
+        self._table_cache = TableCache()
         self.rotation = RotatedCode(n_read, n_placed, embedding, length, fall) if is_rotated and n_placed else None
         if self.rotation is not None:
             nn.init.zeros_(self.place)
@@ -226,28 +230,24 @@ class SequenceVAE(VAE):
         """
         n, k = len(z), self.beam
         z = z.to(self.center.dtype)
-        given = self._read_condition(condition, n).repeat(k)
+        given = self._read_condition(condition, n)
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
-        tables = self._place(self.length), self._match(self.length)
+        tables = self._tables()
         rows = torch.arange(n, device=z.device)
-        beams = self._start_beams(z.repeat_interleave(k, dim=0), given)
+        beams = self._start_beams(z, given)
         for step in range(self.length if n else 0):
-            gain, token = self._extend(beams, step, tables)
-            width = gain.shape[1]
-            best, chosen = (rated[rows][..., None] + gain.view(len(rows), k, width)).flatten(1).topk(k)
-            parent, token = chosen // width, token.view(len(rows), -1).gather(1, chosen)
+            best, parent, token = self._choose_next(beams, rated[rows], step, tables)
             history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
             history[:, :, step] = token
             written[rows] = history
-            from_beam = torch.arange(len(rows), device=z.device)[:, None] * k + parent
-            ended = beams.ended[from_beam] | (token == END)
+            ended = beams.ended.gather(1, parent) | (token == END)
             # Sequences far worse than a finished one are dropped.
             done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
-            beaten = ~ended & (best < done - BEAM_MARGIN)
-            rated[rows] = best.masked_fill(beaten, -torch.inf)
-            ended = ended | beaten
+            best = best.masked_fill(~ended & (best < done - BEAM_MARGIN), -torch.inf)
+            rated[rows] = best
+            ended = ended | (best == -torch.inf)
             going = (~ended).any(1).nonzero()[:, 0]
             if not len(going):
                 break
@@ -255,51 +255,75 @@ class SequenceVAE(VAE):
             if len(going) > 0.7 * len(rows):
                 going = torch.arange(len(rows), device=z.device)
             rows = rows[going]
-            beams = self._keep_beams(beams, from_beam[going].flatten(), token[going].flatten(), ended[going].flatten())
-        return self._rank_beam(written, rated, z, given)
+            beams = self._keep_beams(beams, going, parent, token, ended)
+        return self._rank_beam(written, rated, z, given.repeat(k))
 
     def _start_beams(self, z: Tensor, given: _Given) -> _Beams:
-        """Return `n` sequences without a token."""
+        """Return beams of `n` latents with one sequence each, which has no token."""
         n, device = len(z), z.device
+        first = torch.arange(self.beam, device=device) == 0
         return _Beams(
+            ended=~first.expand(n, -1),
+            slots=torch.arange(n, device=device) * self.beam,
             last=torch.full((n, 1), END, device=device),
             left=z - given.origin,
             vector=given.vector,
-            ended=torch.zeros(n, dtype=torch.bool, device=device),
             state=None if self.grammar is None else self.grammar.start(n, device),
         )
 
-    def _extend(self, beams: _Beams, step: int, tables: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the best next tokens of each sequence and their log-probabilities, `n x beam`; caches are updated."""
-        place, match = tables
+    def _choose_next(
+        self, beams: _Beams, rated: Tensor, step: int, tables: WeightTables
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the best sequences of one more token: log-likelihood, number in the beam before, token; `n x beam`."""
+        (n, k), (gain, token) = rated.shape, self._extend(beams, step, tables)
+        width = gain.shape[1]
+        # A finished sequence is not extended.
+        gains = gain.new_full((n * k, width), -torch.inf)
+        gains[:, 0].masked_fill_(beams.ended.flatten(), 0)
+        gains[beams.slots] = gain
+        tokens = token.new_full((n * k, width), PAD)
+        tokens[beams.slots] = token
+        best, chosen = (rated[..., None] + gains.view(n, k, width)).flatten(1).topk(k)
+        return best, chosen // width, tokens.view(n, -1).gather(1, chosen)
+
+    def _extend(self, beams: _Beams, step: int, tables: WeightTables) -> tuple[Tensor, Tensor]:
+        """Return the log-probabilities of the best next tokens, and the tokens, `l x beam`; caches are updated."""
         embedded = _add(self.embed(beams.last), beams.vector)
         if step:
-            context, beams.reading = self.read(embedded, beams.reading)
-            beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ place[step - 1]
-        matched = beams.left @ match[step]
-        hidden, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
-        scores = self.out(self.from_hidden(hidden[:, 0]) + self.from_match(matched))
+            context, beams.reading = self._read(beams.last, embedded, tables, beams.reading)
+            beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step - 1]
+        matched = beams.left @ tables.match[step]
+        if isinstance(self.write, Recurrent) and tables.writing and self.conditioning is None:
+            hidden, beams.writing = self.write.step_from_terms(tables.writing, beams.last[:, 0], matched, beams.writing)
+        else:
+            states, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
+            hidden = states[:, 0]
+        scores = self.out(self.from_hidden(hidden) + self.from_match(matched))
         norm = scores.logsumexp(1, keepdim=True)
-        scores[:, [PAD, UNKNOWN]] = -torch.inf
+        scores[:, PAD] = scores[:, UNKNOWN] = -torch.inf
         if self.grammar is not None and beams.state is not None:
-            scores = scores.masked_fill(self.grammar.forbidden(beams.state), -torch.inf)
+            scores.masked_fill_(self.grammar.forbidden(beams.state), -torch.inf)
         gain, token = scores.topk(min(self.beam, self.n_tokens))
-        gain = gain - norm
-        # A finished sequence is not extended.
-        gain[beams.ended] = -torch.inf
-        gain[beams.ended, 0], token[beams.ended, 0] = 0, PAD
-        return gain, token
+        return gain - norm, token
 
-    def _keep_beams(self, beams: _Beams, kept: Tensor, token: Tensor, ended: Tensor) -> _Beams:
-        """Return the kept sequences (numbers of `beams`), each with its next token."""
+    def _keep_beams(self, beams: _Beams, going: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
+        """Return the beams of the latents `going`, each sequence with its next token; finished ones are left out."""
+        n, k = parent.shape
+        ended = ended[going]
+        slots = (~ended).flatten().nonzero()[:, 0]
+        before = (going[:, None] * k + parent[going]).flatten()[slots]
+        number = torch.empty(n * k, dtype=torch.long, device=before.device)
+        number[beams.slots] = torch.arange(len(beams.slots), device=before.device)
+        kept, token = number[before], token[going].flatten()[slots]
         state = None
         if self.grammar is not None and beams.state is not None:
             state = self.grammar.follow((beams.state[0][kept], beams.state[1][kept]), token)
         return _Beams(
+            ended=ended,
+            slots=slots,
             last=token[:, None],
             left=beams.left[kept],
             vector=None if beams.vector is None else beams.vector[kept],
-            ended=ended,
             state=state,
             reading=_keep(beams.reading, kept, self.encoder),
             writing=_keep(beams.writing, kept, self.decoder),
@@ -309,7 +333,7 @@ class SequenceVAE(VAE):
         """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
         n, k, _ = written.shape
         if k > 1 and n:
-            mean = (self._parts(written.view(n * k, -1), given).sum(1) + given.origin).view(n, k, -1)
+            mean = (self._parts(self._trim(written.view(n * k, -1)), given).sum(1) + given.origin).view(n, k, -1)
             off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
             rated = rated - 0.5 * off.square().sum(2)
         scores, order = rated.sort(dim=1, descending=True, stable=True)
@@ -319,6 +343,32 @@ class SequenceVAE(VAE):
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0
         return x[:, : max(used, 1)]
+
+    def _tables(self) -> WeightTables:
+        """Return what depends on the weights alone; kept where it is small."""
+        return self._table_cache.get(self, self._make_tables) if self._has_small_tables else self._make_tables()
+
+    @property
+    def _has_small_tables(self) -> bool:
+        return self.length * (self.embedding + self.width) * self.d <= MAX_KEPT
+
+    @torch.no_grad()
+    def _make_tables(self) -> WeightTables:
+        has_terms = self.conditioning is None
+        with torch.autocast(self.center.device.type, enabled=False):
+            return WeightTables(
+                self._place(self.length),
+                self._match(self.length),
+                self.read.token_terms(self.embed.weight) if has_terms and isinstance(self.read, Window) else (),
+                self.write.token_terms(self.embed.weight) if has_terms and isinstance(self.write, Recurrent) else (),
+            )
+
+    def _read(self, x: Tensor, embedded: Tensor, tables: WeightTables, cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Return the contexts of further tokens, `n x steps x width`, and the cache of the encoder."""
+        if isinstance(self.read, Window) and tables.reading:
+            return self.read.from_terms(tables.reading, x, cache)
+        context, cache = self.read(embedded, cache)
+        return context, cache
 
     def _place(self, steps: int) -> Tensor:
         """Return the matrix of the first positions: `steps x n_read x d`; the shared dimensions come first."""
@@ -344,9 +394,13 @@ class SequenceVAE(VAE):
     def _parts(self, x: Tensor, given: _Given) -> Tensor:
         """Return the term of each token in the posterior mean: `n x steps x d`."""
         embedded = _add(self.embed(x), given.vector)
-        context, _ = self.read(embedded)
+        if torch.is_grad_enabled() or not self._has_small_tables:
+            context, place = self.read(embedded)[0], self._place(x.shape[1])
+        else:
+            tables = self._tables()
+            context, place = self._read(x, embedded, tables)[0], tables.place[: x.shape[1]]
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
-        return torch.bmm(read.transpose(0, 1), self._place(x.shape[1])).transpose(0, 1)
+        return torch.bmm(read.transpose(0, 1), place).transpose(0, 1)
 
     def _posterior(self, parts: Tensor, given: _Given) -> Normal:
         mean = (parts.sum(1) + given.origin).float()
@@ -388,16 +442,18 @@ class _Given:
 
 @dataclass
 class _Beams:
-    """Unfinished sequences of a beam search, one entry or row for each."""
+    """Sequences of a beam search: `k` for each of `n` latents, of which `l` are unfinished."""
 
-    last: Tensor
-    """`n x 1`, last token."""
-    left: Tensor
-    """`n x d`, remainder of the latent."""
-    vector: Tensor | None
-    """`n x embedding`, what the condition adds to the vector of every token; None without conditions."""
     ended: Tensor
-    """`n`, whether the sequence is finished."""
+    """`n x k`, whether a sequence is finished, or cannot become one of the best."""
+    slots: Tensor
+    """`l`, positions of the unfinished sequences among all `n k`; the other fields have one entry or row for each."""
+    last: Tensor
+    """`l x 1`, last token."""
+    left: Tensor
+    """`l x d`, remainder of the latent."""
+    vector: Tensor | None
+    """`l x embedding`, what the condition adds to the vector of every token; None without conditions."""
     state: tuple[Tensor, Tensor] | None
     """State of the grammar; None without one."""
     reading: Cache = ()

@@ -37,6 +37,10 @@ MOLECULES = fragments(n=300, seed=11).designs
         ("*CC*", "wildcard"),
         ("C C", "white space"),
         ("[Xx]", "syntax"),
+        ("[Na+]CC(=O)[O-]", "valence electrons"),
+        ("C[Mg+2]C", "valence electrons"),
+        ("[CaH+2]", "valence electrons"),
+        ("[K+2]", "valence electrons"),
         ("\N{GREEK SMALL LETTER ALPHA}", "accents"),
     ],
 )
@@ -46,11 +50,22 @@ def test_invalid_input_is_rejected_with_a_reason(text, reason):
     assert reason.lower() in problem.lower()
 
 
+def test_the_reason_is_the_same_for_a_text_that_was_read_before():
+    assert molecule("c1cccc1") is None
+    assert "kekulize" in parse("c1cccc1")[1].lower()
+    assert "kekulize" in parse("c1cccc1")[1].lower()
+
+
 def test_canonical_smiles_keep_stereo_and_drop_atom_maps():
     assert canonical("C[C@H](N)C(O)=O") == "C[C@H](N)C(=O)O"
     assert canonical("F/C=C/F") == "F/C=C/F"
     assert canonical("[CH3:7][OH:2]") == "CO"
     assert canonical("OCC") == canonical(" C(O)C ") == "CCO"
+
+
+@pytest.mark.parametrize("text", ["[Na+].[Cl-]", "C[Mg+]", "C[Mg]Br", "O->[Na+]", "N->[Mg+2]<-N", "[Li]C"])
+def test_ions_of_metals_and_their_complexes_are_molecules(text: str) -> None:
+    assert molecule(text) is not None
 
 
 @given(st.sampled_from(MOLECULES), st.integers(0, 2**31 - 1))

@@ -1,5 +1,6 @@
 """The token VAE: its shapes, its causality, and that one step at a time says what all at once says."""
 
+import copy
 import itertools
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from invdesign.core import InvdesignError
 from invdesign.testing import check_vae
 from invdesign.vae.losses import elbo
-from invdesign.vae.models.causal import Kind, causal
+from invdesign.vae.models.causal import Cache, Kind, Recurrent, Window, causal
 from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.priors import StandardNormal, kl_divergence
 from invdesign.vae.tokens import END, PAD, UNKNOWN
@@ -163,6 +164,46 @@ def test_a_beam_of_one_takes_the_likeliest_token_and_more_never_lose_rows() -> N
     assert several.shape == (40, 9)
     one_by_one = torch.cat([vae.generate(row[None]) for row in z])
     assert torch.equal(several, one_by_one)
+
+
+@pytest.mark.parametrize("kind", ["window", "recurrent"])
+def test_what_is_kept_of_the_weights_gives_the_same_as_the_networks(kind: Kind) -> None:
+    vae = small(encoder=kind, depth=1)
+    x, z = vae.generate(3 * torch.randn(20, 6)), torch.randn(20, 6)
+    with torch.no_grad():
+        kept = vae.posterior(x).loc, vae.log_likelihood(x, z)
+    assert torch.allclose(kept[0], vae.posterior(x).loc, atol=1e-6)
+    assert torch.allclose(kept[1], vae.log_likelihood(x, z), atol=1e-5)
+
+
+def test_terms_of_tokens_give_the_states_of_the_network() -> None:
+    torch.manual_seed(0)
+    vectors, tokens, rest = torch.randn(12, 4), torch.randint(0, 12, (5, 7)), torch.randn(5, 7, 3)
+    window, recurrent = Window(4, 8), Recurrent(7, 8, 1)
+    read, _ = window(vectors[tokens])
+    written, _ = recurrent(torch.cat([vectors[tokens], rest], dim=2))
+    reading: Cache = ()
+    writing: Cache = ()
+    for step in range(7):
+        found, reading = window.from_terms(window.token_terms(vectors), tokens[:, step : step + 1], reading)
+        assert torch.allclose(found[:, 0], read[:, step], atol=1e-6)
+        terms = recurrent.token_terms(vectors)
+        state, writing = recurrent.step_from_terms(terms, tokens[:, step], rest[:, step], writing)
+        assert torch.allclose(state, written[:, step], atol=1e-6)
+
+
+def test_weights_that_change_are_read_again() -> None:
+    vae = small(depth=1)
+    z = 3 * torch.randn(20, 6)
+    before = vae.generate(z)
+    copied = copy.deepcopy(vae)
+    with torch.no_grad():
+        vae.out.bias.copy_(torch.randn(vae.n_tokens))
+        vae.embed.weight.mul_(-2)
+    other = small(depth=1)
+    other.load_state_dict(vae.state_dict())
+    assert torch.equal(vae.generate(z), other.generate(z))
+    assert torch.equal(copied.generate(z), before)
 
 
 def test_nothing_can_be_generated_from_nothing() -> None:

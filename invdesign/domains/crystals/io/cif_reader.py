@@ -122,7 +122,7 @@ def read_atoms(block: str, *, max_sites: int) -> tuple[PeriodicAtoms, str]:
     symbols, positions = _read_sites(data, max_sites)
     cell = [_read_cell_value(data, name) for name in CELL]
     lattice = lattice_from_parameters(cell)
-    given, *others = _read_symmetries(data, cell)
+    given, *others = _read_symmetries(data, cell, lattice)
     try:
         expanded, n_merged = _expand(lattice, symbols, positions, given, max_sites)
         atoms, repair = check_atoms(expanded, max_sites=max_sites, n_merged=n_merged)
@@ -318,7 +318,7 @@ def _check_labels(symbols: Sequence[str], labels: Sequence[str]) -> None:
         )
 
 
-def _read_symmetries(data: _Block, cell: Sequence[float]) -> list[Symmetry]:
+def _read_symmetries(data: _Block, cell: Sequence[float], lattice: Array) -> list[Symmetry]:
     """Return the symmetry of a block, and after it the other choices of its origin."""
     names = [data.values[name] for name in (*HALL_NAMES, *NAMES) if data.values.get(name, "") not in UNKNOWN]
     number = next((data.values[name] for name in NUMBERS if data.values.get(name, "") not in UNKNOWN), "")
@@ -326,7 +326,7 @@ def _read_symmetries(data: _Block, cell: Sequence[float]) -> list[Symmetry]:
     if texts:
         R, t = parse_operators(texts)
         given = Symmetry(R, t)
-        _check_metric(given, cell)
+        _check_metric(given, lattice)
         return [given, *_other_origins(R, t)]
     group = _find_space_group(names, number, cell)
     if group is None:
@@ -338,7 +338,7 @@ def _read_symmetries(data: _Block, cell: Sequence[float]) -> list[Symmetry]:
         return [Symmetry(np.eye(3)[None], np.zeros((1, 3)))]
     R, t = _operators_of(group.xhm())
     given = Symmetry(R, t)
-    _check_metric(given, cell)
+    _check_metric(given, lattice)
     return [given, *_other_origins(R, t)]
 
 
@@ -441,9 +441,8 @@ def _code(R: Array, t: Array) -> Array:
     return code
 
 
-def _check_metric(symmetry: Symmetry, cell: Sequence[float]) -> None:
+def _check_metric(symmetry: Symmetry, lattice: Array) -> None:
     """Reject a cell whose lengths and angles contradict the operators."""
-    lattice = lattice_from_parameters(list(cell))
     metric = lattice @ lattice.T
     # Operators act on coordinates; lengths are kept where R^T G R = G.
     turned = np.swapaxes(symmetry.rotations, 1, 2) @ metric @ symmetry.rotations

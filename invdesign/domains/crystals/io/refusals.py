@@ -50,6 +50,16 @@ def lattice_from_parameters(cell: list[float]) -> Array:
     """Return the lattice vectors as rows [angstrom] after a check of lengths and angles.
 
     Raises:
+        RefusedError: See `check_cell`.
+    """
+    check_cell(cell)
+    return lattice_of(tuple(cell))
+
+
+def check_cell(cell: list[float]) -> None:
+    """Check lengths [angstrom] and angles [degrees] of a cell.
+
+    Raises:
         RefusedError: A length or angle is not finite or outside the limits, or the angles enclose no volume.
     """
     lengths, angles = cell[:3], cell[3:]
@@ -64,17 +74,16 @@ def lattice_from_parameters(cell: list[float]) -> Array:
         raise RefusedError(
             f"cell angles {_show(angles)}, allowed {MIN_ANGLE:g} to {MAX_ANGLE:g} degrees", "give the angles in degrees"
         )
-    a, b, c = np.cos(np.radians(angles))
+    a, b, c = (math.cos(math.radians(angle)) for angle in angles)
     if 1 - a * a - b * b - c * c + 2 * a * b * c <= 1e-6:
         raise RefusedError(f"cell angles {_show(angles)} enclose no volume", "correct the angles")
-    return lattice_of(tuple(cell))
 
 
 def check_lattice(lattice: Array) -> None:
     """Check the finite lengths, angles and volume of a lattice, given as rows [angstrom].
 
     Raises:
-        RefusedError: See `lattice_from_parameters`.
+        RefusedError: See `check_cell`.
     """
     if not np.isfinite(lattice).all():
         raise RefusedError("the cell or a coordinate is NaN or infinite", "give finite numbers")
@@ -83,7 +92,7 @@ def check_lattice(lattice: Array) -> None:
         raise RefusedError(f"cell lengths {_show(lengths.tolist())} A", "give a cell with a volume")
     unit = lattice / lengths[:, None]
     cosines = np.clip([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]], -1, 1)
-    lattice_from_parameters([*lengths.tolist(), *np.degrees(np.arccos(cosines)).tolist()])
+    check_cell([*lengths.tolist(), *np.degrees(np.arccos(cosines)).tolist()])
 
 
 def check_volume(volume: float, n_atoms: int) -> None:

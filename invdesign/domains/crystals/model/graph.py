@@ -10,7 +10,7 @@ from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from invdesign.core import Array
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
+from invdesign.domains.crystals.symmetry.wyckoff import atoms_of_orbit, lattice_of
 
 PERIODIC = np.ones(3, dtype=np.int64)
 Indices = npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ def orbit_graph(crystal: Crystal, n: int) -> tuple[Array, Indices]:
         Distances [angstrom] in ascending order and indices of the orbits of the neighbours, `k x n` each.
     """
     lattice = lattice_of(crystal.cell)
-    blocks = [images(crystal.space_group, np.array(orbit.position)) for orbit in crystal.orbits]
+    blocks = [atoms_of_orbit(crystal.space_group, orbit.position) for orbit in crystal.orbits]
     owner = np.repeat(np.arange(len(blocks), dtype=np.int64), [len(block) for block in blocks])
     atoms = np.concatenate(blocks)
     starts = np.cumsum([0, *(len(block) for block in blocks[:-1])]).tolist()
@@ -82,7 +82,7 @@ def nearest_by_element(crystal: Crystal, elements: Sequence[str], n: int) -> Arr
         Distances [angstrom] in ascending order, `k x len(elements) x n`.
     """
     lattice = lattice_of(crystal.cell)
-    blocks = [images(crystal.space_group, np.array(orbit.position)) for orbit in crystal.orbits]
+    blocks = [atoms_of_orbit(crystal.space_group, orbit.position) for orbit in crystal.orbits]
     sizes = [len(block) for block in blocks]
     starts = np.cumsum([0, *sizes[:-1]])
     numbers = np.repeat([elements.index(orbit.element) for orbit in crystal.orbits], sizes)

@@ -22,7 +22,7 @@ from scipy.spatial import cKDTree
 from invdesign.core import Array
 from invdesign.domains.crystals.crystal import Crystal, to_text
 from invdesign.domains.crystals.symmetry.canonical import expand
-from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
+from invdesign.domains.crystals.symmetry.wyckoff import atoms_of_orbit, lattice_of
 
 MAX_ATOMS = 400
 MAX_BONDS = 700
@@ -235,7 +235,7 @@ def _draw_atoms(scene: Scene, pixels: Array, prefix: str, bond_width: float, dig
 def _draw_circles(crystal: Crystal, i: int, strength: float, to_pixels: ToPixels, scale: float) -> str:
     """Draw red circles around the atoms of an orbit."""
     orbit = crystal.orbits[i]
-    points = images(crystal.space_group, np.array(orbit.position))
+    points = atoms_of_orbit(crystal.space_group, orbit.position)
     _, x = _repeat_border_atoms([orbit.element] * len(points), points)
     radius = max(1.5, ball_radius(orbit.element) * scale) + 2
     circles = "".join(

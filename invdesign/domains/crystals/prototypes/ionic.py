@@ -21,7 +21,7 @@ from invdesign.domains.crystals.prototypes.prototype_library import Prototype, p
 from invdesign.domains.crystals.prototypes.radii import ANIONS, Ion, electronegativity, radius
 from invdesign.domains.crystals.symmetry.canonical import expand
 from invdesign.domains.crystals.symmetry.canonical_batch import Description, canonicalize_batch, enumerate_descriptions
-from invdesign.domains.crystals.symmetry.wyckoff import full_cell, images, lattice_of
+from invdesign.domains.crystals.symmetry.wyckoff import atoms_of_orbit, full_cell, lattice_of
 from invdesign.io.corpus_cache import cached_corpus
 
 # Allowed ratios of cation to anion radius by coordination number: Pauling's rules, widened to the range in nature.
@@ -186,7 +186,7 @@ def prototype_of(crystal: Crystal) -> str:
     letters = "".join(sorted(orbit.letter for orbit in crystal.orbits))
     points: dict[tuple[str, str], Array] = {}
     for orbit in crystal.orbits:
-        atoms = images(crystal.space_group, np.array(orbit.position))
+        atoms = atoms_of_orbit(crystal.space_group, orbit.position)
         others = points.get((orbit.element, orbit.letter), np.zeros((0, 3)))
         points[orbit.element, orbit.letter] = np.concatenate([others, atoms])
     best = (MAX_DEVIATION, "")

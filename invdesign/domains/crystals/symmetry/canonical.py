@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import moyopy
@@ -17,16 +17,16 @@ from invdesign.core import Array, InvdesignError
 from invdesign.domains.crystals.crystal import Cell, Crystal, Orbit
 from invdesign.domains.crystals.model.graph import nearest_by_element
 from invdesign.domains.crystals.periodic_atoms import ATOMIC_NUMBERS, SYMBOLS, PeriodicAtoms
-from invdesign.domains.crystals.symmetry.transitions import stack, transition
+from invdesign.domains.crystals.symmetry.transitions import moved_sites, stack
 from invdesign.domains.crystals.symmetry.wyckoff import (
+    PlacedPoints,
     Site,
+    atoms_of_orbit,
     family,
     free_cell,
     full_cell,
-    images,
     normalizer_operations,
     place,
-    place_images,
     polar_projector,
     snap,
 )
@@ -123,7 +123,7 @@ def structure_of(crystal: Crystal, *, primitive: bool = False) -> Structure:
 
 def expand(crystal: Crystal) -> tuple[list[str], Array]:
     """Return the species (`n`) and fractional coordinates (`n x 3`) of all atoms of the conventional cell."""
-    blocks = [images(crystal.space_group, np.array(orbit.position)) for orbit in crystal.orbits]
+    blocks = [atoms_of_orbit(crystal.space_group, orbit.position) for orbit in crystal.orbits]
     species = [o.element for o, points in zip(crystal.orbits, blocks, strict=True) for _ in points]
     return species, np.concatenate(blocks) if blocks else np.zeros((0, 3))
 
@@ -266,12 +266,13 @@ def _describe(space_group: int, lattice: Array, positions: Array, numbers: Numbe
     a, b, c = np.linalg.norm(lattice, axis=1)
     unit = lattice / np.array([a, b, c])[:, None]
     angles = np.degrees(np.arccos(np.clip([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]], -1, 1)))
+    placed = PlacedPoints(space_group, positions, tolerance=SITE_TOLERANCE)
     atoms: list[PlacedAtom] = []
     is_left = np.ones(len(numbers), dtype=bool)
     for i in range(len(numbers)):
         if not is_left[i]:
             continue
-        site, u, points = place_images(space_group, positions[i], tolerance=SITE_TOLERANCE)
+        site, u, points = placed.place(i)
         rows = np.flatnonzero(is_left & (numbers == numbers[i]))
         difference = positions[rows][:, None] - points
         deviation = np.abs(difference - np.rint(difference)).max(-1).min(1)
@@ -289,20 +290,21 @@ def _first_description(space_group: int, cell: Cell, atoms: Sequence[PlacedAtom]
     The order is that of the occupied sites, then of the cell rounded to 0.01, then of the positions.
     """
     turned = _turned_cells(space_group, cell)
-    sites = [_occupied_sites(space_group, i, atoms) for i in range(len(turned))]
-    first = min(zip(sites, [tuple(np.round(c, 2).tolist()) for c in turned], strict=True))
-    operations = tuple(i for i, c in enumerate(turned) if (sites[i], tuple(np.round(c, 2).tolist())) == first)
+    moved = [moved_sites(space_group, site) for _, site, _ in atoms]
+    elements = [element for element, _, _ in atoms]
+    descriptions = list(zip(_occupied_sites(elements, moved), np.round(turned, 2).tolist(), strict=True))
+    first = min(descriptions)
+    operations = tuple(i for i, description in enumerate(descriptions) if description == first)
     shifts = _anchor_shifts(space_group, operations, atoms)
     positions = [stack(space_group, operations, site).first_positions(np.array(u), shifts) for _, site, u in atoms]
     n_anchors = 1 if shifts is None else shifts.shape[1]
-    columns = [np.broadcast_to(x, (len(operations), n_anchors, 3)).tolist() for x in positions]
+    columns = [(x if x.shape[1] == n_anchors else x.repeat(n_anchors, axis=1)).tolist() for x in positions]
     candidates = []
     for k, operation in enumerate(operations):
-        moved = [transition(space_group, operation, site).site for _, site, _ in atoms]
         for anchor in range(n_anchors):
             orbits = sorted(
-                (site.letter, element, tuple(column[k][anchor]), site.multiplicity)
-                for (element, _, _), site, column in zip(atoms, moved, columns, strict=True)
+                (sites[operation].letter, element, tuple(column[k][anchor]), sites[operation].multiplicity)
+                for element, sites, column in zip(elements, moved, columns, strict=True)
             )
             candidates.append(([orbit[2] for orbit in orbits], k, orbits))
     _, k, orbits = min(candidates)
@@ -310,11 +312,18 @@ def _first_description(space_group: int, cell: Cell, atoms: Sequence[PlacedAtom]
     return Crystal(space_group, turned[operations[k]], found)
 
 
-def _occupied_sites(space_group: int, operation: int, atoms: Sequence[PlacedAtom]) -> list[tuple[int, str, str]]:
-    """Return multiplicity, letter and element of the orbits, in their order, after a normalizer operation."""
-    moved = [(transition(space_group, operation, site).site, element) for element, site, _ in atoms]
-    ordered = sorted((site.letter, element, site.multiplicity) for site, element in moved)
-    return [(multiplicity, letter, element) for letter, element, multiplicity in ordered]
+def _occupied_sites(elements: Sequence[str], moved: Sequence[tuple[Site, ...]]) -> Iterator[list[tuple[int, str, str]]]:
+    """Yield multiplicity, letter and element of the orbits, in their order, after each normalizer operation.
+
+    Args:
+        elements: Elements of the orbits.
+        moved: Site of each orbit after every operation.
+    """
+    for sites in zip(*moved, strict=True):
+        ordered = sorted(
+            (site.letter, element, site.multiplicity) for site, element in zip(sites, elements, strict=True)
+        )
+        yield [(multiplicity, letter, element) for letter, element, multiplicity in ordered]
 
 
 def _turned_cells(space_group: int, cell: Cell) -> list[Cell]:

@@ -8,7 +8,7 @@ canonical subspace. The tables depend on the space group only, so that a crystal
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 
@@ -48,6 +48,11 @@ class StackedTransitions:
     basis: Array
     """Bases of the sites after the operations, `k x n_free x 3`."""
 
+    @cached_property
+    def fixed_positions(self) -> Array:
+        """Positions of an atom without free coordinates in every description, `k x 1 x 3`."""
+        return snap_all(self.offset)[:, None]
+
     def first_positions(self, u: Array, shifts: Array | None) -> Array:
         """Return the canonical positions of an atom in every description.
 
@@ -59,14 +64,15 @@ class StackedTransitions:
             Positions, `k x a x 3`, with `a = 1` without shifts.
         """
         if not len(u):
-            return snap_all(self.offset)[:, None]
+            return self.fixed_positions
         moved = (u @ self.M + self.v)[:, None]
         if shifts is not None:
             moved = moved - (shifts @ self.inverse)[:, :, None]
         moved = moved % 1.0
         coded = np.rint(np.where(moved > 1 - 1e-6, 0.0, moved) * 1e6).astype(np.int64)
         order = coded @ 1_000_001 ** np.arange(len(u) - 1, -1, -1)
-        first = np.take_along_axis(coded, order.argmin(2)[:, :, None, None], 2)[:, :, 0]
+        k, a, _ = order.shape
+        first = coded[np.arange(k)[:, None], np.arange(a), order.argmin(2)]
         return snap_all(self.offset[:, None] + (first / 1e6) @ self.basis)
 
 
@@ -85,6 +91,12 @@ def transition(space_group: int, operation: int, site: Site) -> Transition:
     flat = np.concatenate([M.reshape(len(M), -1), v.reshape(len(M), -1)], axis=1)
     rows = np.sort(np.unique(np.round(flat, 6), axis=0, return_index=True)[1]) if flat.shape[1] else np.arange(1)
     return Transition(frame.site, M[rows], v[rows], inverse)
+
+
+@lru_cache(maxsize=65536)
+def moved_sites(space_group: int, site: Site) -> tuple[Site, ...]:
+    """Return the site to which each normalizer operation moves a site, in the order of `normalizer_operations`."""
+    return tuple(transition(space_group, i, site).site for i in range(len(normalizer_operations(space_group))))
 
 
 @lru_cache(maxsize=65536)

@@ -134,8 +134,15 @@ def images(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> Array
         tolerance: Largest fractional distance at which an image is identified with the point itself.
     """
     x = np.asarray(x, dtype=float)
-    stabilizer = _stabilizer(space_group, *_fixing_operators(space_group, x, tolerance))
-    return _wrap(stabilizer.rotations @ (stabilizer.W @ x + stabilizer.w) + stabilizer.shifts)
+    return _images_of(_stabilizer(space_group, *_fixing_operators(space_group, x, tolerance)), x)
+
+
+@lru_cache(maxsize=4096)
+def atoms_of_orbit(space_group: int, position: tuple[float, float, float]) -> Array:
+    """Return what `images` returns for the position of an orbit, as an array that is shared and read-only."""
+    points = images(space_group, np.array(position))
+    points.flags.writeable = False
+    return points
 
 
 def place(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[Site, tuple[float, ...]]:
@@ -153,12 +160,32 @@ def place(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[
     return _free_coordinates(_stabilizer(space_group, *_fixing_operators(space_group, x, tolerance)), x)
 
 
-def place_images(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[Site, tuple[float, ...], Array]:
-    """Return what `place` returns, and the distinct images of the point (`m x 3`) as `images` does."""
-    x = np.asarray(x, dtype=float)
-    stabilizer = _stabilizer(space_group, *_fixing_operators(space_group, x, tolerance))
-    points = _wrap(stabilizer.rotations @ (stabilizer.W @ x + stabilizer.w) + stabilizer.shifts)
-    return (*_free_coordinates(stabilizer, x), points)
+class PlacedPoints:
+    """Points of a cell, to be placed on Wyckoff positions one by one.
+
+    Args:
+        space_group: Number of the space group, 1 to 230.
+        points: Fractional coordinates, `n x 3`.
+        tolerance: Largest fractional distance at which an image is identified with the point itself.
+    """
+
+    def __init__(self, space_group: int, points: Array, *, tolerance: float = TOLERANCE) -> None:
+        R, t = operators(space_group)
+        moved: Array = (R @ points.T).swapaxes(1, 2) + t[:, None] - points
+        steps = np.rint(moved)
+        self._is_fixed = np.all(np.abs(moved - steps) < tolerance, axis=2)
+        self._steps = steps.astype(np.int32)
+        self._space_group, self._points = space_group, points
+
+    def place(self, i: int) -> tuple[Site, tuple[float, ...], Array]:
+        """Return what `place` returns for a point, and its distinct images (`m x 3`) as `images` does."""
+        is_fixed = self._is_fixed[:, i]
+        stabilizer = _stabilizer(self._space_group, is_fixed.tobytes(), self._steps[is_fixed, i].tobytes())
+        return (*_free_coordinates(stabilizer, self._points[i]), _images_of(stabilizer, self._points[i]))
+
+
+def _images_of(stabilizer: _Stabilizer, x: Array) -> Array:
+    return _wrap(stabilizer.rotations @ (stabilizer.W @ x + stabilizer.w) + stabilizer.shifts)
 
 
 def _free_coordinates(stabilizer: _Stabilizer, x: Array) -> tuple[Site, tuple[float, ...]]:

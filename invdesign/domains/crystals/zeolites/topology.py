@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from invdesign.core import InvdesignError
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.symmetry.wyckoff import images, lattice_of
+from invdesign.domains.crystals.symmetry.wyckoff import atoms_of_orbit, lattice_of
 from invdesign.domains.crystals.zeolites.nets import Net, connect
 
 # The known frameworks SBS and SBT have equal coordination sequences up to the tenth shell.
@@ -99,7 +99,7 @@ def topology_of(crystal: Crystal) -> Topology:
         >>> topology_of(diamond).symbol
         '(6^6)'
     """
-    orbits = [images(crystal.space_group, np.array(o.position)) for o in crystal.orbits if o.element != "O"]
+    orbits = [atoms_of_orbit(crystal.space_group, o.position) for o in crystal.orbits if o.element != "O"]
     if not orbits:
         raise InvdesignError("topology: expected at least one T site, got a crystal without any")
     net = connect(lattice_of(crystal.cell), np.concatenate(orbits))
