@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument(
         "--run", type=Path, help="folder of a finished run of campaigns/zeolite_pore.yaml (part campaign)"
     )
-    parser.add_argument("--pairs", type=int, default=12, help="pairs of frameworks (part blends)")
+    parser.add_argument("--pairs", type=int, default=8, help="pairs of frameworks (part blends)")
     parser.add_argument(
         "--around", type=int, nargs="+", default=[1, 8], help="points decoded around a step (part blends)"
     )
@@ -244,7 +244,10 @@ def measure_blends(named: NamedStructures, table: Path, arguments: argparse.Name
     results = {}
     for n_around in arguments.around:
         start = os.times()
-        rows = [_blend(pair, n_around, arguments) for pair in zip(*drawn, strict=True)]
+        rows = []
+        for pair in zip(*drawn, strict=True):
+            rows.append(_blend(pair, n_around, arguments))
+            print(n_around, json.dumps(rows[-1]), flush=True)
         seconds = os.times().children_user - start.children_user
         results[f"{n_around} around each step"] = {**_summarize(rows), "cpu_seconds": round(seconds), "pairs": rows}
     return results
