@@ -21,6 +21,8 @@ class Transformation(Generic[D]):
     """Returns what two designs share that count as the same result of the change."""
     order: int | None = None
     """Number of applications that return the design itself; None where there is none for all designs."""
+    is_possible_result: Callable[[D], bool] = lambda _: True
+    """Cheap test that is False only for designs in which the change cannot result; these are not identified."""
 
 
 @runtime_checkable

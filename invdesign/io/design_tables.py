@@ -45,6 +45,8 @@ SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\n")
 ROWS_PER_TASK = 20
 MAX_LEADING_ERRORS = 5_000
 """Rows at the start of a file of which one has to be a design; a file of another kind is refused in about a second."""
+MAX_LEADING_CHARACTERS = 10_000_000
+"""Characters of such rows, after which no further ones are read."""
 
 
 @dataclass(frozen=True)
@@ -192,13 +194,13 @@ def read_designs(
         if n_read % source.report_every == 0:
             progress("reading", n_read, source.n_rows)
         found.add(n_read, row, parsed, None if weights is None else weights[n_read])
-        if n_read + 1 == MAX_LEADING_ERRORS and not found.designs:
+        if found.is_without_designs:
             break
         if options.max_designs is not None and len(found.designs) >= options.max_designs:
             measured.stop_after(n_read, f"beyond the {options.max_designs:,} designs of max_designs")
             break
     if not found.designs:
-        raise _no_design_error(source, found.n_read, found.rejected)
+        raise _no_design_error(source, found)
     progress("reading", source.n_rows, source.n_rows)
     values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom)
     return make_corpus(
@@ -221,13 +223,19 @@ class _Found(Generic[D]):
 
     def __init__(self, source: DesignSource, options: ReadOptions, measured: Measurements) -> None:
         self.source, self.options, self.measured = source, options, measured
-        self.n_read = 0
+        self.n_read = self.n_characters = 0
         self.designs: list[D] = []
         self._names: list[dict[str, None]] = []
         self.weights: list[float] = []
         self.labels: dict[str, list[str]] = {name: [] for name in options.labels}
         self.rejected: list[Rejection] = []
         self._first_rows: dict[str, tuple[int, Row]] = {}
+
+    @property
+    def is_without_designs(self) -> bool:
+        """Whether so many rows were read without a design that the file is of another kind."""
+        is_long = self.n_read >= MAX_LEADING_ERRORS or self.n_characters >= MAX_LEADING_CHARACTERS
+        return is_long and not self.designs
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -237,6 +245,7 @@ class _Found(Generic[D]):
     def add(self, i: int, row: Row, parsed: Parsed[D], weight: tuple[float, str] | None) -> None:
         """Add a row: a new design, further values of one that was read before, or a rejection."""
         self.n_read = i + 1
+        self.n_characters += len(row.content) if isinstance(row.content, str) else 0
         weight_problem = weight[1] if weight is not None and parsed.design is not None else ""
         if parsed.design is None or weight_problem:
             reason = weight_problem or parsed.reason
@@ -586,10 +595,10 @@ def _invalid_row_error(row: Row, reason: str, remedy: str, source: DesignSource)
     )
 
 
-def _no_design_error(source: DesignSource, n_read: int, rejected: Sequence[Rejection]) -> InvdesignError:
-    first = f"; the first is row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
-    is_stopped = n_read == MAX_LEADING_ERRORS
-    rows = f"the first {n_read:,} rows" if is_stopped else f"{n_read:,} rows"
+def _no_design_error(source: DesignSource, found: _Found[Any]) -> InvdesignError:
+    first = f"; the first is row {found.rejected[0].row}: {found.rejected[0].reason}" if found.rejected else ""
+    is_stopped = found.is_without_designs
+    rows = f"the first {found.n_read:,} rows" if is_stopped else f"{found.n_read:,} rows"
     remedy = ", or delete these rows if later ones are sound" if is_stopped else ""
     return InvdesignError(
         f"{source.path}: expected {source.noun}s, found none in {rows}{first}. Check {source.to_check}{remedy}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
@@ -30,6 +31,9 @@ MAX_WRAPPING = 300
 """Designs of whose pairs distances are compared."""
 MAX_FAILURES = 600
 """Points of which decode failures are counted."""
+FIRST_DECODED = 100
+MAX_SECONDS = 200.0
+"""CPU time that the samples of one source may take, as estimated from the first 100; no more are decoded otherwise."""
 FAR = 2.0
 """Distance from the center of the space, as a multiple of that of a draw of the prior, of points far outside."""
 
@@ -187,7 +191,7 @@ def diagnose(
         held_out: Designs that the VAE was not trained on.
         known: Keys of the corpus, for the novelty of samples.
         information: Information content of the designs [nats], where it was measured.
-        n_samples: Latents decoded of each source.
+        n_samples: Latents decoded of each source; 100 where a domain decodes them slowly (geometry optimization).
         n_evidence: Largest number of held-out designs of which the importance-weighted bound is taken.
         n_draws: Latents drawn for each of these.
         seed: Seed of the draws.
@@ -204,7 +208,7 @@ def diagnose(
             _figures(latent_space, source, designs, known)
             for source, designs in _decode_sources(latent_space, held_out, n_samples, progress)
         )
-        failures = measure_decode_failures(latent_space, held_out, n=min(n_samples, MAX_FAILURES))
+        failures = measure_decode_failures(latent_space, held_out, n=min(samples[0].n, MAX_FAILURES))
     mean = torch.cat(found.means)
     n = max(1, len(held_out))
     diagnosis = Diagnosis(
@@ -320,11 +324,21 @@ def _decode_sources(
     """Yield each source with the designs that its draws decode to, and the midpoints of pairs of held-out designs."""
     for i, source in enumerate(get_args(Source)):
         progress(f"decoding samples: {source}", i, len(get_args(Source)) + 1)
-        yield source, latent_space.decode(latent_space.draw(n, source))
+        yield source, _decode_in_time(latent_space, latent_space.draw(n, source))
     half = min(n, len(held_out) // 2)
     if half:
         Z = latent_space.encode(held_out[: 2 * half])
-        yield "midpoints", latent_space.decode((Z[:half] + Z[half:]) / 2)
+        yield "midpoints", _decode_in_time(latent_space, (Z[:half] + Z[half:]) / 2)
+
+
+def _decode_in_time(latent_space: LatentSpace[D, B], points: Tensor) -> list[D | None]:
+    """Return what points decode to: of the first 100 alone where all would take longer than `MAX_SECONDS`."""
+    started = time.process_time()
+    designs = latent_space.decode(points[:FIRST_DECODED])
+    seconds = time.process_time() - started
+    if seconds * len(points) > MAX_SECONDS * max(1, len(designs)):
+        return designs
+    return [*designs, *latent_space.decode(points[FIRST_DECODED:])]
 
 
 def _figures(latent_space: LatentSpace[D, B], source: str, designs: list[D | None], known: Container[str]) -> Samples:

@@ -133,7 +133,7 @@ def find_pairs(labelled: LabelledSpace, text: str) -> Pairs:
     corpus = labelled.designs if labelled.corpus is None else labelled.corpus.designs
     tried = [(design, change.apply(design)) for design in corpus]
     made = [(design, changed) for design, changed in tried if changed is not None]
-    by_identity = {change.identify(design): design for design in corpus}
+    by_identity = {change.identify(design): design for design in corpus if change.is_possible_result(design)}
     known = [(x, by_identity.get(change.identify(changed))) for x, changed in made]
     found = [(x, partner) for x, partner in known if partner is not None and partner != x]
     origin: Origin = "corpus" if len(found) >= MIN_REAL_PAIRS else "made"

@@ -46,7 +46,7 @@ def write_report(run: CampaignRun[D, B], path: Path) -> None:
     drawn = _latent_map(run)
     # The map is a t-SNE itself.
     projections: tuple[ProjectionMethod, ...] = ("pca", "tsne") if drawn is None else ("pca",)
-    twin = () if drawn is None else _linear_twin(run)
+    twin = () if drawn is None else linear_twin_of(run)
     data = replace(report_data(run), latent_map=drawn, rate_curve=_rate_curve(run), linear_twin=twin)
     report(data, path, projections=projections)
 
@@ -93,7 +93,7 @@ def _rate_curve(run: CampaignRun[D, B]) -> RateCurve | None:
     return read_curve(run.campaign.domain, run.corpus, vae, run.resources.cache)
 
 
-def _linear_twin(run: CampaignRun[D, B]) -> Sequence[Comparison]:
+def linear_twin_of(run: CampaignRun[D, B]) -> Sequence[Comparison]:
     """Return figures of the latent space beside those of a linear model; nothing without a corpus."""
     space = run.engine.latent_space
     if run.corpus is None or not isinstance(space, LatentSpace):

@@ -7,6 +7,7 @@ python results/benchmarks/atlas.py features
 python results/benchmarks/atlas.py populations --zinc zinc250k.smi.gz
 python results/benchmarks/atlas.py failures
 python results/benchmarks/atlas.py calibration RUN RUN ...
+python results/benchmarks/atlas.py linear_twin RUN RUN ...
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.latent.space import LatentSpace
 from invdesign.runs import CampaignRun
 from invdesign.runs.latent_spaces import prepare_latent_space
+from invdesign.runs.reporting import linear_twin_of
 from invdesign.surrogate.calibration import coverage, recalibrate
 
 CACHE = platformdirs.user_cache_path("invdesign")
@@ -56,7 +58,7 @@ def main() -> None:
     """Measure one part and add its figures to those beside this file."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("part", choices=sorted(PARTS))
-    parser.add_argument("runs", nargs="*", type=Path, help="run folders (part calibration)")
+    parser.add_argument("runs", nargs="*", type=Path, help="run folders (parts calibration and linear_twin)")
     parser.add_argument("--zinc", type=Path, help="zinc250k.smi.gz")
     parser.add_argument("--n", type=int, default=10_000, help="molecules of the large map")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
@@ -261,6 +263,29 @@ def measure_calibration(arguments: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def measure_linear_twin(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Figures of the latent spaces of runs beside those of a linear model, and what the comparison costs.
+
+    Times are elapsed ones of one thread: of the comparison now, of the training as it was recorded.
+    """
+    found = {}
+    for folder in arguments.runs:
+        with CampaignRun.open(folder, read_only=True) as run:
+            run.engine  # noqa: B018 - the model is loaded before the comparison is timed
+            start, cpu = time.perf_counter(), time.process_time()
+            rows = linear_twin_of(run)
+            seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+            training = run.engine.latent_space.card["training"]["seconds"]
+        found[folder.parent.name] = {
+            "figures": {row.name: [round(row.vae, 3), round(row.linear, 3)] for row in rows},
+            "seconds of the comparison": round(seconds, 1),
+            "CPU seconds of the comparison": round(cpu, 1),
+            "seconds of the training": round(training, 1),
+            "share": round(seconds / training, 3),
+        }
+    return found
+
+
 def _molecules(arguments: argparse.Namespace, n: int) -> list[str]:
     designs = zinc250k(path=arguments.zinc, cache=CACHE).designs
     return [designs[i] for i in np.random.default_rng(0).permutation(len(designs))[:n]]
@@ -308,6 +333,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "populations": measure_populations,
     "failures": measure_failures,
     "calibration": measure_calibration,
+    "linear_twin": measure_linear_twin,
 }
 
 if __name__ == "__main__":

@@ -81,6 +81,9 @@ def straight(path: str, name: str, sign: int) -> dict[str, Any]:
         "in_90": float(np.mean((change >= low) & (change <= high))),
         "valid": float(moved.is_valid.mean()),
         "keeps_scaffold": float(np.nanmean(moved.keeps)),
+        "lengthened": float(moved.is_lengthened.mean()),
+        "sd_units": float(change.std() / tried.direction.unit),
+        "correlation": tried.direction.correlation,
     }
 
 

@@ -1,9 +1,12 @@
 """Benchmark: audit of designs that are real, and of real ones that were changed.
 
 Molecules: held-out molecules of ZINC250k with one random atom or bond changed, by the shipped model.
+Nonsense: draws from the prior of the shipped model that have a radical, a ring of over 6 atoms, or a synthetic
+accessibility above 4.5.
 Crystals: held-out crystals of the built-in corpus `ionic` and of mp_20 with one element, or one site, changed.
 Sequences: simulated chimeras of two 16S rRNA genes (V4), whose parents are in the reference, new sequences of known
 genera, or of unknown genera; by the audit, by its part `two parents` alone, and by vsearch where it is installed.
+`sequences_all` is the same for all 1,475 columns, with the linear model (`vae=linear`) in place of the VAE.
 
 Measured are the AUROC against real designs that neither the model nor the calibration saw, and the share of these that
 is flagged at a stated level.
@@ -26,6 +29,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from crystals import TOKEN_RECIPES
 from rdkit import Chem, RDLogger
 
 from invdesign.atlas import Auditor, Finding, find_parents, fit_auditor, simulate_chimeras
@@ -41,26 +46,31 @@ from invdesign.atlas.measures import TWO_PARENTS
 from invdesign.core import Corpus
 from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.io.corpus import mp_20
 from invdesign.domains.crystals.model.vae import crystal_vae
 from invdesign.domains.crystals.prototypes.ionic import ionic
 from invdesign.domains.crystals.symmetry.canonical import canonical
 from invdesign.domains.molecules import Molecules
 from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.sequences import Sequences
-from invdesign.domains.sequences.io.rrna import rrna16s
+from invdesign.domains.sequences.io.rrna import Region, rrna16s
 from invdesign.io.corpora import make_corpus
+from invdesign.latent.density import prior
 from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.latent.semantics import auroc
-from invdesign.vae.build import aligned_vae
+from invdesign.vae.build import aligned_vae, linear_vae
 from invdesign.vae.tokens import UNKNOWN
 from invdesign.vae.training import Recipe
 
 LEVELS = (0.01, 0.05)
+N_DRAWN = 1500
 MISSED = 0.5
 ELEMENTS = (6, 7, 8, 9, 16, 17, 35)
 N_CRYSTALS = 6000
 IONIC_RECIPE = Recipe(build=crystal_vae, epochs=6, batch=128, beta=0.1, beta_warmup=0.1, held_out=600)
 """The preset `vae=crystals/default` with a tenth of its epochs."""
+MP_20_RECIPE = TOKEN_RECIPES["mp_20"]
+"""`vae=crystals/tokens` with the settings for mp_20, as in `crystals.py`."""
 N_CHIMERAS = 400
 RRNA_RECIPE = Recipe(
     build=partial(aligned_vae, d=64, n_filters=4, input_dropout=0.1),
@@ -72,13 +82,15 @@ RRNA_RECIPE = Recipe(
     information_epochs=0,
 )
 """The preset `vae=sequences/aligned_dna`."""
+LINEAR_RECIPE = Recipe(build=linear_vae, held_out=2000, information_epochs=0)
+"""The preset `vae=linear`, with as many designs held out as in the VAE's."""
 BONDS = (Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
 
 
 def main() -> None:
     """Run the chosen parts and write `audit.json`."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("parts", nargs="+", choices=("molecules", "crystals", "sequences"))
+    parser.add_argument("parts", nargs="+", choices=tuple(PARTS))
     parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--cache", type=Path, required=True, help="folder of models and corpora")
     parser.add_argument("-n", type=int, default=600, help="changed molecules")
@@ -119,6 +131,36 @@ def measure_molecules(arguments: argparse.Namespace) -> dict[str, Any]:
         write_auditor(auditor, stored)
         usual = auditor.audit([corpus.designs[i] for i in real])
     return compare(auditor, usual, {"one atom or bond": auditor.audit(changed)})
+
+
+def measure_nonsense(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the AUROC of nonsense among prior draws against held-out molecules, and against the sane draws."""
+    corpus = zinc250k(arguments.data / "molecules/zinc250k.smi.gz", cache=arguments.cache)
+    latent_space = prepare(Molecules(), None, Pretrained("zinc250k"), fit_density=prior)
+    auditor = read_auditor(Pretrained("zinc250k").path("molecules") / AUDIT_FILE, latent_space)
+    _, held_out = split_as_trained(latent_space, corpus)
+    real = [corpus.designs[i] for i in np.random.default_rng(1).permutation(held_out)[:N_DRAWN]]
+    torch.manual_seed(5)
+    drawn = [design for design in latent_space.decode(latent_space.draw(N_DRAWN, "prior")) if design is not None]
+    is_nonsense = Molecules().quality(drawn)["nonsense"] == 1
+    scores = {
+        "audit": [auditor.p_values(designs) for designs in (real, drawn)],
+        "plausibility": [latent_space.plausibility(x, latent_space.encode(x)).numpy() for x in (real, drawn)],
+    }
+    measured = [auditor.measures.measure(designs).scores for designs in (real, drawn)]
+    scores |= {part: [-values[part] for values in measured] for part in measured[0]}
+    return {
+        "drawn": len(drawn),
+        "nonsense": int(is_nonsense.sum()),
+        "real": len(real),
+        **{
+            name: {
+                "AUROC against held-out molecules": auroc(of_drawn[is_nonsense], of_real),
+                "AUROC against sane draws": auroc(of_drawn[is_nonsense], of_drawn[~is_nonsense]),
+            }
+            for name, (of_real, of_drawn) in scores.items()
+        },
+    }
 
 
 def recalibrate(auditor: Auditor[Any, Any], real: Sequence[Finding[Any]]) -> Auditor[Any, Any]:
@@ -189,10 +231,22 @@ def flagged(findings: Sequence[Finding[Any]], level: float) -> float:
     return round(float(np.mean([finding.p_value <= level for finding in findings])), 4)
 
 
-def measure_crystals(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the figures of crystals of the built-in corpus with one element or one site changed."""
-    corpus = ionic(n=N_CRYSTALS)
-    latent_space = prepare(Crystals(), corpus, IONIC_RECIPE, cache=arguments.cache)
+def measure_ionic(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of crystals of the built-in corpus."""
+    return measure_crystals(ionic(n=N_CRYSTALS), IONIC_RECIPE, arguments)
+
+
+def measure_mp_20(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of crystals of the Materials Project."""
+    files = [arguments.data / f"crystals/mp_20_{name}.csv.gz" for name in ("train", "pilot_train")]
+    return measure_crystals(mp_20(files, workers=2, cache=arguments.cache), MP_20_RECIPE, arguments)
+
+
+def measure_crystals(corpus: Corpus[Crystal], recipe: Recipe, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of held-out crystals of a corpus with one element or one site changed."""
+    start = time.process_time()
+    latent_space = prepare(Crystals(), corpus, recipe, cache=arguments.cache)
+    training = time.process_time() - start  # 0 where the model is cached
     _, held_out = split_as_trained(latent_space, corpus)
     drawn = np.random.default_rng(0).permutation(held_out)
     third = len(drawn) // 3
@@ -208,7 +262,8 @@ def measure_crystals(arguments: argparse.Namespace) -> dict[str, Any]:
         ],
     }
     usual = auditor.audit([corpus.designs[i] for i in real])
-    return compare(auditor, usual, {kind: auditor.audit(designs) for kind, designs in changed.items()})
+    figures = compare(auditor, usual, {kind: auditor.audit(designs) for kind, designs in changed.items()})
+    return figures | {"designs": len(corpus), "CPU seconds of training": round(training)}
 
 
 def change_crystal(design: Crystal, elements: Sequence[str], draw: random.Random, *, is_single: bool) -> Crystal:
@@ -224,14 +279,24 @@ def change_crystal(design: Crystal, elements: Sequence[str], draw: random.Random
     return canonical(replace(design, orbits=tuple(orbits)))
 
 
-def measure_sequences(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure_v4(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of chimeras of the region V4 of 16S rRNA genes."""
+    return measure_sequences("v4", RRNA_RECIPE, arguments)
+
+
+def measure_whole_genes(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the figures of chimeras of whole 16S rRNA genes, with the linear model."""
+    return measure_sequences("all", LINEAR_RECIPE, arguments)
+
+
+def measure_sequences(region: Region, recipe: Recipe, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of chimeras of 16S rRNA genes."""
-    whole = rrna16s(arguments.data / "sequences/rrna16s_aligned.fasta.gz")
+    whole = rrna16s(arguments.data / "sequences/rrna16s_aligned.fasta.gz", region=region)
     groups = split_genera(whole)
     corpus = part_of(whole, groups["reference"])
     domain = Sequences("dna", length="fixed", gaps=True)
     start = time.perf_counter()
-    latent_space = prepare(domain, corpus, RRNA_RECIPE, cache=arguments.cache)
+    latent_space = prepare(domain, corpus, recipe, cache=arguments.cache)
     trained = time.perf_counter()
     auditor = fit_auditor(latent_space, corpus)
     fitted = time.perf_counter()
@@ -417,8 +482,11 @@ def write_fasta(path: Path, designs: Sequence[str]) -> Path:
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "molecules": measure_molecules,
-    "crystals": measure_crystals,
-    "sequences": measure_sequences,
+    "nonsense": measure_nonsense,
+    "crystals": measure_ionic,
+    "mp_20": measure_mp_20,
+    "sequences": measure_v4,
+    "sequences_all": measure_whole_genes,
 }
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python results/benchmarks/sphere.py --corpus zinc250k.smi.gz
 
-100 molecules of ZINC250k and 500 further calls, proposals of the latent space alone, the same seed designs for both.
+100 molecules of ZINC250k and 500 further calls in batches of 50, proposals of the latent space alone, the same seed designs for both.
 Runs that are in the file of figures are not run again.
 """
 
@@ -33,7 +33,7 @@ from invdesign.report.comparison import Metric, paired_difference
 OUT = Path(__file__).with_suffix(".json")
 TASKS = ("amlodipine_mpo", "perindopril_mpo", "median2")
 SEARCHES = {"box": "trust_region_bo", "sphere": "sphere"}
-N_SEEDS, BUDGET, BATCH = 100, 600, 20
+N_SEEDS, BUDGET, BATCH = 100, 600, 50
 FIGURES = ("auc", "top1", "top10")
 
 

@@ -2,7 +2,8 @@
 
 The benchmark measures the pores of the given frameworks against the table; frameworks rebuilt from T sites alone, with
 those on which the weights of the distance least squares were chosen reported separately; held-out frameworks encoded
-and decoded by a latent space; and the candidates in the CIFs of a finished run of campaigns/zeolite_pore.yaml.
+and decoded by a latent space; the candidates in the CIFs of a finished run of campaigns/zeolite_pore.yaml; and paths
+between pairs of known frameworks that stop where the free sphere is 5.0 angstrom, by `invdesign interpolate`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +47,7 @@ from invdesign.latent.prepare import prepare
 from invdesign.latent.round_trip import decode_nearest
 from invdesign.vae.training import Recipe
 
-PARTS = ("table", "rebuilt", "latent_space", "campaign")
+PARTS = ("table", "rebuilt", "latent_space", "campaign", "blends")
 COLUMNS = {"included": "included_sphere", "free": "largest_diff_sphere"}
 # Frameworks on which the weights of the distance least squares were chosen.
 TUNED = (
@@ -54,6 +60,11 @@ MAX_ORBITS, N_STRAINED, N_RANDOM = 12, 5, 100
 # Limits of campaigns/zeolite_pore.yaml [angstrom].
 MAX_RESIDUAL, CLEARANCE = 0.025, 2.3
 RECIPE = Recipe(partial(crystal_vae, d=128), epochs=100, batch=64, beta=0.02, beta_warmup=0.2, held_out=400)
+
+# Blends: settings of the latent space as in RECIPE, target [angstrom], and the free spheres of the two ends.
+BLEND_SETTINGS = ("vae.build.d=128", "vae.beta=0.02")
+TARGET = 5.0
+SMALLER, LARGER = (3.5, 4.8), (5.2, 6.5)
 
 NamedStructures = Sequence[tuple[str, Structure]]
 
@@ -77,6 +88,11 @@ def main() -> None:
     parser.add_argument(
         "--run", type=Path, help="folder of a finished run of campaigns/zeolite_pore.yaml (part campaign)"
     )
+    parser.add_argument("--pairs", type=int, default=8, help="pairs of frameworks (part blends)")
+    parser.add_argument(
+        "--around", type=int, nargs="+", default=[1, 8], help="points decoded around a step (part blends)"
+    )
+    parser.add_argument("--paths", type=Path, help="folder for tables and pages of the paths (part blends)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     if "campaign" in arguments.parts and not arguments.run:
@@ -101,6 +117,8 @@ def main() -> None:
         results["through_the_map"] = reconstruct(named, arguments)
     if "campaign" in arguments.parts:
         results["campaign"] = check_campaign(arguments.run, arguments.archive)
+    if "blends" in arguments.parts:
+        results["blends"] = measure_blends(named, table, arguments)
     print(json.dumps(results, indent=1))
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -209,8 +227,89 @@ def check_campaign(run: Path, archive: Path) -> dict[str, Any]:
     }
 
 
+def measure_blends(named: NamedStructures, table: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Follow paths between random pairs of known frameworks until the free sphere is that of the target.
+
+    One end of a pair has a smaller free sphere than the target, the other a larger one.
+    """
+    with table.open(newline="") as stream:
+        free = {row["framework"]: float(row[COLUMNS["free"]]) for row in csv.DictReader(stream)}
+    sizes = {name: len(crystal_of(remove_oxygens(s)).orbits) for name, s in named}
+    ends = [
+        [name for name, n in sizes.items() if n <= MAX_ORBITS and low <= free[name] <= high]
+        for low, high in (SMALLER, LARGER)
+    ]
+    draw = np.random.default_rng(0)
+    drawn = [draw.choice(names, arguments.pairs, replace=False).tolist() for names in ends]
+    results = {}
+    for n_around in arguments.around:
+        start = os.times()
+        rows = []
+        for pair in zip(*drawn, strict=True):
+            rows.append(_blend(pair, n_around, arguments))
+            print(n_around, json.dumps(rows[-1]), flush=True)
+        seconds = os.times().children_user - start.children_user
+        results[f"{n_around} around each step"] = {**_summarize(rows), "cpu_seconds": round(seconds), "pairs": rows}
+    return results
+
+
+def _blend(pair: tuple[str, str], n_around: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what `invdesign interpolate` finds between two frameworks of the archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(arguments.archive) as archive:
+            files = [member for member in archive if Path(member.name).stem in pair]
+            archive.extractall(folder, members=files, filter="data")
+        places = {Path(member.name).stem: Path(folder, member.name) for member in files}
+        out = Path(arguments.paths or folder, f"{'-'.join(pair)}-{n_around}")
+        words = [*(str(places[name]) for name in pair), "zeolite_pore", f"corpus.path={arguments.archive}"]
+        options = [
+            "--until",
+            f"{TARGET:g}",
+            "--around",
+            str(n_around),
+            "--cache",
+            str(arguments.cache),
+            "--out",
+            str(out),
+        ]
+        command = [sys.executable, "-m", "invdesign", "interpolate", *words, *BLEND_SETTINGS, *options, "--json"]
+        found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    steps = found["steps"]
+    inner = [step for step in steps[1:] if step["t"] < 1]
+    value = next(heading for heading in steps[0] if heading.startswith("computed free_sphere"))
+    met = None if found["met"] is None else steps[found["met"]]
+    own = {f"the net of {name}" for name in pair}
+    nets = {step["detail of new_net"] for step in inner if step["check four_connected"] == "passed"}
+    return {
+        "pair": "-".join(pair),
+        "ends": [steps[0][value], steps[-1][value] if steps[-1]["t"] == 1 else None],
+        "steps": len(inner),
+        "four_connected": sum(step["check four_connected"] == "passed" for step in inner),
+        "nets_of_neither_end": len(nets - own),
+        "met": None if met is None else round(met[value], 3),
+        "net_of_met": None if met is None else met["detail of new_net"],
+        "met_passes_every_check": met is not None and met["all checks passed"] == "yes",
+        "nearest_without": None if found["crossing"] is None else round(TARGET + found["crossing"]["difference"], 3),
+    }
+
+
+def _summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return shares over pairs, and over all steps between the ends."""
+    n_steps = sum(row["steps"] for row in rows)
+    return {
+        "n": len(rows),
+        "four_connected": round(sum(row["four_connected"] for row in rows) / n_steps, 3),
+        "paths_with_a_net_of_neither_end": sum(row["nets_of_neither_end"] > 0 for row in rows),
+        "met": sum(row["met"] is not None for row in rows),
+        "met_by_a_new_net_that_passes_every_check": sum(row["met_passes_every_check"] for row in rows),
+    }
+
+
 def _compare(
-    names: Sequence[str], designs: Sequence[Crystal], decoded: Sequence[Crystal | None], structures: dict[str, Structure]
+    names: Sequence[str],
+    designs: Sequence[Crystal],
+    decoded: Sequence[Crystal | None],
+    structures: dict[str, Structure],
 ) -> dict[str, Any]:
     """Compare frameworks before and after decoding: fractions of all, pore errors [angstrom] for equal nets."""
     pairs = [(name, a, b) for name, a, b in zip(names, designs, decoded, strict=True) if b is not None]

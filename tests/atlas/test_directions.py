@@ -76,13 +76,28 @@ def test_a_curve_is_measured_after_decoding_and_gives_the_length_of_a_unit() -> 
     assert [row["dose"] for row in again.rows()] == [-1.0, 0.0, 1.0]
 
 
+def test_a_move_is_lengthened_where_the_decoder_returns_the_design_itself() -> None:
+    space, designs = toy.engine(toy.campaign()).latent_space, toy.corpus(60).designs
+
+    def first(points: object) -> Array:
+        return np.array([point[0] for point in points], dtype=np.float64)  # type: ignore[attr-defined]
+
+    found = fit_direction("x", space.encode(designs).numpy(), first(designs))
+    cell = 1 / space.scale  # a design is returned for half a cell
+    for length, share in ((0.4, 1.0), (0.6, 0.0), (0.2, 1.0)):
+        dose = length * cell / float(found.step[0])
+        curve = measure_response(space, designs, found, [dose], first)
+        assert curve.is_lengthened.mean() == share
+        assert curve.mean[0] == pytest.approx(0 if length == 0.2 else 1)
+
+
 def test_the_interval_holds_a_further_change_with_its_probability() -> None:
     draws = np.random.default_rng(1)
     inside = []
     for _ in range(200):
         change = draws.normal(size=(1, 60))
         nothing = np.ones_like(change)
-        (low, high), *_ = DoseResponse(np.ones(1), change, nothing, nothing, nothing).interval()
+        (low, high), *_ = DoseResponse(np.ones(1), change, nothing, nothing, nothing, nothing).interval()
         further = draws.normal(size=50)
         inside.append(np.mean((further >= low) & (further <= high)))
     assert np.mean(inside) == pytest.approx(0.9, abs=0.03)
@@ -100,5 +115,5 @@ def test_where_one_unit_is_not_reached_the_largest_change_gives_the_length() -> 
     direction = fit_direction("height", Z, Z[:, 2])
     change = np.tile(np.array([[0.1], [0.4], [0.2]]), 30)
     nothing = np.ones_like(change)
-    curve = DoseResponse(np.array([-1.0, -2.0, -3.0]), -change, nothing, nothing, nothing)
+    curve = DoseResponse(np.array([-1.0, -2.0, -3.0]), -change, nothing, nothing, nothing, nothing)
     assert np.allclose(calibrate(direction, curve).step, 2 * direction.step)

@@ -71,6 +71,13 @@ def test_the_novelty_of_samples_is_counted_against_the_corpus(latent_space, corp
     assert without.information is None and without.gap is None
 
 
+def test_a_slow_decoder_decodes_only_the_first_samples(latent_space, corpus, monkeypatch) -> None:
+    monkeypatch.setattr("invdesign.latent.diagnosis.FIRST_DECODED", 20)
+    monkeypatch.setattr("invdesign.latent.diagnosis.MAX_SECONDS", 0.0)
+    found = diagnose(latent_space, corpus.designs[:60], n_samples=50, n_draws=2)
+    assert [sample.n for sample in found.samples] == [20] * 4 and found.decode_failures.n <= 20
+
+
 def test_a_wasteful_space_is_called_so() -> None:
     assert "expect nonsense" in balance_sentence(112.0, 27.0)
     assert "should be designs" in balance_sentence(33.0, 27.0)

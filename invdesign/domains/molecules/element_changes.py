@@ -38,12 +38,18 @@ def element_change(text: str, *, identify: Callable[[str], str]) -> Transformati
         raise InvdesignError(
             f"{text!r}: expected two elements such as 'Cl -> Br', or a .csv file with two columns of designs"
         )
-    return Transformation(f"{old} -> {new}", partial(substitute, old=numbers[0], new=numbers[1]), identify)
+    apply = partial(substitute, old=numbers[0], new=numbers[1])
+    return Transformation(f"{old} -> {new}", apply, identify, is_possible_result=partial(may_contain, symbol=new))
+
+
+def may_contain(design: str, *, symbol: str) -> bool:
+    """Return False where the text of a molecule shows that it has no atom of an element."""
+    return symbol in design or symbol.lower() in design
 
 
 def substitute(design: str, *, old: int, new: int) -> str | None:
     """Return a molecule with another element; None where it has no atom of the old one, or none of its valence."""
-    mol, _ = parse(design)
+    mol = parse(design)[0] if may_contain(design, symbol=Chem.GetPeriodicTable().GetElementSymbol(old)) else None
     if mol is None:
         return None
     changed = Chem.RWMol(mol)

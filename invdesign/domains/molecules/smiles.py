@@ -21,6 +21,10 @@ MAX_UNPAIRED = 2
 MAX_EXTENSION_LENGTH = 20_000
 NONMETALS = frozenset([1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 33, 34, 35, 36, 52, 53, 54])
 """Atomic numbers of the elements that are no metals."""
+VALENCE_ELECTRONS = {3: 1, 11: 1, 19: 1, 37: 1, 55: 1, 87: 1, 4: 2, 12: 2, 20: 2, 38: 2, 56: 2, 88: 2}
+"""Valence electrons of the alkali and alkaline earth metals by atomic number."""
+NO_BONDS = (Chem.BondType.DATIVE, Chem.BondType.ZERO, Chem.BondType.UNSPECIFIED)
+"""Types of bonds that take no electron of a metal."""
 
 _EXTENDED = re.compile(r"(\S+)\s+(\|[^|]*\|)")
 _VARIABLE = re.compile(r"(?:^\||,)(?:Sg:n|Sg:any|m:|LN:)")
@@ -234,12 +238,26 @@ def _check_atoms(mol: Chem.Mol, *, has_brackets: bool) -> str:
             return f"charge {atom.GetFormalCharge():+d} on one {atom.GetSymbol()}"
         if atom.GetNumRadicalElectrons() > MAX_UNPAIRED and atom.GetAtomicNum() in NONMETALS:
             return f"{atom.GetNumRadicalElectrons()} unpaired electrons on one {atom.GetSymbol()}"
+        if _lacks_electrons(atom):
+            return (
+                f"{atom.GetSymbol()} with more charge and bonds than valence electrons; write ions apart, as in "
+                "[Na+].[Cl-]"
+            )
         isotope = atom.GetIsotope()
         if isotope and not Chem.GetPeriodicTable().GetMassForIsotope(atom.GetAtomicNum(), isotope):
             return f"an isotope that does not exist: {isotope}{atom.GetSymbol()}"
         if atom.GetAtomMapNum():
             atom.SetAtomMapNum(0)
     return ""
+
+
+def _lacks_electrons(atom: Chem.Atom) -> bool:
+    """Return whether a cation of an alkali or alkaline earth metal has bonds for which it has no electrons."""
+    n_electrons = VALENCE_ELECTRONS.get(atom.GetAtomicNum())
+    if n_electrons is None or atom.GetFormalCharge() <= 0:
+        return False
+    n_bonds = sum(bond.GetBondTypeAsDouble() for bond in atom.GetBonds() if bond.GetBondType() not in NO_BONDS)
+    return bool(atom.GetFormalCharge() + n_bonds + atom.GetTotalNumHs() > n_electrons)
 
 
 def _describe_problem(text: str) -> str:

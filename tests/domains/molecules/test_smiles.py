@@ -37,6 +37,10 @@ MOLECULES = fragments(n=300, seed=11).designs
         ("*CC*", "wildcard"),
         ("C C", "white space"),
         ("[Xx]", "syntax"),
+        ("[Na+]CC(=O)[O-]", "valence electrons"),
+        ("C[Mg+2]C", "valence electrons"),
+        ("[CaH+2]", "valence electrons"),
+        ("[K+2]", "valence electrons"),
         ("\N{GREEK SMALL LETTER ALPHA}", "accents"),
     ],
 )
@@ -57,6 +61,11 @@ def test_canonical_smiles_keep_stereo_and_drop_atom_maps():
     assert canonical("F/C=C/F") == "F/C=C/F"
     assert canonical("[CH3:7][OH:2]") == "CO"
     assert canonical("OCC") == canonical(" C(O)C ") == "CCO"
+
+
+@pytest.mark.parametrize("text", ["[Na+].[Cl-]", "C[Mg+]", "C[Mg]Br", "O->[Na+]", "N->[Mg+2]<-N", "[Li]C"])
+def test_ions_of_metals_and_their_complexes_are_molecules(text: str) -> None:
+    assert molecule(text) is not None
 
 
 @given(st.sampled_from(MOLECULES), st.integers(0, 2**31 - 1))

@@ -18,6 +18,9 @@ MIN_T_T, MAX_T_T = 2.5, 3.6
 # Radius [angstrom] within which `find_nearest_distances` searches.
 SEARCH_RADIUS = 4.0
 
+MAX_IMAGES = 1_000_000
+"""Largest number of periodic images; those of decoded cells of almost no height took 15 GB."""
+
 
 @dataclass(frozen=True, eq=False)
 class Net:
@@ -105,8 +108,16 @@ def find_periodic_images(lattice: Array, positions: Array, max_distance: float) 
 
     Returns:
         Cartesian positions (`k x 3`) [angstrom], indices of the atoms (`k`), and integer lattice vectors (`k x 3`).
+
+    Raises:
+        InvdesignError: The cell is so flat that there are more than a million images.
     """
     margin = max_distance * np.linalg.norm(np.linalg.inv(lattice), axis=0) + 1e-9
+    n_images = len(positions) * float(np.prod(2 * np.ceil(margin) + 1))
+    if n_images > MAX_IMAGES:
+        raise InvdesignError(
+            f"cell: expected at most {MAX_IMAGES:,} periodic images, got {n_images:,.0f}: it is too flat"
+        )
     cells = [np.arange(-k, k + 1) for k in np.ceil(margin).astype(int)]
     grid = np.stack(np.meshgrid(*cells, indexing="ij"), -1).reshape(-1, 3)
     images = ((positions - np.floor(positions))[:, None] + grid).reshape(-1, 3)

@@ -31,6 +31,8 @@ MIN_RESIDUES = 3
 MIN_FITTING = 0.95
 MAX_FITTING = 0.8
 """Share of fitting rows above which the stated numbering is not doubted."""
+MAX_POOLED = 1_000_000
+"""Letters of a file that are counted together."""
 MAX_COLUMNS = 100_000
 """Letters of the longest row of an alignment."""
 NO_INSERTIONS = str.maketrans("", "", ascii_lowercase + ".")
@@ -49,9 +51,8 @@ def looks_like_dna(text: str) -> bool:
     """
     if len(text) < MIN_NUCLEOTIDE_LENGTH:
         return False
-    counts = Counter(text)
-    n_nucleotides = sum(counts[letter] for letter in NUCLEOTIDES)
-    n_kinds = sum(counts[letter] >= 0.05 * len(text) for letter in "ACGTU")
+    n_nucleotides = sum(text.count(letter) for letter in NUCLEOTIDES)
+    n_kinds = sum(text.count(letter) >= 0.05 * len(text) for letter in "ACGTU")
     return n_nucleotides >= MIN_NUCLEOTIDE_SHARE * len(text) and n_kinds >= 3
 
 
@@ -63,7 +64,7 @@ def reject_dna(path: Path, rows: Sequence[Row]) -> None:
     """
     texts = [row.content.upper() for row in rows if row.content and not row.problem]
     n_like_dna = sum(map(looks_like_dna, texts))
-    counts = Counter("".join(texts))
+    counts = Counter("".join(texts)[:MAX_POOLED])
     n_letters = sum(n for letter, n in counts.items() if letter.isalpha())
     n_nucleotides = sum(counts[letter] for letter in NUCLEOTIDES)
     is_pooled = (

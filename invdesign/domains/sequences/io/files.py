@@ -37,6 +37,8 @@ Gaps = Literal["drop"] | bool
 Insertions = Literal["drop", "keep", "reject"]
 
 MAX_LENGTH = 512
+MAX_NAMED_LETTERS = 4
+"""Letters outside the alphabet that a rejection names."""
 REPORT_EVERY = 5000
 MEANINGS = {
     "protein": {
@@ -128,7 +130,7 @@ class RowParser:
 
     def _resolve_case(self, text: str, *, is_aligned: bool, repairs: list[str]) -> str:
         """Return capital letters; lower case means an insertion in an aligned sequence, and nothing elsewhere."""
-        n_lower = 0 if text.isupper() else sum(letter.islower() for letter in text)
+        n_lower = 0 if text == text.upper() else sum(letter.islower() for letter in text)
         if n_lower and is_aligned:
             if self.insertions == "reject":
                 raise _RejectedError(f"{n_lower} insertions (lower case)", "read with insertions: drop or keep")
@@ -146,21 +148,19 @@ class RowParser:
 
     def _check_letters(self, text: str) -> None:
         allowed = letters_of(self.kind) + (GAP if self.gaps is True else "")
-        if not set(text) - set(allowed):
+        outside = text.translate(str.maketrans("", "", allowed))
+        if not outside:
             return
-        unknown = [(position, letter) for position, letter in enumerate(text) if letter not in allowed]
+        unknown = list(dict.fromkeys(outside))
         meanings = MEANINGS.get(self.kind, {})
-        first = {letter: position for position, letter in reversed(unknown)}
         descriptions = []
-        for letter, position in sorted(first.items(), key=lambda pair: pair[1]):
+        for letter in unknown[:MAX_NAMED_LETTERS]:
             meaning = f" ({meanings[letter]})" if letter in meanings else ""
-            descriptions.append(f"{letter!r} at {position + 1}{meaning}")
-        more = f" and {len(descriptions) - 4} more" if len(descriptions) > 4 else ""
-        count = "1 letter" if len(unknown) == 1 else f"{len(unknown)} letters"
-        remedy = next((REMEDIES[letter] for _, letter in unknown if letter in REMEDIES), "replace or leave out the row")
-        raise _RejectedError(
-            f"{count} outside the alphabet of {self.kind}: {', '.join(descriptions[:4])}{more}", remedy
-        )
+            descriptions.append(f"{letter!r} at {text.index(letter) + 1}{meaning}")
+        more = f" and {len(unknown) - MAX_NAMED_LETTERS} more" if len(unknown) > MAX_NAMED_LETTERS else ""
+        count = "1 letter" if len(outside) == 1 else f"{len(outside)} letters"
+        remedy = next((REMEDIES[letter] for letter in unknown if letter in REMEDIES), "replace or leave out the row")
+        raise _RejectedError(f"{count} outside the alphabet of {self.kind}: {', '.join(descriptions)}{more}", remedy)
 
     def _check_length(self, text: str) -> None:
         if not text:

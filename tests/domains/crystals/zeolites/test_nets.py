@@ -42,6 +42,11 @@ def test_periodic_images_cover_the_home_cell_and_a_margin() -> None:
     assert np.allclose(images, 10 * (shifts + 0.5))
 
 
+def test_a_cell_of_almost_no_height_is_refused_before_it_fills_the_memory() -> None:
+    with pytest.raises(InvdesignError, match="it is too flat"):
+        find_periodic_images(np.diag([1000.0, 1000.0, 1e-5]), np.zeros((1, 3)), 6.0)
+
+
 def test_nearest_distances_are_periodic_and_ascending() -> None:
     distances = find_nearest_distances(10 * np.eye(3), np.array([[0.95, 0, 0], [0.3, 0, 0]]), np.zeros((1, 3)), 2)
     assert distances == pytest.approx(np.array([[0.5, 3.0]]))

@@ -178,6 +178,20 @@ def test_a_stockholm_file_of_unequal_lengths_is_refused_in_time(file):
     assert time.process_time() - started < 1.5
 
 
+@pytest.mark.parametrize("letters", ["$" * 4000, "RK666666666" * 360, "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))])
+def test_long_rows_of_unknown_letters_are_refused_in_time(file, letters):
+    path = file("a.txt", "\n".join(["MKTAY0AKQRQ0SFVK" + letters] * 4900))
+    started = time.process_time()
+    with pytest.raises(InvdesignError, match="letters outside the alphabet of protein: '0' at 6"):
+        read(path)
+    assert time.process_time() - started < 2
+
+
+def test_a_rejection_names_the_first_letters_outside_the_alphabet(file):
+    with pytest.raises(InvdesignError, match=r"6 letters outside .*: '1' at 2, '2' .* '4' at 5 and 1 more"):
+        read(file("a.txt", "M12345AK1"))
+
+
 def test_a_file_of_another_numbering_is_refused_with_the_number_that_fits(file):
     sequence = "MKTAYIAKQRNISFVKSHFSRQLEERLGLIEVQAPILSRVGDGTQDNLSG"
     letters = "ACDEFGHIKLMNPQRSTVWY"
