@@ -1,6 +1,8 @@
 """Benchmark: audit of designs that are real, and of real ones that were changed.
 
 Molecules: held-out molecules of ZINC250k with one random atom or bond changed, by the shipped model.
+Nonsense: draws from the prior of the shipped model that have a radical, a ring of over 6 atoms, or a synthetic
+accessibility above 4.5.
 Crystals: held-out crystals of the built-in corpus `ionic` and of mp_20 with one element, or one site, changed.
 Sequences: simulated chimeras of two 16S rRNA genes (V4), whose parents are in the reference, new sequences of known
 genera, or of unknown genera; by the audit, by its part `two parents` alone, and by vsearch where it is installed.
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from crystals import TOKEN_RECIPES
 from rdkit import Chem, RDLogger
 
@@ -52,6 +55,7 @@ from invdesign.domains.molecules.corpus import zinc250k
 from invdesign.domains.sequences import Sequences
 from invdesign.domains.sequences.io.rrna import Region, rrna16s
 from invdesign.io.corpora import make_corpus
+from invdesign.latent.density import prior
 from invdesign.latent.prepare import Pretrained, prepare
 from invdesign.latent.semantics import auroc
 from invdesign.vae.build import aligned_vae, linear_vae
@@ -59,6 +63,7 @@ from invdesign.vae.tokens import UNKNOWN
 from invdesign.vae.training import Recipe
 
 LEVELS = (0.01, 0.05)
+N_DRAWN = 1500
 MISSED = 0.5
 ELEMENTS = (6, 7, 8, 9, 16, 17, 35)
 N_CRYSTALS = 6000
@@ -126,6 +131,36 @@ def measure_molecules(arguments: argparse.Namespace) -> dict[str, Any]:
         write_auditor(auditor, stored)
         usual = auditor.audit([corpus.designs[i] for i in real])
     return compare(auditor, usual, {"one atom or bond": auditor.audit(changed)})
+
+
+def measure_nonsense(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the AUROC of nonsense among prior draws against held-out molecules, and against the sane draws."""
+    corpus = zinc250k(arguments.data / "molecules/zinc250k.smi.gz", cache=arguments.cache)
+    latent_space = prepare(Molecules(), None, Pretrained("zinc250k"), fit_density=prior)
+    auditor = read_auditor(Pretrained("zinc250k").path("molecules") / AUDIT_FILE, latent_space)
+    _, held_out = split_as_trained(latent_space, corpus)
+    real = [corpus.designs[i] for i in np.random.default_rng(1).permutation(held_out)[:N_DRAWN]]
+    torch.manual_seed(5)
+    drawn = [design for design in latent_space.decode(latent_space.draw(N_DRAWN, "prior")) if design is not None]
+    is_nonsense = Molecules().quality(drawn)["nonsense"] == 1
+    scores = {
+        "audit": [auditor.p_values(designs) for designs in (real, drawn)],
+        "plausibility": [latent_space.plausibility(x, latent_space.encode(x)).numpy() for x in (real, drawn)],
+    }
+    measured = [auditor.measures.measure(designs).scores for designs in (real, drawn)]
+    scores |= {part: [-values[part] for values in measured] for part in measured[0]}
+    return {
+        "drawn": len(drawn),
+        "nonsense": int(is_nonsense.sum()),
+        "real": len(real),
+        **{
+            name: {
+                "AUROC against held-out molecules": auroc(of_drawn[is_nonsense], of_real),
+                "AUROC against sane draws": auroc(of_drawn[is_nonsense], of_drawn[~is_nonsense]),
+            }
+            for name, (of_real, of_drawn) in scores.items()
+        },
+    }
 
 
 def recalibrate(auditor: Auditor[Any, Any], real: Sequence[Finding[Any]]) -> Auditor[Any, Any]:
@@ -447,6 +482,7 @@ def write_fasta(path: Path, designs: Sequence[str]) -> Path:
 
 PARTS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
     "molecules": measure_molecules,
+    "nonsense": measure_nonsense,
     "crystals": measure_ionic,
     "mp_20": measure_mp_20,
     "sequences": measure_v4,
