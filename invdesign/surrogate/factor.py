@@ -14,7 +14,7 @@ from jaxtyping import Float
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from torch import Tensor
 
-BLOCK = 64
+BLOCK = 32
 """Rows of a block. The rows of an incomplete last block are computed again when the matrix grows."""
 
 
@@ -34,7 +34,7 @@ class RowFactor:
     """
 
     blocks: tuple[Tensor, ...] = ()
-    """Block `i` contains rows `64 i` to `64 (i + 1)` of `L`, its columns up to the diagonal."""
+    """Block `i` contains rows `32 i` to `32 (i + 1)` of `L`, its columns up to the diagonal."""
 
     def __len__(self) -> int:
         return self.blocks[-1].shape[1] if self.blocks else 0
@@ -59,11 +59,15 @@ class RowFactor:
             NotPSDError: The matrix is not positive definite.
         """
         blocks = list(self.first(len(self)).blocks)
+        room: list[Tensor] = []
         for start in range(len(blocks) * BLOCK, n, BLOCK):
             A = rows(start, min(start + BLOCK, n))
+            room = room or _make_room(A, start, n)
             left = RowFactor(tuple(blocks)).solve(A[:, :start].mT).mT
-            diagonal = psd_safe_cholesky(A[:, start:] - left @ left.mT)
-            blocks.append(torch.cat([left, diagonal], 1))
+            block = room.pop()
+            block[:, :start] = left
+            block[:, start:] = psd_safe_cholesky(A[:, start:] - left @ left.mT)
+            blocks.append(block)
         return RowFactor(tuple(blocks))
 
     def solve(self, B: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
@@ -110,6 +114,19 @@ class RowFactor:
         for block in self.blocks:
             stop = block.shape[1]
             yield stop - len(block), stop, block
+
+
+def _make_room(like: Tensor, first: int, n: int) -> list[Tensor]:
+    """Return empty blocks from row `first` to row `n`, the last one first.
+
+    Whole blocks are parts of one tensor, so that temporary ones leave no gaps between them. An incomplete block, which
+    is replaced when the matrix grows, has its own.
+    """
+    stops = list(range(first + BLOCK, n + 1, BLOCK))
+    parts = like.new_empty(BLOCK * sum(stops)).split([BLOCK * stop for stop in stops])
+    whole = [part.view(BLOCK, stop) for part, stop in zip(parts, stops, strict=True)]
+    n_left = (n - first) % BLOCK
+    return ([like.new_empty(n_left, n)] if n_left else []) + whole[::-1]
 
 
 class _Solve(torch.autograd.Function):

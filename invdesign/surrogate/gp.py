@@ -100,7 +100,7 @@ class ConditionedGP(Model):
         spread = U.std(0) if len(U) > 1 else torch.ones_like(self.offset)
         self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
         self.prior_means = torch.zeros_like(self.offset) if prior_means is None else prior_means
-        self._memo: dict[bytes, Tensor] = {}
+        self._memo: dict[bytes, tuple[Tensor, Tensor]] = {}
         self._condition(factor or RowFactor(), sums)
 
     @torch.no_grad()
@@ -158,9 +158,8 @@ class ConditionedGP(Model):
         """
         b, q, _ = X.shape
         flat = X.reshape(b * q, -1)
-        Kx = self._relate(flat)
+        Kx, V = self._relate(flat)
         mean = (self.prior_means + Kx @ self.coefficients).reshape(b, q, -1)
-        V = self._explain(Kx)
         if b == 1:
             cov = self.kernel(flat).to_dense()[None] - _gram(V, b, q)
         elif q == 1:
@@ -172,24 +171,37 @@ class ConditionedGP(Model):
         variance = cov.diagonal(dim1=-2, dim2=-1)
         return mean, cov + torch.diag_embed(variance.clamp_min(1e-10) - variance)
 
-    def _relate(self, flat: Float[Tensor, "p c2"]) -> Float[Tensor, "p k"]:
-        """Return kernel values of points with the basis points; a round scores the points of its pool several times."""
+    def _relate(self, flat: Float[Tensor, "p c2"]) -> tuple[Float[Tensor, "p k"], Float[Tensor, "h p"]]:
+        """Return kernel values of points with the basis points, and `V`: `V'V` is the covariance that data explain.
+
+        A round scores the points of its pool several times: what is computed of a point is kept.
+        """
         basis = self.basis_points[:, : flat.shape[1]]
         if flat.requires_grad:
             related: Tensor = self.kernel(flat, basis).to_dense()
-            return related
+            return related, self._explain(related)
         keys = [row.tobytes() for row in flat.detach().cpu().numpy()]
         new = [i for i in first_occurrences(keys) if keys[i] not in self._memo]
-        if len(self._memo) * len(basis) * flat.element_size() > MAX_MEMO:
+        if 2 * len(self._memo) * len(basis) * flat.element_size() > MAX_MEMO:
             self._memo.clear()
             new = first_occurrences(keys)
         if new:
-            self._memo.update(zip((keys[i] for i in new), self.kernel(flat[new], basis).to_dense(), strict=True))
-        return torch.stack([self._memo[key] for key in keys])
+            added = self.kernel(flat[new], basis).to_dense()
+            columns = self._explain(added).mT if self._uses_all_data else added[:, :0]
+            self._memo.update(zip((keys[i] for i in new), zip(added, columns, strict=True), strict=True))
+        related = torch.stack([self._memo[key][0] for key in keys])
+        if not self._uses_all_data:
+            return related, self._explain(related)
+        return related, torch.stack([self._memo[key][1] for key in keys]).mT
+
+    @property
+    def _uses_all_data(self) -> bool:
+        """Whether the variances of a point do not depend on the other points of a call."""
+        return self.inducing_points is not None or len(self.X) <= MAX_EXACT_VARIANCE_POINTS
 
     def _explain(self, Kx: Float[Tensor, "p k"]) -> Float[Tensor, "h p"]:
         """Return `V` for kernel values with the basis points; `V'V` is the covariance that the data explain."""
-        if self.inducing_points is not None or len(self.X) <= MAX_EXACT_VARIANCE_POINTS:
+        if self._uses_all_data:
             return self.factor.solve(Kx.mT)
         rows = Kx.detach().topk(max(1, N_NEIGHBORS // len(Kx)), dim=1).indices.unique()
         noise = self.X.new_full((len(rows),), self.noise)

@@ -107,12 +107,20 @@ def summarize(y: Sequence[float] | np.ndarray, budget: int) -> dict[str, Any]:
     }
 
 
-def compare_shortlists(history: Sequence[Candidate[str]]) -> dict[str, Any]:
-    """Return the mean and the number of Bemis-Murcko scaffolds of the best designs, and of the best one of each."""
+def compare_shortlists(history: Sequence[Candidate[str]], domain: Any) -> dict[str, Any]:
+    """Return the mean and the number of Bemis-Murcko scaffolds of three shortlists.
+
+    They are the best designs, the best one of each scaffold, and the best ones of which no two have a Tanimoto
+    similarity above .6.
+    """
     ranked = sorted(history, key=lambda c: -np.nan_to_num(c.y[0]))
     designs, values = [c.design for c in ranked], np.nan_to_num([c.y[0] for c in ranked])
-    lists = {"best": None, "diverse": Diversity(group=scaffold, quota=1)}
-    rows = {name: pick_diverse(rules, None, designs, N_SHORTLIST) for name, rules in lists.items()}
+    lists = {
+        "best": None,
+        "diverse": Diversity(group=scaffold, quota=1),
+        "apart": Diversity(max_similarity=0.6),
+    }
+    rows = {name: pick_diverse(rules, domain, designs, N_SHORTLIST) for name, rules in lists.items()}
     return {
         name: {"mean": float(values[own].mean()), "scaffolds": len(set(scaffold([designs[i] for i in own])))}
         for name, own in rows.items()
@@ -173,7 +181,7 @@ def run_job(
         **({"mol_ga": run_mol_ga(starts, task, seed, budget)} if has_mol_ga else {}),
         "screening": measure_baseline(corpus, task, seed, budget),
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
-        "shortlists": compare_shortlists(state.history),
+        "shortlists": compare_shortlists(state.history, campaign.domain),
         "best": max(state.history, key=lambda c: np.nan_to_num(c.y[0])).design,
     }
 
