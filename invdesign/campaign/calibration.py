@@ -53,7 +53,9 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
     )
 
 
-def latest_scores(evaluated: Sequence[Candidate[D]], j: int) -> list[tuple[Candidate[D], float]]:
+def latest_scores(
+    evaluated: Sequence[Candidate[D]], j: int, *, n: int = MAX_OUTCOMES
+) -> list[tuple[Candidate[D], float]]:
     """Return the latest candidates that were predicted and measured, each with the normal score of its outcome.
 
     A score of 1.645 is the upper end of the 90 % interval that was stated.
@@ -61,12 +63,13 @@ def latest_scores(evaluated: Sequence[Candidate[D]], j: int) -> list[tuple[Candi
     Args:
         evaluated: Candidates with an outcome.
         j: Number of the property.
+        n: Largest number of candidates.
 
     Returns:
-        At most 200 pairs, in the order of `evaluated`.
+        At most `n` pairs, in the order of `evaluated`.
     """
     scored = ((candidate, _stated_score(candidate, j)) for candidate in reversed(evaluated))
-    known = islice((pair for pair in scored if math.isfinite(pair[1])), MAX_OUTCOMES)
+    known = islice((pair for pair in scored if math.isfinite(pair[1])), n)
     return list(known)[::-1]
 
 

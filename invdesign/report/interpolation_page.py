@@ -11,7 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from invdesign.campaign import Interpolation, Step
-from invdesign.core import Array, Candidate, D, Objective
+from invdesign.core import Array, Candidate, D, Objective, ValueKind
 from invdesign.core.intervals import Z_90
 from invdesign.io.atomic import write_atomically
 from invdesign.report.cards import Card, make_card
@@ -70,7 +70,7 @@ def summarize(data: ReportData[D], interpolation: Interpolation[D]) -> list[str]
     objective = data.objectives[0]
     unit = f" {objective.unit}" if objective.unit else ""
     for kind, values in (
-        ("Measured", measured_values(interpolation, 0)),
+        (_value_kind(interpolation, 0).capitalize(), measured_values(interpolation, 0)),
         ("Predicted", predicted_values(interpolation, 0)[0]),
     ):
         finite = values[np.isfinite(values)]
@@ -100,6 +100,12 @@ def measured_values(interpolation: Interpolation[D], j: int) -> Array:
 def predicted_values(interpolation: Interpolation[D], j: int) -> tuple[Array, Array]:
     """Return the `j`-th property as predicted at each step and its standard deviation, NaN where not predicted."""
     return _along(interpolation, lambda c: c.mean, j), _along(interpolation, lambda c: c.sd, j)
+
+
+def _value_kind(interpolation: Interpolation[D], j: int) -> ValueKind:
+    """Return what the values of the `j`-th property are: measured, or computed or predicted by the oracle."""
+    kinds = [c.value_kind(j) for c in interpolation.designs if j < len(c.y)]
+    return next((kind for kind in kinds if kind != "measured"), "measured")
 
 
 def plot_path(data: ReportData[D], interpolation: Interpolation[D], pictures: Mapping[str, str]) -> str:
@@ -162,7 +168,9 @@ def _plot_property(
             parts.append(frame.draw_dot(step.t, value, css, radius=4.5, tooltip=_describe_step(data, step)))
         elif math.isfinite(m):
             parts.append(frame.draw_dot(step.t, m, css, radius=3.5, tooltip=_describe_step(data, step)))
-    names = [("predicted", "random dashed thin", mean), ("measured", "ours", y)]
+    kind = _value_kind(interpolation, j)
+    surrogate = "surrogate" if kind == "predicted" else "predicted"
+    names = [(surrogate, "random dashed thin", mean), (kind, "ours", y)]
     shown = [(name, css) for name, css, series in names if np.isfinite(series).any()]
     return "".join([*parts, _draw_legend(shown, top)])
 
@@ -244,7 +252,7 @@ def _describe_step(data: ReportData[D], step: Step[D]) -> str:
         return lines[0]
     lines.append(data.label(candidate.design))
     for j, objective in enumerate(data.objectives):
-        for kind, values in (("measured", candidate.y), ("predicted", candidate.mean)):
+        for kind, values in ((candidate.value_kind(j), candidate.y), ("predicted", candidate.mean)):
             if j < len(values):
                 lines.append(f"{kind} {objective.name} {format_number(values[j], 4)} {objective.unit}".rstrip())
     lines += [f"failed {check.name}: {check.detail}" for check in candidate.checks if not check.passed]

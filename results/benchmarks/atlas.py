@@ -30,7 +30,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from invdesign.atlas import FrozenProjection, find_clusters, fit_coordinates, fit_projection
 from invdesign.atlas.transport import PopulationPath, distance, match
-from invdesign.campaign.calibration import stated_scores
+from invdesign.campaign.calibration import latest_scores
 from invdesign.config import compose, instantiate
 from invdesign.core import Array
 from invdesign.core.capabilities import features, quality
@@ -248,11 +248,10 @@ def measure_calibration(arguments: argparse.Namespace) -> dict[str, Any]:
     for folder in arguments.runs:
         with CampaignRun.open(folder, read_only=True) as run:
             state = run.state
-        scores = stated_scores(state.evaluated, 1)[:, 0]
+        known = latest_scores(state.evaluated, 0, n=len(state.evaluated))
         corrections = {r.round: r.calibration.residual_quantiles[0] for r in state.records if r.calibration}
-        known = [i for i, score in enumerate(scores) if np.isfinite(score)]
-        own = np.concatenate([recalibrate(scores[[i]], corrections[state.evaluated[i].round]) for i in known])
-        rounds, scores = np.array([state.evaluated[i].round for i in known]), scores[known]
+        scores, rounds = np.array([score for _, score in known]), np.array([c.round for c, _ in known])
+        own = np.concatenate([recalibrate(scores[[i]], corrections[c.round]) for i, (c, _) in enumerate(known)])
         found[folder.parent.name] = {
             "outcomes": len(scores),
             "inside 50 and 90 % intervals as stated": coverage(scores),

@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,9 @@ def main() -> None:
     if "campaign" in arguments.parts:
         results["campaign"] = check_campaign(arguments.run, arguments.archive)
     if "blends" in arguments.parts:
-        results["blends"] = measure_blends(named, table, arguments)
+        for found in measure_blends(named, table, results.get("blends", {}), arguments):
+            arguments.out.write_text(json.dumps(results | {"blends": found}, indent=1) + "\n")
+        results = json.loads(arguments.out.read_text())
     print(json.dumps(results, indent=1))
     arguments.out.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -227,10 +229,13 @@ def check_campaign(run: Path, archive: Path) -> dict[str, Any]:
     }
 
 
-def measure_blends(named: NamedStructures, table: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def measure_blends(
+    named: NamedStructures, table: Path, known: dict[str, Any], arguments: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Follow paths between random pairs of known frameworks until the free sphere is that of the target.
 
-    One end of a pair has a smaller free sphere than the target, the other a larger one.
+    One end of a pair has a smaller free sphere than the target, the other a larger one. Pairs that are known already
+    are not followed again; what is known is yielded after each.
     """
     with table.open(newline="") as stream:
         free = {row["framework"]: float(row[COLUMNS["free"]]) for row in csv.DictReader(stream)}
@@ -241,20 +246,21 @@ def measure_blends(named: NamedStructures, table: Path, arguments: argparse.Name
     ]
     draw = np.random.default_rng(0)
     drawn = [draw.choice(names, arguments.pairs, replace=False).tolist() for names in ends]
-    results = {}
     for n_around in arguments.around:
-        start = os.times()
-        rows = []
+        part = known.setdefault(f"{n_around} around each step", {"pairs": []})
+        finished = {row["pair"] for row in part["pairs"]}
         for pair in zip(*drawn, strict=True):
-            rows.append(_blend(pair, n_around, arguments))
-            print(n_around, json.dumps(rows[-1]), flush=True)
-        seconds = os.times().children_user - start.children_user
-        results[f"{n_around} around each step"] = {**_summarize(rows), "cpu_seconds": round(seconds), "pairs": rows}
-    return results
+            if "-".join(pair) not in finished:
+                row = {"free_spheres": [free[name] for name in pair], **_blend(pair, n_around, arguments)}
+                part["pairs"].append(row)
+                print(n_around, json.dumps(row), flush=True)
+                part |= _summarize(part["pairs"])
+                yield known
 
 
 def _blend(pair: tuple[str, str], n_around: int, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what `invdesign interpolate` finds between two frameworks of the archive."""
+    start = os.times()
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(arguments.archive) as archive:
             files = [member for member in archive if Path(member.name).stem in pair]
@@ -282,14 +288,15 @@ def _blend(pair: tuple[str, str], n_around: int, arguments: argparse.Namespace) 
     nets = {step["detail of new_net"] for step in inner if step["check four_connected"] == "passed"}
     return {
         "pair": "-".join(pair),
-        "ends": [steps[0][value], steps[-1][value] if steps[-1]["t"] == 1 else None],
         "steps": len(inner),
         "four_connected": sum(step["check four_connected"] == "passed" for step in inner),
         "nets_of_neither_end": len(nets - own),
+        "new_nets_that_pass_every_check": len({step["key"] for step in inner if step["all checks passed"] == "yes"}),
         "met": None if met is None else round(met[value], 3),
         "net_of_met": None if met is None else met["detail of new_net"],
         "met_passes_every_check": met is not None and met["all checks passed"] == "yes",
         "nearest_without": None if found["crossing"] is None else round(TARGET + found["crossing"]["difference"], 3),
+        "cpu_seconds": round(os.times().children_user - start.children_user, 1),
     }
 
 
@@ -300,8 +307,10 @@ def _summarize(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "n": len(rows),
         "four_connected": round(sum(row["four_connected"] for row in rows) / n_steps, 3),
         "paths_with_a_net_of_neither_end": sum(row["nets_of_neither_end"] > 0 for row in rows),
+        "paths_with_a_new_net_that_passes_every_check": sum(row["new_nets_that_pass_every_check"] > 0 for row in rows),
         "met": sum(row["met"] is not None for row in rows),
         "met_by_a_new_net_that_passes_every_check": sum(row["met_passes_every_check"] for row in rows),
+        "cpu_seconds": round(sum(row["cpu_seconds"] for row in rows)),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from invdesign.campaign import Crossing, Interpolation, State, Step
-from invdesign.core import Candidate, Check, Objective
+from invdesign.core import Candidate, Check, Objective, ValueSource
 from invdesign.report.data import ReportData
 from invdesign.report.interpolation_page import path_report, summarize
 
@@ -69,6 +69,12 @@ def test_the_sentences_state_the_valid_designs_the_range_of_the_property_and_the
         "1.500 cm is crossed between steps 1 and 2; no design of the path has it. "
         "The nearest one is step 1, 0.50 cm below."
     )
+
+
+def test_values_that_an_oracle_computed_are_not_called_measured():
+    sources = (ValueSource("computed"),)
+    steps = tuple(step(i, "a" * (i + 1), y=(float(i),), status="measured", sources=sources) for i in range(2))
+    assert summarize(data(), path(steps=steps))[1].startswith("Computed length goes from 0 to 1")
 
 
 def test_a_path_without_properties_or_of_one_step_has_a_page_too(tmp_path):
