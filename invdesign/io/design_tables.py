@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import multiprocessing
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +16,7 @@ import numpy as np
 from invdesign.core import Corpus, D, InvdesignError, Progress, Rejection, silent
 from invdesign.io.cells import plain_cell
 from invdesign.io.corpora import make_corpus
+from invdesign.io.csv_records import Record, detect_delimiter, read_records
 from invdesign.io.measured_values import is_unknown, read_column
 from invdesign.io.measurements import Measurements, read_property
 from invdesign.io.spreadsheets import SPREADSHEETS, sheet_text
@@ -39,9 +37,6 @@ MAX_CELL_LENGTH = 50_000_000
 MAX_REJECTION_TEXT = 200
 MAX_LISTED = 40
 """Columns that a message names."""
-DELIMITERS = ",;\t"
-SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\n")
-"""First line of a .csv file by which a spreadsheet program states the separator."""
 ROWS_PER_TASK = 20
 MAX_LEADING_ERRORS = 5_000
 """Rows at the start of a file of which one has to be a design; a file of another kind is refused in about a second."""
@@ -318,7 +313,7 @@ def table_rows(
         find_design: Function from the header to the position of the column of designs and the form of its content.
         columns: Names of the columns of other values.
         label: Function from the content and the cells of a row to its label; None to label a row by its content.
-        max_cell_length: Largest number of characters in a cell; protects against a quote that is never closed.
+        max_cell_length: Largest number of characters in a cell.
         allow_repeated: Heading that several columns may have, because no value is read by it; None for no heading.
 
     Raises:
@@ -326,13 +321,12 @@ def table_rows(
     """
     header: list[str] | None = None
     separator = detect_delimiter(text)
-    for number, cells, problem in _csv_records(text, max_cell_length):
-        if problem:
-            yield Row(number, problem=problem)
-            continue
-        if not any(cell.strip() for cell in cells):
+    for record in read_records(text, max_cell_length=max_cell_length):
+        cells = record.cells
+        if not record.problem and not any(cell.strip() for cell in cells):
             continue
         if header is None:
+            _check_heading(path, record)
             header = [plain_cell(cell.strip()) for cell in cells]
             _check_header(path, [heading for heading in header if heading != allow_repeated])
             position, form = find_design(header)
@@ -348,12 +342,12 @@ def table_rows(
         name = plain_cell(cells[name_position].strip()) if has_name and name_position is not None else ""
         problem = "" if len(cells) == len(header) else f"{len(cells)} cells under {len(header)} columns"
         yield Row(
-            number,
+            record.number,
             content,
             None if label is None else label(content, cells),
             form,
             values,
-            problem,
+            record.problem or problem,
             name="" if is_unknown(name) else name,
             units=units,
             separator=separator,
@@ -387,18 +381,16 @@ def measured_columns(path: Path) -> tuple[list[str], list[str]]:
     """
     text = table_text(path)
     separator = detect_delimiter(text)
-    records = [
-        cells
-        for _, cells, problem in _csv_records(text, MAX_CELL_LENGTH)
-        if not problem and any(cell.strip() for cell in cells)
-    ]
+    given = read_records(text, max_cell_length=MAX_CELL_LENGTH)
+    records = [record for record in given if record.problem or any(cell.strip() for cell in record.cells)]
     if not records:
         return [], []
-    header = [plain_cell(cell.strip()) for cell in records[0]]
+    _check_heading(path, records[0])
+    header = [plain_cell(cell.strip()) for cell in records[0].cells]
     _check_header(path, header)
     found = []
     for j, heading in enumerate(header):
-        cells = [record[j] for record in records[1:] if j < len(record)]
+        cells = [record.cells[j] for record in records[1:] if j < len(record.cells)]
         column = read_column(cells, separator=separator)
         n_values = sum(value is not None for value in column.values)
         is_name = not heading or heading.lower() in NAME_COLUMNS or heading.lower().startswith("unnamed")
@@ -464,20 +456,6 @@ def find_usual_name(header: Sequence[str], names: Sequence[str]) -> int | None:
     return next((lower.index(name) for name in names if name in lower), None)
 
 
-def detect_delimiter(text: str) -> str:
-    """Return the delimiter of a table: the most frequent of comma, semicolon and tab in its first line.
-
-    Example:
-        >>> detect_delimiter("smiles;activity, pIC50;note")
-        ';'
-    """
-    declared = SEPARATOR_LINE.match(text)
-    if declared:
-        return declared[1]
-    first = text.lstrip("\n").split("\n", 1)[0]
-    return max(DELIMITERS, key=first.count)
-
-
 def corpus_name(path: Path) -> str:
     """Return the name of the corpus of a file: the name of the file without its suffix.
 
@@ -486,28 +464,6 @@ def corpus_name(path: Path) -> str:
         'mine'
     """
     return path.name.removesuffix(".gz").rsplit(".", 1)[0]
-
-
-def _csv_records(text: str, max_cell_length: int) -> Iterator[tuple[int, list[str], str]]:
-    """Yield number, cells and problem of each record of a .csv text."""
-    delimiter = detect_delimiter(text)
-    declared = SEPARATOR_LINE.match(text)
-    reader = csv.reader(io.StringIO(text[declared.end() :] if declared else text), delimiter=delimiter)
-    number = 1 if declared else 0
-    while True:
-        number += 1
-        # The limit is a setting of the whole process, so it is changed for one record at a time.
-        limit_before = csv.field_size_limit(max_cell_length)
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, [], f"not a table row ({error}); check for a quote that is not closed"
-            continue
-        finally:
-            csv.field_size_limit(limit_before)
-        yield number, cells, ""
 
 
 def _parse_rows(
@@ -564,6 +520,16 @@ def _with_columns(row: Row, headings: Mapping[str, str], units: Mapping[str, str
     """Return a row with cells under other names as well, and with units where it has none."""
     found = {column: row.cells[heading] for column, heading in headings.items() if heading in row.cells}
     return replace(row, cells={**row.cells, **found}, units={**units, **row.units})
+
+
+def _check_heading(path: Path, record: Record) -> None:
+    """Check that the record of the headings can be read.
+
+    Raises:
+        InvdesignError: It cannot.
+    """
+    if record.problem:
+        raise InvdesignError(f"{path}, row {record.number}: expected headings, got {record.problem}. Correct the row")
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from invdesign.core import InvdesignError
+from invdesign.io.csv_records import detect_delimiter
 from invdesign.io.design_tables import (
     DesignSource,
     Parsed,
     ReadOptions,
     Row,
     corpus_name,
-    detect_delimiter,
     find_column,
     find_design_column,
     read_designs,

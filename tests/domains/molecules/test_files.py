@@ -252,3 +252,15 @@ def test_the_record_of_an_sd_file_is_the_compound_of_its_tags(tmp_path):
     assert [record.GetProp("inchikey") for record in records] == [Chem.MolToInchiKey(record) for record in records]
     assert domain.read(tmp_path / "x.sdf").designs == tuple(designs)
     assert records[3].GetProp("conformer") == "ETKDGv3+MMFF94" and records[0].GetProp("conformer") == "2D"
+
+
+def test_values_after_a_quote_that_is_not_closed_count(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('smiles,y\nCCO,5\n"CCC,6\nCCN,7\nCCCl,8\nCCBr,9\n')
+    corpus = read(path, properties={"y": "y"})
+    assert corpus.designs == ("CCO", "CCN", "CCCl", "CCBr") and corpus.properties["y"].tolist() == [5, 7, 8, 9]
+    assert [(r.row, r.reason) for r in corpus.rejected] == [(3, "a quote that is not closed")]
+    assert (corpus.usage[0].n_used, corpus.usage[0].n_values) == (4, 5)
+    path.write_text('"smiles,y\nCCO,5\n')
+    with pytest.raises(InvdesignError, match="row 1: expected headings, got a quote that is not closed"):
+        read(path, properties={"y": "y"})

@@ -22,11 +22,11 @@ from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedErr
 from invdesign.domains.crystals.io.structure_json import parse_json, read_json_atoms
 from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
 from invdesign.io.corpus_cache import content_sha256
+from invdesign.io.csv_records import detect_delimiter
 from invdesign.io.design_tables import (
     TABLES,
     Row,
     corpus_name,
-    detect_delimiter,
     find_design_column,
     table_rows,
     table_text,
