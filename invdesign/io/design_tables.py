@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal
 import numpy as np
 
 from invdesign.core import Corpus, D, InvdesignError, Progress, Rejection, silent
-from invdesign.io.cells import plain_cell
+from invdesign.io.cells import NUMBER, plain_cell
 from invdesign.io.corpora import make_corpus
 from invdesign.io.csv_records import Record, detect_delimiter, read_records
 from invdesign.io.measured_values import is_unknown, read_column
@@ -425,7 +425,14 @@ def find_column(path: Path, header: Sequence[str], column: str) -> int:
 
 
 def find_design_column(
-    path: Path, header: Sequence[str], column: str | None, names: Sequence[str], *, remedy: str, allow_single: bool
+    path: Path,
+    header: Sequence[str],
+    column: str | None,
+    names: Sequence[str],
+    *,
+    is_design: Callable[[str], bool],
+    remedy: str,
+    allow_single: bool,
 ) -> int:
     """Return the position of the column of designs: the given one, or the first whose name is usual.
 
@@ -434,20 +441,42 @@ def find_design_column(
         header: Names of the columns.
         column: Name of the column, or None to search.
         names: Usual names in lower case, the preferred one first.
+        is_design: Whether a heading is a design itself; then the table lacks its headings.
         remedy: What to do where no column has a usual name.
         allow_single: Whether the only column of a table may have any name.
 
     Raises:
-        InvdesignError: No column has the given name, or a usual one.
+        InvdesignError: No column has the given name, or a usual one; or the first row holds a design.
     """
     if column is not None:
-        return find_column(path, header, column)
+        try:
+            return find_column(path, header, column)
+        except InvdesignError:
+            _check_headings(path, header, names[0], is_design, remedy)
+            raise
     position = find_usual_name(header, names)
     if position is not None:
         return position
+    _check_headings(path, header, names[0], is_design, remedy)
     if allow_single and len(header) == 1:
         return 0
     raise InvdesignError(f"{path}: expected a column called {names[0]!r}, got {_list_columns(header)}. {remedy}")
+
+
+def _check_headings(
+    path: Path, header: Sequence[str], name: str, is_design: Callable[[str], bool], remedy: str
+) -> None:
+    """Check that the first row is no row of designs: a design alone, or beside a number.
+
+    Raises:
+        InvdesignError: It is: the table has no headings.
+    """
+    design = next((heading for heading in header if is_design(heading)), None)
+    if design is not None and (len(header) == 1 or any(map(NUMBER.fullmatch, header))):
+        raise InvdesignError(
+            f"{path}: expected headings in the first row, got the design {design[:40]!r}. Write a row of headings "
+            f"above it ({name!r} for the designs). If it is a heading: {remedy[0].lower()}{remedy[1:]}"
+        )
 
 
 def find_usual_name(header: Sequence[str], names: Sequence[str]) -> int | None:

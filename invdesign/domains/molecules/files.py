@@ -127,11 +127,17 @@ def _line_rows(text: str) -> Iterator[Row]:
 
 def _table_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
     def find_design(header: Sequence[str]) -> tuple[int, str]:
-        remedy = "Pass the name of the SMILES column as smiles_column"
-        position = find_design_column(path, header, smiles_column, SMILES_NAMES, remedy=remedy, allow_single=True)
+        remedy = "Name the SMILES column: --column NAME, or smiles_column in a campaign"
+        position = find_design_column(
+            path, header, smiles_column, SMILES_NAMES, is_design=_is_smiles, remedy=remedy, allow_single=True
+        )
         return position, "smiles"
 
     return table_rows(path, text, find_design=find_design, columns=columns, max_cell_length=MAX_CELL_LENGTH)
+
+
+def _is_smiles(heading: str) -> bool:
+    return parse(heading)[0] is not None
 
 
 def _sdf_rows(text: str) -> Iterator[Row]:

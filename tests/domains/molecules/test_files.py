@@ -264,3 +264,15 @@ def test_values_after_a_quote_that_is_not_closed_count(tmp_path):
     path.write_text('"smiles,y\nCCO,5\n')
     with pytest.raises(InvdesignError, match="row 1: expected headings, got a quote that is not closed"):
         read(path, properties={"y": "y"})
+
+
+@pytest.mark.parametrize("text", ["CCO\nCCC\n", "CCO,5\nCCC,6\n"])
+def test_a_table_without_headings_is_refused(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InvdesignError, match=r"expected headings .* got the design 'CCO'.* --column NAME"):
+        read(path)
+    path.write_text("Compounds\nCCO\nCCC\n")
+    assert len(read(path).designs) == 2
+    path.write_text("CO\nCCC\n")
+    assert read(path, smiles_column="CO").designs == ("CCC",)

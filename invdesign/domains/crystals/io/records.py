@@ -260,7 +260,16 @@ def _table_rows(path: Path, text: str, column: str | None, wanted: Sequence[str]
         if column is None:
             hint = _columns_of_structures(text, header)
             remedy += f" ({' or '.join(hint)})" if hint else ""
-        return find_design_column(path, header, column, STRUCTURE_NAMES, remedy=remedy, allow_single=False), "cell"
+        position = find_design_column(
+            path,
+            header,
+            column,
+            STRUCTURE_NAMES,
+            is_design=lambda heading: bool(_form_of_cell(heading)),
+            remedy=remedy,
+            allow_single=False,
+        )
+        return position, "cell"
 
     return table_rows(path, text, find_design=find_design, columns=wanted, label=_table_label)
 

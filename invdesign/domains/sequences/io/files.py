@@ -239,7 +239,6 @@ def read(
     options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs, labels=tuple(labels))
     _check_choice("insertions", insertions, ("drop", "keep", "reject"))
     _check_choice("gaps", gaps, (True, False, "drop"))
-    letters_of(kind)
     given = list(
         rows(
             path,
@@ -247,6 +246,7 @@ def read(
             mutations=mutations,
             has_wild_type=wild_type is not None,
             columns=options.columns,
+            letters=letters_of(kind),
             records=records,
             max_bytes=max_bytes,
         )

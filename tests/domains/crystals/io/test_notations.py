@@ -161,3 +161,11 @@ def test_positions_with_four_digits_move_onto_special_positions(tmp_path):
 def test_values_of_cells_are_read_only_where_they_are_wanted(tmp_path):
     path = write(tmp_path / "x.cif", cif(stated=f"{FM3M}\n_gap 5.0"))
     assert records.rows(path)[0].cells == {} and records.rows(path, wanted=["_gap"])[0].cells["_gap"] == "5.0"
+
+
+@pytest.mark.parametrize("text", ["a.cif\nb.cif\n", "a.cif,5\nb.cif,6\n"])
+def test_a_table_without_headings_is_refused(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InvdesignError, match=r"expected headings .* got the design 'a.cif'.* --column NAME"):
+        read(path)

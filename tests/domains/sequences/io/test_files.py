@@ -363,3 +363,13 @@ def test_lines_wrap_at_sixty_letters(tmp_path):
     write(["MK" * 65], path)
     assert [len(line) for line in path.read_text().split("\n")] == [11, 60, 60, 10, 0]
     assert read(path).designs == ("MK" * 65,)
+
+
+@pytest.mark.parametrize("text", ["AAK\nKKL\nGGH\n", "aak\nkkl\nggh\n", "AAK;5\nKKL;6\n"])
+def test_a_table_without_headings_is_refused(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InvdesignError, match=r"expected headings .* got the design '(AAK|aak)'.* --column NAME"):
+        read(path)
+    path.write_text("Candidates\nAAK\n")
+    assert read(path).designs == ("AAK",)
