@@ -529,25 +529,41 @@ def _read_weights(rows: Iterable[Row], column: str) -> list[tuple[float, str]]:
 def _find_cells(rows: list[Row], options: ReadOptions, source: DesignSource) -> list[Row]:
     """Return rows with their cells under the columns that were asked for, with the units that the headings state.
 
-    In a table every row has them. The tags of an SD file are found here as the headings of a table are.
+    In a table every row has them. The tags of an SD file are found here as the headings of a table are, in each record
+    in the case that it has.
 
     Raises:
         InvdesignError: No row has a column.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.cells))
     if all(row.problem for row in rows):
         return rows
+    names = _headings(rows)
     headings = {column: names[find_column(Path(source.path), names, column)] for column in options.columns}
     units = {column: split_heading(heading)[1] for column, heading in headings.items()}
     renamed = {column: heading for column, heading in headings.items() if column != heading}
-    if not renamed and not any(units.values()):
+    is_uniform = all(heading in row.cells for row in rows for heading in headings.values())
+    if is_uniform and not renamed and not any(units.values()):
         return rows
-    return [_with_columns(row, renamed, units) for row in rows]
+    return [_with_columns(row, headings, units) for row in rows]
+
+
+def _headings(rows: Sequence[Row]) -> list[str]:
+    """Return the names of all cells; of spellings in different case the first, unless a row has several of them."""
+    spellings: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for row in rows for name in row.cells):
+        spellings.setdefault(name.casefold(), []).append(name)
+    found = []
+    for names in spellings.values():
+        is_one = len(names) == 1 or all(sum(name in row.cells for name in names) <= 1 for row in rows)
+        found += names[:1] if is_one else names
+    return found
 
 
 def _with_columns(row: Row, headings: Mapping[str, str], units: Mapping[str, str]) -> Row:
     """Return a row with cells under other names as well, and with units where it has none."""
-    found = {column: row.cells[heading] for column, heading in headings.items() if heading in row.cells}
+    in_any_case = {name.casefold(): cell for name, cell in row.cells.items()}
+    cells = {column: row.cells.get(h, in_any_case.get(h.casefold())) for column, h in headings.items()}
+    found = {column: cell for column, cell in cells.items() if cell is not None}
     return replace(row, cells={**row.cells, **found}, units={**units, **row.units})
 
 

@@ -187,7 +187,7 @@ def _describe_unreadable(text: str) -> str:
         return "expected a number; write a bound, e.g. >100, or leave the cell empty"
     if _RANGE.fullmatch(text.lower()):
         return "a range, expected one number; write its middle with the half-width, e.g. 7.5 ± 2.5"
-    parts = re.split(r"\s*[;/|]\s*|,\s+|\s+,", text)
+    parts = re.split(r"\s*[;/|\n]\s*|,\s+|\s+,", text)
     if len(parts) > 1 and all(re.fullmatch(_NUMBER, part) for part in parts):
         return "several numbers, expected one; write each into a row of its own"
     return "expected a number"

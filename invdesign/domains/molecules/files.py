@@ -13,7 +13,7 @@ from rdkit import Chem, rdBase
 from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.molecules.smiles import canonical, parse
 from invdesign.domains.molecules.standardize import identity_key, standardize
-from invdesign.io.cells import plain_cell
+from invdesign.io.cells import merge_cells, plain_cell
 from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import (
     DesignSource,
@@ -164,10 +164,17 @@ def _sdf_row(number: int, block: str) -> Row:
         for atom in mol.GetAtoms():
             if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
                 atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
-    tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
     # Enhanced stereo (V3000) marks a record as a racemate; SMILES alone would make it one enantiomer.
     enhanced = Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO)
-    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=title)
+    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=_tags(block), name=title)
+
+
+def _tags(block: str) -> dict[str, str]:
+    """Return the tags of a record of an SD file with all lines of their values."""
+    parts = re.split(r"^>.*?<(.+?)>.*\n", block.partition("M  END")[2], flags=re.MULTILINE)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    texts = ((name, "\n".join(line.strip() for line in value.strip().split("\n"))) for name, value in pairs)
+    return merge_cells(texts, ignore_case=True)
 
 
 def _parse_row(row: Row, *, salts: Salts, standard: bool) -> Parsed[str]:

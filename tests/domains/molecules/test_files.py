@@ -276,3 +276,27 @@ def test_a_table_without_headings_is_refused(tmp_path, text):
     assert len(read(path).designs) == 2
     path.write_text("CO\nCCC\n")
     assert read(path, smiles_column="CO").designs == ("CCC",)
+
+
+def record(smiles, *tags):
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles(smiles))
+    return block + "".join(f"> <{name}>\n{value}\n\n" for name, value in tags) + "$$$$\n"
+
+
+def test_no_value_of_a_repeated_tag_or_of_a_further_line_is_lost(tmp_path):
+    path = tmp_path / "x.sdf"
+    path.write_text(
+        record("CCO", ("y", "5"), ("y", "7"))
+        + record("CCC", ("y", "5\n6"))
+        + record("CCN", ("y", "5"), ("y", "5"), ("note", "a\nb"))
+        + record("CCF", ("y", ""), ("Y", ">6"))
+        + record("CCCl", ("Y", "8"))
+    )
+    corpus = read(path, properties={"y": "y"}, labels=["note"])
+    np.testing.assert_array_equal(corpus.properties["y"], [np.nan, np.nan, 5, 6, 8])
+    assert corpus.bounds["y"].tolist() == [0, 0, 0, 1, 0] and corpus.labels["note"][2] == "a\nb"
+    assert [r.reason for r in corpus.rejected] == [
+        "column 'y' has '5 | 7', several numbers, expected one; write each into a row of its own",
+        "column 'y' has '5\\n6', several numbers, expected one; write each into a row of its own",
+    ]
+    assert read(path, properties={"y": "Y"}).properties["y"][4] == 8

@@ -21,6 +21,7 @@ from invdesign.domains.crystals.io.poscar import is_poscar, read_poscar
 from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError, check_symbol, size_error
 from invdesign.domains.crystals.io.structure_json import parse_json, read_json_atoms
 from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
+from invdesign.io.cells import merge_cells
 from invdesign.io.corpus_cache import content_sha256
 from invdesign.io.csv_records import detect_delimiter
 from invdesign.io.design_tables import (
@@ -340,7 +341,7 @@ def _frame_rows(text: str) -> Iterator[Row]:
             return
         comment = lines[start + 1]
         pairs = re.findall(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S+)", comment)
-        cells = {name: value.strip("\"'") for name, value in pairs if name not in ("Lattice", "Properties", "pbc")}
+        cells = merge_cells((k, v.strip("\"'")) for k, v in pairs if k not in ("Lattice", "Properties", "pbc"))
         yield Row(number, "\n".join(lines[start:end]) + "\n", comment[:MAX_LABEL], "frame", cells)
         start = end
 

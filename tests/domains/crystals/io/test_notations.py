@@ -169,3 +169,10 @@ def test_a_table_without_headings_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InvdesignError, match=r"expected headings .* got the design 'a.cif'.* --column NAME"):
         read(path)
+
+
+def test_both_values_of_a_repeated_key_of_a_frame_are_named(tmp_path):
+    path = tmp_path / "x.xyz"
+    lattice = 'Lattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3'
+    path.write_text(f"1\n{lattice} y=5 y=7\nCu 0 0 0\n1\n{lattice} y=3\nAg 0 0 0\n")
+    assert read(path, properties={"y": "y"}).rejected[0].reason.startswith("column 'y' has '5 | 7', several numbers")
