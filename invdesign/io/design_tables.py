@@ -107,6 +107,8 @@ class ReadOptions:
     """Properties whose values are totals of a row: they are divided by its number of atoms."""
     labels: Sequence[str] = ()
     """Columns of labels, e.g. the laboratory that measured a row."""
+    energies: Sequence[str] = ()
+    """Properties that are energies; where their unit is not for each atom, they are totals of a row."""
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("skip", "error"):
@@ -197,7 +199,7 @@ def read_designs(
     if not found.designs:
         raise _no_design_error(source, found)
     progress("reading", source.n_rows, source.n_rows)
-    values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom)
+    values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom, energies=options.energies)
     return make_corpus(
         tuple(found.designs),
         properties=values.properties,
@@ -273,7 +275,8 @@ class _Found(Generic[D]):
         of_file = "" if first.file == row.file else f" of {first.file}"
         reason = f"the same {self.source.noun} as row {first.number}{of_file}"
         has_values = self.measured.assign(i, position)
-        remedy = "kept: the mean of their values counts" if has_values else f"keep one row per {self.source.noun}"
+        merged = "kept: the mean of the plain values counts, or the narrowest bound where there is none"
+        remedy = merged if has_values else f"keep one row per {self.source.noun}"
         self._reject(row, "; ".join([reason, *problems]), remedy, is_kept=has_values, is_error=bool(problems))
         if row.name:
             self._names[position][row.name] = None

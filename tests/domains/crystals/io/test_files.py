@@ -67,7 +67,15 @@ def test_totals_of_a_cell_are_divided_by_its_atoms_where_that_is_said(tmp_path):
     np.testing.assert_allclose(corpus.properties["energy"], [-3.4])
     (usage,) = corpus.usage
     assert usage.unit == "eV/atom" and not usage.contradictions and "divided by the number of atoms" in usage.notes[0]
-    assert read(path, properties={"energy": "energy"}).usage[0].contradictions
+    refused = read(path, properties={"energy": "energy"})
+    assert np.isnan(refused.properties["energy"]).all() and (refused.usage[0].n_used, refused.usage[0].n_values) == (
+        0,
+        3,
+    )
+    assert refused.usage[0].unused == {
+        "totals of cells of 2, 8, 16 atoms of one design; set per_atom=[energy], or write eV/atom if they are values "
+        "of each atom": "2-4"
+    }
     with pytest.raises(InvdesignError, match="per_atom: expected properties that are read"):
         read(path, properties={"energy": "energy"}, per_atom=["e"])
     path.write_text(text.replace("(eV)", "(eV/atom)"))
