@@ -376,6 +376,8 @@ def table_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
 def measured_columns(path: Path) -> tuple[list[str], list[str]]:
     """Return the headings of a table, and those under which at least half of the known values are measured values.
 
+    A formula of a spreadsheet is a measured value here, also where its value was not saved.
+
     Args:
         path: Path of the table.
 
@@ -397,7 +399,10 @@ def measured_columns(path: Path) -> tuple[list[str], list[str]]:
         column = read_column(cells, separator=separator)
         n_values = sum(value is not None for value in column.values)
         is_name = not heading or heading.lower() in NAME_COLUMNS or heading.lower().startswith("unnamed")
-        if not is_name and n_values and n_values >= sum(map(bool, column.problems)):
+        unread = [cell for cell, problem in zip(cells, column.problems, strict=True) if problem]
+        n_formulas = sum(plain_cell(cell).startswith("=") for cell in unread)
+        n_known = n_values + n_formulas
+        if not is_name and n_known and n_known >= len(unread) - n_formulas:
             found.append(heading)
     return header, found
 

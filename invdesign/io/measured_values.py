@@ -181,6 +181,8 @@ def _parse_cell(text: str, marks: _Marks) -> MeasuredValue:
 
 
 def _describe_unreadable(text: str) -> str:
+    if text.startswith("="):
+        return "a formula without a saved value; open and save the file in a spreadsheet program"
     if re.fullmatch(r"#[A-Z0-9/]+[!?]?", text):
         return "an error of a spreadsheet, expected a number"
     if text.lower() in ("inactive", "active", "toxic", "insoluble", "soluble", "no activity", "not active"):
