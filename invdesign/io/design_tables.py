@@ -335,14 +335,11 @@ def table_rows(
             position, form = find_design(header)
             positions = {column: find_column(path, header, column) for column in columns}
             units = {column: split_heading(header[i])[1] for column, i in positions.items()}
-            name_position = find_usual_name(header, NAME_COLUMNS)
-            if name_position == position:
-                name_position = None
+            name_positions = _name_positions(header, position, list(positions.values()))
             continue
         content = plain_cell(cells[position].strip()) if position < len(cells) else ""
         values = {column: cells[i].strip() for column, i in positions.items() if i < len(cells)}
-        has_name = name_position is not None and name_position < len(cells)
-        name = plain_cell(cells[name_position].strip()) if has_name and name_position is not None else ""
+        names = (plain_cell(cells[i].strip()) for i in name_positions if i < len(cells))
         problem = "" if len(cells) == len(header) else f"{len(cells)} cells under {len(header)} columns"
         yield Row(
             record.number,
@@ -351,10 +348,30 @@ def table_rows(
             form,
             values,
             record.problem or problem,
-            name="" if is_unknown(name) else name,
+            name=join_names(names),
             units=units,
             separator=separator,
         )
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Return the names of a design as one, without repeats and unknown ones.
+
+    Example:
+        >>> join_names(["alpha", "17", "n/a", "alpha"])
+        'alpha; 17'
+    """
+    return "; ".join(dict.fromkeys(name for name in names if not is_unknown(name)))
+
+
+def _name_positions(header: Sequence[str], position: int, positions: Sequence[int]) -> list[int]:
+    """Return the positions of the columns of names, the preferred one first.
+
+    They are none of the columns of designs (`position`) and of values, unless there is no other one.
+    """
+    lower = [heading.lower() for heading in header]
+    found = [lower.index(name) for name in NAME_COLUMNS if name in lower and lower.index(name) != position]
+    return [i for i in found if i not in positions] or found[:1]
 
 
 def table_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:

@@ -207,3 +207,10 @@ def test_a_table_without_headings_is_refused_and_no_design_is_lost(text, column)
         InvdesignError, match=r"headings in the first row, got the design 'A'.*'word'.*heading: name it"
     ):
         list(table_rows(PATH, text, find_design=find_design, columns=[]))
+
+
+def test_all_names_of_a_row_are_kept_unless_their_column_is_read_as_something_else():
+    text = "ID,name,word,sample\n1,alpha,A,s\nn/a,beta,B,beta\n"
+    assert [row.name for row in rows_of(text)] == ["alpha; 1; s", "beta"]
+    assert [row.name for row in rows_of(text, ["sample"])] == ["alpha; 1", "beta"]
+    assert [row.name for row in rows_of("word,sample\nA,s\n", ["sample"])] == ["s"]

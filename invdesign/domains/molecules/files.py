@@ -14,18 +14,20 @@ from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.molecules.smiles import canonical, parse
 from invdesign.domains.molecules.standardize import identity_key, standardize
 from invdesign.io.cells import merge_cells, plain_cell
-from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import (
+    NAME_COLUMNS,
     DesignSource,
     Parsed,
     ReadOptions,
     Row,
     corpus_name,
     find_design_column,
+    join_names,
     read_designs,
     table_rows,
     table_text,
 )
+from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import decode_text, read_bytes
 
@@ -164,9 +166,11 @@ def _sdf_row(number: int, block: str) -> Row:
         for atom in mol.GetAtoms():
             if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
                 atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+    tags = _tags(block)
+    name = join_names([title, *(value for tag, value in tags.items() if tag.lower() in NAME_COLUMNS)])
     # Enhanced stereo (V3000) marks a record as a racemate; SMILES alone would make it one enantiomer.
     enhanced = Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO)
-    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=_tags(block), name=title)
+    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=name)
 
 
 def _tags(block: str) -> dict[str, str]:

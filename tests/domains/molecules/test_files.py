@@ -300,3 +300,9 @@ def test_no_value_of_a_repeated_tag_or_of_a_further_line_is_lost(tmp_path):
         "column 'y' has '5\\n6', several numbers, expected one; write each into a row of its own",
     ]
     assert read(path, properties={"y": "Y"}).properties["y"][4] == 8
+
+
+def test_the_title_and_the_identifiers_of_a_record_are_kept(tmp_path):
+    path = tmp_path / "x.sdf"
+    path.write_text("ethanol" + record("CCO", ("ID", "E1"), ("name", "ethanol")))
+    assert read(path).names == ("ethanol; E1",)
