@@ -101,6 +101,7 @@ class ConditionedGP(Model):
         self.scale = torch.where(spread > 1e-12 * (1 + self.offset.abs()), spread, torch.ones_like(spread))
         self.prior_means = torch.zeros_like(self.offset) if prior_means is None else prior_means
         self._memo: dict[bytes, tuple[Tensor, Tensor]] = {}
+        self._nearest: tuple[Tensor, RowFactor] | None = None
         self._condition(factor or RowFactor(), sums)
 
     @torch.no_grad()
@@ -204,12 +205,18 @@ class ConditionedGP(Model):
         if self._uses_all_data:
             return self.factor.solve(Kx.mT)
         rows = Kx.detach().topk(max(1, N_NEIGHBORS // len(Kx)), dim=1).indices.unique()
+        # A batch is selected from the points that were scored before: their nearest data are the same.
+        if self._nearest is None or not torch.equal(self._nearest[0], rows):
+            self._nearest = rows, self._factor_of(rows)
+        return self._nearest[1].solve(Kx[:, rows].mT)
+
+    @torch.no_grad()
+    def _factor_of(self, rows: Int64[Tensor, " h"]) -> RowFactor:
+        """Return the factor of the noisy kernel matrix of some of the data."""
         noise = self.X.new_full((len(rows),), self.noise)
         noise = noise if self.row_noise is None else torch.maximum(noise, self.row_noise[rows])
-        with torch.no_grad():
-            K = self.kernel(self.X[rows]).to_dense()
-            nearest = RowFactor().extended(len(rows), _noisy_rows(self.kernel, self.X[rows], noise, K))
-        return nearest.solve(Kx[:, rows].mT)
+        K = self.kernel(self.X[rows]).to_dense()
+        return RowFactor().extended(len(rows), _noisy_rows(self.kernel, self.X[rows], noise, K))
 
     def posterior(
         self,
@@ -264,6 +271,7 @@ class ConditionedGP(Model):
         part.held_out_rows, part.has_learned_kernel = self.held_out_rows, self.has_learned_kernel
         part.sums = None if self.sums is None else self.sums.of_outputs(idcs)
         part.factor, part.sparse_cholesky, part._memo = self.factor, self.sparse_cholesky, self._memo
+        part._nearest = self._nearest
         part.U, part.offset, part.scale = self.U[:, idcs], self.offset[idcs], self.scale[idcs]
         part.prior_means, part.coefficients = self.prior_means[idcs], self.coefficients[:, idcs]
         return part

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import spearmanr
 
 from invdesign import Candidate, State, ask, make_engine, prepare
 from invdesign.campaign import Region, RoundRecord
@@ -23,10 +24,15 @@ from invdesign.campaign.engine import Engine
 from invdesign.config.compose import compose
 from invdesign.config.instantiate import build
 from invdesign.domains.molecules.corpus import zinc250k
+from invdesign.domains.molecules.graph_mutations import mutate
 from invdesign.domains.molecules.tasks import guacamol
 from invdesign.search.trust_region import TrustRegion
+from invdesign.surrogate import gp as processes
+from invdesign.surrogate import tanimoto_gp
 
 TASK = "osimertinib_mpo"
+POOL = 145
+"""Molecules whose variances are computed in one call, as in a generation of a round."""
 
 
 def main() -> None:
@@ -38,10 +44,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--sizes", nargs="+", type=int, default=[1000, 10000])
     parser.add_argument("--settings", nargs="+", default=[], help="what else differs from the preset: KEY=VALUE")
+    parser.add_argument("--variances", action="store_true", help="compare variances given the nearest molecules instead")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     engine = make_preset_engine(arguments.batch, arguments.settings)
+    if arguments.variances:
+        for row in compare_variances(engine, zinc250k(arguments.corpus, cache=arguments.cache, max_designs=4000).designs):
+            print(json.dumps(row), flush=True)
+        return
     corpus = zinc250k(arguments.corpus, cache=arguments.cache, max_designs=max(arguments.sizes))
     y = np.nan_to_num(guacamol(corpus.designs, task=TASK))
     Z = engine.latent_space.encode(corpus.designs)
@@ -70,6 +81,38 @@ def make_preset_engine(batch: int, settings: list[str]) -> Engine[str, Any]:
     composed = compose(None, [*overrides, f"batch={batch}", *settings])
     campaign = build(composed.values, composed.where, name=TASK).campaign
     return make_engine(campaign, prepare(campaign.domain, None, campaign.vae))
+
+
+def compare_variances(engine: Engine[str, Any], measured: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Compare standard deviations given the nearest measured molecules with exact ones, on 400 mutated molecules."""
+    y = torch.from_numpy(np.nan_to_num(guacamol(measured, task=TASK)).reshape(-1, 1))
+    torch.manual_seed(0)
+    children = mutate([measured[i] for i in y[:, 0].argsort(descending=True)[:20]], 400, radius=4)
+    X, pool = (torch.from_numpy(engine.latent_space.encoding.features(d)).double() for d in (measured, children))
+    model = tanimoto_gp(X, y, d=0)
+
+    def evaluate(max_exact: int, n_nearest: int) -> tuple[np.ndarray, np.ndarray]:
+        processes.MAX_EXACT_VARIANCE_POINTS, processes.N_NEIGHBORS = max_exact, n_nearest
+        model._memo.clear()
+        found = [model.posterior(part[:, None]) for part in torch.split(pool, POOL)]
+        mean, variance = (torch.cat([getattr(p, name).flatten() for p in found]) for name in ("mean", "variance"))
+        return mean.detach().numpy(), variance.detach().sqrt().numpy()
+
+    mean, exact = evaluate(len(X), 0)
+    rows = []
+    for n_nearest in (100, 250, 500, 1000):
+        _, sd = evaluate(0, n_nearest)
+        best, best_exact = (set(np.argsort(-(mean + 1.5 * spread))[:40].tolist()) for spread in (sd, exact))
+        rows.append(
+            {
+                "nearest": n_nearest,
+                "median_ratio": round(float(np.median(sd / exact)), 3),
+                "largest_ratio": round(float((sd / exact).max()), 3),
+                "rank_correlation": round(float(spearmanr(sd, exact).statistic), 3),
+                "equal_among_40_best": len(best & best_exact),
+            }
+        )
+    return rows
 
 
 def time_rounds(engine: Engine[str, Any], history: tuple[Candidate[str], ...], n_rounds: int) -> dict[str, Any]:

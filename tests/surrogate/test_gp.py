@@ -143,6 +143,18 @@ def test_variances_given_the_nearest_data_bound_the_exact_ones(monkeypatch):
     assert torch.allclose(bounded.posterior(test[5:]).mean, posterior.mean[5:], rtol=1e-12)
 
 
+def test_points_in_another_order_have_the_variances_of_before(monkeypatch):
+    monkeypatch.setattr("invdesign.surrogate.gp.MAX_EXACT_VARIANCE_POINTS", 100)
+    monkeypatch.setattr("invdesign.surrogate.gp.N_NEIGHBORS", 60)
+    X = torch.poisson(torch.full((150, F_WIDE), 0.3, dtype=torch.float64))
+    points = torch.poisson(torch.full((20, F_WIDE), 0.3, dtype=torch.float64))
+    used, new = (ConditionedGP(MinMaxKernel(), X, X.sum(1, keepdim=True), noise=0.01) for _ in range(2))
+    used.posterior(points[:5])
+    used.posterior(points)
+    order = torch.arange(20).flip(0)
+    assert torch.allclose(used.posterior(points[order]).variance, new.posterior(points).variance[order], rtol=1e-9)
+
+
 def test_leave_one_out_of_the_newest_rows_is_the_end_of_that_of_all(build):
     X, U = build(n=100)
     model = ConditionedGP(MinMaxKernel(D), X, U, noise=0.1)
