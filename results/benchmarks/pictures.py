@@ -25,7 +25,7 @@ BLUE, ORANGE, GREY = "#3567b5", "#d97a1e", "#9aa0a6"
 STYLE = {
     "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
     "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False, "svg.hashsalt": "invdesign",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
 }  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def draw_symmetry() -> Figure:
         if not part["found"]:
             axes.text(100 * part["decoded exactly"] + 1, y, "none found", va="center", color=ORANGE)
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("decoded to the changed design, % (grey: from its own latent)")
+    axes.set_xlabel("decoded exactly, % (grey: own latents)")
     return figure
 
 

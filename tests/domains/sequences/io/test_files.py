@@ -373,3 +373,10 @@ def test_a_table_without_headings_is_refused(tmp_path, text):
         read(path)
     path.write_text("Candidates\nAAK\n")
     assert read(path).designs == ("AAK",)
+
+
+@pytest.mark.parametrize("text", ["Met-Ser-Lys-Gly", "MetSerLysGly", "Met Ser Lys Gly"])
+def test_three_letter_names_of_residues_are_read(file, text):
+    corpus = read(file("a.csv", f"sequence\n{text}\n"))
+    assert corpus.designs == ("MSKG",)
+    assert "three-letter" in corpus.rejected[0].reason
