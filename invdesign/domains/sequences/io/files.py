@@ -102,7 +102,7 @@ class RowParser:
             raise _RejectedError(row.problem, "fix the row")
         text = self._letters(row)
         repairs: list[str] = []
-        if self.kind == "protein" and _NAMED_RESIDUES.fullmatch(row.content.strip()):
+        if self.kind == "protein" and row.form != "aligned" and _NAMED_RESIDUES.fullmatch(row.content.strip()):
             text = "".join(THREE_LETTERS[name.upper()] for name in re.findall("[A-Z][a-z]{2}", row.content))
             repairs.append("three-letter names of residues written as letters")
         if len(text) > 20 * self.max_length + 1000:
