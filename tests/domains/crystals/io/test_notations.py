@@ -70,6 +70,31 @@ def test_a_folder_of_runs_accounts_for_every_file(tmp_path):
         read(folder / "a/vasprun.xml")
 
 
+def test_files_without_a_structure_and_entries_that_are_not_entered_are_reported(tmp_path):
+    folder = tmp_path / "mine"
+    write(folder / "a.cif", cif())
+    for name, text in {"empty.cif": "", "page.cif": "<html>404</html>", "e.extxyz": "\n", "none.json": "[]"}.items():
+        write(folder / name, text)
+    write(folder / ".hidden.cif", cif())
+    write(folder / ".DS_Store", "")
+    write(folder.joinpath(*"12345678", "9", "deep.cif"), cif())
+    write(tmp_path / "other" / "b.vasp", POSCAR)
+    (folder / "link").symlink_to(tmp_path / "other")
+    (folder / "dangling.cif").symlink_to(tmp_path / "nowhere")
+    (folder / "CONTCAR").symlink_to(tmp_path / "nowhere")
+    write(folder / "POSCAR", POSCAR)
+    corpus = read(folder)
+    assert sorted(crystal.formula for crystal in corpus.designs) == ["ClNa", "MgO"]
+    reasons = {rejection.text: rejection.reason for rejection in corpus.rejected}
+    for name in ("empty.cif", "page.cif", "e.extxyz", "none.json"):
+        assert any(name in text and reason == "no structure in the file" for text, reason in reasons.items())
+    assert reasons["mine: .hidden.cif"].startswith("not read: a hidden file")
+    assert reasons["mine: link"] == "not read: a link to a folder; give that folder"
+    assert reasons["mine: CONTCAR, dangling.cif"] == "not read: a link to a file that does not exist"
+    assert reasons["mine/1/2/3/4/5/6/7/8: 9"] == "not read: more than 8 folders deep"
+    assert len(reasons) == 8 and records.checksums(folder)
+
+
 def test_a_structure_of_a_folder_without_a_value_is_kept(tmp_path):
     write(tmp_path / "a.cif", cif() + "_my_gap 1.5\n")
     write(tmp_path / "b.vasp", POSCAR)
