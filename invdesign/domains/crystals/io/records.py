@@ -54,8 +54,8 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
     """Return all rows of a file, or of the files of a folder and its folders in the order of their names.
 
     The form of a row is `"cif"`, `"poscar"`, `"json"`, `"cell"` (of a table, in one of these forms), `"frame"` (of an
-    extended XYZ file) or `"atoms"` (of an ASE database). Files of a folder that are not read, links and folders that are
-    not entered, and files without a structure are rows with a problem.
+    extended XYZ file) or `"atoms"` (of an ASE database). Files of a folder that are not read, links and folders that
+    are not entered, and files without a structure are rows with a problem.
 
     Args:
         path: The file or folder.

@@ -9,6 +9,11 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals.io import records
 from invdesign.domains.crystals.io.files import read
 
+HEADER, ROWS = POSCAR.split("Direct\n")
+LABELLED = "\n".join(
+    [f"{HEADER}Direct", *(f"{x} {'Mg2+' if i < 4 else 'O2-'}" for i, x in enumerate(ROWS.splitlines())), ""]
+)
+
 
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,11 +33,34 @@ def write(path, text):
         POSCAR.replace("\n1.0\n", "\n-74.72\n"),
         POSCAR.replace("Direct", "Cartesian").replace(".5", "2.106"),
         POSCAR.replace("Mg O", "Mg_pv O"),
+        POSCAR + "\n" + "0 0 0\n" * 8,
+        POSCAR + "  \n\nmade by hand\n",
+        POSCAR + "Lattice velocities and vectors\n 1\n 0 0 0\n",
+        LABELLED,
+        LABELLED.replace("Mg2+", "! Mg1 a").replace("O2-", "#O"),
+        LABELLED.replace("Mg2+", "M1").replace("O2-", "X"),
+        LABELLED.replace("Mg2+", "F F F").replace("O2-", "T T F"),
+        LABELLED.replace("Mg2+", "Mg").replace("O2-", "O").replace("\nMg O\n", "\n"),
+        LABELLED.replace("Mg2+", "F F F Mg").replace("O2-", "T T T O").replace("Direct", "Selective\nDirect"),
     ],
 )
 def test_names_and_layouts_of_poscars(tmp_path, name, text):
     (crystal,) = read(write(tmp_path / name, text)).designs
     assert (crystal.formula, crystal.space_group) == ("MgO", 225)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (POSCAR.replace("4 4", "4 3"), r"line 16 of a POSCAR is '0 0 \.5', expected the end of the coordinates of 7"),
+        (LABELLED.replace("Mg O", "O Mg"), "atom 1 of a POSCAR is O by the line of elements, .* ends in 'Mg2\\+'"),
+        (LABELLED.replace("Mg2+", "Zn").replace("O2-", "S"), "is Mg by the line of elements, .* ends in 'Zn'"),
+        (LABELLED.replace("Mg2+", "F F F").replace("O2-", "F F F").replace("\nMg O\n", "\n"), "without elements"),
+    ],
+)
+def test_a_poscar_that_contradicts_itself_is_refused(tmp_path, text, reason):
+    with pytest.raises(InvdesignError, match=reason):
+        read(write(tmp_path / "POSCAR", text))
 
 
 @pytest.mark.parametrize("name", ["NaCl.CIF", "salt.mcif", "salt.Cif"])
