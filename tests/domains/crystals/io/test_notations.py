@@ -179,6 +179,7 @@ def test_the_other_origin_is_taken_where_the_file_states_what_only_it_gives(tmp_
         ),
         (cif(stated=f"{FM3M}\n_cell_volume 100"), r"179\.4 A\^3, the file states 100"),
         (cif("Na1 Cl 0 0 0\nCl1 Na .5 .5 .5"), "'Na1' has the type Cl"),
+        (cif("K1 Na 0 0 0\nBr1 Cl .5 .5 .5"), "no label is that of its type, e.g. 'K1' for Na"),
         (cif(b="6.5"), "contradict the symmetry operators"),
         (cif(stated=operators("x,y,z", "x,y,y")), "'x,y,y' is no symmetry operator"),
         (cif(stated=operators("x,y,z", "2x,y,z")), "is no symmetry operator"),
@@ -202,6 +203,32 @@ def test_a_file_that_contradicts_itself_or_a_limit_is_refused(tmp_path, text, re
 def test_json_that_is_no_structure_is_refused(tmp_path, text):
     with pytest.raises(InvdesignError, match=r"x\.json"):
         read(write(tmp_path / "x.json", text))
+
+
+@pytest.mark.parametrize("labels", [("M1", "X1"), ("K1", "Cl1"), ("NA", "CL"), ("T1", "T2")])
+def test_labels_that_are_names_of_sites_are_no_contradiction(tmp_path, labels):
+    text = cif(f"{labels[0]} Na 0 0 0\n{labels[1]} Cl .5 .5 .5")
+    assert read(write(tmp_path / "x.cif", text)).designs[0].formula == "ClNa"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"lattice": {"a": 11.28}}, "the lattice states a = 11.28, its matrix has 5.64"),
+        ({"lattice": {"beta": 120}}, "states beta = 120, its matrix has 90"),
+        ({"site": {"label": "Cl"}}, "the atom 'Cl' has the type Na"),
+        ({"site": {"label": "Na", "xyz": [0, 2.82, 0]}}, "abc and xyz of the site 'Na' are 2.82 A apart"),
+    ],
+)
+def test_json_that_contradicts_itself_is_refused(tmp_path, change, reason):
+    given = structure_dictionary()
+    given["lattice"] |= {"a": 5.64, "b": 5.64, "c": 5.64, "alpha": 90, "beta": 90.0, "gamma": None, "volume": 179.4}
+    given["sites"][0] |= {"label": "Na1+", "xyz": [0, 5.64, 0.001]}
+    assert len(read(write(tmp_path / "y.json", json.dumps(given)))) == 1
+    given["lattice"] |= change.get("lattice", {})
+    given["sites"][0] |= change.get("site", {})
+    with pytest.raises(InvdesignError, match=reason):
+        read(write(tmp_path / "x.json", json.dumps(given)))
 
 
 def test_positions_with_four_digits_move_onto_special_positions(tmp_path):
