@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from invdesign.config.signatures import Parameter
@@ -33,6 +35,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "percentile": (0, 100),
 }
 """Smallest and largest value of a setting; both are allowed."""
+_PAIR = re.compile(r"tuple\[(?:float|int)(?: \| None)?, (?:float|int)(?: \| None)?\]")
+_NUMBERS = re.compile(r"(?:Sequence|list)\[(?:float|int)\]")
 POSITIVE = ("epochs", "min_epochs", "learning_rate", "length", "timeout")
 """Settings that must be larger than 0."""
 
@@ -45,7 +49,8 @@ def out_of_range(parameter: Parameter, given: Any) -> str:
         'expected a number from 0 to 1, got 3.0'
     """
     if isinstance(given, list | tuple):
-        return next(filter(None, (out_of_range(parameter, item) for item in given)), "")
+        problems = (out_of_range(parameter, item) for item in given)
+        return next(filter(None, problems), "") or _problem_of_list(parameter, given)
     if not isinstance(given, int | float) or isinstance(given, bool):
         return ""
     if isinstance(given, int) and abs(given) > MAX_INTEGER:
@@ -61,3 +66,13 @@ def out_of_range(parameter: Parameter, given: Any) -> str:
         return ""
     limits = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
     return f"expected a number {limits}, got {given}"
+
+
+def _problem_of_list(parameter: Parameter, given: Sequence[Any]) -> str:
+    """Return the problem of a list of numbers: a reversed range, or an empty list."""
+    is_pair = len(given) == 2 and all(isinstance(item, int | float) for item in given)
+    if is_pair and _PAIR.search(parameter.annotation) and given[0] > given[1]:
+        return f"expected a range [low, high], got [{given[0]}, {given[1]}]"
+    if not given and _NUMBERS.search(parameter.annotation) and parameter.default not in (None, "()", "[]", "None"):
+        return "expected at least one number, got none"
+    return ""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from invdesign.core import Array, InvdesignError, Oracle, Outcome, Status
+from invdesign.io.measured_values import MAX_MAGNITUDE
 
 MAX_REASON = 500
 """Characters of the text of an error that are kept."""
@@ -77,7 +78,8 @@ def validate_answer(
         seconds: Duration of the call [s]; each design gets an equal part.
 
     Returns:
-        `n` outcomes: measured, invalid where a value is not finite, failed where the answer has another shape.
+        `n` outcomes: measured, invalid where a value is not finite or beyond 1e300, failed where the answer has another
+        shape.
 
     Raises:
         InvdesignError: There are `n` rows of another width than `n_outputs`: no design will ever get its values.
@@ -167,13 +169,14 @@ def _shape(answer: Any) -> tuple[int, ...]:
 
 
 def _validate_row(row: Array, allow_partial: bool, seconds: float) -> Outcome:
-    is_finite = np.isfinite(row)
-    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_finite, strict=True))
-    if is_finite.all():
+    is_usable = np.abs(row) <= MAX_MAGNITUDE  # False for NaN
+    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_usable, strict=True))
+    if is_usable.all():
         return Outcome(y, "measured", "", seconds)
-    which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_finite))
-    status: Status = "measured" if allow_partial and is_finite.any() else "invalid"
-    return Outcome(y, status, f"not finite: {which}", seconds)
+    which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_usable))
+    status: Status = "measured" if allow_partial and is_usable.any() else "invalid"
+    problem = "not a number up to 1e300" if np.isfinite(row[~is_usable]).any() else "not finite"
+    return Outcome(y, status, f"{problem}: {which}", seconds)
 
 
 def _no_answer(n_outputs: int | None, reason: str, seconds: float) -> Outcome:

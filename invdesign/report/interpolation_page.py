@@ -180,7 +180,7 @@ def _target_levels(objective: Objective, until: float | None) -> list[tuple[str,
     goal = objective.goal
     sides: tuple[float | None, ...] = goal if isinstance(goal, tuple) else () if isinstance(goal, str) else (goal,)
     levels = [("goal", float(side)) for side in sides if side is not None]
-    if until is not None:
+    if until is not None and until not in [value for _, value in levels]:
         levels.append(("target", until))
     return levels
 

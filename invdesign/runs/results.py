@@ -91,7 +91,7 @@ class Status:
             ("campaign", self.name),
             ("folder", str(self.folder)),
             ("round", str(self.round)),
-            ("oracle calls", f"{self.n_calls:,} of {self.budget:,}"),
+            ("oracle calls", f"{self.n_calls - self.n_open:,} of {self.budget:,}"),
             ("open suggestions", f"{self.n_open:,}"),
             ("with values", f"{self.n_measured:,}"),
             ("failed", f"{self.n_failed:,}"),

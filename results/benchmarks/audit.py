@@ -216,7 +216,7 @@ def compare(
             "auroc by part": {part: separation(usual, odd, lambda f, part=part: f.p_values[part]) for part in parts},
             "flagged": {str(level): flagged(odd, level) for level in LEVELS},
             "p-value above one half": len(missed),
-            "examples of these": missed[:3],
+            "examples of these": [f"{text[:60]}..." if len(text) > 300 else text for text in missed[:3]],
         }
     return figures
 

@@ -25,7 +25,7 @@ BLUE, ORANGE, GREY = "#3567b5", "#d97a1e", "#9aa0a6"
 STYLE = {
     "font.family": "sans-serif", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False,
     "axes.titlesize": 9, "axes.titlelocation": "left", "legend.frameon": False, "svg.hashsalt": "invdesign",
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
 }  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def draw_symmetry() -> Figure:
         if not part["found"]:
             axes.text(100 * part["decoded exactly"] + 1, y, "none found", va="center", color=ORANGE)
     axes.set_yticks(range(len(names)), names)
-    axes.set_xlabel("decoded to the changed design, % (grey: from its own latent)")
+    axes.set_xlabel("decoded exactly, % (grey: own latents)")
     return figure
 
 
@@ -139,12 +139,12 @@ def draw_fingerprints() -> Figure:
 def draw_scale() -> Figure:
     """Draw the time that 10 million molecules take on two cores."""
     stored = figures("scale")
-    n = 10_000_000
+    n, training = 10_000_000, stored["train"]
     seconds = {
         "write shards as given, every 100th parsed": stored["read"]["seconds"],
         "tokens into shards": stored["encode"]["seconds"],
         "canonical SMILES by RDKit": n * stored["parse"]["CPU seconds"] / stored["parse"]["n"] / 2,
-        "one pass of training, two processes": n / stored["speed of 2"]["designs a second"],
+        "one pass of training, two processes": n * training["CPU seconds"] / (training["steps"] * 256) / 2,
     }
     names = list(reversed(seconds))
     figure, (axes,) = panels(1, width=6.0, height=1.9)

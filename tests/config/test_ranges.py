@@ -36,6 +36,8 @@ def checked(*overrides: str, campaign: str | None = "demo") -> None:
         "search.trust_region.length=-1",
         "objectives.guacamol.weight=inf",
         "search.min_rank_correlation=2",
+        "search.acquire.beta=[9,0.25]",
+        "search.propose.local_steps.sizes=[]",
         f"budget={'1' * 5000}",
         "budget=190:20:30",
     ],

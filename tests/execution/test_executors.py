@@ -153,3 +153,8 @@ def test_a_call_that_is_cancelled_leaves_the_others_of_its_chunk_measured():
 def test_the_message_while_waiting_has_the_age_of_the_oldest_call():
     assert describe_wait(3, 252.4) == "waiting for 3 oracle calls, oldest 4:12"
     assert describe_wait(1, 3700) == "waiting for 1 oracle call, oldest 1:01:40"
+
+
+def test_a_value_that_readers_would_refuse_is_no_measurement():
+    (outcome,) = validate_answer([1e305], 1)
+    assert (outcome.status, outcome.reason) == ("invalid", "not a number up to 1e300: value 1 is 1e+305")

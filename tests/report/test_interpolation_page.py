@@ -77,6 +77,12 @@ def test_values_that_an_oracle_computed_are_not_called_measured():
     assert summarize(data(), path(steps=steps))[1].startswith("Computed length goes from 0 to 1")
 
 
+def test_a_target_that_is_the_goal_is_one_line(tmp_path):
+    other, same = (path_report(data(), path(until=u), tmp_path / "path.html").read_text() for u in (1.5, 2.5))
+    assert ">target 1.500<" in other and ">goal 2.500<" in other
+    assert ">goal 2.500<" in same and ">target" not in same
+
+
 def test_a_path_without_properties_or_of_one_step_has_a_page_too(tmp_path):
     bare = path(steps=tuple(step(i, word) for i, word in enumerate(("ab", "abc"))))
     assert "plausibility percentile" in path_report(data(), bare, tmp_path / "bare.html").read_text()

@@ -20,6 +20,8 @@ from invdesign.domains.crystals.zeolites.topology import topology_of
 T_ELEMENTS = ("Si", "Al", "P", "Ge", "Ga", "B")
 # Rounds of site optimization for decoded designs: 63 of 196 converge to a net, after 8 rounds as after 25.
 MAX_ROUNDS = 12
+# Limits of the cell of an optimized framework [angstrom]; those of 203 known ones are 4.9 and 110.
+MIN_HEIGHT, MAX_LENGTH = 2.5, 150.0
 
 
 def framework_of(crystal: Crystal) -> Framework:
@@ -128,9 +130,17 @@ def optimize_geometry(crystal: Crystal) -> Crystal | None:
         sites = expand(crystal)[1]
         R, t = operators(crystal.space_group)
         cell, T, _ = optimize_sites(lattice_of(crystal.cell), sites, R, t, max_rounds=MAX_ROUNDS)
-        return crystal_of(remove_oxygens(decorate(cell, T, max_seconds=2.0).structure))
+        structure = remove_oxygens(decorate(cell, T, max_seconds=2.0).structure)
+        # The search for the symmetry of a degenerate cell takes minutes and gigabytes.
+        return crystal_of(structure) if _is_cell_whole(structure.lattice.matrix) else None
     except (InvdesignError, np.linalg.LinAlgError):
         return None
+
+
+def _is_cell_whole(lattice: Array) -> bool:
+    """Return whether a cell is neither flatter nor longer than that of any framework."""
+    heights = 1 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    return bool(heights.min() >= MIN_HEIGHT and np.linalg.norm(lattice, axis=1).max() <= MAX_LENGTH)
 
 
 def four_connected(designs: Sequence[Crystal]) -> list[Check]:

@@ -20,6 +20,7 @@ from invdesign.domains.sequences.io.file_checks import (
     reject_names,
 )
 from invdesign.domains.sequences.io.records import LINES, READ, Records, rows
+from invdesign.domains.sequences.wild_type.notation import THREE_LETTERS
 from invdesign.domains.sequences.wild_type.wild_type import WildType
 from invdesign.io.design_tables import (
     TABLES,
@@ -55,6 +56,10 @@ REMEDIES = {
     "U": "for RNA, set kind: rna; a selenocysteine may be written C",
     "T": "for DNA, set kind: dna",
 }
+
+
+_NAMES = "|".join(name.title() for name in THREE_LETTERS)
+_NAMED_RESIDUES = re.compile(rf"(?:{_NAMES})(?:[\s-]*(?:{_NAMES}))+")
 
 
 class _RejectedError(Exception):
@@ -96,11 +101,14 @@ class RowParser:
         if row.problem:
             raise _RejectedError(row.problem, "fix the row")
         text = self._letters(row)
+        repairs: list[str] = []
+        if self.kind == "protein" and row.form != "aligned" and _NAMED_RESIDUES.fullmatch(row.content.strip()):
+            text = "".join(THREE_LETTERS[name.upper()] for name in re.findall("[A-Z][a-z]{2}", row.content))
+            repairs.append("three-letter names of residues written as letters")
         if len(text) > 20 * self.max_length + 1000:
             raise _RejectedError(
                 f"{len(text):,} letters, more than {self.max_length:,}", "leave it out, or raise max_length"
             )
-        repairs: list[str] = []
         text = self._resolve_case(text, is_aligned=row.form == "aligned", repairs=repairs)
         if self.kind == "protein" and text.endswith("*"):
             text = text[:-1]

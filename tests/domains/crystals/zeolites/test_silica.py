@@ -9,6 +9,7 @@ from invdesign.domains.crystals import Crystals
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.symmetry.canonical import crystal_of
 from invdesign.domains.crystals.zeolites.silica import (
+    _is_cell_whole,
     add_oxygens,
     complete_framework,
     four_connected,
@@ -107,3 +108,8 @@ def test_a_domain_of_frameworks_writes_oxygens_and_reads_t_sites(sodalite: Cryst
     assert domain.label(sodalite).startswith("SiO2 Im-3m")
     encoding = domain.fit([sodalite])
     assert Crystals().restore(encoding.state()) == encoding
+
+
+def test_degenerate_cells_are_told_from_those_of_frameworks() -> None:
+    assert _is_cell_whole(np.diag([5.0, 8.0, 110.0]))
+    assert not _is_cell_whole(np.diag([5.0, 8.0, 400.0])) and not _is_cell_whole(np.diag([1.0, 30.0, 30.0]))

@@ -363,3 +363,10 @@ def test_lines_wrap_at_sixty_letters(tmp_path):
     write(["MK" * 65], path)
     assert [len(line) for line in path.read_text().split("\n")] == [11, 60, 60, 10, 0]
     assert read(path).designs == ("MK" * 65,)
+
+
+@pytest.mark.parametrize("text", ["Met-Ser-Lys-Gly", "MetSerLysGly", "Met Ser Lys Gly"])
+def test_three_letter_names_of_residues_are_read(file, text):
+    corpus = read(file("a.csv", f"sequence\n{text}\n"))
+    assert corpus.designs == ("MSKG",)
+    assert "three-letter" in corpus.rejected[0].reason

@@ -79,3 +79,28 @@ def test_an_invalid_wild_type_is_rejected():
 def test_distances_are_hamming_for_equal_lengths_and_levenshtein_otherwise():
     assert distance("ACDE", "CDEA") == 4
     assert distance("ACDE", "CDE") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["c.2G>A", "g.2G>A", "2G>A", "NM_000546.6:c.2G>A", "n.2del", "r.[2g>a]", "Lys3Ala/m.2del", "p.Lys3Ala;c.2del"],
+)
+def test_changes_of_nucleotides_are_refused_in_a_protein(text):
+    with pytest.raises(InvdesignError, match="the wild type is a protein"):
+        WildType("MGKTAY").apply_mutations([text])
+
+
+@pytest.mark.parametrize("text", ["p.Gly2Ala", "p.(Gly2Ala)", "p.[Gly2Ala;Ala5Cys]", "NP_000537.3:p.Gly2Ala"])
+def test_changes_of_a_protein_are_refused_in_dna(text):
+    with pytest.raises(InvdesignError, match="the wild type is DNA or RNA"):
+        WildType("AGCTAGCTAGCTAGCTAGCTAGCT").apply_mutations([text])
+
+
+def test_each_level_is_read_in_its_own_wild_type():
+    assert WildType("MGKTAY").apply_mutations(["p.Gly2Ala"]) == "MAKTAY"
+    assert WildType("AGCTAGCTAGCTAGCTAGCTAGCT").apply_mutations(["c.2G>A"]) == "AACTAGCTAGCTAGCTAGCTAGCT"
+    assert WildType("GAGA").apply_mutations(["p.Ala2Gly"]) == "GGGA"
+
+
+def test_dna_may_have_letters_for_several_bases():
+    assert WildType("AGRTAGCTAGCTAGCTAGCTAGCT").apply_mutations(["c.2G>A"]) == "AARTAGCTAGCTAGCTAGCTAGCT"
