@@ -82,7 +82,8 @@ def one_hot(designs: Sequence[str]) -> torch.Tensor:
     return nn.functional.one_hot(rows, len(LETTERS)).float().mT
 
 
-def landscape(name: str, path: Path, folder: Path) -> Landscape:
+@cache
+def read_landscape(name: str, path: str, folder: str) -> Landscape:
     """Return the landscape of a file of variants; its network is kept in the folder."""
     table = pd.read_csv(path)
     table = table[table["sequence"].str.fullmatch(f"[{LETTERS}]+")]
@@ -90,7 +91,7 @@ def landscape(name: str, path: Path, folder: Path) -> Landscape:
     designs, scores = table["sequence"].tolist(), table["score"].to_numpy(dtype=float)
     torch.manual_seed(0)
     network = Convolution()
-    stored = folder / f"online_{name}.pt"
+    stored = Path(folder) / f"online_{name}.pt"
     if stored.is_file():
         network.load_state_dict(torch.load(stored, weights_only=True))
         return Landscape(designs, scores, network.eval())
@@ -102,12 +103,12 @@ def landscape(name: str, path: Path, folder: Path) -> Landscape:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    folder.mkdir(parents=True, exist_ok=True)
+    stored.parent.mkdir(parents=True, exist_ok=True)
     torch.save(network.state_dict(), stored)
     return Landscape(designs, scores, network.eval())
 
 
-def pool_of(given: Landscape, difficulty: str) -> list[int]:
+def find_pool(given: Landscape, difficulty: str) -> list[int]:
     """Return the rows of the poor variants."""
     low, high, gap = POOLS[difficulty]
     letters = np.array([[ord(letter) for letter in design] for design in given.designs], dtype=np.uint8)
@@ -116,30 +117,25 @@ def pool_of(given: Landscape, difficulty: str) -> list[int]:
     return [i for i in np.flatnonzero(inside).tolist() if int((letters[i] != top).sum(1).min()) >= gap]
 
 
-def oracle(designs: Sequence[str]) -> np.ndarray:
-    """Return the values of the network that the environment names: what a user's own oracle would be."""
-    return current()(designs)
+def oracle(designs: Sequence[str], *, name: str, path: str, folder: str) -> np.ndarray:
+    """Return the values of a network: what a user's own oracle would be."""
+    return read_landscape(name, path, folder)(designs)
 
 
-@cache
-def current() -> Landscape:
-    """Return the landscape that the environment names."""
-    return landscape(os.environ["ONLINE_NAME"], Path(os.environ["ONLINE_DATA"]), Path(os.environ["ONLINE_CACHE"]))
-
-
-def campaign_values(pool: Sequence[int], seed: int, folder: Path) -> tuple[np.ndarray, list[str], dict[str, int]]:
+def run_campaign(
+    given: Landscape, pool: Sequence[int], seed: int, folder: Path, *, settings: Sequence[str]
+) -> tuple[np.ndarray, list[str], dict[str, int]]:
     """Return values and designs that the campaign measured after the pool, and how many each proposer found."""
-    given = current()
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "pool.csv"
     designs = [given.designs[i] for i in pool]
     pd.DataFrame({"sequence": designs, "score": given(designs)}).to_csv(file, index=False)
-    settings = [
+    composed_settings = [
         "base=sequences", "corpus=sequences/table", f"corpus.path={file}", "corpus.properties={score: score}",
         "domain.length=fixed", "oracle=callable", f"oracle.score.function={Path(__file__).stem}:oracle", f"seed={seed}",
-        f"batch={BATCH}", f"budget={N_ROUNDS * BATCH}", "screens=null", "validators=null", "deliverables=null",
+        f"batch={BATCH}", f"budget={N_ROUNDS * BATCH}", "screens=null", "validators=null", "deliverables=null", *settings,
     ]  # fmt: skip
-    composed = compose(None, settings)
+    composed = compose(None, composed_settings)
     parts = build(
         composed.values, composed.where, name="online", allowed=(Path(__file__).stem,), folders=(Path(__file__).parent,)
     )
@@ -151,7 +147,7 @@ def campaign_values(pool: Sequence[int], seed: int, folder: Path) -> tuple[np.nd
     return np.array([c.y[0] for c in measured]), [c.design for c in measured], dict(Counter(c.origin for c in measured))
 
 
-def genetic_values(given: Landscape, pool: Sequence[int], seed: int, *, is_ranked: bool) -> np.ndarray:
+def run_genetic_algorithm(given: Landscape, pool: Sequence[int], seed: int, *, is_ranked: bool) -> np.ndarray:
     """Return the values that a genetic algorithm measured after the pool, in the same calls.
 
     Args:
@@ -172,8 +168,8 @@ def genetic_values(given: Landscape, pool: Sequence[int], seed: int, *, is_ranke
                 children[child] = None
         made = list(children)
         if is_ranked:
-            ridge = Ridge(alpha=1.0).fit(flat(designs), values)
-            made = [made[i] for i in np.argsort(-ridge.predict(flat(made)))[:BATCH]]
+            ridge = Ridge(alpha=1.0).fit(flatten(designs), values)
+            made = [made[i] for i in np.argsort(-ridge.predict(flatten(made)))[:BATCH]]
         known.update(made)
         designs, values = designs + made, np.concatenate([values, given(made)])
     return values[len(pool) :]
@@ -188,19 +184,19 @@ def cross(parents: Sequence[str], draw: np.random.Generator) -> str:
     return "".join(letters)
 
 
-def flat(designs: Sequence[str]) -> np.ndarray:
+def flatten(designs: Sequence[str]) -> np.ndarray:
     """Return one-hot letters as rows."""
     return one_hot(designs).flatten(1).numpy()
 
 
-def diversity(designs: Sequence[str]) -> float:
+def measure_diversity(designs: Sequence[str]) -> float:
     """Return the median number of letters in which two designs differ."""
     letters = np.array([[ord(letter) for letter in design] for design in designs], dtype=np.uint8)
     distances = (letters[:, None] != letters[None]).sum(2)
     return float(np.median(distances[np.triu_indices(len(letters), 1)]))
 
 
-def mean_of_best(given: Landscape, values: np.ndarray) -> float:
+def average_best(given: Landscape, values: np.ndarray) -> float:
     """Return the normalized mean of the best 128 values."""
     return float(np.sort(given.normalize(values))[-N_BEST:].mean())
 
@@ -215,11 +211,10 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(".cache/online"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    os.environ |= {
-        "ONLINE_NAME": arguments.name, "ONLINE_DATA": str(arguments.data), "ONLINE_CACHE": str(arguments.cache)
-    }  # fmt: skip
-    given = current()
-    pool = pool_of(given, arguments.difficulty)
+    source = {"name": arguments.name, "path": str(arguments.data.resolve()), "folder": str(arguments.cache.resolve())}
+    given = read_landscape(**source)
+    settings = [f"oracle.score.{key}={value}" for key, value in source.items()]
+    pool = find_pool(given, arguments.difficulty)
     fit = np.corrcoef(given(given.designs[::20]), given.scores[::20])[0, 1]
     stored: dict[str, Any] = json.loads(OUT.read_text()) if OUT.is_file() else {}
     for seed in arguments.seeds:
@@ -227,18 +222,20 @@ def main() -> None:
         if name in stored:
             continue
         started = time.process_time()
-        values, designs, origins = campaign_values(pool, seed, arguments.cache / name.replace(", ", "_").replace(" ", ""))
+        values, designs, origins = run_campaign(
+            given, pool, seed, arguments.cache / name.replace(", ", "_").replace(" ", ""), settings=settings
+        )
         best = np.argsort(-values)[:N_BEST]
         stored[name] = {
             "pool": len(pool),
-            "mean of the best 128 of the pool": mean_of_best(given, given([given.designs[i] for i in pool])),
-            "campaign": mean_of_best(given, values),
-            "diversity": diversity([designs[i] for i in best]),
+            "mean of the best 128 of the pool": average_best(given, given([given.designs[i] for i in pool])),
+            "campaign": average_best(given, values),
+            "diversity": measure_diversity([designs[i] for i in best]),
             "calls": len(values),
             "origins": origins,
             "CPU seconds": time.process_time() - started,
-            "genetic algorithm": mean_of_best(given, genetic_values(given, pool, seed, is_ranked=False)),
-            "genetic algorithm ranked by ridge": mean_of_best(given, genetic_values(given, pool, seed, is_ranked=True)),
+            "genetic algorithm": average_best(given, run_genetic_algorithm(given, pool, seed, is_ranked=False)),
+            "genetic algorithm ranked by ridge": average_best(given, run_genetic_algorithm(given, pool, seed, is_ranked=True)),
             "correlation of the network with the scores": float(fit),
             "load": os.getloadavg()[0],
         }
