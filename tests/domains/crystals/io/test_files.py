@@ -193,10 +193,13 @@ def test_an_empty_or_invalid_file_is_an_error_that_names_it(tmp_path, name, cont
 def test_missing_files_and_unknown_formats_are_errors(tmp_path):
     with pytest.raises(InvdesignError, match="cannot read"):
         read(tmp_path / "no.cif")
-    with pytest.raises(InvdesignError, match=r"\.extxyz"):
-        read(tmp_path / "x.pdf")
+    with pytest.raises(InvdesignError, match="there is no such file or folder"):
+        read(tmp_path / "nothere")
     with pytest.raises(InvdesignError, match="folder without"):
         read(tmp_path)
+    (tmp_path / "x.pdf").write_text("")
+    with pytest.raises(InvdesignError, match=r"\.extxyz"):
+        read(tmp_path / "x.pdf")
 
 
 def test_poscars_with_and_without_elements(tmp_path, salt, crystals):
