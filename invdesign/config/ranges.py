@@ -69,7 +69,7 @@ def out_of_range(parameter: Parameter, given: Any) -> str:
 
 
 def _problem_of_list(parameter: Parameter, given: Sequence[Any]) -> str:
-    """Return why a list of numbers is no value of a parameter: exchanged ends of a range, or no number."""
+    """Return the problem of a list of numbers: a reversed range, or an empty list."""
     is_pair = len(given) == 2 and all(isinstance(item, int | float) for item in given)
     if is_pair and _PAIR.search(parameter.annotation) and given[0] > given[1]:
         return f"expected a range [low, high], got [{given[0]}, {given[1]}]"

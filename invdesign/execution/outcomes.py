@@ -169,13 +169,13 @@ def _shape(answer: Any) -> tuple[int, ...]:
 
 
 def _validate_row(row: Array, allow_partial: bool, seconds: float) -> Outcome:
-    is_finite = np.abs(row) <= MAX_MAGNITUDE  # False for NaN
-    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_finite, strict=True))
-    if is_finite.all():
+    is_usable = np.abs(row) <= MAX_MAGNITUDE  # False for NaN
+    y = tuple(float(v) if ok else float("nan") for v, ok in zip(row, is_usable, strict=True))
+    if is_usable.all():
         return Outcome(y, "measured", "", seconds)
-    which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_finite))
-    status: Status = "measured" if allow_partial and is_finite.any() else "invalid"
-    problem = "beyond 1e300" if np.isfinite(row).all() else "not finite"
+    which = ", ".join(f"value {j + 1} is {row[j]}" for j in np.flatnonzero(~is_usable))
+    status: Status = "measured" if allow_partial and is_usable.any() else "invalid"
+    problem = "not a number up to 1e300" if np.isfinite(row[~is_usable]).any() else "not finite"
     return Outcome(y, status, f"{problem}: {which}", seconds)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -40,6 +41,25 @@ def safe_cell(value: Any) -> str:
     text = cell_text(value)
     is_formula = text.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(text) and not isinstance(value, float)
     return f"'{text}" if is_formula or text.startswith("'") else text
+
+
+def merge_cells(pairs: Iterable[tuple[str, str]], *, ignore_case: bool = False) -> dict[str, str]:
+    """Return the cells of a record by name; different texts under one name are joined, so that none is lost.
+
+    Args:
+        pairs: Name and text of each cell.
+        ignore_case: Whether names that differ in case alone are one; the first spelling counts.
+
+    Example:
+        >>> merge_cells([("y", "5"), ("Y", "7"), ("y", "5"), ("z", "")], ignore_case=True)
+        {'y': '5 | 7', 'z': ''}
+    """
+    names: dict[str, str] = {}
+    texts: dict[str, dict[str, None]] = {}
+    for given, text in pairs:
+        name = names.setdefault(given.casefold() if ignore_case else given, given)
+        texts.setdefault(name, {})[text] = None
+    return {name: " | ".join(filter(None, found)) for name, found in texts.items()}
 
 
 def plain_cell(text: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import multiprocessing
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,8 +14,9 @@ from typing import Any, Generic, Literal
 import numpy as np
 
 from invdesign.core import Corpus, D, InvdesignError, Progress, Rejection, silent
-from invdesign.io.cells import plain_cell
+from invdesign.io.cells import NUMBER, plain_cell
 from invdesign.io.corpora import make_corpus
+from invdesign.io.csv_records import Record, detect_delimiter, read_records
 from invdesign.io.measured_values import is_unknown, read_column
 from invdesign.io.measurements import Measurements, read_property
 from invdesign.io.spreadsheets import SPREADSHEETS, sheet_text
@@ -39,9 +37,6 @@ MAX_CELL_LENGTH = 50_000_000
 MAX_REJECTION_TEXT = 200
 MAX_LISTED = 40
 """Columns that a message names."""
-DELIMITERS = ",;\t"
-SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\n")
-"""First line of a .csv file by which a spreadsheet program states the separator."""
 ROWS_PER_TASK = 20
 MAX_LEADING_ERRORS = 5_000
 """Rows at the start of a file of which one has to be a design; a file of another kind is refused in about a second."""
@@ -112,6 +107,8 @@ class ReadOptions:
     """Properties whose values are totals of a row: they are divided by its number of atoms."""
     labels: Sequence[str] = ()
     """Columns of labels, e.g. the laboratory that measured a row."""
+    energies: Sequence[str] = ()
+    """Properties that are energies; where their unit is not for each atom, they are totals of a row."""
 
     def __post_init__(self) -> None:
         if self.on_invalid not in ("skip", "error"):
@@ -202,7 +199,7 @@ def read_designs(
     if not found.designs:
         raise _no_design_error(source, found)
     progress("reading", source.n_rows, source.n_rows)
-    values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom)
+    values = measured.merge(len(found.designs), found.names, per_atom=options.per_atom, energies=options.energies)
     return make_corpus(
         tuple(found.designs),
         properties=values.properties,
@@ -278,7 +275,8 @@ class _Found(Generic[D]):
         of_file = "" if first.file == row.file else f" of {first.file}"
         reason = f"the same {self.source.noun} as row {first.number}{of_file}"
         has_values = self.measured.assign(i, position)
-        remedy = "kept: the mean of their values counts" if has_values else f"keep one row per {self.source.noun}"
+        merged = "kept: the mean of the plain values counts, or the narrowest bound where there is none"
+        remedy = merged if has_values else f"keep one row per {self.source.noun}"
         self._reject(row, "; ".join([reason, *problems]), remedy, is_kept=has_values, is_error=bool(problems))
         if row.name:
             self._names[position][row.name] = None
@@ -318,7 +316,7 @@ def table_rows(
         find_design: Function from the header to the position of the column of designs and the form of its content.
         columns: Names of the columns of other values.
         label: Function from the content and the cells of a row to its label; None to label a row by its content.
-        max_cell_length: Largest number of characters in a cell; protects against a quote that is never closed.
+        max_cell_length: Largest number of characters in a cell.
         allow_repeated: Heading that several columns may have, because no value is read by it; None for no heading.
 
     Raises:
@@ -326,38 +324,54 @@ def table_rows(
     """
     header: list[str] | None = None
     separator = detect_delimiter(text)
-    for number, cells, problem in _csv_records(text, max_cell_length):
-        if problem:
-            yield Row(number, problem=problem)
-            continue
-        if not any(cell.strip() for cell in cells):
+    for record in read_records(text, max_cell_length=max_cell_length):
+        cells = record.cells
+        if not record.problem and not any(cell.strip() for cell in cells):
             continue
         if header is None:
+            _check_heading(path, record)
             header = [plain_cell(cell.strip()) for cell in cells]
             _check_header(path, [heading for heading in header if heading != allow_repeated])
             position, form = find_design(header)
             positions = {column: find_column(path, header, column) for column in columns}
             units = {column: split_heading(header[i])[1] for column, i in positions.items()}
-            name_position = find_usual_name(header, NAME_COLUMNS)
-            if name_position == position:
-                name_position = None
+            name_positions = _name_positions(header, position, list(positions.values()))
             continue
         content = plain_cell(cells[position].strip()) if position < len(cells) else ""
         values = {column: cells[i].strip() for column, i in positions.items() if i < len(cells)}
-        has_name = name_position is not None and name_position < len(cells)
-        name = plain_cell(cells[name_position].strip()) if has_name and name_position is not None else ""
+        names = (plain_cell(cells[i].strip()) for i in name_positions if i < len(cells))
         problem = "" if len(cells) == len(header) else f"{len(cells)} cells under {len(header)} columns"
         yield Row(
-            number,
+            record.number,
             content,
             None if label is None else label(content, cells),
             form,
             values,
-            problem,
-            name="" if is_unknown(name) else name,
+            record.problem or problem,
+            name=join_names(names),
             units=units,
             separator=separator,
         )
+
+
+def join_names(names: Iterable[str]) -> str:
+    """Return the names of a design as one, without repeats and unknown ones.
+
+    Example:
+        >>> join_names(["alpha", "17", "n/a", "alpha"])
+        'alpha; 17'
+    """
+    return "; ".join(dict.fromkeys(name for name in names if not is_unknown(name)))
+
+
+def _name_positions(header: Sequence[str], position: int, positions: Sequence[int]) -> list[int]:
+    """Return the positions of the columns of names, the preferred one first.
+
+    They are none of the columns of designs (`position`) and of values, unless there is no other one.
+    """
+    lower = [heading.lower() for heading in header]
+    found = [lower.index(name) for name in NAME_COLUMNS if name in lower and lower.index(name) != position]
+    return [i for i in found if i not in positions] or found[:1]
 
 
 def table_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
@@ -379,6 +393,8 @@ def table_text(path: Path, *, max_bytes: int = MAX_BYTES) -> str:
 def measured_columns(path: Path) -> tuple[list[str], list[str]]:
     """Return the headings of a table, and those under which at least half of the known values are measured values.
 
+    A formula of a spreadsheet is a measured value here, also where its value was not saved.
+
     Args:
         path: Path of the table.
 
@@ -387,22 +403,23 @@ def measured_columns(path: Path) -> tuple[list[str], list[str]]:
     """
     text = table_text(path)
     separator = detect_delimiter(text)
-    records = [
-        cells
-        for _, cells, problem in _csv_records(text, MAX_CELL_LENGTH)
-        if not problem and any(cell.strip() for cell in cells)
-    ]
+    given = read_records(text, max_cell_length=MAX_CELL_LENGTH)
+    records = [record for record in given if record.problem or any(cell.strip() for cell in record.cells)]
     if not records:
         return [], []
-    header = [plain_cell(cell.strip()) for cell in records[0]]
+    _check_heading(path, records[0])
+    header = [plain_cell(cell.strip()) for cell in records[0].cells]
     _check_header(path, header)
     found = []
     for j, heading in enumerate(header):
-        cells = [record[j] for record in records[1:] if j < len(record)]
+        cells = [record.cells[j] for record in records[1:] if j < len(record.cells)]
         column = read_column(cells, separator=separator)
         n_values = sum(value is not None for value in column.values)
         is_name = not heading or heading.lower() in NAME_COLUMNS or heading.lower().startswith("unnamed")
-        if not is_name and n_values and n_values >= sum(map(bool, column.problems)):
+        unread = [cell for cell, problem in zip(cells, column.problems, strict=True) if problem]
+        n_formulas = sum(plain_cell(cell).startswith("=") for cell in unread)
+        n_known = n_values + n_formulas
+        if not is_name and n_known and n_known >= len(unread) - n_formulas:
             found.append(heading)
     return header, found
 
@@ -433,7 +450,14 @@ def find_column(path: Path, header: Sequence[str], column: str) -> int:
 
 
 def find_design_column(
-    path: Path, header: Sequence[str], column: str | None, names: Sequence[str], *, remedy: str, allow_single: bool
+    path: Path,
+    header: Sequence[str],
+    column: str | None,
+    names: Sequence[str],
+    *,
+    is_design: Callable[[str], bool],
+    remedy: str,
+    allow_single: bool,
 ) -> int:
     """Return the position of the column of designs: the given one, or the first whose name is usual.
 
@@ -442,40 +466,48 @@ def find_design_column(
         header: Names of the columns.
         column: Name of the column, or None to search.
         names: Usual names in lower case, the preferred one first.
+        is_design: Whether a heading is a design itself; then the table lacks its headings.
         remedy: What to do where no column has a usual name.
         allow_single: Whether the only column of a table may have any name.
 
     Raises:
-        InvdesignError: No column has the given name, or a usual one.
+        InvdesignError: No column has the given name, or a usual one; or the first row holds a design.
     """
     if column is not None:
-        return find_column(path, header, column)
+        try:
+            return find_column(path, header, column)
+        except InvdesignError:
+            _check_headings(path, header, names[0], is_design, remedy)
+            raise
     position = find_usual_name(header, names)
     if position is not None:
         return position
+    _check_headings(path, header, names[0], is_design, remedy)
     if allow_single and len(header) == 1:
         return 0
     raise InvdesignError(f"{path}: expected a column called {names[0]!r}, got {_list_columns(header)}. {remedy}")
+
+
+def _check_headings(
+    path: Path, header: Sequence[str], name: str, is_design: Callable[[str], bool], remedy: str
+) -> None:
+    """Check that the first row is no row of designs: a design alone, or beside a number.
+
+    Raises:
+        InvdesignError: It is: the table has no headings.
+    """
+    design = next((heading for heading in header if is_design(heading)), None)
+    if design is not None and (len(header) == 1 or any(map(NUMBER.fullmatch, header))):
+        raise InvdesignError(
+            f"{path}: expected headings in the first row, got the design {design[:40]!r}. Write a row of headings "
+            f"above it ({name!r} for the designs). If it is a heading: {remedy[0].lower()}{remedy[1:]}"
+        )
 
 
 def find_usual_name(header: Sequence[str], names: Sequence[str]) -> int | None:
     """Return the position of the column with the first of the usual names, in any case; None where there is none."""
     lower = [heading.lower() for heading in header]
     return next((lower.index(name) for name in names if name in lower), None)
-
-
-def detect_delimiter(text: str) -> str:
-    """Return the delimiter of a table: the most frequent of comma, semicolon and tab in its first line.
-
-    Example:
-        >>> detect_delimiter("smiles;activity, pIC50;note")
-        ';'
-    """
-    declared = SEPARATOR_LINE.match(text)
-    if declared:
-        return declared[1]
-    first = text.lstrip("\n").split("\n", 1)[0]
-    return max(DELIMITERS, key=first.count)
 
 
 def corpus_name(path: Path) -> str:
@@ -486,28 +518,6 @@ def corpus_name(path: Path) -> str:
         'mine'
     """
     return path.name.removesuffix(".gz").rsplit(".", 1)[0]
-
-
-def _csv_records(text: str, max_cell_length: int) -> Iterator[tuple[int, list[str], str]]:
-    """Yield number, cells and problem of each record of a .csv text."""
-    delimiter = detect_delimiter(text)
-    declared = SEPARATOR_LINE.match(text)
-    reader = csv.reader(io.StringIO(text[declared.end() :] if declared else text), delimiter=delimiter)
-    number = 1 if declared else 0
-    while True:
-        number += 1
-        # The limit is a setting of the whole process, so it is changed for one record at a time.
-        limit_before = csv.field_size_limit(max_cell_length)
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, [], f"not a table row ({error}); check for a quote that is not closed"
-            continue
-        finally:
-            csv.field_size_limit(limit_before)
-        yield number, cells, ""
 
 
 def _parse_rows(
@@ -544,26 +554,52 @@ def _read_weights(rows: Iterable[Row], column: str) -> list[tuple[float, str]]:
 def _find_cells(rows: list[Row], options: ReadOptions, source: DesignSource) -> list[Row]:
     """Return rows with their cells under the columns that were asked for, with the units that the headings state.
 
-    In a table every row has them. The tags of an SD file are found here as the headings of a table are.
+    In a table every row has them. The tags of an SD file are found here as the headings of a table are, in each record
+    in the case that it has.
 
     Raises:
         InvdesignError: No row has a column.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row.cells))
     if all(row.problem for row in rows):
         return rows
+    names = _headings(rows)
     headings = {column: names[find_column(Path(source.path), names, column)] for column in options.columns}
     units = {column: split_heading(heading)[1] for column, heading in headings.items()}
     renamed = {column: heading for column, heading in headings.items() if column != heading}
-    if not renamed and not any(units.values()):
+    is_uniform = all(heading in row.cells for row in rows for heading in headings.values())
+    if is_uniform and not renamed and not any(units.values()):
         return rows
-    return [_with_columns(row, renamed, units) for row in rows]
+    return [_with_columns(row, headings, units) for row in rows]
+
+
+def _headings(rows: Sequence[Row]) -> list[str]:
+    """Return the names of all cells; of spellings in different case the first, unless a row has several of them."""
+    spellings: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for row in rows for name in row.cells):
+        spellings.setdefault(name.casefold(), []).append(name)
+    found = []
+    for names in spellings.values():
+        is_one = len(names) == 1 or all(sum(name in row.cells for name in names) <= 1 for row in rows)
+        found += names[:1] if is_one else names
+    return found
 
 
 def _with_columns(row: Row, headings: Mapping[str, str], units: Mapping[str, str]) -> Row:
     """Return a row with cells under other names as well, and with units where it has none."""
-    found = {column: row.cells[heading] for column, heading in headings.items() if heading in row.cells}
+    in_any_case = {name.casefold(): cell for name, cell in row.cells.items()}
+    cells = {column: row.cells.get(h, in_any_case.get(h.casefold())) for column, h in headings.items()}
+    found = {column: cell for column, cell in cells.items() if cell is not None}
     return replace(row, cells={**row.cells, **found}, units={**units, **row.units})
+
+
+def _check_heading(path: Path, record: Record) -> None:
+    """Check that the record of the headings can be read.
+
+    Raises:
+        InvdesignError: It cannot.
+    """
+    if record.problem:
+        raise InvdesignError(f"{path}, row {record.number}: expected headings, got {record.problem}. Correct the row")
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:

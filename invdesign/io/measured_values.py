@@ -181,13 +181,15 @@ def _parse_cell(text: str, marks: _Marks) -> MeasuredValue:
 
 
 def _describe_unreadable(text: str) -> str:
+    if text.startswith("="):
+        return "a formula without a saved value; open and save the file in a spreadsheet program"
     if re.fullmatch(r"#[A-Z0-9/]+[!?]?", text):
         return "an error of a spreadsheet, expected a number"
     if text.lower() in ("inactive", "active", "toxic", "insoluble", "soluble", "no activity", "not active"):
         return "expected a number; write a bound, e.g. >100, or leave the cell empty"
     if _RANGE.fullmatch(text.lower()):
         return "a range, expected one number; write its middle with the half-width, e.g. 7.5 ± 2.5"
-    parts = re.split(r"\s*[;/|]\s*|,\s+|\s+,", text)
+    parts = re.split(r"\s*[;/|\n]\s*|,\s+|\s+,", text)
     if len(parts) > 1 and all(re.fullmatch(_NUMBER, part) for part in parts):
         return "several numbers, expected one; write each into a row of its own"
     return "expected a number"

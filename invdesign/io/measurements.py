@@ -16,6 +16,9 @@ from invdesign.io.measured_values import Column, MeasuredValue, read_column
 from invdesign.io.repeats import find_contradictions, merge_values
 from invdesign.io.units import conversion_factor
 
+PROPORTIONALITY = 0.01
+"""Relative difference up to which values of cells of one crystal are proportional to their numbers of atoms."""
+
 
 class _Row(Protocol):
     """What is read of a row."""
@@ -96,24 +99,27 @@ class Measurements:
         for later in range(i + 1, len(self.rows)):
             self.dropped[later] = reason
 
-    def merge(self, n: int, names: Sequence[str], *, per_atom: Sequence[str] = ()) -> MergedMeasurements:
+    def merge(
+        self, n: int, names: Sequence[str], *, per_atom: Sequence[str] = (), energies: Sequence[str] = ()
+    ) -> MergedMeasurements:
         """Return the values of `n` designs.
 
         Args:
             n: Number of designs.
             names: Name of each design, for messages; empty where unknown.
             per_atom: Properties whose values are divided by the number of atoms of their row.
+            energies: Properties that are energies: totals of a row where their unit is not for each atom.
 
         Raises:
             InvdesignError: A property of `per_atom` has a unit for each atom already.
         """
         properties, errors, bounds, usage = {}, {}, {}, []
         for name, read in self.columns.items():
-            column = self._divide(name, read) if name in per_atom else read
-            groups: dict[int, list[int]] = {}
-            for i, design in self.designs.items():
-                if column.values[i] is not None:
-                    groups.setdefault(design, []).append(i)
+            if name in per_atom:
+                column = self._divide(name, read)
+            else:
+                column = self._refuse_totals(name, read, is_energy=name in energies)
+            groups = self._groups(column)
             y, error, bound = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n)
             for design, rows in groups.items():
                 merged = merge_values(_known(column, rows))
@@ -121,6 +127,40 @@ class Measurements:
             properties[name], errors[name], bounds[name] = y, error, bound
             usage.append(self._account(name, column, groups, bound, names))
         return MergedMeasurements(properties, errors, bounds, tuple(usage))
+
+    def _groups(self, column: Column) -> dict[int, list[int]]:
+        """Return the rows with a value of each design."""
+        groups: dict[int, list[int]] = {}
+        for i, design in self.designs.items():
+            if column.values[i] is not None:
+                groups.setdefault(design, []).append(i)
+        return groups
+
+    def _refuse_totals(self, name: str, column: Column, *, is_energy: bool) -> Column:
+        """Return a column without totals of rows of one design that differ in their number of atoms.
+
+        Values are totals where they are energies in a unit of energy alone, and where the values of each such design
+        are proportional to the number of atoms: their mean is the value of no cell.
+        """
+        groups = [rows for rows in self._groups(column).values() if len({self.n_atoms.get(i, 1) for i in rows}) > 1]
+        if not groups or column.unit.endswith("/atom"):
+            return column
+        is_total = is_energy and column.unit and "/" not in column.unit
+        if not is_total and not all(self._are_proportional(column, rows) for rows in groups):
+            return column
+        values, problems = list(column.values), list(column.problems)
+        for rows in groups:
+            sizes = ", ".join(str(n) for n in sorted({self.n_atoms.get(i, 1) for i in rows}))
+            unit = f", or write {column.unit}/atom if they are values of each atom" if column.unit else ""
+            for i in rows:
+                values[i] = None
+                problems[i] = f"totals of cells of {sizes} atoms of one design; set per_atom=[{name}]{unit}"
+        return replace(column, values=tuple(values), problems=tuple(problems))
+
+    def _are_proportional(self, column: Column, rows: Sequence[int]) -> bool:
+        """Return whether values are proportional to the number of atoms of their rows."""
+        each = np.array([_value(column, i).value / self.n_atoms.get(i, 1) for i in rows])
+        return bool(each.any() and np.ptp(each) <= PROPORTIONALITY * np.abs(each).max())
 
     def _divide(self, name: str, column: Column) -> Column:
         """Return a column whose totals are divided by the number of atoms of their row."""
@@ -169,10 +209,9 @@ class Measurements:
         ordered = sorted(rows, key=lambda i: _value(column, i).value)
         low, high = ordered[0], ordered[-1]
         design = f"{name}: " if name else ""
-        counts = "the mean" if not any(_value(column, i).bound for i in rows) else "the plain value"
         return (
             f"{design}{_text(_value(column, low))} (row {self._rows_text([low])}) contradicts "
-            f"{_text(_value(column, high))} (row {self._rows_text([high])}); {counts} of {len(rows)} values counts"
+            f"{_text(_value(column, high))} (row {self._rows_text([high])}); {_counting(_known(column, rows))} counts"
         )
 
     def _rows_text(self, rows: Sequence[int]) -> str:
@@ -243,17 +282,21 @@ def _text(value: MeasuredValue) -> str:
     return f"{({1: '>', -1: '<'}).get(value.bound, '')}{value.value:g}"
 
 
+def _counting(values: Sequence[MeasuredValue]) -> str:
+    """Return what counts of the values of a design, by the rule of `merge_values`."""
+    n_plain = sum(not value.bound for value in values)
+    if n_plain == 1:
+        return f"the plain value of {len(values)} values"
+    if n_plain:
+        return f"the mean of {n_plain} {'plain ' if n_plain < len(values) else ''}values"
+    is_interval = len({value.bound for value in values}) > 1
+    return "the middle of the narrowest bounds" if is_interval else "the narrowest bound"
+
+
 def _notes(column: Column, groups: Mapping[int, Sequence[int]], bound: Array) -> list[str]:
     """Return what was merged, and which values are not plain."""
-    notes = []
-    repeated = [rows for rows in groups.values() if len(rows) > 1]
-    if repeated:
-        spreads = [np.var([_value(column, i).value for i in rows], ddof=1) for rows in repeated]
-        sd = float(np.sqrt(np.average(spreads, weights=[len(rows) - 1 for rows in repeated])))
-        notes.append(
-            f"{sum(map(len, repeated)):,} values of {len(repeated):,} repeated design{'s' if len(repeated) > 1 else ''}"
-            f" merged into their means (standard deviation of the repeats {sd:.3g})"
-        )
+    known = [_known(column, rows) for rows in groups.values() if len(rows) > 1]
+    notes = [*_mean_notes(known), *_bound_notes(known)]
     n_bounds = int(np.count_nonzero(bound))
     if n_bounds:
         notes.append(
@@ -264,3 +307,41 @@ def _notes(column: Column, groups: Mapping[int, Sequence[int]], bound: Array) ->
     if n_approximate:
         notes.append(f"{n_approximate:,} approximate value{'s' if n_approximate > 1 else ''} (~) used as plain")
     return notes
+
+
+def _mean_notes(repeated: Sequence[Sequence[MeasuredValue]]) -> list[str]:
+    """Return how many plain values of repeated designs were averaged, and how much they differ."""
+    plain = [[value.value for value in values if not value.bound] for values in repeated]
+    plain = [values for values in plain if len(values) > 1]
+    if not plain:
+        return []
+    variances = [np.var(values, ddof=1) for values in plain]
+    sd = float(np.sqrt(np.average(variances, weights=[len(values) - 1 for values in plain])))
+    return [
+        f"{sum(map(len, plain)):,} values of {_designs(len(plain), 'repeated ')} merged into their means "
+        f"(standard deviation of the repeats {sd:.3g})"
+    ]
+
+
+def _bound_notes(repeated: Sequence[Sequence[MeasuredValue]]) -> list[str]:
+    """Return how many bounds of repeated designs stand beside plain values, and how many stand alone."""
+    bounds = [[value for value in values if value.bound] for values in repeated]
+    beside = [len(b) for b, values in zip(bounds, repeated, strict=True) if 0 < len(b) < len(values)]
+    alone = [len(b) for b, values in zip(bounds, repeated, strict=True) if len(b) == len(values)]
+    notes = []
+    if beside:
+        notes.append(f"{_bounds(sum(beside))} of {_designs(len(beside))} beside plain values, which count alone")
+    if alone:
+        notes.append(
+            f"{_bounds(sum(alone))} of {_designs(len(alone))} without a plain value: the narrowest counts, or the "
+            "middle between two"
+        )
+    return notes
+
+
+def _bounds(n: int) -> str:
+    return f"{n:,} bound{'' if n == 1 else 's'}"
+
+
+def _designs(n: int, kind: str = "") -> str:
+    return f"{n:,} {kind}design{'' if n == 1 else 's'}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
+from collections.abc import Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ MAX_CELLS = 20_000_000
 
 
 def sheet_text(path: Path, data: bytes, *, max_bytes: int) -> str:
-    """Return the one sheet with content of an .xlsx file as .csv text; of a formula the value that was saved.
+    """Return the one sheet with content of an .xlsx file as .csv text.
+
+    Of a formula the saved value is returned; where none was saved, the formula itself, which no value is read from.
 
     Args:
         path: Path of the file, for messages.
@@ -29,18 +33,21 @@ def sheet_text(path: Path, data: bytes, *, max_bytes: int) -> str:
     """
     if not path.name.lower().endswith(".xlsx"):
         raise InvdesignError(f"{path}: expected .xlsx, .csv or .tsv. Save the sheet as .xlsx or .csv")
-    from openpyxl import load_workbook
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             size = sum(member.file_size for member in archive.infolist())
+            has_formulas = size <= max_bytes and any(
+                re.search(rb"<f[ >/]", archive.read(name)) for name in archive.namelist() if "worksheets/" in name
+            )
         if size > max_bytes:
             raise InvdesignError(f"{path}: more than {max_bytes:,} bytes unpacked. Save the sheet as .csv")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-            sheets = {sheet.title: _rows(path, sheet) for sheet in workbook.worksheets}
+            sheets = _read_sheets(path, data, data_only=True)
+            if has_formulas:
+                sheets = _with_formulas(sheets, _read_sheets(path, data, data_only=False))
     except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError, SyntaxError) as error:
         raise InvdesignError(f"{path}: not a readable .xlsx file ({error}). Save the sheet as .csv") from error
     sheets = {title: rows for title, rows in sheets.items() if rows}
@@ -50,6 +57,28 @@ def sheet_text(path: Path, data: bytes, *, max_bytes: int) -> str:
         )
     rows = next(iter(sheets.values()), [])
     return csv_text(rows[0], rows[1:]) if rows else ""
+
+
+def _read_sheets(path: Path, data: bytes, *, data_only: bool) -> dict[str, list[list[str]]]:
+    """Return the rows of all sheets by title: with the saved values of formulas, or with the formulas."""
+    from openpyxl import load_workbook
+
+    workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=data_only)
+    return {sheet.title: _rows(path, sheet) for sheet in workbook.worksheets}
+
+
+def _with_formulas(
+    values: Mapping[str, Sequence[Sequence[str]]], formulas: Mapping[str, Sequence[Sequence[str]]]
+) -> dict[str, list[list[str]]]:
+    """Return the rows of sheets with the formula in each cell whose value was not saved."""
+    found = {}
+    for title, rows in formulas.items():
+        saved = {(i, j): cell for i, row in enumerate(values[title]) for j, cell in enumerate(row)}
+        found[title] = [
+            [saved.get((i, j)) or (cell if cell.startswith("=") else "") for j, cell in enumerate(row)]
+            for i, row in enumerate(rows)
+        ]
+    return found
 
 
 def _rows(path: Path, sheet: Any) -> list[list[str]]:
@@ -77,4 +106,4 @@ def _cell_text(value: Any) -> str:
         return f"date {value}"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
-    return str(value).strip()
+    return str(getattr(value, "text", value)).strip()  # a formula of an array is an object with its text

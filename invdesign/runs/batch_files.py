@@ -14,7 +14,8 @@ from invdesign.core import Candidate, D, DesignSpace, InvdesignError, Objective
 from invdesign.export.candidates import write_deliverables, write_formats
 from invdesign.export.result_table import Columns, candidate_table
 from invdesign.io.cells import plain_cell
-from invdesign.io.design_tables import detect_delimiter, table_text
+from invdesign.io.csv_records import detect_delimiter
+from invdesign.io.design_tables import table_text
 from invdesign.io.tables import write_table
 from invdesign.ledger.tables import design_id
 from invdesign.runs.audits import with_anomalies

@@ -157,4 +157,4 @@ def test_the_message_while_waiting_has_the_age_of_the_oldest_call():
 
 def test_a_value_that_readers_would_refuse_is_no_measurement():
     (outcome,) = validate_answer([1e305], 1)
-    assert (outcome.status, outcome.reason) == ("invalid", "beyond 1e300: value 1 is 1e+305")
+    assert (outcome.status, outcome.reason) == ("invalid", "not a number up to 1e300: value 1 is 1e+305")

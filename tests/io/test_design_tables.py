@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from invdesign.core import InvdesignError
+from invdesign.io.csv_records import detect_delimiter
 from invdesign.io.design_tables import (
     DesignSource,
     Parsed,
     ReadOptions,
     Row,
     corpus_name,
-    detect_delimiter,
     find_column,
     find_design_column,
     read_designs,
@@ -40,7 +40,9 @@ def parse(row):
 
 def rows_of(text, columns=(), **options):
     def find_design(header):
-        return find_design_column(PATH, header, None, ("word",), remedy="Name it", allow_single=True), "word"
+        return find_design_column(
+            PATH, header, None, ("word",), is_design=str.isupper, remedy="Name it", allow_single=True
+        ), "word"
 
     return list(table_rows(PATH, text, find_design=find_design, columns=columns, **options))
 
@@ -151,7 +153,7 @@ def test_a_missing_column_is_an_error_that_names_the_nearest():
         find_column(PATH, ["word", "weight"], "weigth")
     with pytest.raises(InvdesignError, match=r"expected a column called 'word', got the columns 'a', 'b'. Name it"):
         rows_of("a,b\n1,2\n")
-    assert rows_of("a\nX\n")[0].content == "X"
+    assert rows_of("a\nX\n")[0].content == "X" and rows_of("a\n1\n")[0].content == "1"
 
 
 def test_a_corpus_is_named_after_its_file():
@@ -192,3 +194,23 @@ def test_labels_are_read_and_are_unknown_where_they_are_empty_or_rows_of_one_des
     corpus = read_designs(rows, parse, source=source(), options=ReadOptions(labels=("laboratory",)))
     assert corpus.designs == ("A", "B", "C")
     assert corpus.labels == {"laboratory": ("", "lab 2", "")}
+
+
+@pytest.mark.parametrize(("text", "column"), [("A\nB\n", None), ("A,1\nB,2\n", None), ("A,1\nB,2\n", "word")])
+def test_a_table_without_headings_is_refused_and_no_design_is_lost(text, column):
+    def find_design(header):
+        return find_design_column(
+            PATH, header, column, ("word",), is_design=str.isupper, remedy="Name it", allow_single=True
+        ), "word"
+
+    with pytest.raises(
+        InvdesignError, match=r"headings in the first row, got the design 'A'.*'word'.*heading: name it"
+    ):
+        list(table_rows(PATH, text, find_design=find_design, columns=[]))
+
+
+def test_all_names_of_a_row_are_kept_unless_their_column_is_read_as_something_else():
+    text = "ID,name,word,sample\n1,alpha,A,s\nn/a,beta,B,beta\n"
+    assert [row.name for row in rows_of(text)] == ["alpha; 1; s", "beta"]
+    assert [row.name for row in rows_of(text, ["sample"])] == ["alpha; 1", "beta"]
+    assert [row.name for row in rows_of("word,sample\nA,s\n", ["sample"])] == ["s"]

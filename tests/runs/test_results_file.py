@@ -263,3 +263,10 @@ def test_values_in_another_metric_prefix_are_converted_and_other_units_refused(
         path = file_of(run, "id,height [h]", "D0001,0.5")
         with pytest.raises(InvdesignError, match="expected 'height' in nM, got h"):
             read_results(path, run.state, run.campaign.domain, objectives)
+
+
+def test_open_suggestions_are_no_calls_of_the_status(run: CampaignRun[Any, Any]) -> None:
+    rows = dict(run.status().rows())
+    n_seeds = run.status().n_calls - run.status().n_open
+    assert rows["oracle calls"] == f"{n_seeds} of 30"
+    assert int(rows["open suggestions"]) == run.status().n_open > 0

@@ -19,7 +19,7 @@ from invdesign.io.corpora import make_corpus
 from invdesign.io.corpus_cache import cache_path, cached_corpus, content_sha256
 from invdesign.io.datasets import DataFile, DatasetSpec, download_dataset, load_dataset
 
-CACHE_FORMAT = 4
+CACHE_FORMAT = 5
 """Version of the parsed corpora in a cache: increased where parsing changes."""
 
 DATASETS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from rdkit import Chem
@@ -39,7 +40,10 @@ def element_change(text: str, *, identify: Callable[[str], str]) -> Transformati
             f"{text!r}: expected two elements such as 'Cl -> Br', or a .csv file with two columns of designs"
         )
     apply = partial(substitute, old=numbers[0], new=numbers[1])
-    return Transformation(f"{old} -> {new}", apply, identify, is_possible_result=partial(may_contain, symbol=new))
+    change = Transformation(f"{old} -> {new}", apply, identify)
+    if new == "H":  # hydrogens are not written
+        return change
+    return replace(change, is_possible_result=partial(may_contain, symbol=new))
 
 
 def may_contain(design: str, *, symbol: str) -> bool:

@@ -13,19 +13,21 @@ from rdkit import Chem, rdBase
 from invdesign.core import Corpus, InvdesignError, Progress, silent
 from invdesign.domains.molecules.smiles import canonical, parse
 from invdesign.domains.molecules.standardize import identity_key, standardize
-from invdesign.io.cells import plain_cell
-from invdesign.io.design_tables import TABLES as TABLES
+from invdesign.io.cells import merge_cells, plain_cell
 from invdesign.io.design_tables import (
+    NAME_COLUMNS,
     DesignSource,
     Parsed,
     ReadOptions,
     Row,
     corpus_name,
     find_design_column,
+    join_names,
     read_designs,
     table_rows,
     table_text,
 )
+from invdesign.io.design_tables import TABLES as TABLES
 from invdesign.io.design_tables import OnInvalid as OnInvalid
 from invdesign.io.text_files import decode_text, read_bytes
 
@@ -127,11 +129,17 @@ def _line_rows(text: str) -> Iterator[Row]:
 
 def _table_rows(path: Path, text: str, smiles_column: str | None, columns: Sequence[str]) -> Iterator[Row]:
     def find_design(header: Sequence[str]) -> tuple[int, str]:
-        remedy = "Pass the name of the SMILES column as smiles_column"
-        position = find_design_column(path, header, smiles_column, SMILES_NAMES, remedy=remedy, allow_single=True)
+        remedy = "Name the SMILES column: --column NAME, or smiles_column in a campaign"
+        position = find_design_column(
+            path, header, smiles_column, SMILES_NAMES, is_design=_is_smiles, remedy=remedy, allow_single=True
+        )
         return position, "smiles"
 
     return table_rows(path, text, find_design=find_design, columns=columns, max_cell_length=MAX_CELL_LENGTH)
+
+
+def _is_smiles(heading: str) -> bool:
+    return parse(heading)[0] is not None
 
 
 def _sdf_rows(text: str) -> Iterator[Row]:
@@ -158,10 +166,19 @@ def _sdf_row(number: int, block: str) -> Row:
         for atom in mol.GetAtoms():
             if atom.GetAtomicNum() == 7 and atom.GetTotalNumHs() > 0:
                 atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
-    tags = {name: value.strip() for name, value in re.findall(r"^>.*?<(.+?)>.*\n(.*)", block, flags=re.MULTILINE)}
+    tags = _tags(block)
+    name = join_names([title, *(value for tag, value in tags.items() if tag.lower() in NAME_COLUMNS)])
     # Enhanced stereo (V3000) marks a record as a racemate; SMILES alone would make it one enantiomer.
     enhanced = Chem.MolToCXSmiles(mol, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO)
-    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=title)
+    return Row(number, enhanced if mol.GetStereoGroups() else Chem.MolToSmiles(mol), cells=tags, name=name)
+
+
+def _tags(block: str) -> dict[str, str]:
+    """Return the tags of a record of an SD file with all lines of their values."""
+    parts = re.split(r"^>.*?<(.+?)>.*\n", block.partition("M  END")[2], flags=re.MULTILINE)
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    texts = ((name, "\n".join(line.strip() for line in value.strip().split("\n"))) for name, value in pairs)
+    return merge_cells(texts, ignore_case=True)
 
 
 def _parse_row(row: Row, *, salts: Salts, standard: bool) -> Parsed[str]:

@@ -25,6 +25,12 @@ def test_only_molecules_with_the_new_element_are_possible_results() -> None:
     assert not change.is_possible_result("Clc1ccccc1")
 
 
+def test_every_molecule_is_a_possible_result_of_a_change_to_hydrogen() -> None:
+    change = element_change("Cl -> H", identify=str)
+    assert change.apply("Clc1ccccc1") == "c1ccccc1"
+    assert change.is_possible_result("c1ccccc1")
+
+
 @pytest.mark.parametrize("design", ["CS(C)=O", "c1ccsc1"])
 def test_an_element_is_found_in_both_cases(design: str) -> None:
     assert may_contain(design, symbol="S")

@@ -252,3 +252,57 @@ def test_the_record_of_an_sd_file_is_the_compound_of_its_tags(tmp_path):
     assert [record.GetProp("inchikey") for record in records] == [Chem.MolToInchiKey(record) for record in records]
     assert domain.read(tmp_path / "x.sdf").designs == tuple(designs)
     assert records[3].GetProp("conformer") == "ETKDGv3+MMFF94" and records[0].GetProp("conformer") == "2D"
+
+
+def test_values_after_a_quote_that_is_not_closed_count(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text('smiles,y\nCCO,5\n"CCC,6\nCCN,7\nCCCl,8\nCCBr,9\n')
+    corpus = read(path, properties={"y": "y"})
+    assert corpus.designs == ("CCO", "CCN", "CCCl", "CCBr") and corpus.properties["y"].tolist() == [5, 7, 8, 9]
+    assert [(r.row, r.reason) for r in corpus.rejected] == [(3, "a quote that is not closed")]
+    assert (corpus.usage[0].n_used, corpus.usage[0].n_values) == (4, 5)
+    path.write_text('"smiles,y\nCCO,5\n')
+    with pytest.raises(InvdesignError, match="row 1: expected headings, got a quote that is not closed"):
+        read(path, properties={"y": "y"})
+
+
+@pytest.mark.parametrize("text", ["CCO\nCCC\n", "CCO,5\nCCC,6\n"])
+def test_a_table_without_headings_is_refused(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InvdesignError, match=r"expected headings .* got the design 'CCO'.* --column NAME"):
+        read(path)
+    path.write_text("Compounds\nCCO\nCCC\n")
+    assert len(read(path).designs) == 2
+    path.write_text("CO\nCCC\n")
+    assert read(path, smiles_column="CO").designs == ("CCC",)
+
+
+def record(smiles, *tags):
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles(smiles))
+    return block + "".join(f"> <{name}>\n{value}\n\n" for name, value in tags) + "$$$$\n"
+
+
+def test_no_value_of_a_repeated_tag_or_of_a_further_line_is_lost(tmp_path):
+    path = tmp_path / "x.sdf"
+    path.write_text(
+        record("CCO", ("y", "5"), ("y", "7"))
+        + record("CCC", ("y", "5\n6"))
+        + record("CCN", ("y", "5"), ("y", "5"), ("note", "a\nb"))
+        + record("CCF", ("y", ""), ("Y", ">6"))
+        + record("CCCl", ("Y", "8"))
+    )
+    corpus = read(path, properties={"y": "y"}, labels=["note"])
+    np.testing.assert_array_equal(corpus.properties["y"], [np.nan, np.nan, 5, 6, 8])
+    assert corpus.bounds["y"].tolist() == [0, 0, 0, 1, 0] and corpus.labels["note"][2] == "a\nb"
+    assert [r.reason for r in corpus.rejected] == [
+        "column 'y' has '5 | 7', several numbers, expected one; write each into a row of its own",
+        "column 'y' has '5\\n6', several numbers, expected one; write each into a row of its own",
+    ]
+    assert read(path, properties={"y": "Y"}).properties["y"][4] == 8
+
+
+def test_the_title_and_the_identifiers_of_a_record_are_kept(tmp_path):
+    path = tmp_path / "x.sdf"
+    path.write_text("ethanol" + record("CCO", ("ID", "E1"), ("name", "ethanol")))
+    assert read(path).names == ("ethanol; E1",)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 from pymatgen.core.structure import Structure
 from pymatgen.optimization.neighbors import find_points_in_spheres
@@ -19,13 +22,14 @@ from invdesign.domains.crystals.io.refusals import (
     size_error,
 )
 from invdesign.domains.crystals.model.graph import PERIODIC
-from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
+from invdesign.domains.crystals.periodic_atoms import ATOMIC_NUMBERS, PeriodicAtoms, from_parts
 
 MERGE_DISTANCE = 0.05
 """Distance within which two sites of one element are one atom [angstrom]."""
 MIN_DISTANCE = 0.5
 """Smallest distance between two atoms [angstrom]."""
 MAX_OCCUPANCY_ERROR = 0.01
+LABEL = re.compile(r"([A-Z][a-z]?)(?![a-z])\d*")
 BOX_VOLUME = 40.0
 """Volume for each atom from which a cell may be a molecule in a box [angstrom^3]."""
 BOX_CONTACT, BOX_DISTANCE = 2.0, 6.0
@@ -81,6 +85,32 @@ def atoms_of(structure: Structure) -> PeriodicAtoms:
         symbol = getattr(site.species.elements[0], "symbol", "")
         symbols.append(check_symbol(symbol, symbol))
     return from_parts(structure.lattice.matrix, symbols, structure.frac_coords)
+
+
+def check_labels(symbols: Sequence[str], labels: Sequence[str], remedy: str) -> None:
+    """Reject labels that name other elements than their atoms: another element of the file, or all of them.
+
+    Args:
+        symbols: Element of each atom.
+        labels: Label of each atom, such as `Na1`; names of sites such as `M1` are no contradiction.
+        remedy: What would help.
+
+    Raises:
+        RefusedError: The label of an atom names another element of the file, or every label is the symbol of another
+            element with a number.
+    """
+    elements = set(symbols)
+    n_other = 0
+    for symbol, label in zip(symbols, labels, strict=False):
+        match = LABEL.match(label)
+        if match is None or match[1] == symbol or label.upper().startswith(symbol.upper()):
+            continue
+        if match[1] in elements:
+            raise RefusedError(f"the atom {label[:40]!r} has the type {symbol}", remedy)
+        is_hydrogen = {match[1], symbol} <= {"H", "D", "T"}
+        n_other += match.end() == len(label) and match[1] in ATOMIC_NUMBERS and not is_hydrogen
+    if 0 < n_other == len(symbols):
+        raise RefusedError(f"no label is that of its type, e.g. {labels[0][:40]!r} for {symbols[0]}", remedy)
 
 
 def merge_duplicates(atoms: PeriodicAtoms) -> PeriodicAtoms:

@@ -16,7 +16,7 @@ from invdesign.io.corpus_cache import cache_path, cached_corpus
 from invdesign.io.datasets import DataFile, DatasetSpec, load_dataset
 from invdesign.io.text_files import list_paths
 
-CACHE_FORMAT = 5
+CACHE_FORMAT = 6
 """Version of the parsed corpora in a cache: increased where parsing changes."""
 
 CDVAE = "https://github.com/txie-93/cdvae, commit f857f59, folder data"

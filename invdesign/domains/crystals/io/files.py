@@ -8,6 +8,7 @@ from functools import partial
 from invdesign.core import Array, Corpus, InvdesignError, Progress, Rejection, silent
 from invdesign.domains.crystals import crystal
 from invdesign.domains.crystals.crystal import Crystal
+from invdesign.domains.crystals.energies import is_open_energy
 from invdesign.domains.crystals.io import records
 from invdesign.domains.crystals.io.records import READ
 from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError
@@ -75,7 +76,15 @@ def read(
     paths = list_paths(path)
     if not paths:
         raise InvdesignError("crystals: expected at least one file, got none. Pass its path")
-    options = ReadOptions(dict(properties or {}), None, on_invalid, max_designs, tuple(per_atom), tuple(labels))
+    options = ReadOptions(
+        dict(properties or {}),
+        None,
+        on_invalid,
+        max_designs,
+        tuple(per_atom),
+        tuple(labels),
+        energies=[name for name, c in (properties or {}).items() if is_open_energy(name) or is_open_energy(c)],
+    )
     rows = [
         row
         for each in paths

@@ -17,6 +17,10 @@ FIRST_COORDINATE_LINE = 8
 MAX_WORDS = 200
 """Largest number of species."""
 MAX_SCALE = 1e6
+FLAGS = {"t", "f", ".true.", ".false."}
+"""Flags of selective dynamics."""
+LABEL = re.compile(r"[!#]*([A-Z][a-z]?)(?![a-z])[^\s]*")
+"""Label of an atom at the end of its line: the symbol and what programs append, such as a charge or a number."""
 
 
 def read_poscar(text: str, *, max_sites: int) -> PeriodicAtoms:
@@ -27,7 +31,8 @@ def read_poscar(text: str, *, max_sites: int) -> PeriodicAtoms:
         max_sites: Largest number of atoms.
 
     Raises:
-        RefusedError: A line is no such line, or the elements are missing.
+        RefusedError: A line is no such line, the elements are missing, there are more coordinates than atoms, or the
+            labels of the atoms contradict the elements.
     """
     lines = text.split("\n", 10 + 2 * max_sites)
     if len(lines) < FIRST_COORDINATE_LINE:
@@ -49,7 +54,10 @@ def read_poscar(text: str, *, max_sites: int) -> PeriodicAtoms:
     rows = [line.split() for line in lines[start + 1 : start + 1 + n]]
     if len(rows) < n or any(len(row) < 3 for row in rows):
         raise RefusedError(f"a POSCAR of {n} atoms with fewer coordinates", "write one line for each atom")
-    symbols = _symbols(words, counts) if has_elements else _symbols_of_rows(rows)
+    _check_end(lines, start + 1 + n, n)
+    labels = _labels(rows)
+    symbols = _symbols(words, counts) if has_elements else _symbols_of_labels(labels)
+    _check_labels(symbols, labels)
     try:
         x = np.array([[float(word) for word in row[:3]] for row in rows])
     except ValueError as error:
@@ -132,8 +140,43 @@ def _symbols(words: Sequence[str], counts: Sequence[int]) -> list[str]:
     return [symbol for symbol, n in zip(found, counts, strict=True) for _ in range(n)]
 
 
-def _symbols_of_rows(rows: Sequence[Sequence[str]]) -> list[str]:
-    found = [row[-1] for row in rows]
-    if any(symbol not in ATOMIC_NUMBERS for symbol in found):
-        raise RefusedError("a POSCAR without elements", "write them into line 6")
+def _check_end(lines: Sequence[str], k: int, n: int) -> None:
+    """Reject coordinates directly after those of the last atom; velocities follow a blank line."""
+    if k < len(lines) and _is_row_of_numbers(lines[k], 3):
+        raise RefusedError(
+            f"line {k + 1} of a POSCAR is {lines[k].strip()[:40]!r}, expected the end of the coordinates of {n} atoms",
+            "correct the numbers of atoms in line 7, or remove the line",
+        )
+
+
+def _labels(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the label after the coordinates and flags of each atom; none where an atom has no label."""
+    found = []
+    for row in rows:
+        words = row[3:]
+        if len(words) >= 3 and all(word.lower() in FLAGS for word in words[:3]):
+            words = words[3:]
+        words = [word for word in words if word.strip("!#")]
+        if not words or LABEL.fullmatch(words[0]) is None:
+            return []
+        found.append(words[0].lstrip("!#"))
     return found
+
+
+def _symbols_of_labels(labels: Sequence[str]) -> list[str]:
+    if not labels or any(label not in ATOMIC_NUMBERS for label in labels):
+        raise RefusedError("a POSCAR without elements", "write them into line 6")
+    return list(labels)
+
+
+def _check_labels(symbols: Sequence[str], labels: Sequence[str]) -> None:
+    """Reject labels at the ends of the lines, all of them elements, that contradict the line of elements."""
+    elements = [match[1] for match in map(LABEL.fullmatch, labels) if match is not None]
+    if any(element not in ATOMIC_NUMBERS for element in elements):
+        return
+    for i, (symbol, element, label) in enumerate(zip(symbols, elements, labels, strict=False), start=1):
+        if symbol != element and not label.upper().startswith(symbol.upper()):
+            raise RefusedError(
+                f"atom {i} of a POSCAR is {symbol} by the line of elements, its own line ends in {label[:40]!r}",
+                "correct the order of the elements and their numbers, or the labels",
+            )

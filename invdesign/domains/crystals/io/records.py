@@ -21,12 +21,13 @@ from invdesign.domains.crystals.io.poscar import is_poscar, read_poscar
 from invdesign.domains.crystals.io.refusals import BROKEN, MAX_SITES, RefusedError, check_symbol, size_error
 from invdesign.domains.crystals.io.structure_json import parse_json, read_json_atoms
 from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
+from invdesign.io.cells import merge_cells
 from invdesign.io.corpus_cache import content_sha256
+from invdesign.io.csv_records import detect_delimiter
 from invdesign.io.design_tables import (
     TABLES,
     Row,
     corpus_name,
-    detect_delimiter,
     find_design_column,
     table_rows,
     table_text,
@@ -54,7 +55,8 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
     """Return all rows of a file, or of the files of a folder and its folders in the order of their names.
 
     The form of a row is `"cif"`, `"poscar"`, `"json"`, `"cell"` (of a table, in one of these forms), `"frame"` (of an
-    extended XYZ file) or `"atoms"` (of an ASE database). Files of a folder that are not read are rows with a problem.
+    extended XYZ file) or `"atoms"` (of an ASE database). Files of a folder that are not read, links and folders that
+    are not entered, and files without a structure are rows with a problem.
 
     Args:
         path: The file or folder.
@@ -65,6 +67,8 @@ def rows(path: Path, *, column: str | None = None, wanted: Sequence[str] = (), m
     Raises:
         InvdesignError: A file is missing, has an unknown format, or lacks a column.
     """
+    if not path.exists():
+        raise InvdesignError(f"{path}: cannot read it: there is no such file or folder. Check the path")
     if not path.is_dir():
         return _named_rows(path, path.name, column, wanted, max_bytes)
     files = list(_walk(path, MAX_DEPTH))
@@ -142,6 +146,8 @@ def atoms(row: Row, *, max_sites: int = MAX_SITES) -> tuple[PeriodicAtoms, str]:
 
 def _named_rows(path: Path, name: str, column: str | None, wanted: Sequence[str], max_bytes: int) -> list[Row]:
     found = _file_rows(path, column, wanted, max_bytes)
+    if not found:
+        return [Row(1, label=name, problem="no structure in the file", file=name)]
     labels = [row.name or _name(path, row, is_single=len(found) == 1) for row in found]
     return [
         replace(row, file=name, cells=_clean_cells(row.cells) if wanted else {}, name=label)
@@ -150,31 +156,44 @@ def _named_rows(path: Path, name: str, column: str | None, wanted: Sequence[str]
 
 
 def _walk(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield the files of a folder and its folders by name, without hidden files and links to folders."""
+    """Yield the files of a folder and its folders by name, and the links and folders that are not entered.
+
+    Hidden entries are left out, except files in a format of crystals.
+    """
     try:
         content = sorted(folder.iterdir())
     except OSError as error:
         raise InvdesignError(f"{folder}: cannot read the folder ({error.strerror}). Check its permissions") from error
     for inside in content:
-        if inside.name.startswith("."):
+        if inside.name.startswith(".") and (inside.is_dir() or not _suffix(inside)):
             continue
-        if inside.is_file():
-            yield inside
-        elif inside.is_dir() and not inside.is_symlink() and depth > 0:
+        if inside.is_dir() and not inside.is_symlink() and depth > 0:
             yield from _walk(inside, depth - 1)
+        else:
+            yield inside
 
 
 def _skipped_files(files: Sequence[Path]) -> dict[Path, str]:
-    """Return why each file of a folder is not read; an empty string for one that is read."""
-    finished = {file.parent for file in files if file.name.lower() in ("contcar", "contcar.gz")}
+    """Return why each entry of a folder is not read; an empty string for a file that is read."""
+    finished = {file.parent for file in files if file.name.lower() in ("contcar", "contcar.gz") and file.is_file()}
     return {file: _reason_to_skip(file, is_relaxed=file.parent in finished) for file in files}
 
 
 def _reason_to_skip(file: Path, *, is_relaxed: bool) -> str:
+    if not file.is_file():
+        return _reason_not_to_enter(file)
+    if file.name.startswith("."):
+        return "a hidden file; rename it to read it"
     name = file.name.lower().removesuffix(".gz")
     if not _suffix(file):
         return f"no structure is read from it; {INSTEAD[name]}" if name in INSTEAD else "no format of crystals"
     return "the start of a run whose CONTCAR is there" if name == "poscar" and is_relaxed else ""
+
+
+def _reason_not_to_enter(path: Path) -> str:
+    if path.is_dir():
+        return "a link to a folder; give that folder" if path.is_symlink() else f"more than {MAX_DEPTH} folders deep"
+    return "a link to a file that does not exist" if path.is_symlink() else "neither a file nor a folder"
 
 
 def _skipped_rows(path: Path, skipped: Mapping[Path, str]) -> list[Row]:
@@ -260,7 +279,16 @@ def _table_rows(path: Path, text: str, column: str | None, wanted: Sequence[str]
         if column is None:
             hint = _columns_of_structures(text, header)
             remedy += f" ({' or '.join(hint)})" if hint else ""
-        return find_design_column(path, header, column, STRUCTURE_NAMES, remedy=remedy, allow_single=False), "cell"
+        position = find_design_column(
+            path,
+            header,
+            column,
+            STRUCTURE_NAMES,
+            is_design=lambda heading: bool(_form_of_cell(heading)),
+            remedy=remedy,
+            allow_single=False,
+        )
+        return position, "cell"
 
     return table_rows(path, text, find_design=find_design, columns=wanted, label=_table_label)
 
@@ -331,7 +359,7 @@ def _frame_rows(text: str) -> Iterator[Row]:
             return
         comment = lines[start + 1]
         pairs = re.findall(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S+)", comment)
-        cells = {name: value.strip("\"'") for name, value in pairs if name not in ("Lattice", "Properties", "pbc")}
+        cells = merge_cells((k, v.strip("\"'")) for k, v in pairs if k not in ("Lattice", "Properties", "pbc"))
         yield Row(number, "\n".join(lines[start:end]) + "\n", comment[:MAX_LABEL], "frame", cells)
         start = end
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from invdesign.core import InvdesignError
+from invdesign.core import Array, InvdesignError
 from invdesign.domains.crystals import crystal
-from invdesign.domains.crystals.io.refusals import RefusedError, check_symbol, size_error
+from invdesign.domains.crystals.io.checks import check_labels
+from invdesign.domains.crystals.io.refusals import RefusedError, check_lattice, check_symbol, size_error
 from invdesign.domains.crystals.periodic_atoms import PeriodicAtoms, from_parts
 from invdesign.domains.crystals.symmetry.canonical import expand
 from invdesign.domains.crystals.symmetry.wyckoff import lattice_of
 
 MAX_TEXT = 20_000_000
 MAX_OCCUPANCY_ERROR = 0.01
+MAX_LENGTH_ERROR, MAX_ANGLE_ERROR = 0.01, 0.5
+"""Largest difference of a stated length [relative] and angle [degrees] from the matrix of the cell."""
+MAX_DISTANCE = 0.05
+"""Largest distance of the Cartesian and fractional coordinates of an atom [angstrom]."""
+REMEDY = "write pymatgen's Structure.as_dict() again"
 
 
 def parse_json(text: str) -> Any:
@@ -36,7 +43,7 @@ def read_json_atoms(text: str, *, max_sites: int) -> PeriodicAtoms:
     """Return the atoms of one structure in JSON.
 
     Raises:
-        RefusedError: The text is no structure, too large or disordered.
+        RefusedError: The text is no structure, too large, disordered, or contradicts itself.
     """
     data = parse_json(text)
     if isinstance(data, dict) and "orbits" in data:
@@ -57,6 +64,9 @@ def read_json_atoms(text: str, *, max_sites: int) -> PeriodicAtoms:
             f"JSON of a structure lacks something ({type(error).__name__}: {error})"[:160],
             "write the JSON of pymatgen's Structure.as_dict()",
         ) from error
+    check_lattice(lattice)
+    _check_cell(data["lattice"], lattice)
+    _check_sites(sites, symbols, positions, lattice)
     return from_parts(lattice, symbols, positions)
 
 
@@ -66,6 +76,35 @@ def _symbol(species: Any) -> str:
         raise RefusedError(f"partial occupancies or several atoms on one site: {shown}"[:160], "order the structure")
     symbol = str(species[0]["element"])
     return check_symbol(symbol, symbol)
+
+
+def _check_cell(stated: Mapping[str, Any], matrix: Array) -> None:
+    """Reject lengths and angles that contradict the matrix of the cell."""
+    a, b, c = lengths = np.linalg.norm(matrix, axis=1)
+    cosines = [matrix[i] @ matrix[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    alpha, beta, gamma = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    tolerances = {name: MAX_LENGTH_ERROR * length for name, length in zip("abc", lengths, strict=True)}
+    values = {"a": a, "b": b, "c": c, "alpha": alpha, "beta": beta, "gamma": gamma}
+    for name, value in values.items():
+        given = stated.get(name)
+        if isinstance(given, int | float) and not abs(given - value) <= tolerances.get(name, MAX_ANGLE_ERROR):
+            raise RefusedError(f"the lattice states {name} = {given:g}, its matrix has {value:.6g}", REMEDY)
+
+
+def _check_sites(sites: Sequence[Mapping[str, Any]], symbols: Sequence[str], positions: Array, lattice: Array) -> None:
+    """Reject labels and Cartesian coordinates that contradict the elements and the fractional coordinates."""
+    labels = [site.get("label") for site in sites]
+    check_labels(symbols, [label if isinstance(label, str) else "" for label in labels], REMEDY)
+    for label, site, x in zip(labels, sites, positions, strict=True):
+        xyz = site.get("xyz")
+        if not isinstance(xyz, list | tuple) or len(xyz) != 3:
+            continue
+        if not all(isinstance(value, int | float) for value in xyz):
+            continue
+        difference = np.array(xyz, dtype=float) @ np.linalg.inv(lattice) - x
+        distance = float(np.linalg.norm((difference - np.rint(difference)) @ lattice))
+        if not distance <= MAX_DISTANCE:
+            raise RefusedError(f"abc and xyz of the site {str(label)[:40]!r} are {distance:.3g} A apart", REMEDY)
 
 
 def _described_atoms(text: str, max_sites: int) -> PeriodicAtoms:

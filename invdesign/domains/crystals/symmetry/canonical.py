@@ -19,14 +19,15 @@ from invdesign.domains.crystals.model.graph import nearest_by_element
 from invdesign.domains.crystals.periodic_atoms import ATOMIC_NUMBERS, SYMBOLS, PeriodicAtoms
 from invdesign.domains.crystals.symmetry.transitions import moved_sites, stack
 from invdesign.domains.crystals.symmetry.wyckoff import (
-    PlacedPoints,
     Site,
     atoms_of_orbit,
     family,
+    fixing_operators,
     free_cell,
     full_cell,
     normalizer_operations,
     place,
+    place_images,
     polar_projector,
     snap,
 )
@@ -266,13 +267,13 @@ def _describe(space_group: int, lattice: Array, positions: Array, numbers: Numbe
     a, b, c = np.linalg.norm(lattice, axis=1)
     unit = lattice / np.array([a, b, c])[:, None]
     angles = np.degrees(np.arccos(np.clip([unit[1] @ unit[2], unit[0] @ unit[2], unit[0] @ unit[1]], -1, 1)))
-    placed = PlacedPoints(space_group, positions, tolerance=SITE_TOLERANCE)
+    fixed = fixing_operators(space_group, positions, tolerance=SITE_TOLERANCE)
     atoms: list[PlacedAtom] = []
     is_left = np.ones(len(numbers), dtype=bool)
     for i in range(len(numbers)):
         if not is_left[i]:
             continue
-        site, u, points = placed.place(i)
+        site, u, points = place_images(space_group, positions[i], fixed[i])
         rows = np.flatnonzero(is_left & (numbers == numbers[i]))
         difference = positions[rows][:, None] - points
         deviation = np.abs(difference - np.rint(difference)).max(-1).min(1)

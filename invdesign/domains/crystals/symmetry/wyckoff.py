@@ -21,6 +21,8 @@ import spglib
 
 from invdesign.core import Array, InvdesignError
 
+Fixed = tuple[bytes, bytes]
+"""Operators that fix a point, and their lattice translations: an entry of `fixing_operators`."""
 # Fractional coordinates of special positions are multiples of 1/24.
 TOLERANCE = 1e-4
 FAMILIES = ((2, "triclinic"), (15, "monoclinic"), (74, "orthorhombic"), (142, "tetragonal"), (194, "hexagonal"))
@@ -134,7 +136,7 @@ def images(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> Array
         tolerance: Largest fractional distance at which an image is identified with the point itself.
     """
     x = np.asarray(x, dtype=float)
-    return _images_of(_stabilizer(space_group, *_fixing_operators(space_group, x, tolerance)), x)
+    return _images_of(_stabilizer_of(space_group, x, tolerance), x)
 
 
 @lru_cache(maxsize=4096)
@@ -157,34 +159,23 @@ def place(space_group: int, x: Array, *, tolerance: float = TOLERANCE) -> tuple[
         The site and its free coordinates `u` in [0, 1). The point moves onto the site by less than the tolerance.
     """
     x = np.asarray(x, dtype=float)
-    return _free_coordinates(_stabilizer(space_group, *_fixing_operators(space_group, x, tolerance)), x)
+    return _free_coordinates(_stabilizer_of(space_group, x, tolerance), x)
 
 
-class PlacedPoints:
-    """Points of a cell, to be placed on Wyckoff positions one by one.
+def place_images(space_group: int, x: Array, fixed: Fixed) -> tuple[Site, tuple[float, ...], Array]:
+    """Return what `place` returns for a point, and its distinct images (`m x 3`) as `images` does.
 
     Args:
         space_group: Number of the space group, 1 to 230.
-        points: Fractional coordinates, `n x 3`.
-        tolerance: Largest fractional distance at which an image is identified with the point itself.
+        x: Fractional coordinates (3).
+        fixed: The operators that fix the point, of `fixing_operators`.
     """
-
-    def __init__(self, space_group: int, points: Array, *, tolerance: float = TOLERANCE) -> None:
-        R, t = operators(space_group)
-        moved: Array = (R @ points.T).swapaxes(1, 2) + t[:, None] - points
-        steps = np.rint(moved)
-        self._is_fixed = np.all(np.abs(moved - steps) < tolerance, axis=2)
-        self._steps = steps.astype(np.int32)
-        self._space_group, self._points = space_group, points
-
-    def place(self, i: int) -> tuple[Site, tuple[float, ...], Array]:
-        """Return what `place` returns for a point, and its distinct images (`m x 3`) as `images` does."""
-        is_fixed = self._is_fixed[:, i]
-        stabilizer = _stabilizer(self._space_group, is_fixed.tobytes(), self._steps[is_fixed, i].tobytes())
-        return (*_free_coordinates(stabilizer, self._points[i]), _images_of(stabilizer, self._points[i]))
+    stabilizer = _stabilizer(space_group, *fixed)
+    return (*_free_coordinates(stabilizer, x), _images_of(stabilizer, x))
 
 
 def _images_of(stabilizer: _Stabilizer, x: Array) -> Array:
+    """Return the distinct images of a point (`m x 3`) in [0, 1)."""
     return _wrap(stabilizer.rotations @ (stabilizer.W @ x + stabilizer.w) + stabilizer.shifts)
 
 
@@ -215,18 +206,29 @@ class _Stabilizer:
     """Translations of these operators, `m x 3`."""
 
 
-def _fixing_operators(space_group: int, x: Array, tolerance: float) -> tuple[bytes, bytes]:
-    """Return which operators fix a point, and the lattice translations with which they do, as bytes."""
+def fixing_operators(space_group: int, points: Array, *, tolerance: float = TOLERANCE) -> list[Fixed]:
+    """Return which operators fix each point, and the lattice translations with which they do, as bytes.
+
+    Args:
+        space_group: Number of the space group, 1 to 230.
+        points: Fractional coordinates, `n x 3`.
+        tolerance: Largest fractional distance at which an image is identified with the point itself.
+    """
     R, t = operators(space_group)
-    moved = R @ x + t - x
+    moved: Array = (R @ points.T).transpose(2, 0, 1) + t - points[:, None]
     steps = np.rint(moved)
-    is_fixed = (np.abs(moved - steps) < tolerance).all(1)
-    return is_fixed.tobytes(), steps[is_fixed].astype(np.int32).tobytes()
+    is_fixed = np.all(np.abs(moved - steps) < tolerance, axis=2)
+    codes = steps.astype(np.int32)
+    return [(own.tobytes(), code[own].tobytes()) for own, code in zip(is_fixed, codes, strict=True)]
+
+
+def _stabilizer_of(space_group: int, x: Array, tolerance: float) -> _Stabilizer:
+    return _stabilizer(space_group, *fixing_operators(space_group, x[None], tolerance=tolerance)[0])
 
 
 @lru_cache(maxsize=65536)
 def _stabilizer(space_group: int, fixed: bytes, fixed_steps: bytes) -> _Stabilizer:
-    """Return the stabilizer for a result of `_fixing_operators`."""
+    """Return the stabilizer for a result of `fixing_operators`."""
     R, t = operators(space_group)
     is_fixed = np.frombuffer(fixed, dtype=bool)
     steps = np.frombuffer(fixed_steps, dtype=np.int32).reshape(-1, 3)
@@ -459,7 +461,7 @@ def _lattice_steps() -> Array:
 
 def site_frame(space_group: int, x: Array) -> Frame:
     """Return the site of a point, and the operators that map its fixed subspace to the canonical one of the site."""
-    return _frame_of(_stabilizer(space_group, *_fixing_operators(space_group, x, TOLERANCE)))
+    return _frame_of(_stabilizer_of(space_group, x, TOLERANCE))
 
 
 def snap(x: Array) -> tuple[float, float, float]:

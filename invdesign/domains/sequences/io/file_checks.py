@@ -97,7 +97,8 @@ def reject_names(path: Path, rows: Sequence[Row], kind: str) -> None:
     shown = ", ".join(repr(name[:30]) for name in list(dict.fromkeys(names))[:4])
     raise InvdesignError(
         f"{path}: expected sequences, got names: {len(names):,} of {len(texts):,} entries are words or have digits or "
-        f"letters that no sequence has, e.g. {shown}. Name the column of sequences with sequence_column"
+        f"letters that no sequence has, e.g. {shown}. Name the column of sequences: --column NAME, or sequence_column "
+        "in a campaign"
     )
 
 

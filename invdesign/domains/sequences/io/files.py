@@ -102,7 +102,7 @@ class RowParser:
             raise _RejectedError(row.problem, "fix the row")
         text = self._letters(row)
         repairs: list[str] = []
-        if self.kind == "protein" and _NAMED_RESIDUES.fullmatch(row.content.strip()):
+        if self.kind == "protein" and row.form != "aligned" and _NAMED_RESIDUES.fullmatch(row.content.strip()):
             text = "".join(THREE_LETTERS[name.upper()] for name in re.findall("[A-Z][a-z]{2}", row.content))
             repairs.append("three-letter names of residues written as letters")
         if len(text) > 20 * self.max_length + 1000:
@@ -247,7 +247,6 @@ def read(
     options = ReadOptions(dict(properties or {}), weight_column, on_invalid, max_designs, labels=tuple(labels))
     _check_choice("insertions", insertions, ("drop", "keep", "reject"))
     _check_choice("gaps", gaps, (True, False, "drop"))
-    letters_of(kind)
     given = list(
         rows(
             path,
@@ -255,6 +254,7 @@ def read(
             mutations=mutations,
             has_wild_type=wild_type is not None,
             columns=options.columns,
+            letters=letters_of(kind),
             records=records,
             max_bytes=max_bytes,
         )

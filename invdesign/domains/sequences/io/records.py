@@ -6,6 +6,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -14,6 +15,7 @@ from Bio.SeqFeature import SeqFeature
 from Bio.SeqRecord import SeqRecord
 
 from invdesign.core import InvdesignError
+from invdesign.domains.sequences.alphabet import LETTERS
 from invdesign.domains.sequences.io.file_checks import align_columns
 from invdesign.io.design_tables import (
     MAX_REJECTION_TEXT,
@@ -38,7 +40,7 @@ GENBANK = (".gb", ".gbk", ".gbff", ".genbank")
 READ = (*FASTA, *ALIGNED, *ALIGNMENTS, ".csv", ".tsv", ".xlsx", *GENBANK, *LINES)
 SEQUENCE_NAMES = (
     "sequence", "seq", "design", "mutated_sequence", "aa_sequence", "protein_sequence", "protein", "peptide",
-    "dna_sequence", "dna", "rna",
+    "dna_sequence", "dna", "rna", "sequences", "proteins", "peptides",
 )  # fmt: skip
 MUTATION_NAMES = (
     "mutations", "mutation", "mutant", "mutants", "aamutations", "variant", "variants", "substitutions", "hgvs",
@@ -53,6 +55,7 @@ def rows(
     mutations: str | None = None,
     has_wild_type: bool = False,
     columns: Sequence[str] = (),
+    letters: str = LETTERS["protein"],
     records: Records = "whole",
     max_bytes: int = MAX_BYTES,
 ) -> Iterator[Row]:
@@ -67,6 +70,7 @@ def rows(
         mutations: Column of a table that contains lists of mutations instead of sequences.
         has_wild_type: Whether lists of mutations can be read; then their column is found by its name, too.
         columns: Names of the other values to read.
+        letters: Letters of a sequence; a table whose first row is one has no headings.
         records: Of a GenBank file: the whole sequence, or its coding sequences translated.
         max_bytes: Largest size of the unpacked file [bytes].
 
@@ -78,7 +82,7 @@ def rows(
         raise InvdesignError(f"{path}: expected a file that ends in one of {', '.join(READ)} (or .gz), got {suffix!r}")
     if suffix in TABLES:
         text = table_text(path, max_bytes=max_bytes)
-        return _table_rows(path, text, sequence_column, mutations, has_wild_type, columns)
+        return _table_rows(path, text, sequence_column, mutations, has_wild_type, columns, letters)
     text = decode_text(read_bytes(path, max_bytes=max_bytes))
     if columns or sequence_column or mutations:
         wanted = [name for name in (sequence_column, mutations, *columns) if name]
@@ -172,6 +176,7 @@ def _table_rows(
     mutations: str | None,
     has_wild_type: bool,
     columns: Sequence[str],
+    letters: str,
 ) -> Iterator[Row]:
     def find_design(header: Sequence[str]) -> tuple[int, str]:
         if sequence_column is None and mutations is not None:
@@ -180,11 +185,28 @@ def _table_rows(
             position = find_usual_name(header, MUTATION_NAMES)
             if position is not None:
                 return position, "mutations"
-        remedy = "Name the column with sequence_column, or pass a wild_type and the column of mutations"
-        position = find_design_column(path, header, sequence_column, SEQUENCE_NAMES, remedy=remedy, allow_single=True)
+        remedy = (
+            "Name the column of sequences: --column NAME, or sequence_column in a campaign; or pass a wild type and "
+            "the column of mutations"
+        )
+        position = find_design_column(
+            path,
+            header,
+            sequence_column,
+            SEQUENCE_NAMES,
+            is_design=partial(_is_sequence, letters=letters),
+            remedy=remedy,
+            allow_single=True,
+        )
         return position, "sequence"
 
     return table_rows(path, text, find_design=find_design, columns=columns)
+
+
+def _is_sequence(heading: str, *, letters: str) -> bool:
+    """Return whether a heading is a sequence: in capital or in small letters alone, unlike the heading `Peptides`."""
+    text = heading.replace("-", "")
+    return text in (text.upper(), text.lower()) and bool(text) and set(text.upper()) <= set(letters)
 
 
 def _genbank_rows(path: Path, text: str, records: Records) -> list[Row]:

@@ -31,7 +31,7 @@ _SEPARATORS = r";:,/_+&|\s"
 _END = rf"\)?\]?(?=$|[{_SEPARATORS}-])"
 _SEPARATOR = re.compile(rf"[{_SEPARATORS}]+|-(?=[A-Z])", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:[\w.-]+(?:\([\w.-]+\))?:)?(?=[pcgnmr]\.)|^\s+", re.IGNORECASE)
-_LEVEL = re.compile(r"(?:^|[\s:(\[])([pcgnmr])\.", re.IGNORECASE)
+_LEVEL = re.compile(r"([pcgnmr])\.", re.IGNORECASE)
 
 
 def _edit_pattern(number: str) -> re.Pattern[str]:
@@ -71,7 +71,7 @@ class Edit:
     letters: str = ""
     """Letters that are written instead, or inserted; of a deletion, the letters that it states."""
     level: Level | None = None
-    """What the text says it changes, by a prefix of HGVS or by `>`; None where it does not say."""
+    """Level that a prefix of HGVS or `>` states; None without either."""
 
     @property
     def named_residues(self) -> list[tuple[Residue, str]]:
@@ -112,7 +112,7 @@ def parse_variant(text: str) -> list[Edit]:
     Args:
         text: Edits, separated by any of `; : , / _ + & |`, white space, or a hyphen before a letter. An edit is
             `A108D`, `Ala108Asp`, `A108=`, `A108del`, `108insGG` (after residue 108), `A108_G110del`, `A108_G109insSS`,
-            `A108delinsGG`, `A108dup` or, of DNA, `108A>G`; brackets of HGVS are ignored, and prefixes say what changes.
+            `A108delinsGG`, `A108dup` or, of DNA, `108A>G`; brackets of HGVS are ignored, and prefixes state the level.
 
     Raises:
         InvdesignError: An edit cannot be read, or the text is empty or describes two alleles.
@@ -133,10 +133,7 @@ def parse_variant(text: str) -> list[Edit]:
     if re.search(r"[0-9a-zA-Z]fs", text) and not text.islower():
         raise InvdesignError(f"cannot read {text[:60]!r}: a frameshift (fs). Write the sequence itself")
     rest = _PREFIX.sub("", text.strip())
-    prefix = _LEVEL.search(rest)
     level: Level | None = None
-    if prefix is not None:
-        level = "protein" if prefix[1].lower() == "p" else "nucleotides"
     position = 0
     edits: list[Edit] = []
     while position < len(rest):
@@ -148,6 +145,9 @@ def parse_variant(text: str) -> list[Edit]:
         if match is None:
             word = re.split(rf"[{_SEPARATORS}]", rest[position:], maxsplit=1)[0]
             raise InvdesignError(f"cannot read the mutation {word[:60]!r}: expected {EXPECTED}")
+        prefix = _LEVEL.match(match.group())
+        if prefix is not None:  # it holds for the edits after it too, as in p.[Ser13Ala;Phe14Ala]
+            level = "protein" if prefix[1].lower() == "p" else "nucleotides"
         edit = _edit(match)
         edits.append(replace(edit, level="nucleotides" if ">" in edit.text else level))
         position = match.end()

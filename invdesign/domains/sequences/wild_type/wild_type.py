@@ -11,8 +11,10 @@ from rapidfuzz.distance import Hamming, Levenshtein
 from invdesign.core import InvdesignError
 from invdesign.domains.sequences.wild_type.notation import STOP, Edit, Residue, parse_variant, residue
 
-NUCLEOTIDES = frozenset("ACGTUN-")
-"""Letters of a wild type of DNA or RNA."""
+NUCLEOTIDE_LETTERS = frozenset("ACGTUNRYSWKMBDHV-")
+"""Letters of DNA or RNA, those of IUPAC for several bases included."""
+MIN_SHARE_OF_BASES = 0.9
+"""Share of A, C, G, T and U in a wild type of DNA or RNA."""
 MIN_NUCLEOTIDES = 20
 """Letters from which a wild type of these letters alone is no peptide."""
 
@@ -153,13 +155,18 @@ class WildType:
 
     def _check_level(self, edit: Edit) -> None:
         """Reject a change of nucleotides in a protein, and the reverse: A, C, G and T are residues too."""
-        is_nucleotides = set(self.sequence) <= NUCLEOTIDES
+        n_bases = sum(self.sequence.count(letter) for letter in "ACGTU")
+        is_nucleotides = set(self.sequence) <= NUCLEOTIDE_LETTERS and n_bases >= MIN_SHARE_OF_BASES * len(self.sequence)
         if edit.level == "nucleotides" and not is_nucleotides:
             raise InvdesignError(
-                f"{edit.text!r} changes nucleotides, the wild type is a protein. Translate it, e.g. p.Gly2Asp"
+                f"the wild type is a protein: expected a change of residues, got {edit.text!r}, one of nucleotides. "
+                "Translate it, e.g. p.Gly2Asp"
             )
         if edit.level == "protein" and is_nucleotides and len(self.sequence) >= MIN_NUCLEOTIDES:
-            raise InvdesignError(f"{edit.text!r} changes a protein, the wild type is DNA or RNA. Give c. or n. instead")
+            raise InvdesignError(
+                f"the wild type is DNA or RNA: expected a change of nucleotides, got {edit.text!r}, one of residues. "
+                "Give c. or n. instead"
+            )
 
     def _place(self, edit: Edit) -> tuple[int, int]:
         """Return the first and the last position of an edit (0-based); -1 for an insertion before the first residue."""

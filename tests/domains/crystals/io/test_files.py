@@ -67,7 +67,15 @@ def test_totals_of_a_cell_are_divided_by_its_atoms_where_that_is_said(tmp_path):
     np.testing.assert_allclose(corpus.properties["energy"], [-3.4])
     (usage,) = corpus.usage
     assert usage.unit == "eV/atom" and not usage.contradictions and "divided by the number of atoms" in usage.notes[0]
-    assert read(path, properties={"energy": "energy"}).usage[0].contradictions
+    refused = read(path, properties={"energy": "energy"})
+    assert np.isnan(refused.properties["energy"]).all() and (refused.usage[0].n_used, refused.usage[0].n_values) == (
+        0,
+        3,
+    )
+    assert refused.usage[0].unused == {
+        "totals of cells of 2, 8, 16 atoms of one design; set per_atom=[energy], or write eV/atom if they are values "
+        "of each atom": "2-4"
+    }
     with pytest.raises(InvdesignError, match="per_atom: expected properties that are read"):
         read(path, properties={"energy": "energy"}, per_atom=["e"])
     path.write_text(text.replace("(eV)", "(eV/atom)"))
@@ -185,10 +193,13 @@ def test_an_empty_or_invalid_file_is_an_error_that_names_it(tmp_path, name, cont
 def test_missing_files_and_unknown_formats_are_errors(tmp_path):
     with pytest.raises(InvdesignError, match="cannot read"):
         read(tmp_path / "no.cif")
-    with pytest.raises(InvdesignError, match=r"\.extxyz"):
-        read(tmp_path / "x.pdf")
+    with pytest.raises(InvdesignError, match="there is no such file or folder"):
+        read(tmp_path / "nothere")
     with pytest.raises(InvdesignError, match="folder without"):
         read(tmp_path)
+    (tmp_path / "x.pdf").write_text("")
+    with pytest.raises(InvdesignError, match=r"\.extxyz"):
+        read(tmp_path / "x.pdf")
 
 
 def test_poscars_with_and_without_elements(tmp_path, salt, crystals):

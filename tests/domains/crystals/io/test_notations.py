@@ -9,6 +9,11 @@ from invdesign.core import InvdesignError
 from invdesign.domains.crystals.io import records
 from invdesign.domains.crystals.io.files import read
 
+HEADER, ROWS = POSCAR.split("Direct\n")
+LABELLED = "\n".join(
+    [f"{HEADER}Direct", *(f"{x} {'Mg2+' if i < 4 else 'O2-'}" for i, x in enumerate(ROWS.splitlines())), ""]
+)
+
 
 def write(path, text):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,11 +33,34 @@ def write(path, text):
         POSCAR.replace("\n1.0\n", "\n-74.72\n"),
         POSCAR.replace("Direct", "Cartesian").replace(".5", "2.106"),
         POSCAR.replace("Mg O", "Mg_pv O"),
+        POSCAR + "\n" + "0 0 0\n" * 8,
+        POSCAR + "  \n\nmade by hand\n",
+        POSCAR + "Lattice velocities and vectors\n 1\n 0 0 0\n",
+        LABELLED,
+        LABELLED.replace("Mg2+", "! Mg1 a").replace("O2-", "#O"),
+        LABELLED.replace("Mg2+", "M1").replace("O2-", "X"),
+        LABELLED.replace("Mg2+", "F F F").replace("O2-", "T T F"),
+        LABELLED.replace("Mg2+", "Mg").replace("O2-", "O").replace("\nMg O\n", "\n"),
+        LABELLED.replace("Mg2+", "F F F Mg").replace("O2-", "T T T O").replace("Direct", "Selective\nDirect"),
     ],
 )
 def test_names_and_layouts_of_poscars(tmp_path, name, text):
     (crystal,) = read(write(tmp_path / name, text)).designs
     assert (crystal.formula, crystal.space_group) == ("MgO", 225)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (POSCAR.replace("4 4", "4 3"), r"line 16 of a POSCAR is '0 0 \.5', expected the end of the coordinates of 7"),
+        (LABELLED.replace("Mg O", "O Mg"), "atom 1 of a POSCAR is O by the line of elements, .* ends in 'Mg2\\+'"),
+        (LABELLED.replace("Mg2+", "Zn").replace("O2-", "S"), "is Mg by the line of elements, .* ends in 'Zn'"),
+        (LABELLED.replace("Mg2+", "F F F").replace("O2-", "F F F").replace("\nMg O\n", "\n"), "without elements"),
+    ],
+)
+def test_a_poscar_that_contradicts_itself_is_refused(tmp_path, text, reason):
+    with pytest.raises(InvdesignError, match=reason):
+        read(write(tmp_path / "POSCAR", text))
 
 
 @pytest.mark.parametrize("name", ["NaCl.CIF", "salt.mcif", "salt.Cif"])
@@ -68,6 +96,31 @@ def test_a_folder_of_runs_accounts_for_every_file(tmp_path):
     assert any("no JSON" in reason for reason in told.values())
     with pytest.raises(InvdesignError, match="Give the CONTCAR of the run"):
         read(folder / "a/vasprun.xml")
+
+
+def test_files_without_a_structure_and_entries_that_are_not_entered_are_reported(tmp_path):
+    folder = tmp_path / "mine"
+    write(folder / "a.cif", cif())
+    for name, text in {"empty.cif": "", "page.cif": "<html>404</html>", "e.extxyz": "\n", "none.json": "[]"}.items():
+        write(folder / name, text)
+    write(folder / ".hidden.cif", cif())
+    write(folder / ".DS_Store", "")
+    write(folder.joinpath(*"12345678", "9", "deep.cif"), cif())
+    write(tmp_path / "other" / "b.vasp", POSCAR)
+    (folder / "link").symlink_to(tmp_path / "other")
+    (folder / "dangling.cif").symlink_to(tmp_path / "nowhere")
+    (folder / "CONTCAR").symlink_to(tmp_path / "nowhere")
+    write(folder / "POSCAR", POSCAR)
+    corpus = read(folder)
+    assert sorted(crystal.formula for crystal in corpus.designs) == ["ClNa", "MgO"]
+    reasons = {rejection.text: rejection.reason for rejection in corpus.rejected}
+    for name in ("empty.cif", "page.cif", "e.extxyz", "none.json"):
+        assert any(name in text and reason == "no structure in the file" for text, reason in reasons.items())
+    assert reasons["mine: .hidden.cif"].startswith("not read: a hidden file")
+    assert reasons["mine: link"] == "not read: a link to a folder; give that folder"
+    assert reasons["mine: CONTCAR, dangling.cif"] == "not read: a link to a file that does not exist"
+    assert reasons["mine/1/2/3/4/5/6/7/8: 9"] == "not read: more than 8 folders deep"
+    assert len(reasons) == 8 and records.checksums(folder)
 
 
 def test_a_structure_of_a_folder_without_a_value_is_kept(tmp_path):
@@ -126,6 +179,7 @@ def test_the_other_origin_is_taken_where_the_file_states_what_only_it_gives(tmp_
         ),
         (cif(stated=f"{FM3M}\n_cell_volume 100"), r"179\.4 A\^3, the file states 100"),
         (cif("Na1 Cl 0 0 0\nCl1 Na .5 .5 .5"), "'Na1' has the type Cl"),
+        (cif("K1 Na 0 0 0\nBr1 Cl .5 .5 .5"), "no label is that of its type, e.g. 'K1' for Na"),
         (cif(b="6.5"), "contradict the symmetry operators"),
         (cif(stated=operators("x,y,z", "x,y,y")), "'x,y,y' is no symmetry operator"),
         (cif(stated=operators("x,y,z", "2x,y,z")), "is no symmetry operator"),
@@ -151,6 +205,32 @@ def test_json_that_is_no_structure_is_refused(tmp_path, text):
         read(write(tmp_path / "x.json", text))
 
 
+@pytest.mark.parametrize("labels", [("M1", "X1"), ("K1", "Cl1"), ("NA", "CL"), ("T1", "T2")])
+def test_labels_that_are_names_of_sites_are_no_contradiction(tmp_path, labels):
+    text = cif(f"{labels[0]} Na 0 0 0\n{labels[1]} Cl .5 .5 .5")
+    assert read(write(tmp_path / "x.cif", text)).designs[0].formula == "ClNa"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"lattice": {"a": 11.28}}, "the lattice states a = 11.28, its matrix has 5.64"),
+        ({"lattice": {"beta": 120}}, "states beta = 120, its matrix has 90"),
+        ({"site": {"label": "Cl"}}, "the atom 'Cl' has the type Na"),
+        ({"site": {"label": "Na", "xyz": [0, 2.82, 0]}}, "abc and xyz of the site 'Na' are 2.82 A apart"),
+    ],
+)
+def test_json_that_contradicts_itself_is_refused(tmp_path, change, reason):
+    given = structure_dictionary()
+    given["lattice"] |= {"a": 5.64, "b": 5.64, "c": 5.64, "alpha": 90, "beta": 90.0, "gamma": None, "volume": 179.4}
+    given["sites"][0] |= {"label": "Na1+", "xyz": [0, 5.64, 0.001]}
+    assert len(read(write(tmp_path / "y.json", json.dumps(given)))) == 1
+    given["lattice"] |= change.get("lattice", {})
+    given["sites"][0] |= change.get("site", {})
+    with pytest.raises(InvdesignError, match=reason):
+        read(write(tmp_path / "x.json", json.dumps(given)))
+
+
 def test_positions_with_four_digits_move_onto_special_positions(tmp_path):
     text = cif("Zn1 Zn .3333 .6667 0\nS1 S .3333 .6667 .375", "_symmetry_space_group_name_H-M 'P 63 m c'", a="3.82")
     text = text.replace("_length_c 3.82", "_length_c 6.26").replace("_gamma 90", "_gamma 120")
@@ -161,3 +241,18 @@ def test_positions_with_four_digits_move_onto_special_positions(tmp_path):
 def test_values_of_cells_are_read_only_where_they_are_wanted(tmp_path):
     path = write(tmp_path / "x.cif", cif(stated=f"{FM3M}\n_gap 5.0"))
     assert records.rows(path)[0].cells == {} and records.rows(path, wanted=["_gap"])[0].cells["_gap"] == "5.0"
+
+
+@pytest.mark.parametrize("text", ["a.cif\nb.cif\n", "a.cif,5\nb.cif,6\n"])
+def test_a_table_without_headings_is_refused(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InvdesignError, match=r"expected headings .* got the design 'a.cif'.* --column NAME"):
+        read(path)
+
+
+def test_both_values_of_a_repeated_key_of_a_frame_are_named(tmp_path):
+    path = tmp_path / "x.xyz"
+    lattice = 'Lattice="4 0 0 0 4 0 0 0 4" Properties=species:S:1:pos:R:3'
+    path.write_text(f"1\n{lattice} y=5 y=7\nCu 0 0 0\n1\n{lattice} y=3\nAg 0 0 0\n")
+    assert read(path, properties={"y": "y"}).rejected[0].reason.startswith("column 'y' has '5 | 7', several numbers")

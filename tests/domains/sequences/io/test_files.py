@@ -365,6 +365,16 @@ def test_lines_wrap_at_sixty_letters(tmp_path):
     assert read(path).designs == ("MK" * 65,)
 
 
+@pytest.mark.parametrize("text", ["AAK\nKKL\nGGH\n", "aak\nkkl\nggh\n", "AAK;5\nKKL;6\n"])
+def test_a_table_without_headings_is_refused(tmp_path, text):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(InvdesignError, match=r"expected headings .* got the design '(AAK|aak)'.* --column NAME"):
+        read(path)
+    path.write_text("Candidates\nAAK\n")
+    assert read(path).designs == ("AAK",)
+
+
 @pytest.mark.parametrize("text", ["Met-Ser-Lys-Gly", "MetSerLysGly", "Met Ser Lys Gly"])
 def test_three_letter_names_of_residues_are_read(file, text):
     corpus = read(file("a.csv", f"sequence\n{text}\n"))

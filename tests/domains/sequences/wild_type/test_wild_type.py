@@ -81,7 +81,10 @@ def test_distances_are_hamming_for_equal_lengths_and_levenshtein_otherwise():
     assert distance("ACDE", "CDE") == 1
 
 
-@pytest.mark.parametrize("text", ["c.2G>A", "g.2G>A", "2G>A", "NM_000546.6:c.2G>A", "n.2del", "r.[2g>a]"])
+@pytest.mark.parametrize(
+    "text",
+    ["c.2G>A", "g.2G>A", "2G>A", "NM_000546.6:c.2G>A", "n.2del", "r.[2g>a]", "Lys3Ala/m.2del", "p.Lys3Ala;c.2del"],
+)
 def test_changes_of_nucleotides_are_refused_in_a_protein(text):
     with pytest.raises(InvdesignError, match="the wild type is a protein"):
         WildType("MGKTAY").apply_mutations([text])
@@ -97,3 +100,7 @@ def test_each_level_is_read_in_its_own_wild_type():
     assert WildType("MGKTAY").apply_mutations(["p.Gly2Ala"]) == "MAKTAY"
     assert WildType("AGCTAGCTAGCTAGCTAGCTAGCT").apply_mutations(["c.2G>A"]) == "AACTAGCTAGCTAGCTAGCTAGCT"
     assert WildType("GAGA").apply_mutations(["p.Ala2Gly"]) == "GGGA"
+
+
+def test_dna_may_have_letters_for_several_bases():
+    assert WildType("AGRTAGCTAGCTAGCTAGCTAGCT").apply_mutations(["c.2G>A"]) == "AARTAGCTAGCTAGCTAGCTAGCT"
