@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from invdesign.core import Array, D, InvdesignError
@@ -30,7 +30,7 @@ PENALTIES = 10.0 ** np.arange(-1.0, 5.0)
 """Penalties among which ridge regression chooses by leave-one-out errors."""
 MIN_VARIANCE = 1e-6
 """Variance of a latent axis, of the largest one, below which it counts as that."""
-LENGTHENING = (1.0, 1.2, 1.44, 1.73)
+LENGTHENING = (1.2, 1.44, 1.73)
 """Factors by which a move is lengthened one after the other as long as the decoder returns the design itself."""
 MIN_REST = 0.05
 """Length of a direction, of 1, that the nuisances must leave."""
@@ -90,9 +90,14 @@ class DoseResponse:
     keeps: Float[np.ndarray, "k n"]
     """1 where the decoded design has the scaffold of the one that was moved, else 0; NaN where there is no scaffold."""
     travelled: Float[np.ndarray, "k n"]
-    """Share of the move that the latent of the decoded design has made, along the direction."""
-    is_lengthened: Float[np.ndarray, "k n"]
-    """1 where the move was lengthened, because the decoder returned the design itself, else 0."""
+    """Share of the move, as it was lengthened, that the latent of the decoded design has made along the direction."""
+    factors: Float[np.ndarray, "k n"]
+    """Factor by which each move was lengthened, because the decoder returned the design itself; 1 where it was not."""
+
+    @property
+    def is_lengthened(self) -> Bool[np.ndarray, "k n"]:
+        """Whether each move was lengthened."""
+        return self.factors > 1
 
     @property
     def mean(self) -> Float[np.ndarray, " k"]:
@@ -228,10 +233,10 @@ def measure_response(
     size = float(direction.step @ direction.step) or 1.0
     shape = (len(doses), len(designs))
     change, keeps, travelled = (np.full(shape, np.nan) for _ in range(3))
-    is_valid, is_lengthened = np.zeros(shape), np.zeros(shape)
+    is_valid, factors = np.zeros(shape), np.ones(shape)
     own = [scaffold(design) if scaffold else None for design in designs]
     for i, dose in enumerate(doses):
-        decoded, is_lengthened[i] = _decode_moved(latent_space, designs, Z, direction * dose)
+        decoded, factors[i] = decode_moved(latent_space, designs, Z, direction * dose)
         rows = [j for j, design in enumerate(decoded) if design is not None]
         found = [design for design in decoded if design is not None]
         if not found:
@@ -239,31 +244,39 @@ def measure_response(
         is_valid[i, rows] = 1.0
         change[i, rows] = np.asarray(measure(found), dtype=np.float64) - before[rows]
         made = (latent_space.encode(found) - Z[rows]).numpy() @ direction.step / size
-        travelled[i, rows] = made / dose if dose else np.nan
+        travelled[i, rows] = made / (dose * factors[i, rows]) if dose else np.nan
         if scaffold:
             kept = [None if own[j] is None else scaffold(x) == own[j] for j, x in zip(rows, found, strict=True)]
             keeps[i, rows] = [np.nan if k is None else float(k) for k in kept]
-    return DoseResponse(np.asarray(doses, dtype=np.float64), change, is_valid, keeps, travelled, is_lengthened)
+    return DoseResponse(np.asarray(doses, dtype=np.float64), change, is_valid, keeps, travelled, factors)
 
 
-def _decode_moved(
-    latent_space: LatentSpace[D, Any], designs: Sequence[D], Z: Tensor, step: Float[np.ndarray, " d"]
+def decode_moved(
+    latent_space: LatentSpace[D, Any], designs: Sequence[D], Z: Float[Tensor, "n d"], steps: Float[np.ndarray, "*n d"]
 ) -> tuple[list[D | None], Float[np.ndarray, " n"]]:
-    """Return what designs decode to after a step, and 1 where the step was lengthened, else 0."""
-    domain = latent_space.domain
+    """Return what designs decode to after a step, and the factor by which each step was lengthened.
+
+    A step is lengthened, by 73 % at most, as long as the decoder returns the design itself.
+
+    Args:
+        latent_space: The latent space.
+        designs: `n` designs.
+        Z: Their latents.
+        steps: Step of each design (`n x d`), or one step of all (`d`).
+    """
+    domain, moves = latent_space.domain, torch.from_numpy(steps).expand_as(Z)
     keys = [domain.key(design) for design in designs]
-    decoded: list[D | None] = [None] * len(designs)
-    is_lengthened = np.zeros(len(designs))
-    left = list(range(len(designs)))
-    for factor in LENGTHENING if step.any() else LENGTHENING[:1]:
-        is_lengthened[left] = float(factor > 1)
-        for j, found in zip(left, latent_space.decode(Z[left] + torch.from_numpy(factor * step)), strict=True):
-            decoded[j] = found
-        texts = [None if design is None else domain.key(design) for design in decoded]
+    decoded, factors = latent_space.decode(Z + moves), np.ones(len(designs))
+    left = [j for j, is_moved in enumerate(moves.any(1).tolist()) if is_moved]
+    for factor in LENGTHENING:
+        texts = {j: None if (found := decoded[j]) is None else domain.key(found) for j in left}
         left = [j for j in left if texts[j] == keys[j]]
         if not left:
             break
-    return decoded, is_lengthened
+        factors[left] = factor
+        for j, found in zip(left, latent_space.decode(Z[left] + factor * moves[left]), strict=True):
+            decoded[j] = found
+    return decoded, factors
 
 
 def calibrate(direction: Direction, response: DoseResponse) -> Direction:

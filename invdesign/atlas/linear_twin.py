@@ -42,6 +42,8 @@ EQUAL = 0.01
 
 Change = Callable[[Sequence[D]], Sequence[D]]
 """Returns designs that were made from others by random changes."""
+Place = Callable[[Sequence[D]], Float[np.ndarray, "n d"]]
+"""Returns the coordinates of designs."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def compare_with_linear(
         measured: Measured designs.
         y: A property or utility of theirs; more is better. From 60 on a search among them is simulated, see
             `retrospective.best_after_budget`.
-        change: Returns designs that were changed at random; both models are asked to tell them from real ones.
+        change: Returns designs that were changed at random; both models separate them from real ones.
 
     Returns:
         Nothing where the designs have no features, are no tensors, or are fewer than 50.
@@ -104,17 +106,7 @@ def compare_with_linear(
         found.append(Comparison("trust in the map", *(fit_projection(X, "tsne").trustworthiness for X in (Z, L))))
     if change is not None:
         found += _anomalies(twin, latent_space, shown[:MAX_CHANGED], change)
-    known = np.zeros(0, dtype=int) if y is None else np.flatnonzero(np.isfinite(y))
-    if y is not None and len(known) >= MIN_MEASURED:
-        newest, drawn = known[-MAX_MEASURED:], known[thin(len(known), MAX_MEASURED)]
-        own, pool = [measured[i] for i in newest], [measured[i] for i in drawn]
-        ranks = [_rank_correlation(X, y[newest]) for X in (latent_space.encode(own).numpy(), place(own))]
-        found.append(Comparison("rank correlation of the surrogate on latents", *ranks))
-        if len(pool) >= MIN_SEARCHED:
-            name = f"best of {N_SELECTED} designs that a search selects among {len(pool)} measured ones"
-            best = [best_after_budget(X, y[drawn]) for X in (latent_space.encode(pool).numpy(), place(pool))]
-            found.append(Comparison(name, *best))
-    return found
+    return found if y is None else [*found, *_compare_on_measured(latent_space, place, measured, y)]
 
 
 def describe_comparison(comparisons: Sequence[Comparison]) -> str:
@@ -134,6 +126,34 @@ def describe_comparison(comparisons: Sequence[Comparison]) -> str:
     ]
     text = "; ".join(parts)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _compare_on_measured(
+    latent_space: LatentSpace[D, Any], place: Place[D], measured: Sequence[D], y: Array
+) -> list[Comparison]:
+    """Return how well a surrogate predicts measured designs, and what a search among them finds, in both models.
+
+    Args:
+        latent_space: The latent space.
+        place: Returns the coordinates of designs in the linear model.
+        measured: Measured designs.
+        y: Their utilities; NaN where unknown.
+
+    Returns:
+        Nothing where fewer than 20 are known; no search where fewer than 60 are.
+    """
+    known = np.flatnonzero(np.isfinite(y))
+    if len(known) < MIN_MEASURED:
+        return []
+    newest, drawn = known[-MAX_MEASURED:], known[thin(len(known), MAX_MEASURED)]
+    own, pool = [measured[i] for i in newest], [measured[i] for i in drawn]
+    ranks = [_rank_correlation(X, y[newest]) for X in (latent_space.encode(own).numpy(), place(own))]
+    found = [Comparison("rank correlation of the surrogate on latents", *ranks)]
+    if len(pool) >= MIN_SEARCHED:
+        name = f"best of {N_SELECTED} designs that a search selects among {len(pool)} measured ones"
+        best = [best_after_budget(X, y[drawn]) for X in (latent_space.encode(pool).numpy(), place(pool))]
+        found.append(Comparison(name, *best))
+    return found
 
 
 def _reconstruction(latent_space: LatentSpace[D, B], designs: Sequence[D]) -> float:
@@ -165,7 +185,7 @@ def _anomalies(
         -log_evidence(vae, to_device(x, latent_space.device), samples=N_SAMPLES).double().numpy() for x in batches
     ]
     by_twin = [_surprise(twin, x).double().numpy() for x in batches]
-    return [Comparison("changed designs told from real ones (AUROC)", auroc(*by_vae), auroc(*by_twin))]
+    return [Comparison("changed designs separated from real ones (AUROC)", auroc(*by_vae), auroc(*by_twin))]
 
 
 def _surprise(twin: LinearVAE, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invdesign.atlas.directions import Direction, Measure
+from invdesign.atlas.directions import Direction, Measure, decode_moved
 from invdesign.core import Array, B, D
 from invdesign.core.capabilities import scaffold_of
 from invdesign.latent.space import LatentSpace
@@ -47,7 +47,7 @@ class MovedDesign(Generic[D]):
     """A design on the way of a move."""
 
     fraction: float
-    """Length of the move, in units of the one that is predicted to be enough; the number of hops in a chain."""
+    """Length that was asked for, in units of the one that is predicted to be enough; the number of hops in a chain."""
     design: D | None
     """The decoded design; None where there is none."""
     values: Mapping[str, float] = field(default_factory=dict)
@@ -60,6 +60,8 @@ class MovedDesign(Generic[D]):
     """Whether it has the scaffold of the design that was moved; None where that has none."""
     is_repeated: bool = False
     """Whether an earlier step is the same design."""
+    factor: float = 1.0
+    """Factor by which a straight move was lengthened, because the decoder returned the design itself."""
 
 
 def move(
@@ -72,6 +74,9 @@ def move(
 ) -> list[MovedDesign[D]]:
     """Return the designs on the straight way from a design along the sum of the directions of all goals.
 
+    A step that decodes to the design itself is lengthened, as in the curve of a direction (`directions.decode_moved`),
+    so that the stated interval is that of these moves.
+
     Args:
         latent_space: The latent space.
         design: The design, which is the first step.
@@ -82,9 +87,10 @@ def move(
     """
     z = latent_space.encode([design])[0]
     fractions = np.linspace(0.0, REACH, n_steps)
-    whole = torch.from_numpy(_whole_step(goals, [goal.amount for goal in goals]))
-    found = latent_space.decode(z + torch.from_numpy(fractions[1:, None]) * whole)
-    return _describe(latent_space, design, goals, [0.0, *fractions[1:]], [design, *found], others or {})
+    moves = fractions[1:, None] * _whole_step(goals, [goal.amount for goal in goals])
+    found, factors = decode_moved(latent_space, [design] * len(moves), z.expand(len(moves), -1), moves)
+    steps = _describe(latent_space, design, goals, [0.0, *fractions[1:]], [design, *found], others or {})
+    return [replace(step, factor=factor) for step, factor in zip(steps, [1.0, *factors.tolist()], strict=True)]
 
 
 def chain(
@@ -100,7 +106,8 @@ def chain(
 
     A hop tries points along the direction of what is still missing and around it, decodes and measures them, and keeps
     the design that comes nearest to what is asked for. A chain corrects what a straight way misses, because properties
-    are not linear in a latent space and decoding rounds.
+    are not linear in a latent space and decoding rounds. Its points lie at fixed distances (`HOP_LENGTHS`) and are
+    measured, so that none is lengthened.
 
     Args:
         latent_space: The latent space.

@@ -49,7 +49,7 @@ def best_after_budget(X: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"], *
 
 
 def share_of_way(value: float, y: Float[np.ndarray, " n"]) -> float:
-    """Return the share of the way from the median of values to the best one that a value has made, 0 at least."""
+    """Return `max(0, (value - median) / (best - median))`; 1 where all are equal."""
     median, best = float(np.median(y)), float(y.max())
     return max(0.0, (value - median) / (best - median)) if best > median else 1.0
 

@@ -383,7 +383,7 @@ def _batch_facts(opened: CampaignRun[Any, Any]) -> dict[str, Any]:
             if is_spent
             else "no new design was found"
         )
-    p_values = opened.anomalies()
+    p_values = opened.compute_anomalies()
     rows = [{**_candidate_facts(opened, c), "anomaly_p": p_values.get(c.key, math.nan)} for c in state.open]
     return {"run": str(opened.folder), "round": state.round, "designs": rows, "why": why}
 

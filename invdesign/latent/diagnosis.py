@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, get_args
+from typing import Any, Generic, get_args
 
 import numpy as np
 import torch
@@ -33,7 +33,8 @@ MAX_FAILURES = 600
 """Points of which decode failures are counted."""
 FIRST_DECODED = 100
 MAX_SECONDS = 200.0
-"""CPU time that the samples of one source may take, as estimated from the first 100; no more are decoded otherwise."""
+"""CPU time that the samples of one source may take, as estimated from the first 100 of the prior; of no source are more
+than these 100 decoded otherwise."""
 FAR = 2.0
 """Distance from the center of the space, as a multiple of that of a draw of the prior, of points far outside."""
 
@@ -99,6 +100,10 @@ class Diagnosis:
     """Designs decoded from each source."""
     decode_failures: DecodeFailures | None = None
     """Decode failures and their prediction by density; None where they were not measured."""
+    n_samples: int = 0
+    """Largest number of samples of a source, which depends on the speed of the machine where they are fewer."""
+    fewer_samples: str = ""
+    """Why fewer were decoded than were asked for; empty where as many were."""
     warnings: tuple[str, ...] = ()
     """What is wrong, and what would help."""
 
@@ -136,6 +141,8 @@ def describe(diagnosis: Mapping[str, Any]) -> list[str]:
         )
     if diagnosis.get("decode_failures"):
         lines.append(describe_failures(diagnosis["decode_failures"]))
+    if diagnosis.get("fewer_samples"):
+        lines.append(f"samples of a source: {diagnosis['n_samples']:,}, because {diagnosis['fewer_samples']}")
     return [*lines, *(f"warning: {warning}" for warning in diagnosis["warnings"])]
 
 
@@ -191,7 +198,8 @@ def diagnose(
         held_out: Designs that the VAE was not trained on.
         known: Keys of the corpus, for the novelty of samples.
         information: Information content of the designs [nats], where it was measured.
-        n_samples: Latents decoded of each source; 100 where a domain decodes them slowly (geometry optimization).
+        n_samples: Latents decoded of each source; 100 where the first 100 of the prior are decoded slowly (geometry
+            optimization), which the diagnosis states.
         n_evidence: Largest number of held-out designs of which the importance-weighted bound is taken.
         n_draws: Latents drawn for each of these.
         seed: Seed of the draws.
@@ -204,9 +212,10 @@ def diagnose(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         found = _reconstruct(latent_space, held_out, progress)
+        timed = _time_samples(latent_space, n_samples, progress)
         samples = tuple(
             _figures(latent_space, source, designs, known)
-            for source, designs in _decode_sources(latent_space, held_out, n_samples, progress)
+            for source, designs in _decode_sources(latent_space, held_out, timed, progress)
         )
         failures = measure_decode_failures(latent_space, held_out, n=min(samples[0].n, MAX_FAILURES))
     mean = torch.cat(found.means)
@@ -225,6 +234,8 @@ def diagnose(
         quality=mean_quality(latent_space, held_out[:n_samples]),
         samples=samples,
         decode_failures=failures,
+        n_samples=timed.n,
+        fewer_samples=timed.reason,
     )
     rows = slice(0, MAX_WRAPPING)
     F = capabilities.features(latent_space.encoding, held_out[rows])
@@ -318,27 +329,50 @@ def _neg_elbo(
     return total / len(designs) if designs else float("nan")
 
 
+@dataclass(frozen=True, eq=False)
+class _TimedSamples(Generic[D]):
+    """How many samples of each source are decoded, as the time of the first ones of the prior allows."""
+
+    points: Tensor
+    """Draws of the prior."""
+    first: list[D | None]
+    """What the first of them decode to."""
+    n: int
+    """Number of samples of each source."""
+    reason: str
+    """Why they are fewer than were asked for; empty where they are not."""
+
+
+def _time_samples(latent_space: LatentSpace[D, B], n: int, progress: Progress) -> _TimedSamples[D]:
+    """Decode the first draws of the prior, and set the number of samples of every source by their time.
+
+    It is timed once, so that all sources have equally many.
+    """
+    progress("decoding samples: prior", 0, len(get_args(Source)) + 1)
+    points = latent_space.draw(n, "prior")
+    started = time.process_time()
+    first = latent_space.decode(points[:FIRST_DECODED])
+    expected = (time.process_time() - started) * len(points) / max(1, len(first))
+    if len(first) == len(points) or expected <= MAX_SECONDS:
+        return _TimedSamples(points, first, n, "")
+    reason = f"{n:,} would take {expected:.0f} CPU s on this machine, of {MAX_SECONDS:g} at most"
+    return _TimedSamples(points, first, len(first), reason)
+
+
 def _decode_sources(
-    latent_space: LatentSpace[D, B], held_out: Sequence[D], n: int, progress: Progress
+    latent_space: LatentSpace[D, B], held_out: Sequence[D], timed: _TimedSamples[D], progress: Progress
 ) -> Iterator[tuple[str, list[D | None]]]:
     """Yield each source with the designs that its draws decode to, and the midpoints of pairs of held-out designs."""
     for i, source in enumerate(get_args(Source)):
         progress(f"decoding samples: {source}", i, len(get_args(Source)) + 1)
-        yield source, _decode_in_time(latent_space, latent_space.draw(n, source))
-    half = min(n, len(held_out) // 2)
+        if source == "prior":
+            yield source, [*timed.first, *latent_space.decode(timed.points[len(timed.first) : timed.n])]
+        else:
+            yield source, latent_space.decode(latent_space.draw(len(timed.points), source)[: timed.n])
+    half = min(timed.n, len(held_out) // 2)
     if half:
         Z = latent_space.encode(held_out[: 2 * half])
-        yield "midpoints", _decode_in_time(latent_space, (Z[:half] + Z[half:]) / 2)
-
-
-def _decode_in_time(latent_space: LatentSpace[D, B], points: Tensor) -> list[D | None]:
-    """Return what points decode to: of the first 100 alone where all would take longer than `MAX_SECONDS`."""
-    started = time.process_time()
-    designs = latent_space.decode(points[:FIRST_DECODED])
-    seconds = time.process_time() - started
-    if seconds * len(points) > MAX_SECONDS * max(1, len(designs)):
-        return designs
-    return [*designs, *latent_space.decode(points[FIRST_DECODED:])]
+        yield "midpoints", latent_space.decode((Z[:half] + Z[half:]) / 2)
 
 
 def _figures(latent_space: LatentSpace[D, B], source: str, designs: list[D | None], known: Container[str]) -> Samples:

@@ -31,8 +31,9 @@ RETRY_SHRINKAGE = 0.5
 BATCH = 500
 TRIED_AT_ONCE = 2
 """Points tried at once around one that decodes to no design: two in three of them decode to one."""
-MAX_TRIED = 20
-"""Points above which one is tried at a time: the time of decoding grows with them."""
+MAX_DECODED_AT_ONCE = 20
+"""Largest number of points decoded at once with two around each missing one; where more are missing, one around each is
+tried at a time, because the time of decoding grows with the points."""
 
 Source = Literal["prior", "density", "corpus"]
 
@@ -210,7 +211,7 @@ class LatentSpace(Generic[D, B]):
         shrinkage = 1 - RETRY_SHRINKAGE * torch.arange(1, self.retries + 1, dtype=torch.float64) / max(1, self.retries)
         n_tried = 0
         while missing and n_tried < self.retries:
-            n_next = max(1, min(TRIED_AT_ONCE, MAX_TRIED // len(missing)))
+            n_next = max(1, min(TRIED_AT_ONCE, MAX_DECODED_AT_ONCE // len(missing)))
             tried = slice(n_tried, n_tried + n_next)
             points = Z[missing, None] * shrinkage[tried, None] + steps[tried]
             found = iter(self._decode(points.flatten(0, 1)))

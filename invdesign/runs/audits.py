@@ -91,10 +91,16 @@ def note_unlike(auditor: Auditor[D, Any], kinds: dict[str, list[Candidate[D]]]) 
 
 
 def stored_auditor_of(run: CampaignRun[D, Any]) -> Auditor[D, Any] | None:
-    """Return the stored auditor of a run's model; None where there is none, or the model is not loaded."""
+    """Return the stored auditor of a run's model; None where there is none, or the model is not loaded.
+
+    A model that was fine-tuned in this process still has the card, and so the hash, of the one before: the stored
+    auditor is not its own.
+    """
     if not run.is_loaded("engine"):
         return None
     space = run.engine.latent_space
+    if str(space.card.get("sha256", "")) != run.latent_space_sha256():
+        return None
     return stored_auditor(run.campaign.domain, run.campaign.vae, space, cache=run.resources.cache)
 
 

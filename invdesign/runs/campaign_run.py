@@ -452,19 +452,35 @@ class CampaignRun(Generic[D, B]):
 
     def write_batch(self) -> BatchFiles:
         """Write the open suggestions into `batch-NNN.csv` and the formats of the domain; see `runs.batch_files`."""
-        return write_batch(self.state, self.current, self.folder, p_values=self.anomalies())
+        return write_batch(self.state, self.current, self.folder, p_values=self.compute_anomalies())
 
-    def anomalies(self) -> dict[str, float]:
-        """Return the p-values of the audit by key, those of open suggestions included.
+    def compute_anomalies(self, candidates: Iterable[Candidate[D]] = ()) -> dict[str, float]:
+        """Compute and record the p-values of the audit that are missing, and return all of this latent space by key.
 
-        New ones are computed where the latent space is loaded and its audit is stored; none is fitted here.
+        New ones are computed where the latent space is loaded and its audit is stored; none is fitted here. An audit
+        that fails is logged: the designs remain without a p-value.
+
+        Args:
+            candidates: Designs beside the open suggestions.
         """
-        known: dict[str, float] = self._ledger.meta("anomaly_p") or {}
-        found = anomaly_p_values(self, [c for c in self.state.open if c.key not in known])
+        known = self._recorded_anomalies()
+        missing = {c.key: c for c in (*self.state.open, *candidates) if c.key not in known}
+        try:
+            found = anomaly_p_values(self, list(missing.values()))
+        except InvdesignError as error:
+            logger.warning("%s: the audit of %d designs failed: %s", self.folder, len(missing), error)
+            return known
         if found:
             known |= found
-            self._ledger.note("anomaly_p", known)
+            self._ledger.note("anomaly_p", {self.latent_space_sha256(): known})
         return known
+
+    def latent_space_sha256(self) -> str:
+        """Return the hash of the newest latent space of the run; empty where none was recorded. It is not loaded."""
+        finetuned = self._ledger.latent_space_folder
+        if finetuned:
+            return latent_spaces.stored_sha256(self.folder / finetuned)
+        return str(self._ledger.meta("latent_space_sha256") or "")
 
     def identifiers(self) -> dict[str, str]:
         """Return the identifier of every design of the run by its key."""
@@ -629,7 +645,7 @@ class CampaignRun(Generic[D, B]):
         if self._validated is None or self._validated[0] is not state:
             checked = validate_candidates(self.current, state, excluded=self._in_corpus())
             stated = with_neighbors(with_sources(checked, self.sources()), self._ledger.meta("neighbors") or {})
-            stated = with_anomalies(stated, self._ledger.meta("anomaly_p") or {})
+            stated = with_anomalies(stated, self._recorded_anomalies())
             self._validated = (state, stated)
         return list(self._validated[1])
 
@@ -696,7 +712,7 @@ class CampaignRun(Generic[D, B]):
             seeds = [c for c in self.state.history if c.round == 0]
             neighbors = find_neighbors(ranked, self.current.domain, self.corpus, seeds)
             self._ledger.note("neighbors", neighbors_to_json(neighbors))
-            self._ledger.note("anomaly_p", self.anomalies() | anomaly_p_values(self, ranked))
+            self.compute_anomalies(ranked)
             self._validated = None
             self._ledger.note("in_corpus", [c.key for c in self.state.history if c.key in self.engine.excluded])
 
@@ -758,6 +774,11 @@ class CampaignRun(Generic[D, B]):
         self._ledger.record(*events)
         if not self.state.open and self.state.pending:
             close_round(self.engine, self.state, self._ledger)
+
+    def _recorded_anomalies(self) -> dict[str, float]:
+        """Return the recorded p-values of the audit by key; those of an earlier latent space are left out."""
+        by_latent_space = self._ledger.meta("anomaly_p") or {}
+        return dict(by_latent_space.get(self.latent_space_sha256(), {}))
 
     def _outcome(self, value: Value) -> Outcome:
         return to_outcome(value, len(self.current.objectives))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Sequence
@@ -126,6 +127,14 @@ def save_finetuned(latent_space: LatentSpace[Any, Any], folder: Path) -> None:
         if latent_space.known_conditions.maps is not None:
             extra["condition_maps"] = latent_space.known_conditions.maps
     save_model(folder, latent_space.vae, card, extra=extra)
+
+
+def stored_sha256(folder: Path) -> str:
+    """Return the hash of a stored latent space, as its card states it; empty where there is no readable card."""
+    try:
+        return str(json.loads((folder / "model.json").read_text("utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def load_finetuned(campaign: Campaign[Any, Any], folder: Path, cache: Path) -> LatentSpace[Any, Any]:

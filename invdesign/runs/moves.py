@@ -254,6 +254,7 @@ def _step_facts(step: MovedDesign[Any], domain: Any) -> dict[str, Any]:
         "plausibility percentile": step.percentile,
         "keeps scaffold": step.keeps_scaffold,
         "repeated": step.is_repeated,
+        "lengthened by": step.factor,
     }
 
 

@@ -15,8 +15,12 @@ MAX_LEVELS = 24_000
 """Largest number of unary columns that counts are expanded to."""
 CHUNK = 2048
 """Rows of a table that are expanded at once, which bounds the memory."""
-LEVEL_COST, LEVEL_COST_PER_ROW = 4.0, 0.06
-"""Time of a unary column, and of its product with one row, in units of the time of one value of a sparse row."""
+LEVEL_COST = 4.0
+"""Time to expand a unary column, in units of the time of one value of a sparse row. Measured against 10,000 rows of 60
+values on one thread: a column took 4.2 times as long as a value for 5 rows at once, their products included."""
+LEVEL_COST_PER_ROW = 0.06
+"""Time of the product of a unary column with one row, in the same unit. Measured as above: a column took 5.1 times as
+long as a value for 45 rows at once and 12.1 times for 145, .07 for each row more."""
 MAX_SHORT_SUM = 257
 """Values of a byte whose sum fits into two bytes."""
 

@@ -47,7 +47,7 @@ class TokenGrammar:
         """Return which tokens may not follow: `n x n_tokens`, true where one may not."""
         depth, labels = state
         table = self._forbidden_at_depth.to(depth.device)
-        is_forbidden = table[depth.clamp_max(len(table) - 1)]
+        is_forbidden = table[depth.clamp(0, len(table) - 1)]
         is_forbidden[:, END] = (depth > 0) | (labels != 0)
         return is_forbidden
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.atlas.directions import fit_direction, measure_response
+from invdesign.atlas.directions import decode_moved, fit_direction, measure_response
 from invdesign.atlas.moves import Goal, chain, nearest
 from invdesign.atlas.sensitivities import decoder_rates, latent_gradient, substitution_effects
 from invdesign.campaign import Campaign, Task
@@ -117,7 +117,7 @@ def together(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
     for p, (_, sign) in zip(properties, requests, strict=True):
         others = [other for other in properties if other is not p]
         step = step + sign * try_direction(labelled, p, others, sign=sign).direction.step
-    found = space.decode(space.encode(test) + torch.from_numpy(step))
+    found, _ = decode_moved(space, test, space.encode(test), step)
     pairs = [(a, b) for a, b in zip(test, found, strict=True) if b is not None]
     before, after = ([pair[k] for pair in pairs] for k in (0, 1))
     right = np.ones(len(pairs), dtype=bool)

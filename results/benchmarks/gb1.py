@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -41,6 +42,8 @@ from invdesign.vae.training import Recipe
 BEST = 8.76196565571
 FRACTIONS = {"both": 0.75, "mutations": 1.0, "latent": 0.0}
 """Fraction of mutated variants among the proposals, in each part of the ablation."""
+PRESET = {"proposals": "both", "first_plate": "random"}
+"""Settings of the figures on the page."""
 PROTEIN = letters_of("protein")
 
 
@@ -92,12 +95,30 @@ def run_one(
     return {
         "seed": seed,
         "proposals": proposals,
+        "first_plate": first_plate,
         "origins": {o: sum(c.origin == o for c in state.history) for o in {c.origin for c in state.history}},
         "best_at": {str(n): float(best[min(n, len(best)) - 1]) for n in (96, 192, 288, 384, 480)},
         "found": max(state.history, key=lambda c: np.nan_to_num(c.y[0] if c.y else np.nan)).design,
         "not_in_the_file": float(np.mean([c.status != "measured" for c in state.history])),
         "cpu_seconds": time.process_time() - start_time,
     }
+
+
+def settings_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of a stored run; one that states none has the preset."""
+    return {name: row.get(name, preset) for name, preset in PRESET.items()}
+
+
+def missing_seeds(rows: Sequence[Mapping[str, Any]], seeds: Sequence[int], settings: Mapping[str, str]) -> list[int]:
+    """Return the seeds of which no stored run has the same settings.
+
+    Example:
+        >>> rows = [{"seed": 10}, {"seed": 11, "proposals": "latent"}]
+        >>> missing_seeds(rows, [10, 11], {"proposals": "latent", "first_plate": "random"})
+        [10]
+    """
+    done = {row["seed"] for row in rows if settings_of(row) == settings}
+    return [seed for seed in seeds if seed not in done]
 
 
 def main() -> None:
@@ -115,14 +136,15 @@ def main() -> None:
     rows = json.loads(arguments.out.read_text()) if arguments.resume and arguments.out.is_file() else []
     settings = {"first_plate": arguments.first_plate, "proposals": arguments.proposals}
     paths = {"path": arguments.table, "cache": arguments.cache}
-    done = {row["seed"] for row in rows}
+    left = missing_seeds(rows, arguments.seeds, settings)
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for row in pool.map(partial(run_one, **paths, **settings), [s for s in arguments.seeds if s not in done]):
+        for row in pool.map(partial(run_one, **paths, **settings), left):
             rows.append(row)
             print(json.dumps(row), flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1) + "\n")
-    for n in rows[0]["best_at"]:
-        best = [row["best_at"][n] for row in rows]
+    own = [row for row in rows if settings_of(row) == settings]
+    for n in own[0]["best_at"] if own else ():
+        best = [row["best_at"][n] for row in own]
         print(f"{n} labels: mean {np.mean(best):.3f}, sd {np.std(best):.3f}")
 
 

@@ -88,6 +88,9 @@ def test_a_move_is_lengthened_where_the_decoder_returns_the_design_itself() -> N
         dose = length * cell / float(found.step[0])
         curve = measure_response(space, designs, found, [dose], first)
         assert curve.is_lengthened.mean() == share
+        assert curve.factors.max() == {0.4: 1.44, 0.6: 1.0, 0.2: 1.73}[length]
+        made = 0 if length == 0.2 else 1 / (length * curve.factors)
+        assert curve.travelled == pytest.approx(made, rel=0.03, abs=1e-6)
         assert curve.mean[0] == pytest.approx(0 if length == 0.2 else 1)
 
 

@@ -58,12 +58,12 @@ def test_a_linear_property_is_predicted_at_least_as_well_by_the_linear_model(tmp
         "reconstruction",
         "neighbours kept",
         "trust in the map",
-        "changed designs told from real ones (AUROC)",
+        "changed designs separated from real ones (AUROC)",
         "rank correlation of the surrogate on latents",
         "best of 30 designs that a search selects among 60 measured ones",
     }
     assert "changed designs" in describe_comparison(rows).split("linear model")[1]
-    assert found["changed designs told from real ones (AUROC)"].linear > 0.7
+    assert found["changed designs separated from real ones (AUROC)"].linear > 0.7
     assert all(0 <= c.vae <= 1 and 0 <= c.linear <= 1 for c in list(found.values())[:3])
     assert found["neighbours kept"].linear > 0.6
     assert compare_with_linear(space, designs[:20]) == []

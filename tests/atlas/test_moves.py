@@ -48,6 +48,13 @@ def test_a_chain_arrives_where_it_is_asked_to() -> None:
     assert [step.design for step in steps] == [step.design for step in chain(SPACE, (2, 3), goals(12, -6), n_hops=6)]
 
 
+def test_a_straight_step_that_decodes_to_the_design_itself_is_lengthened() -> None:
+    steps = move(SPACE, (2, 3), goals(0.4, 1e-9), n_steps=5)
+    assert [step.fraction for step in steps] == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert [step.factor for step in steps] == [1.0, 1.73, 1.44, 1.0, 1.0]
+    assert [step.design for step in steps] == [(2, 3), (2, 3), (3, 3), (3, 3), (3, 3)]
+
+
 def test_a_step_that_decodes_to_nothing_is_listed_and_never_the_nearest() -> None:
     steps = move(SPACE, (28, 0), goals(20, 1), n_steps=5)
     assert steps[-1].design is None and np.isinf(steps[-1].miss)

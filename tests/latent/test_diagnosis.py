@@ -76,6 +76,17 @@ def test_a_slow_decoder_decodes_only_the_first_samples(latent_space, corpus, mon
     monkeypatch.setattr("invdesign.latent.diagnosis.MAX_SECONDS", 0.0)
     found = diagnose(latent_space, corpus.designs[:60], n_samples=50, n_draws=2)
     assert [sample.n for sample in found.samples] == [20] * 4 and found.decode_failures.n <= 20
+    assert found.n_samples == 20 and found.fewer_samples.startswith("50 would take ")
+    assert "samples of a source: 20, because 50 would take" in str(found)
+
+
+def test_the_time_of_the_first_source_sets_the_number_of_samples_of_all(latent_space, corpus, monkeypatch) -> None:
+    seconds = iter([0.0, 1.0, *range(1000, 100_000, 1000)])
+    monkeypatch.setattr("invdesign.latent.diagnosis.FIRST_DECODED", 20)
+    monkeypatch.setattr("invdesign.latent.diagnosis.time.process_time", lambda: next(seconds))
+    found = diagnose(latent_space, corpus.designs[:60], n_samples=50, n_draws=2)
+    assert [sample.n for sample in found.samples] == [50, 50, 50, 30]
+    assert (found.n_samples, found.fewer_samples) == (50, "")
 
 
 def test_a_wasteful_space_is_called_so() -> None:

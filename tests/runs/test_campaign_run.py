@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import toy
 from invdesign import CampaignRun, InvdesignError, Outcome
 from invdesign.core.capabilities import prepare_with
 from invdesign.runs import latent_spaces
+from invdesign.runs.audits import stored_auditor_of
 
 
 @pytest.fixture
@@ -249,3 +250,37 @@ def test_a_running_campaign_is_steered_and_keeps_what_it_measured(run: CampaignR
     again.tell(measure(again))
     assert len(again.suggest()) == 5
     again.close()
+
+
+def test_p_values_of_an_audit_are_those_of_the_present_latent_space(
+    run: CampaignRun[Any, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rate(p: float) -> Callable[..., dict[str, float]]:
+        return lambda _, candidates: {c.key: p for c in candidates}
+
+    monkeypatch.setattr("invdesign.runs.campaign_run.anomaly_p_values", rate(0.5))
+    keys = {c.key for c in run.suggest()}
+    assert run.compute_anomalies() == dict.fromkeys(keys, 0.5)
+    monkeypatch.setattr("invdesign.runs.campaign_run.anomaly_p_values", rate(0.25))
+    assert run.compute_anomalies() == dict.fromkeys(keys, 0.5)
+    folder = run.folder / "latent-space-round-0001"
+    folder.mkdir()
+    (folder / "model.json").write_text('{"sha256": "fine-tuned"}')
+    monkeypatch.setattr(type(run._ledger), "latent_space_folder", property(lambda _: folder.name))
+    assert run.latent_space_sha256() == "fine-tuned"
+    assert run.compute_anomalies() == dict.fromkeys(keys, 0.25)
+    # The model in memory has the card of the one before, whose audit is not its own.
+    assert stored_auditor_of(run) is None
+
+
+def test_a_batch_is_written_where_its_audit_fails(
+    run: CampaignRun[Any, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> dict[str, float]:
+        raise InvdesignError("audit: expected the counts of words, got none. Store the audit again")
+
+    monkeypatch.setattr("invdesign.runs.campaign_run.anomaly_p_values", fail)
+    assert len(run.suggest()) == 10
+    run.write_batch()
+    assert (run.folder / "batch-000.csv").is_file()
+    assert "the audit of 10 designs failed: audit: expected the counts of words" in caplog.text

@@ -155,6 +155,22 @@ def test_points_in_another_order_have_the_variances_of_before(monkeypatch):
     assert torch.allclose(used.posterior(points[order]).variance, new.posterior(points).variance[order], rtol=1e-9)
 
 
+@pytest.mark.parametrize(("max_exact", "n_values"), [(2000, 300), (100, 150)])
+def test_the_memo_is_cleared_at_the_size_of_what_it_stores(monkeypatch, max_exact, n_values):
+    X = torch.poisson(torch.full((150, F_WIDE), 0.3, dtype=torch.float64))
+    points = torch.poisson(torch.full((40, F_WIDE), 0.3, dtype=torch.float64)).unique(dim=0)
+    monkeypatch.setattr("invdesign.surrogate.gp.MAX_EXACT_VARIANCE_POINTS", max_exact)
+    monkeypatch.setattr("invdesign.surrogate.gp.N_NEIGHBORS", 60)
+    monkeypatch.setattr("invdesign.surrogate.gp.MAX_MEMO", 20 * n_values * 8)
+    model = ConditionedGP(MinMaxKernel(), X, X.sum(1, keepdim=True), noise=0.01)
+    sizes = []
+    for i in range(len(points)):
+        model.posterior(points[i : i + 1])
+        sizes.append(len(model._memo))
+        assert sum(part.numel() for entry in model._memo.values() for part in entry) == n_values * sizes[-1]
+    assert max(sizes) == 21 and sizes[21] == 1
+
+
 def test_leave_one_out_of_the_newest_rows_is_the_end_of_that_of_all(build):
     X, U = build(n=100)
     model = ConditionedGP(MinMaxKernel(D), X, U, noise=0.1)

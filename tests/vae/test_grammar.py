@@ -50,6 +50,15 @@ def test_a_token_is_forbidden_where_it_closes_more_branches_than_are_open(gramma
     assert torch.equal(forbidden, expected)
 
 
+def test_a_sequence_that_closed_too_many_branches_may_close_no_more(vocabulary, grammar: TokenGrammar) -> None:
+    # The decoder is made to obey, but a caller may follow any token.
+    depth = torch.tensor([0, -1, -5])
+    forbidden = grammar.forbidden((depth, torch.zeros_like(depth)))
+    closing = vocabulary.symbols.index(")")
+    assert forbidden[:, closing].all() and torch.equal(forbidden[1], forbidden[0])
+    assert torch.equal(forbidden[2], forbidden[0])
+
+
 def test_special_tokens_do_not_change_the_state(grammar: TokenGrammar) -> None:
     state = grammar.start(3, torch.device("cpu"))
     followed = grammar.follow(state, torch.tensor([PAD, END, UNKNOWN]))
