@@ -142,7 +142,12 @@ def _unlike(run: CampaignRun[D, B], validated: Sequence[Candidate[D]]) -> list[s
     auditor = stored_auditor_of(run)
     if auditor is None:
         return []
-    return note_unlike(auditor, kinds_of(run.state.evaluated, rank_shortlist(run.current, validated)))
+    kinds = kinds_of(run.state.evaluated, rank_shortlist(run.current, validated))
+    try:
+        return note_unlike(auditor, kinds)
+    except InvdesignError as error:
+        logger.warning("report: the audit failed: %s", error)
+        return []
 
 
 def _steering(run: CampaignRun[D, B]) -> list[str]:

@@ -284,3 +284,17 @@ def test_a_batch_is_written_where_its_audit_fails(
     run.write_batch()
     assert (run.folder / "batch-000.csv").is_file()
     assert "the audit of 10 designs failed: audit: expected the counts of words" in caplog.text
+
+
+def test_a_report_is_written_where_its_audit_fails(
+    run: CampaignRun[Any, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> list[str]:
+        raise InvdesignError("audit: expected the counts of words, got none. Store the audit again")
+
+    monkeypatch.setattr("invdesign.runs.reporting.stored_auditor_of", lambda _: object())
+    monkeypatch.setattr("invdesign.runs.reporting.note_unlike", fail)
+    run.suggest()
+    run.tell(measure(run))
+    assert run.report().is_file()
+    assert "the audit failed: audit: expected the counts of words" in caplog.text
