@@ -84,6 +84,7 @@ def main() -> None:
         default=PARTS[:3],
         help="parts to measure; the results of other parts are kept",
     )
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs, help="of part latent_space (default 100)")
     parser.add_argument("--only-held-out", action="store_true", help="of part latent_space, leave out the training set")
     parser.add_argument(
         "--run", type=Path, help="folder of a finished run of campaigns/zeolite_pore.yaml (part campaign)"
@@ -185,7 +186,8 @@ def reconstruct(named: NamedStructures, arguments: argparse.Namespace) -> dict[s
         name="four fifths of the frameworks",
     )
     start = time.process_time()
-    space = prepare(Crystals(), training, RECIPE, cache=arguments.cache)
+    recipe = replace(RECIPE, epochs=arguments.epochs)
+    space = prepare(Crystals(), training, recipe, cache=arguments.cache)
     minutes = (time.process_time() - start) / 60
     # The domain of the campaign optimizes decoded geometries.
     domain = Crystals(frameworks=True)

@@ -161,7 +161,9 @@ def _edit(match: re.Match[str]) -> Edit:
     if group["what"]:
         start, end = residue(group["start"]), residue(group["end"] or group["start"])
         what = group["what"].lower()
-        old, end_old, letters = (_one_letters(group[name]) for name in ("old", "end_old", "letters"))
+        old, end_old = (_one_letters(group[name]) for name in ("old", "end_old"))
+        # In capitals SEC is S, E and C, as `mutations` writes it; Sec is selenocysteine.
+        letters = group["letters"] if group["letters"].isupper() else _one_letters(group["letters"])
         if what in ("ins", "delins") and not letters:
             raise InvdesignError(f"cannot read the mutation {text!r}: expected the letters that are inserted")
         kinds: dict[str, Kind] = {"ins": "insertion", "delins": "substitution", "del": "deletion", "dup": "duplication"}

@@ -60,3 +60,11 @@ def test_the_wild_type_has_several_names(text):
 def test_what_is_no_residue_number_is_an_error(text):
     with pytest.raises(InvdesignError, match="expected a number such as 52"):
         residue(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"), [("10insSEC", "SEC"), ("10insALA", "ALA"), ("10insSecAla", "UA"), ("K7delinsTER", "TER")]
+)
+def test_inserted_capitals_are_one_letter_codes(text, letters):
+    (edit,) = parse_variant(text)
+    assert edit.letters == letters

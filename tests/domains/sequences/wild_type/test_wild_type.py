@@ -1,7 +1,7 @@
 """Wild type: residue numbers and mutations."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from invdesign.core import InvdesignError
@@ -53,6 +53,7 @@ def test_contradictory_mutations_are_refused(text):
 
 
 @given(st.text("ACDEFGHIKLMNPQRSTVWY", min_size=1, max_size=14), st.integers(-6, 6))
+@example("SECCCCAYAAA", 0)
 @settings(max_examples=300, deadline=None)
 def test_written_mutations_are_read_as_the_same_design(design, first):
     wild_type = WildType("MKTAYIAKQR", first=first)
