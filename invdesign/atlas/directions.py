@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from invdesign.core import Array, D, InvdesignError
+from invdesign.core import Array, D, DesignSpace, InvdesignError
 from invdesign.latent.space import LatentSpace
 
 DirectionMethod = Literal["ridge", "means"]
@@ -269,8 +269,7 @@ def decode_moved(
     decoded, factors = latent_space.decode(Z + moves), np.ones(len(designs))
     left = [j for j, is_moved in enumerate(moves.any(1).tolist()) if is_moved]
     for factor in LENGTHENING:
-        texts = {j: None if (found := decoded[j]) is None else domain.key(found) for j in left}
-        left = [j for j in left if texts[j] == keys[j]]
+        left = [j for j in left if _is_design(domain, decoded[j], keys[j])]
         if not left:
             break
         factors[left] = factor
@@ -433,3 +432,7 @@ def _nan_mean(values: Float[np.ndarray, "k n"]) -> Float[np.ndarray, " k"]:
     count = known.sum(1)
     mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
     return mean
+
+
+def _is_design(domain: DesignSpace[D], decoded: D | None, key: str) -> bool:
+    return decoded is not None and domain.key(decoded) == key

@@ -129,8 +129,11 @@ def interpolate(
             is taken (`latent.round_trip.decode_nearest`). For decoders that often miss, such as those of frameworks.
 
     Raises:
-        InvdesignError: Both ends are the same design, or `until` is given where no property is known.
+        InvdesignError: Both ends are the same design, `until` is given where no property is known, or `n_around` is
+            below 1.
     """
+    if n_around < 1:
+        raise InvdesignError(f"interpolate: expected n_around of at least 1, got {n_around}. Give 1")
     latent_space = engine.latent_space
     domain = latent_space.domain
     if domain.key(first) == domain.key(last):

@@ -162,7 +162,10 @@ def interpolate(arguments: argparse.Namespace) -> int:
     if not 2 <= arguments.steps <= MAX_STEPS:
         raise InvdesignError(f"interpolate: --steps must be from 2 to {MAX_STEPS:,}, got {arguments.steps}")
     if not 1 <= arguments.around <= MAX_AROUND:
-        raise InvdesignError(f"interpolate: --around must be from 1 to {MAX_AROUND:,}, got {arguments.around}")
+        raise InvdesignError(
+            f"interpolate --around: expected a number from 1 to {MAX_AROUND:,}, got {arguments.around}. Give 1 for the "
+            "points of the path alone"
+        )
     if arguments.run and (arguments.campaign or arguments.overrides):
         raise InvdesignError("interpolate: --run uses the campaign of the run. Leave CAMPAIGN and KEY=VALUE out")
     from invdesign.atlas.audit_files import stored_auditor

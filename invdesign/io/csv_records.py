@@ -1,4 +1,4 @@
-"""Records of .csv text. A quote that is not closed costs its own row, and not the rows after it."""
+"""Records of .csv text. A quote that is not closed invalidates its own row only."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Record:
 def read_records(text: str, *, max_cell_length: int) -> Iterator[Record]:
     r"""Yield the records of a .csv text.
 
-    A record whose quote is not closed is a problem. The lines that it takes in are read again: from the first of them
-    that starts a record with as many cells as the first one, they are records of their own.
+    A record whose quote is not closed has a problem. The lines after its first one are read again as records, from the
+    line on that has as many cells as the headings.
 
     Args:
         text: Text of the table with `\n` line ends.

@@ -230,7 +230,7 @@ class _Found(Generic[D]):
 
     @property
     def is_without_designs(self) -> bool:
-        """Whether so many rows were read without a design that the file is of another kind."""
+        """Whether the file is of another kind: many rows were read, and none is a design."""
         is_long = self.n_read >= MAX_LEADING_ERRORS or self.n_characters >= MAX_LEADING_CHARACTERS
         return is_long and not self.designs
 

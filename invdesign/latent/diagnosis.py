@@ -33,8 +33,8 @@ MAX_FAILURES = 600
 """Points of which decode failures are counted."""
 FIRST_DECODED = 100
 MAX_SECONDS = 200.0
-"""CPU time that the samples of one source may take, as estimated from the first 100 of the prior; of no source are more
-than these 100 decoded otherwise."""
+"""Largest CPU time of the samples of one source, estimated from the first 100 of the prior. Where it is exceeded, 100
+samples of each source are decoded."""
 FAR = 2.0
 """Distance from the center of the space, as a multiple of that of a draw of the prior, of points far outside."""
 

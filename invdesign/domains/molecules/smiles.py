@@ -59,7 +59,7 @@ def parse(text: str) -> tuple[Chem.Mol | None, str]:
 
 
 def _read(text: str) -> tuple[Chem.Mol | None, str, str]:
-    """Return a molecule of its own, the reason why there is none as far as it is known, and the SMILES of the text."""
+    """Return a new molecule or None, the problem of the text, and its SMILES; RDKit states no problem of its own."""
     text = text.strip()
     extended = _EXTENDED.fullmatch(text) if text.endswith("|") else None
     smiles, extension = extended.groups() if extended else (text, "")

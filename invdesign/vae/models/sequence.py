@@ -395,6 +395,7 @@ class SequenceVAE(VAE):
         """Return the term of each token in the posterior mean: `n x steps x d`."""
         embedded = _add(self.embed(x), given.vector)
         if torch.is_grad_enabled() or not self._has_small_tables:
+            self._table_cache.clear()  # a training changes the weights
             context, place = self.read(embedded)[0], self._place(x.shape[1])
         else:
             tables = self._tables()

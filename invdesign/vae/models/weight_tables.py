@@ -59,6 +59,10 @@ class TableCache:
             self._state, self._tables = state, compute()
         return self._tables
 
+    def clear(self) -> None:
+        """Forget the tables. An optimizer with `fused=True` changes weights without a new version of their tensors."""
+        self._tables = None
+
     def __reduce__(self) -> tuple[type[TableCache], tuple[()]]:
         """Copy and pickle the cache as an empty one."""
         return TableCache, ()

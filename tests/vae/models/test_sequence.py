@@ -206,6 +206,18 @@ def test_weights_that_change_are_read_again() -> None:
     assert torch.equal(copied.generate(z), before)
 
 
+def test_weights_that_a_fused_optimizer_changes_are_read_again() -> None:
+    vae = small(depth=1)
+    z = 3 * torch.randn(20, 6)
+    x = vae.generate(z)
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=0.5, fused=True)
+    (-vae.log_likelihood(x, vae.posterior(x).loc)).sum().backward()
+    optimizer.step()
+    other = small(depth=1)
+    other.load_state_dict(vae.state_dict())
+    assert torch.equal(vae.generate(z), other.generate(z))
+
+
 def test_nothing_can_be_generated_from_nothing() -> None:
     assert small().generate(torch.zeros(0, 6)).shape == (0, 9)
 

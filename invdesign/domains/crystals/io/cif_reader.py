@@ -160,8 +160,8 @@ def _decide(listed: _Listed, symmetries: Sequence[Symmetry]) -> tuple[PeriodicAt
     for is_better in (_is_open, lambda atoms: is_number_stated(atoms, listed.data)):
         found = [each for each in found if is_better(each[0])] or found
     found.sort(key=lambda each: bool(each[1]))
-    (atoms, repair, chosen), *others = found
-    if not all(_is_same(atoms, each[0]) for each in others):
+    atoms, repair, chosen = found[0]
+    if not all(_is_same(atoms, other) for other, *_ in found[1:]):
         raise RefusedError(
             f"name and number state different space groups, {stated}, and neither formula, Z nor density decides",
             "write the symmetry operators, or correct the space group",

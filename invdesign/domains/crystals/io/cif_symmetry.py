@@ -59,8 +59,8 @@ def read_symmetries(data: Block, cell: Sequence[float]) -> list[Symmetry]:
     if texts:
         return [Symmetry(*parse_operators(texts))]
     _check_magnetic(data)
-    names = [value for name in (*HALL_NAMES, *NAMES) if (value := data.value(name)) not in UNKNOWN]
-    number = next((value for name in NUMBERS if (value := data.value(name)) not in UNKNOWN), "")
+    names = _known_values(data, (*HALL_NAMES, *NAMES))
+    number = (_known_values(data, NUMBERS) or [""])[0]
     groups = _find_space_groups(names, number, cell)
     if groups:
         return [Symmetry(*_operators_of(group.xhm()), name=f"{group.xhm()} ({group.number})") for group in groups]
@@ -70,6 +70,11 @@ def read_symmetries(data: Block, cell: Sequence[float]) -> list[Symmetry]:
             f"unknown space group {stated[0][:60]!r} and no operators", "write the symmetry operators into the CIF"
         )
     return [Symmetry(np.eye(3)[None], np.zeros((1, 3)))]
+
+
+def _known_values(data: Block, names: Sequence[str]) -> list[str]:
+    values = [data.value(name) for name in names]
+    return [value for value in values if value not in UNKNOWN]
 
 
 def _check_magnetic(data: Block) -> None:

@@ -80,7 +80,8 @@ def _symbol(species: Any) -> str:
 
 def _check_cell(stated: Mapping[str, Any], matrix: Array) -> None:
     """Reject lengths and angles that contradict the matrix of the cell."""
-    a, b, c = lengths = np.linalg.norm(matrix, axis=1)
+    lengths = np.linalg.norm(matrix, axis=1)
+    a, b, c = lengths
     cosines = [matrix[i] @ matrix[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
     alpha, beta, gamma = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
     tolerances = {name: MAX_LENGTH_ERROR * length for name, length in zip("abc", lengths, strict=True)}

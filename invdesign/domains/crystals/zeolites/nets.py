@@ -116,7 +116,7 @@ def find_periodic_images(lattice: Array, positions: Array, max_distance: float) 
     n_images = len(positions) * float(np.prod(2 * np.ceil(margin) + 1))
     if n_images > MAX_IMAGES:
         raise InvdesignError(
-            f"cell: expected at most {MAX_IMAGES:,} periodic images, got {n_images:,.0f}: it is too flat"
+            f"cell: expected at most {MAX_IMAGES:,} periodic images, got {n_images:,.0f}. Use a cell that is less flat"
         )
     cells = [np.arange(-k, k + 1) for k in np.ceil(margin).astype(int)]
     grid = np.stack(np.meshgrid(*cells, indexing="ij"), -1).reshape(-1, 3)

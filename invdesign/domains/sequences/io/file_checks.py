@@ -32,7 +32,7 @@ MIN_FITTING = 0.95
 MAX_FITTING = 0.8
 """Share of fitting rows above which the stated numbering is not doubted."""
 MAX_POOLED = 1_000_000
-"""Letters of a file that are counted together."""
+"""Letters at the start of a file by whose frequencies all rows together are recognized as DNA."""
 MAX_COLUMNS = 100_000
 """Letters of the longest row of an alignment."""
 NO_INSERTIONS = str.maketrans("", "", ascii_lowercase + ".")

@@ -43,7 +43,7 @@ def test_periodic_images_cover_the_home_cell_and_a_margin() -> None:
 
 
 def test_a_cell_of_almost_no_height_is_refused_before_it_fills_the_memory() -> None:
-    with pytest.raises(InvdesignError, match="it is too flat"):
+    with pytest.raises(InvdesignError, match="Use a cell that is less flat"):
         find_periodic_images(np.diag([1000.0, 1000.0, 1e-5]), np.zeros((1, 3)), 6.0)
 
 
