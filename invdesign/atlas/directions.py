@@ -1,4 +1,4 @@
-"""Directions of a latent space: which way a property rises, and what designs do when they are moved along it."""
+"""Directions of a latent space: which way a property rises, straight on or along its own gradient."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Float
 
-from invdesign.core import Array, D, DesignSpace, InvdesignError
-from invdesign.latent.space import LatentSpace
+from invdesign.atlas.gradient_field import GradientField, fit_gradient_field
+from invdesign.core import Array, InvdesignError
 
-DirectionMethod = Literal["ridge", "means"]
+StraightMethod = Literal["ridge", "means"]
+DirectionMethod = Literal["ridge", "means", "bent"]
 MIN_DESIGNS = 20
 """Designs with a value below which no direction is fitted."""
 MIN_CONFIDENCE = 0.95
@@ -30,8 +29,8 @@ PENALTIES = 10.0 ** np.arange(-1.0, 5.0)
 """Penalties among which ridge regression chooses by leave-one-out errors."""
 MIN_VARIANCE = 1e-6
 """Variance of a latent axis, of the largest one, below which it counts as that."""
-LENGTHENING = (1.2, 1.44, 1.73)
-"""Factors by which a move is lengthened one after the other as long as the decoder returns the design itself."""
+STRIDE = 0.25
+"""Length after which a way is turned to the gradients at the point it has reached [sd of the designs along it]."""
 MIN_REST = 0.05
 """Length of a direction, of 1, that the nuisances must leave."""
 
@@ -41,12 +40,12 @@ Measure = Callable[[Sequence[Any]], Array]
 
 @dataclass(frozen=True, eq=False)
 class Direction:
-    """A straight way through the latent space along which a property rises and its nuisances stay."""
+    """A way through the latent space along which a property rises and its nuisances stay, straight or bent."""
 
     name: str
     """Name of the property or label."""
     step: Float[np.ndarray, " d"]
-    """Latent step of one unit: as a linear model predicts it, or as decoded designs show it (see `calibrate`)."""
+    """Latent step of one unit, as a linear model predicts it."""
     length: float
     """Length of the step [sd of the designs along it]."""
     spread: Float[np.ndarray, " d"]
@@ -62,81 +61,54 @@ class Direction:
     n: int
     """Designs that were fitted."""
     method: DirectionMethod = "ridge"
-    """How it was fitted."""
+    """How it was fitted: `"bent"` follows the gradients of `field`."""
     nuisances: tuple[str, ...] = ()
     """Properties that stay along it."""
+    field: GradientField | None = None
+    """Gradients of the property and of its nuisances at every point; None for a straight way."""
 
     @property
     def is_found(self) -> bool:
         """Whether the designs show a direction at all; one of permuted values does not."""
         return self.confidence >= MIN_CONFIDENCE and self.p_value <= MAX_P_VALUE
 
-    def __mul__(self, amount: float) -> Array:
-        """Return the latent step for an amount [units]."""
-        step: Array = amount * self.step
-        return step
+    def steps(self, Z: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+        """Return the latent step of one unit at each of `n` points: the same at all of them on a straight way."""
+        if self.field is None:
+            return np.broadcast_to(self.step, Z.shape)
+        gradients = self.field.white_gradients(Z)
+        ways = [_orthogonalize(at[:, 0], at[:, 1:]) for at in gradients]
+        rests = np.stack([way / max(float(np.linalg.norm(way)), 1e-12) for way in ways])
+        steps: Array = self.length * rests @ self.field.root.T
+        return steps
 
 
-@dataclass(frozen=True, eq=False)
-class DoseResponse:
-    """What became of designs that were moved, decoded and measured."""
+def points_along(
+    Z: Float[np.ndarray, "n d"],
+    directions: Sequence[Direction],
+    amounts: Sequence[float] | Array,
+    lengths: Sequence[float],
+) -> Float[np.ndarray, "k n d"]:
+    """Return points on the way along the sum of directions.
 
-    doses: Float[np.ndarray, " k"]
-    """Lengths of the moves [units]."""
-    change: Float[np.ndarray, "k n"]
-    """Change of the property of each design; NaN where nothing was decoded, or it has no value."""
-    is_valid: Float[np.ndarray, "k n"]
-    """1 where a design was decoded, else 0."""
-    keeps: Float[np.ndarray, "k n"]
-    """1 where the decoded design has the scaffold of the one that was moved, else 0; NaN where there is no scaffold."""
-    travelled: Float[np.ndarray, "k n"]
-    """Share of the move, as it was lengthened, that the latent of the decoded design has made along the direction."""
-    factors: Float[np.ndarray, "k n"]
-    """Factor by which each move was lengthened, because the decoder returned the design itself; 1 where it was not."""
-
-    @property
-    def is_lengthened(self) -> Bool[np.ndarray, "k n"]:
-        """Whether each move was lengthened."""
-        return self.factors > 1
-
-    @property
-    def mean(self) -> Float[np.ndarray, " k"]:
-        """Mean change at each dose."""
-        return _nan_mean(self.change)
-
-    def interval(self, coverage: float = 0.9) -> Float[np.ndarray, "k 2"]:
-        """Return the interval that holds the change of a further design with a probability, at each dose.
-
-        The bounds are order statistics of the `n` changes, corrected for a finite `n` as in conformal prediction.
-
-        Args:
-            coverage: The probability.
-
-        References:
-            Vovk et al., Algorithmic Learning in a Random World (2005), doi:10.1007/b106715.
-        """
-        return np.array([_conformal_interval(row[np.isfinite(row)], coverage) for row in self.change])
-
-    def right_sign(self) -> Float[np.ndarray, " k"]:
-        """Return the share of designs that changed in the sense of each dose; NaN at a dose of 0."""
-        agrees = np.where(np.isfinite(self.change), np.sign(self.change) == np.sign(self.doses)[:, None], np.nan)
-        return np.where(self.doses == 0, np.nan, _nan_mean(agrees))
-
-    def rows(self) -> list[dict[str, float]]:
-        """Return the curve as rows of a table."""
-        low, high = self.interval().T
-        columns = {
-            "dose": self.doses,
-            "change": self.mean,
-            "low": low,
-            "high": high,
-            "right sign": self.right_sign(),
-            "valid": self.is_valid.mean(1),
-            "keeps scaffold": _nan_mean(self.keeps),
-            "travelled": _nan_mean(self.travelled),
-            "lengthened": self.is_lengthened.mean(1),
-        }
-        return [{name: float(column[i]) for name, column in columns.items()} for i in range(len(self.doses))]
+    Args:
+        Z: `n` points where the way starts.
+        directions: The directions.
+        amounts: Share of each direction [units], negative for less. They give the way, not its length.
+        lengths: `k` lengths in ascending order [sd of the designs along the way].
+    """
+    parts = [amount * direction.length for direction, amount in zip(directions, amounts, strict=True)]
+    whole = float(np.linalg.norm(parts)) or 1.0
+    is_straight = all(direction.field is None for direction in directions)
+    here, travelled, points = np.array(Z, dtype=np.float64), 0.0, []
+    for length in lengths:
+        n_strides = 1 if is_straight else max(1, math.ceil((length - travelled) / STRIDE - 1e-9))
+        for _ in range(n_strides):
+            velocity = sum(a * d.steps(here) for a, d in zip(amounts, directions, strict=True)) / whole
+            here = here + (length - travelled) / n_strides * velocity
+        travelled = length
+        points.append(here)
+    return np.stack(points)
 
 
 def fit_direction(
@@ -145,10 +117,10 @@ def fit_direction(
     y: Float[np.ndarray, " n"],
     *,
     nuisances: Mapping[str, Float[np.ndarray, " n"]] | None = None,
-    method: DirectionMethod = "ridge",
+    method: StraightMethod = "ridge",
     seed: int = 0,
 ) -> Direction:
-    """Fit the direction of a property, with the confidence that there is one.
+    """Fit the straight direction of a property, with the confidence that there is one.
 
     Latents are made white first: a design moves most readily the way designs differ, and a decoder ignores dimensions
     in which they do not. With white latents ridge regression and partial least squares find the same direction.
@@ -178,11 +150,9 @@ def fit_direction(
         (0, 2, True)
     """
     held = dict(nuisances or {})
-    Y = np.stack([y, *held.values()], 1)
-    is_known = np.isfinite(Y).all(1) & np.isfinite(Z).all(1)
-    Z, Y = Z[is_known], Y[is_known]
+    Z, Y = _known(Z, y, held)
     _check(name, Y[:, 0])
-    W, root = _whiten(Z)
+    W, root = whiten(Z)
     rng = np.random.default_rng(seed)
     penalty = _choose_penalty(W, Y[:, 0])
     step = _fit_step(W, Y, method, penalty)
@@ -206,98 +176,48 @@ def fit_direction(
     )
 
 
-def measure_response(
-    latent_space: LatentSpace[D, Any],
-    designs: Sequence[D],
+def bend(
     direction: Direction,
-    doses: Sequence[float],
-    measure: Measure,
+    Z: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, " n"],
     *,
-    scaffold: Callable[[D], str | None] | None = None,
-) -> DoseResponse:
-    """Move designs along a direction, decode them, and measure what came out.
+    nuisances: Mapping[str, Float[np.ndarray, " n"]] | None = None,
+) -> Direction:
+    """Return a direction that follows the gradient of its property, instead of going straight on.
 
-    The decoder returns a design itself for some distance, which differs between designs: such a move is lengthened, by
-    73 % at most. With log P of ZINC a tenth of the moves of one unit had no effect without it.
-
-    Args:
-        latent_space: The latent space.
-        designs: `n` designs, other ones than those that the direction was fitted to.
-        direction: The direction.
-        doses: Lengths of the moves [units].
-        measure: Measures the property.
-        scaffold: Returns the scaffold of a design, None where it has none.
-    """
-    Z = latent_space.encode(designs)
-    before = np.asarray(measure(designs), dtype=np.float64)
-    size = float(direction.step @ direction.step) or 1.0
-    shape = (len(doses), len(designs))
-    change, keeps, travelled = (np.full(shape, np.nan) for _ in range(3))
-    is_valid, factors = np.zeros(shape), np.ones(shape)
-    own = [scaffold(design) if scaffold else None for design in designs]
-    for i, dose in enumerate(doses):
-        decoded, factors[i] = decode_moved(latent_space, designs, Z, direction * dose)
-        rows = [j for j, design in enumerate(decoded) if design is not None]
-        found = [design for design in decoded if design is not None]
-        if not found:
-            continue
-        is_valid[i, rows] = 1.0
-        change[i, rows] = np.asarray(measure(found), dtype=np.float64) - before[rows]
-        made = (latent_space.encode(found) - Z[rows]).numpy() @ direction.step / size
-        travelled[i, rows] = made / (dose * factors[i, rows]) if dose else np.nan
-        if scaffold:
-            kept = [None if own[j] is None else scaffold(x) == own[j] for j, x in zip(rows, found, strict=True)]
-            keeps[i, rows] = [np.nan if k is None else float(k) for k in kept]
-    return DoseResponse(np.asarray(doses, dtype=np.float64), change, is_valid, keeps, travelled, factors)
-
-
-def decode_moved(
-    latent_space: LatentSpace[D, Any], designs: Sequence[D], Z: Float[Tensor, "n d"], steps: Float[np.ndarray, "*n d"]
-) -> tuple[list[D | None], Float[np.ndarray, " n"]]:
-    """Return what designs decode to after a step, and the factor by which each step was lengthened.
-
-    A step is lengthened, by 73 % at most, as long as the decoder returns the design itself.
+    A property may have its maximum inside the space, so that no straight way leads up from most designs. Confidence
+    and p-value remain those of the straight direction.
 
     Args:
-        latent_space: The latent space.
-        designs: `n` designs.
-        Z: Their latents.
-        steps: Step of each design (`n x d`), or one step of all (`d`).
+        direction: The straight direction.
+        Z: Latents of the designs that it was fitted to.
+        y: The property; NaN where unknown.
+        nuisances: The properties that are to stay, as they were given to `fit_direction`.
     """
-    domain, moves = latent_space.domain, torch.from_numpy(steps).expand_as(Z)
-    keys = [domain.key(design) for design in designs]
-    decoded, factors = latent_space.decode(Z + moves), np.ones(len(designs))
-    left = [j for j, is_moved in enumerate(moves.any(1).tolist()) if is_moved]
-    for factor in LENGTHENING:
-        left = [j for j in left if _is_design(domain, decoded[j], keys[j])]
-        if not left:
-            break
-        factors[left] = factor
-        for j, found in zip(left, latent_space.decode(Z[left] + factor * moves[left]), strict=True):
-            decoded[j] = found
-    return decoded, factors
+    Z, Y = _known(Z, y, dict(nuisances or {}))
+    W, root = whiten(Z)
+    gradients = _ridge(W, Y, _choose_penalty(W, Y[:, 0]))
+    return replace(direction, method="bent", field=fit_gradient_field(Z, Y, root=root, linear=gradients))
 
 
-def calibrate(direction: Direction, response: DoseResponse) -> Direction:
-    """Return the direction with a step of such a length that decoded designs change by one unit on average.
-
-    A decoder returns the same design for some distance, so the curve is not a line: the length is interpolated where
-    the mean change first reaches one unit. Where it does not, it is the length of the largest change.
+def ridge_gradient(Z: Float[np.ndarray, "n d"], y: Float[np.ndarray, " n"]) -> Float[np.ndarray, " d"]:
+    """Return the gradient of ridge regression on white latents, in the latents themselves.
 
     Args:
-        direction: The direction.
-        response: Its curve on one side, from small to large doses.
+        Z: Latents.
+        y: The property; NaN where unknown.
     """
-    sign = float(np.sign(response.doses[-1]))
-    doses = np.concatenate([[0.0], np.abs(response.doses)])
-    rise = np.concatenate([[0.0], sign * np.nan_to_num(response.mean) / direction.unit])
-    above = np.flatnonzero(rise >= 1)
-    if len(above):
-        i = int(above[0])
-        factor = float(doses[i - 1] + (1 - rise[i - 1]) / (rise[i] - rise[i - 1]) * (doses[i] - doses[i - 1]))
-    else:
-        factor = float(doses[int(rise.argmax())]) or float(doses[1])
-    return replace(direction, step=factor * direction.step, length=factor * direction.length)
+    Z, Y = _known(Z, y, {})
+    W, root = whiten(Z)
+    gradient: Array = np.linalg.solve(root.T, _ridge(W, Y, _choose_penalty(W, Y[:, 0]))[:, 0])
+    return gradient
+
+
+def _known(Z: Array, y: Array, held: Mapping[str, Array]) -> tuple[Array, Float[np.ndarray, "n m"]]:
+    """Return latents and properties of the designs all of whose values are known."""
+    Y = np.stack([y, *held.values()], 1)
+    is_known = np.isfinite(Y).all(1) & np.isfinite(Z).all(1)
+    return Z[is_known], Y[is_known]
 
 
 def _check(name: str, y: Array) -> None:
@@ -309,7 +229,7 @@ def _check(name: str, y: Array) -> None:
         raise InvdesignError(f"direction {name!r}: expected a property that differs between designs, got one value")
 
 
-def _fit_step(Z: Array, Y: Float[np.ndarray, "n m"], method: DirectionMethod, penalty: float) -> Array | None:
+def _fit_step(Z: Array, Y: Float[np.ndarray, "n m"], method: StraightMethod, penalty: float) -> Array | None:
     """Return the latent step of one unit of the first property; None where the other ones leave no direction."""
     gradients = _ridge(Z, Y, penalty)
     y, gradient = Y[:, 0], gradients[:, 0]
@@ -323,7 +243,7 @@ def _fit_step(Z: Array, Y: Float[np.ndarray, "n m"], method: DirectionMethod, pe
 
 
 def _bootstrap(
-    Z: Array, Y: Float[np.ndarray, "n m"], method: DirectionMethod, penalty: float, rng: np.random.Generator
+    Z: Array, Y: Float[np.ndarray, "n m"], method: StraightMethod, penalty: float, rng: np.random.Generator
 ) -> Float[np.ndarray, " b"]:
     """Return for each bootstrap sample the correlation of positions with the property over the designs left out.
 
@@ -376,7 +296,7 @@ def _ridge(Z: Array, Y: Float[np.ndarray, "n m"], penalty: float) -> Float[np.nd
     return gradients
 
 
-def _whiten(Z: Array) -> tuple[Array, Float[np.ndarray, "d d"]]:
+def whiten(Z: Array) -> tuple[Array, Float[np.ndarray, "d d"]]:
     """Return white latents, and the matrix by which a white step becomes a latent one."""
     variances, axes = np.linalg.eigh(np.cov(Z, rowvar=False))
     root = axes * np.sqrt(np.maximum(variances, MIN_VARIANCE * variances[-1]))
@@ -413,26 +333,3 @@ def _correlation(a: Array, b: Array) -> float:
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.linalg.norm(a) * np.linalg.norm(b))
     return float(a @ b) / norm if norm > 0 else 0.0
-
-
-def _conformal_interval(values: Array, coverage: float) -> tuple[float, float]:
-    n = len(values)
-    tail = (1 - coverage) / 2
-    rank = math.floor(tail * (n + 1))
-    if rank < 1:
-        return (-math.inf, math.inf)
-    ordered = np.sort(values)
-    return float(ordered[rank - 1]), float(ordered[n - rank])
-
-
-def _nan_mean(values: Float[np.ndarray, "k n"]) -> Float[np.ndarray, " k"]:
-    """Return the mean of the known values of each row; NaN where none is known."""
-    known = np.isfinite(values)
-    total = np.where(known, values, 0.0).sum(1)
-    count = known.sum(1)
-    mean: Array = np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
-    return mean
-
-
-def _is_design(domain: DesignSpace[D], decoded: D | None, key: str) -> bool:
-    return decoded is not None and domain.key(decoded) == key

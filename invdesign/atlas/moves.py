@@ -1,4 +1,4 @@
-"""Moves of one design along directions: more of this, less of that."""
+"""Moves of designs along directions: more of this, less of that."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from invdesign.atlas.directions import Direction, Measure, decode_moved
+from invdesign.atlas.directions import Direction, Measure, points_along
+from invdesign.atlas.landings import JITTERS, ChangeModel, Landings, choose_landings, decode_around
 from invdesign.core import Array, B, D
 from invdesign.core.capabilities import scaffold_of
 from invdesign.latent.space import LatentSpace
 
 REACH = 2.0
-"""Largest length of a straight way, in units of the one that is predicted to be enough: some designs respond less."""
+"""Largest change that a single move asks for, in units of what is asked: some designs respond less."""
 HOP_LENGTHS = (1.5, 2.5, 3.5, 5.0)
 """Lengths that a hop tries [sd of the designs along its direction]: below the first most designs decode to
 themselves."""
-JITTERS = (0.0, 0.15, 0.3, 0.3)
-"""Standard deviations of the noise that a hop adds to each of these points [sd of each latent]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +34,8 @@ class Goal:
     """Change of the property, in its own unit; negative for less."""
     measure: Measure
     """Measures or predicts the property."""
+    model: ChangeModel
+    """Predicts the change of a decoded design from its latent, for a single move."""
 
     @property
     def name(self) -> str:
@@ -47,7 +48,7 @@ class MovedDesign(Generic[D]):
     """A design on the way of a move."""
 
     fraction: float
-    """Length that was asked for, in units of the one that is predicted to be enough; the number of hops in a chain."""
+    """Change that was asked for, in units of what the goals ask for; the number of hops in a chain."""
     design: D | None
     """The decoded design; None where there is none."""
     values: Mapping[str, float] = field(default_factory=dict)
@@ -60,8 +61,6 @@ class MovedDesign(Generic[D]):
     """Whether it has the scaffold of the design that was moved; None where that has none."""
     is_repeated: bool = False
     """Whether an earlier step is the same design."""
-    factor: float = 1.0
-    """Factor by which a straight move was lengthened, because the decoder returned the design itself."""
 
 
 def move(
@@ -72,25 +71,59 @@ def move(
     n_steps: int = 9,
     others: Mapping[str, Measure] | None = None,
 ) -> list[MovedDesign[D]]:
-    """Return the designs on the straight way from a design along the sum of the directions of all goals.
+    """Return designs that single moves along the sum of the directions of all goals lead to; nothing is measured.
 
-    A step that decodes to the design itself is lengthened, as in the curve of a direction (`directions.decode_moved`),
-    so that the stated interval is that of these moves.
+    Each step chooses among the designs decoded around the way (`landings.choose_landings`), as in the curve of a
+    direction, so that the stated interval is that of these moves.
 
     Args:
         latent_space: The latent space.
         design: The design, which is the first step.
         goals: What is asked for. A direction does not change the properties of the other goals where these are among
             its nuisances.
-        n_steps: Steps, evenly spaced from the design to `REACH` times the predicted length.
+        n_steps: Steps, evenly spaced from no change to `REACH` times the one that is asked for.
         others: Further properties that are stated of each step.
     """
-    z = latent_space.encode([design])[0]
     fractions = np.linspace(0.0, REACH, n_steps)
-    moves = fractions[1:, None] * _whole_step(goals, [goal.amount for goal in goals])
-    found, factors = decode_moved(latent_space, [design] * len(moves), z.expand(len(moves), -1), moves)
-    steps = _describe(latent_space, design, goals, [0.0, *fractions[1:]], [design, *found], others or {})
-    return [replace(step, factor=factor) for step, factor in zip(steps, [1.0, *factors.tolist()], strict=True)]
+    landings, before = land([design], latent_space, goals, shares=fractions[1:])
+    found = [choose(landings, goals, before, share=float(fraction))[0] for fraction in fractions[1:]]
+    return _describe(latent_space, design, goals, fractions.tolist(), [design, *found], others or {})
+
+
+def land(
+    designs: Sequence[D],
+    latent_space: LatentSpace[D, B],
+    goals: Sequence[Goal],
+    *,
+    shares: Sequence[float] | Array = (1.0,),
+) -> tuple[Landings[D], Float[np.ndarray, "n m"]]:
+    """Return what is decoded around the ways of goals from each of `n` designs, and the properties of these designs.
+
+    Args:
+        designs: The designs.
+        latent_space: The latent space.
+        goals: What is asked for.
+        shares: Shares of the goals whose predicted points are decoded too.
+    """
+    amounts = [goal.amount / goal.direction.unit for goal in goals]
+    directions = [goal.direction for goal in goals]
+    Z = latent_space.encode(designs).numpy()
+    return decode_around(latent_space, Z, designs, directions, amounts, asked=list(shares)), _values(goals, designs)
+
+
+def choose(
+    landings: Landings[D], goals: Sequence[Goal], before: Float[np.ndarray, "n m"], *, share: float = 1.0
+) -> list[D | None]:
+    """Return for each design the one that promises a share of what the goals ask for.
+
+    Args:
+        landings: What `land` has decoded.
+        goals: What is asked for.
+        before: The properties of the designs that are moved.
+        share: The share.
+    """
+    amounts = [share * goal.amount / goal.direction.unit for goal in goals]
+    return landings.designs_of(choose_landings(landings, [goal.model for goal in goals], list(before.T), amounts))
 
 
 def chain(
@@ -105,9 +138,8 @@ def chain(
     """Return the designs of a chain of moves: each starts from the design that the one before it has found.
 
     A hop tries points along the direction of what is still missing and around it, decodes and measures them, and keeps
-    the design that comes nearest to what is asked for. A chain corrects what a straight way misses, because properties
-    are not linear in a latent space and decoding rounds. Its points lie at fixed distances (`HOP_LENGTHS`) and are
-    measured, so that none is lengthened.
+    the design that comes nearest to what is asked for. A chain corrects what a single move misses, because properties
+    are not linear in a latent space and decoding rounds. Its points lie at fixed distances (`HOP_LENGTHS`).
 
     Args:
         latent_space: The latent space.
@@ -137,25 +169,14 @@ def nearest(steps: Sequence[MovedDesign[D]]) -> MovedDesign[D]:
     return min(steps, key=lambda step: step.miss)
 
 
-def _whole_step(goals: Sequence[Goal], amounts: Sequence[float] | Array) -> Float[np.ndarray, " d"]:
-    """Return the latent step that is predicted to change each property by an amount in its own unit."""
-    total: Array = sum(
-        (goal.direction * (amount / goal.direction.unit) for goal, amount in zip(goals, amounts, strict=True)),
-        start=np.zeros_like(goals[0].direction.step),
-    )
-    return total
-
-
 def _hop_points(z: Tensor, goals: Sequence[Goal], missing: Array, generator: torch.Generator) -> Float[Tensor, "k d"]:
     """Return points along the direction of what is missing, and others around them."""
-    step = torch.from_numpy(_whole_step(goals, missing))
     directions = [goal.direction for goal in goals]
-    parts = [amount / d.unit * d.length for d, amount in zip(directions, missing, strict=True)]
-    length = float(np.linalg.norm(parts)) or 1.0
-    straight = z + torch.tensor(HOP_LENGTHS, dtype=torch.float64)[:, None] / length * step
+    amounts = [amount / direction.unit for amount, direction in zip(missing, directions, strict=True)]
+    way = torch.from_numpy(points_along(z[None].numpy(), directions, amounts, HOP_LENGTHS)[:, 0])
     spread = torch.from_numpy(directions[0].spread)
-    noise = [torch.randn(straight.shape, generator=generator, dtype=torch.float64) for _ in JITTERS]
-    return torch.cat([straight + jitter * spread * n for jitter, n in zip(JITTERS, noise, strict=True)])
+    noise = [torch.randn(way.shape, generator=generator, dtype=torch.float64) for _ in JITTERS]
+    return torch.cat([way + jitter * spread * n for jitter, n in zip(JITTERS, noise, strict=True)])
 
 
 def _values(goals: Sequence[Goal], designs: Sequence[D]) -> Float[np.ndarray, "n m"]:

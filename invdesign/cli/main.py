@@ -216,8 +216,8 @@ def _add_move(commands: Any) -> None:
         help="find the analogue instead, as pairs of the corpus show it: 'NaCl -> NaBr', 'Cl -> Br', 'reverse "
         "complement', 'rotate by 1', or a .csv file with two columns of designs",
     )
-    move.add_argument("--straight", action="store_true", help="one straight path instead, decoded at --steps points")
-    move.add_argument("--steps", type=int, default=9, metavar="N", help="points of the straight path (default 9)")
+    move.add_argument("--straight", action="store_true", help="single moves instead, chosen without measuring")
+    move.add_argument("--steps", type=int, default=9, metavar="N", help="single moves of growing size (default 9)")
     move.add_argument("--run", metavar="RUN", help="use campaign, latent space and measured designs of this run")
     move.add_argument("--out", metavar="FOLDER", help="default: a new folder beside the campaign's runs, or in RUN")
 

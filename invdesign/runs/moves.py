@@ -8,28 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from invdesign.atlas.directions import (
-    Direction,
-    DirectionMethod,
-    DoseResponse,
-    calibrate,
-    fit_direction,
-    measure_response,
-)
+from invdesign.atlas.directions import Direction, bend, fit_direction, ridge_gradient
+from invdesign.atlas.dose_response import DoseResponse, calibrate, measure_landings, measure_response
+from invdesign.atlas.landings import ChangeModel, Landings, decode_around, fit_change_model, join_landings
 from invdesign.atlas.moves import Goal, MovedDesign, chain, move, nearest
 from invdesign.atlas.projection import thin
-from invdesign.core import InvdesignError, Progress, silent
+from invdesign.core import Array, InvdesignError, Progress, silent
 from invdesign.core.capabilities import computed_properties, label, placement_errors, scaffold_of
 from invdesign.io.tables import write_table
+from invdesign.latent.space import LatentSpace
 from invdesign.runs.properties import LabelledSpace, Property, measure_computed
 
 DOSES = (-1.0, -0.5, 0.5, 1.0)
-LENGTHS = (1.5, 3.0, 4.5, 6.0)
-"""Lengths of the moves by which one unit is measured [sd of the designs along the direction]."""
 N_RESPONSE = 100
 """Designs that are moved to measure the curve of a direction."""
 N_TRIED = 40
@@ -56,7 +50,9 @@ class TriedDirection:
     property: Property
     """The property."""
     direction: Direction
-    """The direction, with a step of one unit after decoding."""
+    """The direction."""
+    model: ChangeModel
+    """Predicts the change of a decoded design from its latent; calibrated to one unit after decoding."""
     response: DoseResponse
     """What became of real designs along it."""
 
@@ -137,8 +133,8 @@ def move_design(
         design: The design.
         requests: What is asked for.
         stay: Names of properties that are to stay.
-        n_steps: Steps of a straight way.
-        n_hops: Hops of a chain of moves; 0 for a straight way.
+        n_steps: Single moves, of growing size.
+        n_hops: Hops of a chain of moves; 0 for single moves.
         seed: Seed.
         progress: Called with `(stage, done, total)`.
 
@@ -159,7 +155,7 @@ def move_design(
         tried.append(try_direction(labelled, properties[i], others, sign=request.sign, seed=seed))
     progress("measuring directions", len(requests), len(requests))
     goals = [
-        Goal(t.direction, r.sign * (t.direction.unit if r.amount is None else r.amount), t.property.measure)
+        Goal(t.direction, r.sign * (t.direction.unit if r.amount is None else r.amount), t.property.measure, t.model)
         for t, r in zip(tried, requests, strict=True)
     ]
     computed = computed_properties(labelled.latent_space.domain)
@@ -177,7 +173,7 @@ def try_direction(
 ) -> TriedDirection:
     """Return the direction of a property by the method that is best after decoding, with its curve.
 
-    The best one has, at the best of some lengths, the largest mean change in standard deviations of the changes.
+    The best one has, where one unit is reached, the largest mean change in standard deviations of the changes.
 
     Args:
         labelled: The latent space.
@@ -200,16 +196,55 @@ def try_direction(
             f"samples agree (95% are needed), and {first.p_value:.1%} of permutations do as well (at most 3%). Choose "
             "another property, or add designs with values"
         )
-    candidates = [first, *(fit(method=method) for method in get_args(DirectionMethod) if method != "ridge")]
+    gradient = ridge_gradient(Z, wanted.values)
+    candidates = [first, fit(method="means"), bend(first, Z, wanted.values, nuisances=nuisances)]
     given = [labelled.designs[i] for i in thin(len(labelled.designs), N_RESPONSE)]
-    respond = partial(measure_response, space, measure=wanted.measure, scaffold=scaffold_of(space.domain))
-    trials = [
-        respond(given[:N_TRIED], direction=c, doses=[sign * length / c.length for length in LENGTHS])
-        for c in candidates
-    ]
-    best = int(np.argmax([_signal(trial) for trial in trials]))
-    direction = calibrate(candidates[best], trials[best])
-    return TriedDirection(wanted, direction, respond(given, direction=direction, doses=DOSES))
+    trials = [_Trial.of(space, given[:N_TRIED], candidate, gradient, wanted, [sign]) for candidate in candidates]
+    direction = candidates[int(np.argmax([trial.signal for trial in trials]))]
+    trial = _Trial.of(space, given, direction, gradient, wanted, [sign, -sign])
+    response = measure_response(
+        space,
+        given,
+        direction,
+        trial.model,
+        DOSES,
+        wanted.measure,
+        scaffold=scaffold_of(space.domain),
+        sides=trial.sides,
+    )
+    return TriedDirection(wanted, direction, trial.model, response)
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """Designs that were moved along a direction, with the model of their changes."""
+
+    sides: Mapping[int, Landings[Any]]
+    """What was decoded, by the sign of the change."""
+    model: ChangeModel
+    """The model, calibrated on the first side."""
+    signal: float
+    """Mean change in standard deviations of the change on that side, at one unit."""
+
+    @classmethod
+    def of(
+        cls,
+        space: LatentSpace[Any, Any],
+        designs: Sequence[Any],
+        direction: Direction,
+        gradient: Array,
+        wanted: Property,
+        signs: Sequence[int],
+    ) -> _Trial:
+        """Decode and measure designs around the ways on some sides."""
+        Z = space.encode(designs).numpy()
+        before = np.asarray(wanted.measure(designs), dtype=np.float64)
+        asked = sorted({abs(dose) for dose in DOSES})
+        sides = {sign: decode_around(space, Z, designs, [direction], [sign], asked=asked) for sign in signs}
+        changes = [measure_landings(side, before, wanted.measure) for side in sides.values()]
+        joined = join_landings(list(sides.values()))
+        model = fit_change_model(direction, gradient, before, joined, np.concatenate(changes))
+        return cls(sides, *calibrate(model, sides[signs[0]], before, changes[0], signs[0]))
 
 
 def write_moves(moves: Moves, labelled: LabelledSpace, folder: Path) -> dict[str, Any]:
@@ -254,12 +289,4 @@ def _step_facts(step: MovedDesign[Any], domain: Any) -> dict[str, Any]:
         "plausibility percentile": step.percentile,
         "keeps scaffold": step.keeps_scaffold,
         "repeated": step.is_repeated,
-        "lengthened by": step.factor,
     }
-
-
-def _signal(response: DoseResponse) -> float:
-    """Return mean over standard deviation of the change in the sense of the doses, at the best of them."""
-    towards = response.change * np.sign(response.doses)[:, None]
-    known = [row[np.isfinite(row)] for row in towards]
-    return max((float(row.mean() / max(row.std(), 1e-12)) for row in known if len(row)), default=-math.inf)

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from invdesign.atlas.directions import decode_moved, fit_direction, measure_response
-from invdesign.atlas.moves import Goal, chain, nearest
+from invdesign.atlas.directions import fit_direction
+from invdesign.atlas.dose_response import measure_response
+from invdesign.atlas.moves import Goal, chain, choose, land, nearest
 from invdesign.atlas.sensitivities import decoder_rates, latent_gradient, substitution_effects
 from invdesign.campaign import Campaign, Task
 from invdesign.campaign.round_model import predict
@@ -68,20 +69,19 @@ def straight(path: str, name: str, sign: int) -> dict[str, Any]:
     low, high = tried.response.interval()[i]
     domain = labelled.latent_space.domain
     measure = tried.property.measure
-    moved = measure_response(
-        labelled.latent_space, test, tried.direction, [float(sign)], measure, scaffold=scaffold_of(domain)
-    )
+    space, scaffold = labelled.latent_space, scaffold_of(domain)
+    moved = measure_response(space, test, tried.direction, tried.model, [float(sign)], measure, scaffold=scaffold)
     change = moved.change[0][np.isfinite(moved.change[0])]
     return {
         "n": len(change),
         "method": tried.direction.method,
-        "length_sd": tried.direction.length,
+        "gain": tried.model.gain,
+        "reach": tried.model.reach,
         "mean_change_units": float(moved.mean[0] / tried.direction.unit),
         "right_sign": float(moved.right_sign()[0]),
         "in_90": float(np.mean((change >= low) & (change <= high))),
         "valid": float(moved.is_valid.mean()),
         "keeps_scaffold": float(np.nanmean(moved.keeps)),
-        "lengthened": float(moved.is_lengthened.mean()),
         "sd_units": float(change.std() / tried.direction.unit),
         "correlation": tried.direction.correlation,
     }
@@ -93,8 +93,8 @@ def chained(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
     properties = [labelled.property(name) for name, _ in requests]
     goals = []
     for p, (_, sign) in zip(properties, requests, strict=True):
-        direction = try_direction(labelled, p, [o for o in properties if o is not p], sign=sign).direction
-        goals.append(Goal(direction, sign * direction.unit, p.measure))
+        tried = try_direction(labelled, p, [o for o in properties if o is not p], sign=sign)
+        goals.append(Goal(tried.direction, sign * tried.direction.unit, p.measure, tried.model))
     signs, misses = [], []
     for design in test[:N_CHAINED]:
         steps = chain(labelled.latent_space, design, goals)
@@ -109,15 +109,15 @@ def chained(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
 
 
 def together(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
-    """Move 500 held-out molecules by one unit of each property at once, on a straight way."""
+    """Move 500 held-out molecules by one unit of each property at once, in a single move."""
     labelled, test = zinc(path)
-    space = labelled.latent_space
     properties = [labelled.property(name) for name, _ in requests]
-    step = np.zeros(space.d)
+    goals = []
     for p, (_, sign) in zip(properties, requests, strict=True):
-        others = [other for other in properties if other is not p]
-        step = step + sign * try_direction(labelled, p, others, sign=sign).direction.step
-    found, _ = decode_moved(space, test, space.encode(test), step)
+        tried = try_direction(labelled, p, [other for other in properties if other is not p], sign=sign)
+        goals.append(Goal(tried.direction, sign * tried.direction.unit, p.measure, tried.model))
+    landings, before_all = land(test, labelled.latent_space, goals)
+    found = choose(landings, goals, before_all)
     pairs = [(a, b) for a, b in zip(test, found, strict=True) if b is not None]
     before, after = ([pair[k] for pair in pairs] for k in (0, 1))
     right = np.ones(len(pairs), dtype=bool)

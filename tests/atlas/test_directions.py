@@ -1,13 +1,12 @@
-"""Directions of properties: found where there is one, orthogonal to nuisances, calibrated after decoding."""
+"""Directions of properties: found where there is one, orthogonal to nuisances, straight or bent."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import toy
 
-from invdesign.atlas.directions import DirectionMethod, DoseResponse, calibrate, fit_direction, measure_response
-from invdesign.core import Array, InvdesignError
+from invdesign.atlas.directions import StraightMethod, bend, fit_direction, points_along, ridge_gradient
+from invdesign.core import InvdesignError
 
 rng = np.random.default_rng(0)
 Z = rng.normal(size=(300, 6))
@@ -15,7 +14,7 @@ SIZE = Z[:, 0] + 0.3 * Z[:, 1]
 
 
 @pytest.mark.parametrize("method", ["ridge", "means"])
-def test_a_direction_is_that_in_which_the_property_rises_by_one_unit(method: DirectionMethod) -> None:
+def test_a_direction_is_that_in_which_the_property_rises_by_one_unit(method: StraightMethod) -> None:
     found = fit_direction("height", Z, 3 * Z[:, 2] + rng.normal(size=300), method=method)
     assert found.is_found
     assert found.step[2] * 3 == pytest.approx(found.unit, rel=0.15)
@@ -57,55 +56,6 @@ def test_unknown_values_are_left_out_and_too_few_are_an_error() -> None:
         fit_direction("height", Z, np.ones(300))
 
 
-def test_a_curve_is_measured_after_decoding_and_gives_the_length_of_a_unit() -> None:
-    space, designs = toy.engine(toy.campaign()).latent_space, toy.corpus(200).designs
-
-    def first(points: object) -> Array:
-        return np.array([point[0] for point in points], dtype=np.float64)  # type: ignore[attr-defined]
-
-    found = fit_direction("x", space.encode(designs).numpy(), first(designs))
-    doses = (-1.0, 0.0, 1.0)
-    curve = measure_response(space, designs[:40], found, doses, first)
-    assert curve.change.shape == (3, 40) and curve.is_valid.all()
-    assert curve.mean[2] > 0 > curve.mean[0] and np.allclose(curve.change[1], 0, atol=0.1)
-    assert np.isnan(curve.right_sign()[1])
-    one_side = measure_response(space, designs[:40], found, (0.5, 1.0, 2.0), first)
-    calibrated = calibrate(found, one_side)
-    again = measure_response(space, designs[:40], calibrated, doses, first)
-    assert again.mean[2] == pytest.approx(found.unit, rel=0.1)
-    assert [row["dose"] for row in again.rows()] == [-1.0, 0.0, 1.0]
-
-
-def test_a_move_is_lengthened_where_the_decoder_returns_the_design_itself() -> None:
-    space, designs = toy.engine(toy.campaign()).latent_space, toy.corpus(60).designs
-
-    def first(points: object) -> Array:
-        return np.array([point[0] for point in points], dtype=np.float64)  # type: ignore[attr-defined]
-
-    found = fit_direction("x", space.encode(designs).numpy(), first(designs))
-    cell = 1 / space.scale  # a design is returned for half a cell
-    for length, share in ((0.4, 1.0), (0.6, 0.0), (0.2, 1.0)):
-        dose = length * cell / float(found.step[0])
-        curve = measure_response(space, designs, found, [dose], first)
-        assert curve.is_lengthened.mean() == share
-        assert curve.factors.max() == {0.4: 1.44, 0.6: 1.0, 0.2: 1.73}[length]
-        made = 0 if length == 0.2 else 1 / (length * curve.factors)
-        assert curve.travelled == pytest.approx(made, rel=0.03, abs=1e-6)
-        assert curve.mean[0] == pytest.approx(0 if length == 0.2 else 1)
-
-
-def test_the_interval_holds_a_further_change_with_its_probability() -> None:
-    draws = np.random.default_rng(1)
-    inside = []
-    for _ in range(200):
-        change = draws.normal(size=(1, 60))
-        nothing = np.ones_like(change)
-        (low, high), *_ = DoseResponse(np.ones(1), change, nothing, nothing, nothing, nothing).interval()
-        further = draws.normal(size=50)
-        inside.append(np.mean((further >= low) & (further <= high)))
-    assert np.mean(inside) == pytest.approx(0.9, abs=0.03)
-
-
 def test_dimensions_in_which_designs_do_not_differ_are_not_moved() -> None:
     # A decoder ignores such a dimension, however well its small deviations predict the property.
     latents = Z * np.array([1, 1, 1, 1, 1, 0.01])
@@ -114,9 +64,34 @@ def test_dimensions_in_which_designs_do_not_differ_are_not_moved() -> None:
     assert found.spread[5] == pytest.approx(0.01, rel=0.1)
 
 
-def test_where_one_unit_is_not_reached_the_largest_change_gives_the_length() -> None:
-    direction = fit_direction("height", Z, Z[:, 2])
-    change = np.tile(np.array([[0.1], [0.4], [0.2]]), 30)
-    nothing = np.ones_like(change)
-    curve = DoseResponse(np.array([-1.0, -2.0, -3.0]), -change, nothing, nothing, nothing, nothing)
-    assert np.allclose(calibrate(direction, curve).step, 2 * direction.step)
+def test_points_lie_at_their_lengths_on_the_sum_of_straight_directions() -> None:
+    directions = [fit_direction("a", Z, Z[:, 1]), fit_direction("b", Z, 2 * Z[:, 4])]
+    points = points_along(Z[:3], directions, [1.0, -1.0], [1.0, 2.5])
+    assert points.shape == (2, 3, 6)
+    moved = (points - Z[:3]) / Z.std(0)
+    assert np.linalg.norm(moved, axis=2) == pytest.approx(np.array([[1.0] * 3, [2.5] * 3]), rel=0.1)
+    assert (moved[..., 1] > 0.6).all() and (moved[..., 4] < -0.6).all()
+
+
+def test_a_bent_direction_leads_to_a_maximum_that_straight_ones_pass() -> None:
+    height = 0.2 * Z[:, 0] - ((Z[:, :2] - 0.3) ** 2).sum(1)
+    straight = fit_direction("height", Z, height)
+    bent = bend(straight, Z, height)
+    assert bent.method == "bent" and bent.confidence == straight.confidence
+    far = np.array([[2.0, 2.0, 0, 0, 0, 0], [-2.0, -2.0, 0, 0, 0, 0]])
+    ends = points_along(far, [bent], [1.0], [1.5])[0]
+    assert (np.linalg.norm(ends[:, :2] - 0.3, axis=1) < np.linalg.norm(far[:, :2] - 0.3, axis=1) - 1).all()
+    ends = points_along(far, [straight], [1.0], [1.5])[0]
+    assert not (np.linalg.norm(ends[:, :2] - 0.3, axis=1) < np.linalg.norm(far[:, :2] - 0.3, axis=1)).all()
+
+
+def test_nuisances_stay_along_a_bent_direction() -> None:
+    held = {"size": SIZE}
+    bent = bend(fit_direction("logp", Z, SIZE + Z[:, 4], nuisances=held), Z, SIZE + Z[:, 4], nuisances=held)
+    ends = points_along(Z[:5], [bent], [1.0], [2.0])[0]
+    assert (ends - Z[:5])[:, 4].min() > 1.5
+    assert np.abs((ends - Z[:5]) @ np.array([1.0, 0.3, 0, 0, 0, 0])).max() < 0.1
+
+
+def test_the_gradient_of_ridge_regression_is_that_of_a_linear_property() -> None:
+    assert ridge_gradient(Z, 3 * Z[:, 2]) == pytest.approx(np.array([0, 0, 3, 0, 0, 0]), abs=0.05)
