@@ -34,7 +34,8 @@ def one_hot(designs: Sequence[str], letters: str, max_length: int) -> npt.NDArra
     # Longer designs are cut and shorter ones filled with the character 0, which no alphabet has.
     codes = np.array(designs, dtype=f"<U{max_length}").view(np.uint32).reshape(len(designs), max_length)
     alphabet = np.array([ord(letter) for letter in letters], dtype=np.uint32)
-    return (codes[:, :, None] == alphabet).astype(np.uint8)
+    rows: Codes = (codes[:, :, None] == alphabet).astype(np.uint8)
+    return rows
 
 
 def by_clusters(designs: Sequence[str], *, theta: float = 0.2, progress: Progress = silent) -> Array:
