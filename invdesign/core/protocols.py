@@ -248,6 +248,22 @@ class Substitutable(Protocol[D]):
 
 
 @runtime_checkable
+class PartReplacement(Protocol[D]):
+    """Optional, of a domain with places: what a classifier of replaced parts is trained on."""
+
+    def replace_parts(self, designs: Sequence[D], *, seed: int) -> list[D]:
+        """Return each design with a random part replaced by one of another kind; none where that is not possible."""
+        ...
+
+    def measure_places(self, design: D) -> Array:
+        """Return numbers that describe each place and what lies around it, `k x f`; NaN where not known.
+
+        Places at the end may be left out. A design that cannot be measured has no rows.
+        """
+        ...
+
+
+@runtime_checkable
 class DesignFiles(Protocol[D]):
     """Optional, of a domain: its own file formats.
 
