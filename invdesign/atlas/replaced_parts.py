@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -33,8 +34,8 @@ MIN_DESIGNS = 200
 class ReplacementDetector:
     """Classifier of the parts of a design: real, or replaced at random.
 
-    The log-odds of a design are the log of the sum of the odds of its parts, so that the training needs no labels of
-    parts, and each part has log-odds of its own.
+    The log-odds of a design are the log of the sum of the odds of its parts. The loss is the cross-entropy of designs
+    plus that of parts.
 
     References:
         Clark et al., ELECTRA, ICLR 2020, arXiv:2003.10555 (replaced-token detection).
@@ -95,15 +96,16 @@ def fit_detector(domain: DesignSpace[D], designs: Sequence[D], *, seed: int = 0)
     if not isinstance(domain, PartReplacement) or len(designs) < MIN_DESIGNS:
         return None
     changed = domain.replace_parts([design for design in designs for _ in range(N_REPLACEMENTS)], seed=seed)
-    parts = [domain.measure_places(design) for design in (*designs, *changed)]
-    labels = np.repeat([0.0, 1.0], [len(designs), len(changed)])
-    is_measured = np.array([len(part) > 0 for part in parts])
-    kept = [part for part in parts if len(part)]
-    if len(changed) < MIN_DESIGNS or len(kept) < MIN_DESIGNS:
+    parts, labels = [], []
+    for design, is_replaced in [(design, None) for design in designs] + changed:
+        part = domain.measure_places(design)
+        if len(part):
+            parts.append(part)
+            labels.append(np.zeros(len(part), dtype=bool) if is_replaced is None else is_replaced[: len(part)])
+    if len(changed) < MIN_DESIGNS or len(parts) < MIN_DESIGNS:
         return None
-    rows = torch.from_numpy(np.concatenate(kept)).float()
-    detector = _untrained(rows, seed)
-    return _train(detector, kept, torch.from_numpy(labels[is_measured]).float(), seed)
+    detector = _untrained(torch.from_numpy(np.concatenate(parts)).float(), seed)
+    return _train(detector, parts, labels, seed)
 
 
 def restore_detector(tensors: dict[str, Tensor]) -> ReplacementDetector:
@@ -136,12 +138,16 @@ def _network(n_numbers: int) -> nn.Sequential:
     )
 
 
-def _train(detector: ReplacementDetector, parts: Sequence[Array], labels: Tensor, seed: int) -> ReplacementDetector:
-    """Fit the network in place by the cross-entropy of whole designs, and return the classifier."""
+def _train(
+    detector: ReplacementDetector, parts: Sequence[Array], labels: Sequence[Bool[np.ndarray, " k"]], seed: int
+) -> ReplacementDetector:
+    """Fit the network in place, and return the classifier."""
     network = detector.network
     sizes = np.array([len(part) for part in parts])
     first = np.concatenate([[0], np.cumsum(sizes)])
     rows = detector._standardize(torch.from_numpy(np.concatenate(parts)).float())
+    of_parts = torch.from_numpy(np.concatenate(labels)).float()
+    of_designs = torch.tensor([float(own.any()) for own in labels])
     n_steps = PASSES * math.ceil(len(parts) / BATCH)
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=n_steps)
@@ -155,8 +161,10 @@ def _train(detector: ReplacementDetector, parts: Sequence[Array], labels: Tensor
                 chosen = order[start : start + BATCH]
                 own = np.concatenate([np.arange(first[i], first[i + 1]) for i in chosen])
                 owner = torch.from_numpy(np.repeat(np.arange(len(chosen)), sizes[chosen]))
-                log_odds = _pool(network(rows[own])[:, 0], owner, len(chosen))
-                loss = binary_cross_entropy_with_logits(log_odds, labels[chosen])
+                log_odds = network(rows[own])[:, 0]
+                pooled = _pool(log_odds, owner, len(chosen))
+                loss = binary_cross_entropy_with_logits(pooled, of_designs[chosen])
+                loss = loss + binary_cross_entropy_with_logits(log_odds, of_parts[own])
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from jaxtyping import Bool
+
 from invdesign.core.objectives import Objective
 from invdesign.core.records import Array, B, Call, Candidate, Check, Corpus, D, Landscape, Outcome, Place
 
@@ -251,8 +254,11 @@ class Substitutable(Protocol[D]):
 class PartReplacement(Protocol[D]):
     """Optional, of a domain with places: what a classifier of replaced parts is trained on."""
 
-    def replace_parts(self, designs: Sequence[D], *, seed: int) -> list[D]:
-        """Return each design with a random part replaced by one of another kind; none where that is not possible."""
+    def replace_parts(self, designs: Sequence[D], *, seed: int) -> list[tuple[D, Bool[np.ndarray, " k"]]]:
+        """Return each design with a random part replaced by one of another kind, and which of its places are replaced.
+
+        The list is empty where parts cannot be replaced.
+        """
         ...
 
     def measure_places(self, design: D) -> Array:

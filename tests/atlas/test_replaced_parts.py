@@ -35,17 +35,18 @@ class Beads:
 class ReplaceableBeads(Beads):
     """Beads of which one can be replaced by one of another design."""
 
-    def replace_parts(self, designs: list[Design], *, seed: int) -> list[Design]:
+    def replace_parts(self, designs: list[Design], *, seed: int) -> list[tuple[Design, Array]]:
         draw = np.random.default_rng(seed)
         rows = np.array(designs)
         chosen = draw.integers(0, rows.shape[1], len(rows))
         rows[np.arange(len(rows)), chosen] = draw.permutation(rows[:, 0])
-        return [tuple(row) for row in rows.tolist()]
+        is_replaced = chosen[:, None] == np.arange(rows.shape[1])
+        return [(tuple(row), own) for row, own in zip(rows.tolist(), is_replaced, strict=True)]
 
     def measure_places(self, design: Design) -> Array:
         sizes = np.array(design)
-        means = (sizes.sum() - sizes) / (len(sizes) - 1)
-        return np.column_stack([sizes, means, np.full(len(sizes), np.nan)])
+        others = [np.median(np.delete(sizes, i)) for i in range(len(sizes))]
+        return np.column_stack([sizes, others, np.full(len(sizes), np.nan)])
 
 
 def draw_designs(n: int, seed: int) -> list[Design]:

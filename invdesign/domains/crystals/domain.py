@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 from pymatgen.core.composition import Composition
 from torch import Tensor
 
@@ -268,7 +269,7 @@ class Crystals:
         whole = self.complete(design)
         return drawing.svg(whole, strengths=strengths[: len(whole.orbits)])
 
-    def replace_parts(self, designs: Sequence[Crystal], *, seed: int) -> list[Crystal]:
+    def replace_parts(self, designs: Sequence[Crystal], *, seed: int) -> list[tuple[Crystal, Bool[np.ndarray, " k"]]]:
         """Return each crystal with another element on a site, or on all sites of its element; none for frameworks."""
         return [] if self.frameworks else replace_elements_at_random(designs, seed=seed)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from jaxtyping import Bool
 from pymatgen.core.periodic_table import Element
 
 from invdesign.core import Array
@@ -26,8 +27,10 @@ GROUP, ROW, ELECTRONEGATIVITY, RADIUS, SCALE = range(5)
 """Columns of `_element_numbers`."""
 
 
-def replace_elements_at_random(crystals: Sequence[Crystal], *, seed: int) -> list[Crystal]:
-    """Return each crystal with another element on a random site, in the same cell.
+def replace_elements_at_random(
+    crystals: Sequence[Crystal], *, seed: int
+) -> list[tuple[Crystal, Bool[np.ndarray, " k"]]]:
+    """Return each crystal with another element on a random site, in the same cell, and which of its `k` orbits have it.
 
     The element is replaced on all of its sites or on that site alone, with equal probability. The new one is drawn from
     all elements of the crystals, each as often.
@@ -46,7 +49,8 @@ def replace_elements_at_random(crystals: Sequence[Crystal], *, seed: int) -> lis
         is_everywhere = draw.random() < 0.5
         is_new = [k == chosen or (is_everywhere and orbit.element == old) for k, orbit in enumerate(crystal.orbits)]
         orbits = [replace(o, element=new) if own else o for o, own in zip(crystal.orbits, is_new, strict=True)]
-        changed.append(canonical(replace(crystal, orbits=tuple(orbits))))
+        result = canonical(replace(crystal, orbits=tuple(orbits)))
+        changed.append((result, np.array([orbit.element == new for orbit in result.orbits])))
     return changed
 
 
