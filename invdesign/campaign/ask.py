@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Generic
 
 import numpy as np
@@ -213,8 +212,6 @@ class _Region(Generic[D, B]):
         pools: list[Pool[D]] = []
         origins: list[str] = []
         around = self.landscape
-        if around is not None:
-            around = replace(around, decode_inputs=partial(self._decode_inputs, is_excluded))
         parents = self.nearby.parents if self.nearby else []
         best: list[int] = []
         n_before = 0
@@ -228,8 +225,7 @@ class _Region(Generic[D, B]):
                 pool = join_pools(pools)
                 best = _best_rows(self.search, self.landscape, pool, [*best, *range(n_before, len(pool))])
                 n_before = len(pool)
-                if around is not None:
-                    around = replace(around, elites=pool.Z[best] if best else None)
+                around = replace(self.landscape, elites=pool.Z[best]) if self.landscape and best else self.landscape
                 if self.nearby:
                     parents = self.nearby.parents_with([pool.designs[i] for i in best])
             if self.landscape is None and len(pool) >= self.n:
@@ -266,41 +262,27 @@ class _Region(Generic[D, B]):
         is_excluded: Callable[[str], bool],
     ) -> tuple[Pool[D], list[str]]:
         """Return the pool of one generation of proposals, and the name of the proposer of each."""
-        nearby = self.nearby
+        campaign, latent_space, nearby = self.engine.campaign, self.engine.latent_space, self.nearby
         with self.timer("propose"):
             if around is None:
                 # Nothing is measured, or the search uses no surrogate: draws from the aggregate posterior.
-                proposals, names = self.engine.latent_space.draw(n_latent), ["draws"] * n_latent
+                proposals, names = latent_space.draw(n_latent), ["draws"] * n_latent
             else:
                 proposals, names = search_proposals(self.search, around, n_latent)
             mutated = nearby.mutate(parents, n_mutated) if nearby and n_mutated else []
         with self.timer("decode"):
-            pool = self._pool(proposals, mutated, is_excluded)
+            pool = decode_screen_encode(
+                latent_space,
+                proposals,
+                is_excluded=is_excluded,
+                screens=campaign.screens,
+                min_plausibility=campaign.filters.min_plausibility,
+                use_features=campaign.surrogates.use_features and self.landscape is not None,
+                mutated=mutated,
+                project=nearby.projection(latent_space) if nearby else None,
+                adapt=campaign.domain.adapt if isinstance(campaign.domain, Constrained) else None,
+            )
         return pool, [*names, *([nearby.name] * len(mutated) if nearby else ())]
-
-    def _pool(self, proposals: Tensor, mutated: Sequence[D], is_excluded: Callable[[str], bool]) -> Pool[D]:
-        """Return the pool of latent points and mutated designs."""
-        campaign, latent_space = self.engine.campaign, self.engine.latent_space
-        return decode_screen_encode(
-            latent_space,
-            proposals,
-            is_excluded=is_excluded,
-            screens=campaign.screens,
-            min_plausibility=campaign.filters.min_plausibility,
-            use_features=campaign.surrogates.use_features and self.landscape is not None,
-            mutated=mutated,
-            project=self.nearby.projection(latent_space) if self.nearby else None,
-            adapt=campaign.domain.adapt if isinstance(campaign.domain, Constrained) else None,
-        )
-
-    def _decode_inputs(self, is_excluded: Callable[[str], bool], Z: Tensor) -> Tensor:
-        """Return the inputs of the designs decoded at `n x d` points; NaN where a design is none of the pool."""
-        assert self.landscape is not None
-        pool = self._pool(Z, [], is_excluded)
-        X = torch.full((len(Z), self.landscape.X.shape[1]), math.nan, dtype=Z.dtype)
-        if len(pool):
-            X[list(pool.source)] = pool.X
-        return X
 
     def _pick(self, pool: Pool[D]) -> tuple[list[int], list[float]]:
         """Return the rows of the pool to measure, and their acquisition values; in order of proposal without one."""

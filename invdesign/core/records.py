@@ -281,9 +281,6 @@ class Landscape:
     """`m` utilities of the reference point of the hypervolume; None for one that follows from the front."""
     elites: Tensor | None = None
     """`k x d` latents around which designs are proposed, best first; None for the best measured ones."""
-    decode_inputs: Callable[[Tensor], Tensor] | None = None
-    """Surrogate inputs `n x (d + f)` of the designs decoded at `n x d` latents. A row is NaN where there is no design,
-    the design cannot be proposed, or an earlier row has it too. None where proposers cannot decode."""
 
     @property
     def Z(self) -> Tensor:  # noqa: N802

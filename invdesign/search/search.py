@@ -15,7 +15,6 @@ from torch import Tensor
 from invdesign.core import Acquire, InvdesignError, Landscape, Propose
 from invdesign.search.acquisition import ucb
 from invdesign.search.ascent import maximize_acquisition
-from invdesign.search.chains import latent_chains
 from invdesign.search.sampling import elite_paths, local_steps, prior_draws, sobol_cloud, sphere_cloud
 from invdesign.search.sharing import Sharing
 from invdesign.search.trust_region import TrustRegion
@@ -29,7 +28,7 @@ PROPOSERS = (
 """Default proposers. The box bounds Sobol points and maximizers only; steps and paths start from every good design."""
 PROPOSAL_WEIGHTS = (2.0, 4.0, 2.0, 1.0)
 """Weights of the default proposers."""
-GRADIENT_FREE = frozenset((sobol_cloud, sphere_cloud, local_steps, elite_paths, prior_draws, latent_chains))
+GRADIENT_FREE = frozenset((sobol_cloud, sphere_cloud, local_steps, elite_paths, prior_draws))
 """Proposers that do not read the surrogate of the latents alone."""
 ACQUIRE = partial(ucb, beta=(0.25, 9.0))
 """Default acquisition function."""
