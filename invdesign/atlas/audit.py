@@ -12,8 +12,9 @@ from jaxtyping import Bool
 
 from invdesign.atlas.chimeras import NO_ROWS, Parents, find_parents
 from invdesign.atlas.cross_fitting import cross_fit
-from invdesign.atlas.measures import TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
+from invdesign.atlas.measures import REPLACED, TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
 from invdesign.atlas.rarity import fit_rarity
+from invdesign.atlas.replaced_parts import fit_detector
 from invdesign.core import Array, B, Corpus, D, InvdesignError, Progress, silent
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.tokens import UNKNOWN
@@ -23,11 +24,12 @@ MAX_CALIBRATION = 3000
 MAX_COUNTED = 30_000
 MAX_REFERENCE = 20_000
 MAX_EXPLAINED = 3000
+MAX_REPLACED = 10_000
 MIN_CALIBRATION = 20
 MIN_RANKED = 200
 """Held-out designs from which the smaller p-value of two tests is ranked: 199 would find nothing at a level of .005."""
 BATCH = 500
-WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0}
+WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0, REPLACED: 8.0}
 """Weights of the parts whose evidence is added: surroundings find more molecules and crystals with one change."""
 TAIL = 0.1
 """Tail of the smallest p-value from which the number of independent parts is estimated."""
@@ -242,8 +244,14 @@ def fit_auditor(
     draw = np.random.default_rng(seed)
     progress("counting places", 0, 1)
     rarity = fit_rarity(latent_space.domain, (corpus.designs[i] for i in _thin(trained, MAX_COUNTED, draw)))
-    measures = Measures(latent_space, rarity)
-    real, scores, nats = _rate_real(measures, corpus, _thin(held_out, MAX_CALIBRATION, draw), left_out, progress)
+    unseen = _thin(held_out, MAX_CALIBRATION, draw)
+    progress("training the classifier of replaced parts", 0, 1)
+    learnt = [corpus.designs[i] for i in _thin(trained, MAX_REPLACED, draw)]
+    measures = Measures(latent_space, rarity, detector=fit_detector(latent_space.domain, learnt, seed=seed))
+    real, scores, nats = _rate_real(measures, corpus, unseen, left_out, progress)
+    # Cross-fitting rates designs by all parts but the classifier.
+    if REPLACED not in scores:
+        measures = replace(measures, detector=None)
     measures = replace(measures, size_line=_fit_size_line(measures, corpus, real, scores))
     calibration = {name: np.sort(values) for name, values in scores.items()}
     p_values = {name: p_values_among_others(scores[name]) for name in WEIGHTS if name in scores}
