@@ -11,8 +11,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from invdesign.atlas.chimeras import NO_ROWS, Parents, find_parents
-from invdesign.atlas.measures import TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
+from invdesign.atlas.cross_fitting import cross_fit
+from invdesign.atlas.measures import REPLACED, TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
 from invdesign.atlas.rarity import fit_rarity
+from invdesign.atlas.replaced_parts import fit_detector
 from invdesign.core import Array, B, Corpus, D, InvdesignError, Progress, silent
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.tokens import UNKNOWN
@@ -22,11 +24,12 @@ MAX_CALIBRATION = 3000
 MAX_COUNTED = 30_000
 MAX_REFERENCE = 20_000
 MAX_EXPLAINED = 3000
+MAX_REPLACED = 10_000
 MIN_CALIBRATION = 20
 MIN_RANKED = 200
 """Held-out designs from which the smaller p-value of two tests is ranked: 199 would find nothing at a level of .005."""
 BATCH = 500
-WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0}
+WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0, REPLACED: 8.0}
 """Weights of the parts whose evidence is added: surroundings find more molecules and crystals with one change."""
 TAIL = 0.1
 """Tail of the smallest p-value from which the number of independent parts is estimated."""
@@ -222,8 +225,9 @@ def fit_auditor(
 ) -> Auditor[D, B]:
     """Return the auditor of a trained latent space.
 
-    Real designs that the VAE was not trained on are the calibration. Where designs are aligned, each design of the
-    corpus is explained by those of other families, so that the gain of two parents is calibrated on all of them.
+    Real designs that the VAE was not trained on are the calibration. Where they are of few families and the model is
+    fitted in closed form, it is all designs, each rated without its family (see `cross_fitting`). Where designs are
+    aligned, each is explained by those of other families, so that the gain of two parents is calibrated on all of them.
 
     Args:
         latent_space: A latent space that was trained on the corpus.
@@ -240,22 +244,29 @@ def fit_auditor(
     draw = np.random.default_rng(seed)
     progress("counting places", 0, 1)
     rarity = fit_rarity(latent_space.domain, (corpus.designs[i] for i in _thin(trained, MAX_COUNTED, draw)))
-    real = _thin(held_out, MAX_CALIBRATION, draw)
-    measures, measured = _with_size_line(Measures(latent_space, rarity), corpus, real, progress)
-    calibration = {name: np.sort(values) for name, values in measured.scores.items()}
-    p_values = {name: p_values_among_others(values) for name, values in measured.scores.items()}
+    unseen = _thin(held_out, MAX_CALIBRATION, draw)
+    progress("training the classifier of replaced parts", 0, 1)
+    learnt = [corpus.designs[i] for i in _thin(trained, MAX_REPLACED, draw)]
+    measures = Measures(latent_space, rarity, detector=fit_detector(latent_space.domain, learnt, seed=seed))
+    real, scores, nats = _rate_real(measures, corpus, unseen, left_out, progress)
+    # Cross-fitting rates designs by all parts but the classifier.
+    if REPLACED not in scores:
+        measures = replace(measures, detector=None)
+    measures = replace(measures, size_line=_fit_size_line(measures, corpus, real, scores))
+    calibration = {name: np.sort(values) for name, values in scores.items()}
+    p_values = {name: p_values_among_others(scores[name]) for name in WEIGHTS if name in scores}
     if latent_space.encoding.shape.has_fixed_length:
         measures = replace(measures, reference=_reference(latent_space, corpus, draw))
-        rows = np.concatenate([real, _thin(trained, MAX_EXPLAINED, draw)])
+        rows = np.concatenate([real, _thin(np.setdiff1d(trained, real), MAX_EXPLAINED, draw)])
         gains = _gains_of_real(measures, corpus, rows, progress)
         calibration[TWO_PARENTS] = np.sort(gains)
         p_values[TWO_PARENTS] = p_values_among_others(gains)[: len(real)]
-    evidence = add_evidence(p_values, np.isfinite(measured.scores["likelihood"]))
+    evidence = add_evidence(p_values, np.isfinite(scores["likelihood"]))
     n_independent, smallest = 1.0, np.zeros(0)
     if TWO_PARENTS in p_values:
         both = [p_values_among_others(evidence), p_values[TWO_PARENTS]]
         n_independent, smallest = count_independent(both), np.sort(np.min(both, axis=0))
-    usual = float(np.percentile(np.concatenate([*measured.nats, np.zeros(1)]), USUAL))
+    usual = float(np.percentile(np.concatenate([*nats, np.zeros(1)]), USUAL))
     return Auditor(measures, calibration, np.sort(evidence), usual, n_independent, smallest)
 
 
@@ -298,20 +309,36 @@ def _thin(rows: Rows, n: int, draw: np.random.Generator) -> Rows:
     return rows if len(rows) <= n else np.sort(draw.permutation(rows)[:n])
 
 
-def _with_size_line(
-    measures: Measures[D, B], corpus: Corpus[D], rows: Rows, progress: Progress
-) -> tuple[Measures[D, B], Measured]:
-    """Return measures that allow for the size of designs, with the scores of real ones."""
+def _rate_real(
+    measures: Measures[D, B], corpus: Corpus[D], held_out: Rows, left_out: Collection[int], progress: Progress
+) -> tuple[Rows, dict[str, Array], list[Array]]:
+    """Return rows of the corpus that calibrate, their raw scores, and the nats of their places.
+
+    These are the designs that were held out from training or, where families can be cross-fitted, all designs. The
+    density is always that of the held-out ones.
+    """
     progress("rating held-out designs", 0, 1)
-    real = [corpus.designs[i] for i in rows]
-    measured = measures.measure(real)
-    sizes, surprise = count_tokens(measures.latent_space, real), measured.scores["likelihood"]
+    measured = measures.measure([corpus.designs[i] for i in held_out])
+    used = np.setdiff1d(np.arange(len(corpus)), np.array(sorted(left_out), dtype=np.intp))
+    used = _thin(used, MAX_COUNTED, np.random.default_rng(0))
+    rated = _thin(used, MAX_CALIBRATION, np.random.default_rng(0))
+    crossed = cross_fit(measures, corpus, used, rated, progress=progress)
+    if crossed is None:
+        return held_out, measured.scores, measured.nats
+    return rated, {"density": measured.scores["density"], **crossed.scores}, crossed.nats
+
+
+def _fit_size_line(
+    measures: Measures[D, B], corpus: Corpus[D], rows: Rows, scores: dict[str, Array]
+) -> tuple[float, float]:
+    """Return the line of -log p(x) over the size of real designs, which is subtracted from their scores in place."""
+    sizes, surprise = count_tokens(measures.latent_space, [corpus.designs[i] for i in rows]), scores["likelihood"]
     is_finite = np.isfinite(surprise)
     slope, intercept = 0.0, float(np.mean(surprise[is_finite])) if is_finite.any() else 0.0
     if np.ptp(sizes[is_finite]) > 0:
         slope, intercept = (float(x) for x in np.polyfit(sizes[is_finite], surprise[is_finite], 1))
-    measured.scores["likelihood"] = surprise - intercept - slope * sizes
-    return replace(measures, size_line=(intercept, slope)), measured
+    scores["likelihood"] = surprise - intercept - slope * sizes
+    return intercept, slope
 
 
 def _reference(latent_space: LatentSpace[D, B], corpus: Corpus[D], draw: np.random.Generator) -> Reference:

@@ -13,7 +13,9 @@ from torch import Tensor
 from invdesign.atlas.audit import Auditor, fit_auditor
 from invdesign.atlas.measures import Measures, Reference
 from invdesign.atlas.rarity import Rarity
+from invdesign.atlas.replaced_parts import restore_detector
 from invdesign.core import B, Corpus, D, Domain, InvdesignError, Progress, silent
+from invdesign.core.protocols import PartReplacement
 from invdesign.latent.prepare import DAMAGE, Pretrained
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.store import read_tensors, write_tensors
@@ -25,6 +27,8 @@ AUDIT_FILE = "audit.safetensors"
 AUDIT_FORMAT = 2
 SCORES = "scores "
 """Prefix of the tensors of the calibration."""
+DETECTOR = "detector "
+"""Prefix of the tensors of the classifier of replaced parts."""
 
 
 def write_auditor(auditor: Auditor[D, B], path: Path) -> None:
@@ -50,7 +54,10 @@ def write_auditor(auditor: Auditor[D, B], path: Path) -> None:
         "usual_nats": auditor.usual_nats,
         "n_independent": auditor.n_independent,
         "is_conditional": measures.latent_space.known_conditions is not None,
+        "has_replacement_test": True,
     }
+    if measures.detector is not None:
+        tensors |= {DETECTOR + name: values for name, values in measures.detector.tensors().items()}
     if reference is not None:
         tensors["reference"] = torch.from_numpy(reference.rows)
         meta |= {"names": list(reference.names), "families": list(reference.families)}
@@ -72,6 +79,8 @@ def read_auditor(path: Path, latent_space: LatentSpace[D, B]) -> Auditor[D, B]:
     is_conditional = latent_space.known_conditions is not None
     is_same_model = meta.get("model") == latent_space.card.get("sha256", "")
     is_same_model &= meta.get("is_conditional", False) == is_conditional
+    # Files without this entry were fitted before a classifier of replaced parts was part of an audit.
+    is_same_model &= meta.get("has_replacement_test", not isinstance(latent_space.domain, PartReplacement))
     if meta.get("format") != AUDIT_FORMAT or not is_same_model:
         raise InvdesignError(
             f"{path}: expected the audit of this model, got that of another model or version. Remove it"
@@ -84,7 +93,9 @@ def read_auditor(path: Path, latent_space: LatentSpace[D, B]) -> Auditor[D, B]:
     calibration = {
         name.removeprefix(SCORES): values.numpy() for name, values in tensors.items() if name.startswith(SCORES)
     }
-    measures = Measures(latent_space, rarity, (intercept, slope), reference)
+    of_detector = {name.removeprefix(DETECTOR): values for name, values in tensors.items() if name.startswith(DETECTOR)}
+    detector = restore_detector(of_detector) if of_detector else None
+    measures = Measures(latent_space, rarity, (intercept, slope), reference, detector)
     evidence, smallest = tensors["evidence"].numpy(), tensors["smallest"].numpy()
     return Auditor(measures, calibration, evidence, meta["usual_nats"], meta["n_independent"], smallest)
 

@@ -28,6 +28,8 @@ MAX_DESIGNS = 400
 """Designs of the corpus by which the two are compared; as many others fit the linear model."""
 MAX_RECONSTRUCTED = 150
 """Designs that both models reconstruct."""
+MAX_MAPPED = 200
+"""Designs of which both models draw a map."""
 MAX_MEASURED = 300
 MIN_MEASURED = 20
 MIN_SEARCHED = 2 * N_SELECTED
@@ -42,8 +44,6 @@ EQUAL = 0.01
 
 Change = Callable[[Sequence[D]], Sequence[D]]
 """Returns designs that were made from others by random changes."""
-Place = Callable[[Sequence[D]], Float[np.ndarray, "n d"]]
-"""Returns the coordinates of designs."""
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,25 @@ def compare_with_linear(
     twin = LinearVAE(encoding, d=latent_space.d, n_stored=len(fitted))
     twin.fit_at_once(batch)
 
-    def place(given: Sequence[D]) -> Float[np.ndarray, "n d"]:
-        x: Any = encoding.encode(given)
-        # Not standardized: the leading components count for more.
-        return (twin.posterior(x).mean * twin.scale).double().numpy()
-
-    F = features(encoding, shown)
-    Z, L = latent_space.encode(shown).numpy(), place(shown)
-    decoded = [shown[i] for i in thin(len(shown), MAX_RECONSTRUCTED)]
+    # Designs are encoded once for either model: for crystals this takes longer than the models.
+    encoded: Any = encoding.encode(shown)
+    F = twin.features_of(encoded).double().numpy()
+    Z, L = latent_space.encode(shown), _place(twin, encoded)
+    rows = thin(len(shown), MAX_RECONSTRUCTED)
+    generated: Any = twin.generate(twin.posterior(encoded[rows]).mean)
+    decoded = [latent_space.decode(Z[rows]), encoding.decode(generated)]
+    reconstructed = [_share_of_equal(latent_space.domain, [shown[i] for i in rows], made) for made in decoded]
     found = [
-        Comparison(
-            "reconstruction", _reconstruction(latent_space, decoded), _reconstruction_of(twin, latent_space, decoded)
-        ),
-        Comparison("neighbours kept", float(kept_neighbors(Z, F).mean()), float(kept_neighbors(L, F).mean())),
+        Comparison("reconstruction", *reconstructed),
+        Comparison("neighbours kept", *(float(kept_neighbors(X, F).mean()) for X in (Z.numpy(), L))),
     ]
     if latent_space.d > 1:
-        found.append(Comparison("trust in the map", *(fit_projection(X, "tsne").trustworthiness for X in (Z, L))))
+        mapped = thin(len(shown), MAX_MAPPED)
+        trust = [fit_projection(X[mapped], "tsne").trustworthiness for X in (Z.numpy(), L)]
+        found.append(Comparison("trust in the map", *trust))
     if change is not None:
-        found += _anomalies(twin, latent_space, shown[:MAX_CHANGED], change)
-    return found if y is None else [*found, *_compare_on_measured(latent_space, place, measured, y)]
+        found += _anomalies(twin, latent_space, shown[:MAX_CHANGED], encoded[:MAX_CHANGED], change)
+    return found if y is None else [*found, *_compare_on_measured(latent_space, twin, measured, y)]
 
 
 def describe_comparison(comparisons: Sequence[Comparison]) -> str:
@@ -129,13 +129,13 @@ def describe_comparison(comparisons: Sequence[Comparison]) -> str:
 
 
 def _compare_on_measured(
-    latent_space: LatentSpace[D, Any], place: Place[D], measured: Sequence[D], y: Array
+    latent_space: LatentSpace[D, Any], twin: LinearVAE, measured: Sequence[D], y: Array
 ) -> list[Comparison]:
     """Return how well a surrogate predicts measured designs, and what a search among them finds, in both models.
 
     Args:
         latent_space: The latent space.
-        place: Returns the coordinates of designs in the linear model.
+        twin: The linear model.
         measured: Measured designs.
         y: Their utilities; NaN where unknown.
 
@@ -146,24 +146,24 @@ def _compare_on_measured(
     if len(known) < MIN_MEASURED:
         return []
     newest, drawn = known[-MAX_MEASURED:], known[thin(len(known), MAX_MEASURED)]
-    own, pool = [measured[i] for i in newest], [measured[i] for i in drawn]
-    ranks = [_rank_correlation(X, y[newest]) for X in (latent_space.encode(own).numpy(), place(own))]
-    found = [Comparison("rank correlation of the surrogate on latents", *ranks)]
-    if len(pool) >= MIN_SEARCHED:
-        name = f"best of {N_SELECTED} designs that a search selects among {len(pool)} measured ones"
-        best = [best_after_budget(X, y[drawn]) for X in (latent_space.encode(pool).numpy(), place(pool))]
-        found.append(Comparison(name, *best))
+    rows = np.union1d(newest, drawn)
+    designs = [measured[i] for i in rows]
+    both = latent_space.encode(designs).numpy(), _place(twin, latent_space.encoding.encode(designs))
+    at = np.searchsorted(rows, newest)
+    found = [
+        Comparison("rank correlation of the surrogate on latents", *(_rank_correlation(X[at], y[newest]) for X in both))
+    ]
+    if len(drawn) >= MIN_SEARCHED:
+        name = f"best of {N_SELECTED} designs that a search selects among {len(drawn)} measured ones"
+        at = np.searchsorted(rows, drawn)
+        found.append(Comparison(name, *(best_after_budget(X[at], y[drawn]) for X in both)))
     return found
 
 
-def _reconstruction(latent_space: LatentSpace[D, B], designs: Sequence[D]) -> float:
-    return _share_of_equal(latent_space.domain, designs, latent_space.decode(latent_space.encode(designs)))
-
-
-def _reconstruction_of(twin: LinearVAE, latent_space: LatentSpace[D, Any], designs: Sequence[D]) -> float:
-    encoding = latent_space.encoding
-    decoded = encoding.decode(twin.generate(twin.posterior(encoding.encode(designs)).mean))
-    return _share_of_equal(latent_space.domain, designs, decoded)
+def _place(twin: LinearVAE, x: Tensor) -> Float[np.ndarray, "n d"]:
+    """Return coordinates of encoded designs; not standardized, so that the leading components count for more."""
+    coordinates: Array = (twin.posterior(x).mean * twin.scale).double().numpy()
+    return coordinates
 
 
 def _share_of_equal(domain: DesignSpace[D], designs: Sequence[D], decoded: Sequence[D | None]) -> float:
@@ -172,7 +172,7 @@ def _share_of_equal(domain: DesignSpace[D], designs: Sequence[D], decoded: Seque
 
 
 def _anomalies(
-    twin: LinearVAE, latent_space: LatentSpace[D, Any], real: Sequence[D], change: Change[D]
+    twin: LinearVAE, latent_space: LatentSpace[D, Any], real: Sequence[D], encoded: Tensor, change: Change[D]
 ) -> list[Comparison]:
     """Return the AUROC of -log p(x) for designs that were changed at random; nothing where too few can be written."""
     encoding, vae = latent_space.encoding, latent_space.vae
@@ -180,7 +180,7 @@ def _anomalies(
     changed = [x for x, error in zip(made, placement_errors(encoding, made), strict=True) if not error]
     if len(changed) < MIN_MEASURED:
         return []
-    batches = [encoding.encode(group) for group in (real, changed)]
+    batches = [encoded, encoding.encode(changed)]
     by_vae = [
         -log_evidence(vae, to_device(x, latent_space.device), samples=N_SAMPLES).double().numpy() for x in batches
     ]

@@ -13,6 +13,7 @@ from jaxtyping import Int
 
 from invdesign.atlas.chimeras import Parents, find_parents
 from invdesign.atlas.rarity import Rarity
+from invdesign.atlas.replaced_parts import ReplacementDetector, add_odds
 from invdesign.core import Array, B, Corpus, D, Place
 from invdesign.core.capabilities import placement_errors, places
 from invdesign.latent.space import LatentSpace
@@ -20,11 +21,13 @@ from invdesign.vae.base import to_device
 from invdesign.vae.likelihood import log_evidence
 from invdesign.vae.tokens import PAD, UNKNOWN
 
+REPLACED = "replaced parts"
 TWO_PARENTS = "two parents"
 PARTS = {
     "likelihood": "how improbable the whole design is for its size: importance-sampled -log p(x), in nats",
     "density": "how empty the latent space is around it: -log p(z), in nats",
     "surroundings": "how rare its rarest places are with what lies around them, in nats",
+    REPLACED: "how clearly a classifier recognizes a part that was replaced at random, as log-odds",
     TWO_PARENTS: "columns that two real designs explain and a single one does not",
 }
 """Parts of the score by name, and what a large value means."""
@@ -80,6 +83,8 @@ class Measures(Generic[D, B]):
     """Intercept and slope of -log p(x) against the number of tokens, over real designs."""
     reference: Reference | None = None
     """Designs that can be parents; None where designs are not aligned."""
+    detector: ReplacementDetector | None = None
+    """Classifier of replaced parts; None where the domain cannot replace parts."""
 
     def measure(self, designs: Sequence[D]) -> Measured:
         """Return the raw scores of designs.
@@ -97,6 +102,10 @@ class Measures(Generic[D, B]):
         nats = [np.array([part.sum() for part in self.rarity.rate([p.surroundings for p in parts])]) for parts in found]
         if any(found):
             scores["surroundings"] = np.array([np.sort(values)[::-1][:N_RAREST].sum() for values in nats])
+        if self.detector is not None:
+            log_odds = self._detect(self.detector, designs)
+            scores[REPLACED] = np.array([add_odds(own) for own in log_odds])
+            nats = [_add_odds_of_places(*pair) for pair in zip(nats, log_odds, strict=True)]
         parents: list[Parents | None] = [None] * len(designs)
         if self.reference is not None:
             scores[TWO_PARENTS] = np.full(len(designs), math.inf)
@@ -104,6 +113,13 @@ class Measures(Generic[D, B]):
             for i, pair in zip(rows, find_parents(letters, self.reference.rows, missing=UNKNOWN), strict=True):
                 scores[TWO_PARENTS][i], parents[i] = pair.score, pair
         return Measured(scores, found, nats, parents, problems)
+
+    def _detect(self, detector: ReplacementDetector, designs: Sequence[D]) -> list[Array]:
+        """Return the log-odds of replacement of the places of each design; none where it cannot be measured."""
+        domain: Any = self.latent_space.domain
+        numbers = [domain.measure_places(design) for design in designs]
+        rated = iter(detector.rate([part for part in numbers if len(part)]))
+        return [next(rated) if len(part) else np.zeros(0) for part in numbers]
 
     def _rate(self, designs: Sequence[D]) -> tuple[Array, Array]:
         """Return -log p(x) less what real designs of that size have, and -log p(z), of designs that can be written."""
@@ -116,6 +132,13 @@ class Measures(Generic[D, B]):
         with torch.no_grad():
             density = space.log_density(space.encode(designs)).numpy()
         return -log_p - intercept - slope * count_tokens(space, designs), -density
+
+
+def _add_odds_of_places(nats: Array, log_odds: Array) -> Array:
+    """Return the nats of places with log(1 + odds) of the first ones added."""
+    total = nats.copy()
+    total[: len(log_odds)] += np.logaddexp(0.0, log_odds)
+    return total
 
 
 def reference_names(corpus: Corpus[D]) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from invdesign.core import Array
 
@@ -31,6 +33,10 @@ PERPLEXITY_FRACTION, MAX_PAIRS = 1 / 11, 500_000
 """The perplexity is this fraction of the number of designs, limited so that perplexity times designs, which decides the
 cost, is at most `MAX_PAIRS`."""
 REFINING_ITER = 250
+MIN_COARSE, COARSE_ANGLE = 5_000, 1.0
+"""Number of designs from which the forces of distant groups are approximated more coarsely (0.5 below)."""
+MAX_EXACT_UMAP = 4_096
+"""Number of designs from which UMAP approximates the neighbours, by its own choice."""
 N_ANCHORS = 5
 """Number of fitted designs by whose coordinates another design is placed."""
 
@@ -138,14 +144,20 @@ def _pca(Z: Array) -> Projection:
 def _umap(Z: Array, seed: int, *, n_neighbors: int = N_NEIGHBORS, min_dist: float = 0.1) -> Array:
     from umap import UMAP
 
+    # UMAP computes the distances of few designs pair by pair in Python, which takes longer than its layout.
+    has_distances = len(Z) < MAX_EXACT_UMAP
     model = UMAP(
         n_neighbors=min(n_neighbors, len(Z) - 1),
         min_dist=min_dist,
+        metric="precomputed" if has_distances else "euclidean",
         random_state=seed,
         n_jobs=1,
         init="spectral" if len(Z) > 50 else "random",
     )
-    return np.asarray(model.fit_transform(Z), dtype=np.float64)
+    inputs = cdist(Z, Z) if has_distances else Z
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="using precomputed metric")
+        return np.asarray(model.fit_transform(inputs), dtype=np.float64)
 
 
 def _pacmap(Z: Array, seed: int) -> Array:
@@ -185,6 +197,7 @@ def _refined_tsne(Z: Array, seed: int) -> Array:
         random_state=seed,
         init=start.astype(np.float32),
         early_exaggeration=1.0,
+        angle=COARSE_ANGLE if len(Z) >= MIN_COARSE else 0.5,
         max_iter=REFINING_ITER,
     )
     return np.asarray(model.fit_transform(Z), dtype=np.float64)

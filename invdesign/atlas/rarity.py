@@ -7,13 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int, Int64
 
 from invdesign.core import Array, D, DesignSpace
 from invdesign.core.capabilities import places
 
 MIN_COUNT = 2
 """Occurrences below which surroundings are not kept: most are seen once, and weigh as much as unseen ones."""
+NOTHING = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +50,36 @@ def fit_rarity(domain: DesignSpace[D], designs: Iterable[D]) -> Rarity:
         domain: The kind of designs; without parts (see `Anatomy`) nothing is counted.
         designs: Real designs.
     """
-    seen: list[Int64[np.ndarray, " k"]] = []
-    n = 0
-    for design in designs:
-        n += 1
-        seen.append(np.unique(_checksums(text for part in places(domain, design) for text in part.surroundings)))
-    checksums, counts = np.unique(np.concatenate(seen or [np.zeros(0, dtype=np.int64)]), return_counts=True)
+    seen = [_parts(domain, design) for design in designs]
+    checksums, counts = np.unique(np.concatenate([NOTHING, *seen]), return_counts=True)
+    return _keep_frequent(checksums, counts, len(seen))
+
+
+def fit_rarities(domain: DesignSpace[D], designs: Sequence[D], folds: Int[np.ndarray, " n"]) -> list[Rarity]:
+    """Count the parts of real designs several times, each time without the designs of one fold.
+
+    Args:
+        domain: The kind of designs.
+        designs: `n` real designs.
+        folds: Number of the fold of each design, from 0.
+    """
+    seen = [_parts(domain, design) for design in designs]
+    checksums, numbers = np.unique(np.concatenate([NOTHING, *seen]), return_inverse=True)
+    fold_of_part = np.repeat(folds, [len(parts) for parts in seen])
+    total = np.bincount(numbers, minlength=len(checksums))
+    rarities = []
+    for fold in range(int(folds.max(initial=-1)) + 1):
+        own = np.bincount(numbers[fold_of_part == fold], minlength=len(checksums))
+        rarities.append(_keep_frequent(checksums, total - own, int((folds != fold).sum())))
+    return rarities
+
+
+def _parts(domain: DesignSpace[D], design: D) -> Int64[np.ndarray, " k"]:
+    """Return the checksums of the surroundings of a design, each once."""
+    return np.unique(_checksums(text for part in places(domain, design) for text in part.surroundings))
+
+
+def _keep_frequent(checksums: Int64[np.ndarray, " k"], counts: Int64[np.ndarray, " k"], n: int) -> Rarity:
     kept = counts >= MIN_COUNT
     return Rarity(checksums[kept], counts[kept].astype(np.int64), n)
 

@@ -15,7 +15,13 @@ from invdesign.campaign.definition import (
 )
 from invdesign.campaign.diversity import Diversity
 from invdesign.campaign.engine import Engine, make_engine
-from invdesign.campaign.initialize import check_named_units, check_properties, initialize, is_measured
+from invdesign.campaign.initialize import (
+    check_named_units,
+    check_properties,
+    check_seed_properties,
+    initialize,
+    is_measured,
+)
 from invdesign.campaign.interpolation import Crossing, Interpolation, Step, interpolate
 from invdesign.campaign.loop import close_round, run, start
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode
@@ -77,6 +83,7 @@ __all__ = [
     "ask",
     "check_named_units",
     "check_properties",
+    "check_seed_properties",
     "close_round",
     "count_failures",
     "decode_screen_encode",

@@ -18,6 +18,7 @@ from invdesign.campaign.engine import Engine
 from invdesign.campaign.pool import Funnel, Pool, decode_screen_encode, describe_refused, join_pools
 from invdesign.campaign.regions import members
 from invdesign.campaign.round_model import RoundModel, fit_surrogates, incumbent, predict_properties
+from invdesign.campaign.sharing import share_pool
 from invdesign.campaign.state import BatchSelected, RoundRecord, State
 from invdesign.campaign.steering import steer_engine
 from invdesign.core import (
@@ -60,7 +61,7 @@ def ask(
     Returns:
         The candidates with the record of the round; no candidates where all proposals were filtered.
     """
-    engine = steer_engine(engine, state)
+    engine, sharing_notes = share_pool(steer_engine(engine, state), state)
     campaign = engine.campaign
     is_extended = state.is_round_open
     number, stream = (state.round, f"after {state.n_calls} calls") if is_extended else (state.round + 1, "")
@@ -102,7 +103,7 @@ def ask(
         surrogate=model.report,
         calibration=model.calibration,
         seconds=timer.seconds,
-        notes=(*model.notes, *gate_notes, *(() if candidates else (_empty_note(funnel),))),
+        notes=(*model.notes, *gate_notes, *sharing_notes, *(() if candidates else (_empty_note(funnel),))),
     )
     return BatchSelected(tuple(candidates), record if earlier is None else _extend(earlier, record))
 

@@ -137,16 +137,35 @@ def check_properties(campaign: Campaign[D, B], source: Corpus[D], *, is_seeds: b
     """
     names = [objective.name for objective in campaign.objectives]
     _check_units(campaign, source)
+    free = [other for other in names if other not in source.properties]
     for name in source.properties:
-        plain = {_plain(other): other for other in names if other not in source.properties}
-        if name in names or not (is_seeds or _plain(name) in plain):
-            continue
-        close = plain.get(_plain(name)) or next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.0)), names[0])
-        which = "seeds" if is_seeds else "corpus"
-        raise InvdesignError(
-            f"{which}.properties: no objective is called {name!r}, the objectives are {', '.join(map(repr, names))}. "
-            f"Did you mean {close!r}? Write {which}.properties={{{close}: COLUMN}}"
-        )
+        is_spelled_alike = any(_plain(other) == _plain(name) for other in free)
+        if name not in names and (is_seeds or is_spelled_alike):
+            raise _unknown_property(name, names, free or names, "seeds" if is_seeds else "corpus")
+
+
+def check_seed_properties(campaign: Campaign[D, B]) -> None:
+    """Check the names of the properties that the seed designs are read with, before any file is read.
+
+    Raises:
+        InvdesignError: No objective has the name of a property; the message names the nearest.
+    """
+    loader = campaign.seeding.seeds
+    named = loader.keywords.get("properties") if isinstance(loader, partial) else None
+    names = [objective.name for objective in campaign.objectives]
+    for name in named or ():
+        if name not in names:
+            raise _unknown_property(name, names, names, "seeds")
+
+
+def _unknown_property(name: str, names: Sequence[str], free: Sequence[str], which: str) -> InvdesignError:
+    """Return the error for a property that no objective is called, with the nearest of the free names."""
+    same = [other for other in free if _plain(other) == _plain(name)]
+    close = (same or difflib.get_close_matches(name, free, n=1, cutoff=0.0) or list(free))[0]
+    return InvdesignError(
+        f"{which}.properties: no objective is called {name!r}, the objectives are {', '.join(map(repr, names))}. "
+        f"Did you mean {close!r}? Write {which}.properties={{{close}: COLUMN}}"
+    )
 
 
 def check_named_units(campaign: Campaign[D, B], sources: Sequence[Corpus[D]]) -> None:

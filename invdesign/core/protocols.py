@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+from jaxtyping import Bool
+
 from invdesign.core.objectives import Objective
 from invdesign.core.records import Array, B, Call, Candidate, Check, Corpus, D, Landscape, Outcome, Place
 
@@ -244,6 +247,25 @@ class Substitutable(Protocol[D]):
 
     def substitutions(self, design: D) -> list[list[tuple[str, D]]]:
         """Return for each of `places` the changes that are possible there, each with its name."""
+        ...
+
+
+@runtime_checkable
+class PartReplacement(Protocol[D]):
+    """Optional, of a domain with places: what a classifier of replaced parts is trained on."""
+
+    def replace_parts(self, designs: Sequence[D], *, seed: int) -> list[tuple[D, Bool[np.ndarray, " k"]]]:
+        """Return each design with a random part replaced by one of another kind, and which of its places are replaced.
+
+        The list is empty where parts cannot be replaced.
+        """
+        ...
+
+    def measure_places(self, design: D) -> Array:
+        """Return numbers that describe each place and what lies around it, `k x f`; NaN where not known.
+
+        Places at the end may be left out. A design that cannot be measured has no rows.
+        """
         ...
 
 

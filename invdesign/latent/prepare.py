@@ -258,6 +258,8 @@ def model_key(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe) -> str:
         "domain": domain.name,
         "settings": domain.settings(),
         "recipe": recipe_json(recipe),
+        # Models in closed form once ignored families; those in a cache are not used.
+        **({"held out": "families"} if corpus.families else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from invdesign.atlas.audit import Finding
 from invdesign.atlas.chimeras import Parents
-from invdesign.atlas.measures import PARTS
+from invdesign.atlas.measures import PARTS, REPLACED
 from invdesign.core import DesignSpace
 from invdesign.core.capabilities import draw_places, label, svg_uri
 from invdesign.io.atomic import write_atomically
@@ -26,6 +26,7 @@ REASONS = {
     "likelihood": "improbable as a whole, for its size",
     "density": "where the latent space is empty",
     "surroundings": "rare surroundings",
+    REPLACED: "parts that look replaced",
 }
 """Parts of the score in the words of a finding."""
 STRIP = (640, 58)

@@ -29,6 +29,7 @@ from invdesign.campaign import (
     ask,
     check_named_units,
     check_properties,
+    check_seed_properties,
     close_round,
     initialize,
     make_engine,
@@ -176,6 +177,7 @@ class CampaignRun(Generic[D, B]):
         config = config or RunConfig(campaign.name, {})
         folders.check_ledger(folder)
         if not read_only:
+            check_seed_properties(campaign)
             probe(folder)
             folders.write_config(folder, config)
         save = None if read_only else latent_spaces.save_finetuned

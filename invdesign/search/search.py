@@ -16,6 +16,7 @@ from invdesign.core import Acquire, InvdesignError, Landscape, Propose
 from invdesign.search.acquisition import ucb
 from invdesign.search.ascent import maximize_acquisition
 from invdesign.search.sampling import elite_paths, local_steps, prior_draws, sobol_cloud, sphere_cloud
+from invdesign.search.sharing import Sharing
 from invdesign.search.trust_region import TrustRegion
 
 PROPOSERS = (
@@ -70,6 +71,9 @@ class Search:
     min_rank_correlation: float = -1.0
     """Rank correlation of the surrogate on held-out designs below which it is not used: the density of real designs
     decides alone."""
+    sharing: Sharing | None = None
+    """How the shares of the pool, that of mutations included, follow from what proposers found in earlier rounds; None
+    for the configured shares in every round."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "propose", tuple(self.propose))

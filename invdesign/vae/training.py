@@ -227,7 +227,7 @@ def train(
         InvdesignError: The data cannot be trained on, or the checkpoint belongs to another model or recipe.
     """
     _check_data(batch, recipe, targets, weights)
-    rows, held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed)
+    rows, held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed, families=families)
     start = time.monotonic()
     if vae.fit_at_once(batch, torch.from_numpy(rows)):
         return _fitted_at_once(vae, batch, held_out, time.monotonic() - start)

@@ -260,6 +260,9 @@ def measure_crystals(corpus: Corpus[Crystal], recipe: Recipe, arguments: argpars
         "one site": [
             change_crystal(d, elements, draw, is_single=True) for d in originals if len(d.orbits) > len(d.counts)
         ],
+        "two elements exchanged": [exchange_elements(d, draw) for d in originals if len(d.counts) > 1],
+        "volume + 20 %": [scale_volume(d, 1.2) for d in originals],
+        "volume - 20 %": [scale_volume(d, 0.8) for d in originals],
     }
     usual = auditor.audit([corpus.designs[i] for i in real])
     figures = compare(auditor, usual, {kind: auditor.audit(designs) for kind, designs in changed.items()})
@@ -277,6 +280,21 @@ def change_crystal(design: Crystal, elements: Sequence[str], draw: random.Random
         for orbit in design.orbits
     ]
     return canonical(replace(design, orbits=tuple(orbits)))
+
+
+def exchange_elements(design: Crystal, draw: random.Random) -> Crystal:
+    """Return a crystal in which two elements have changed places, in the same cell."""
+    first, second = draw.sample(sorted(design.counts), 2)
+    other = {first: second, second: first}
+    orbits = [replace(orbit, element=other.get(orbit.element, orbit.element)) for orbit in design.orbits]
+    return canonical(replace(design, orbits=tuple(orbits)))
+
+
+def scale_volume(design: Crystal, factor: float) -> Crystal:
+    """Return a crystal with another volume and the same coordinates."""
+    a, b, c, *angles = design.cell
+    lengths = (a * factor ** (1 / 3), b * factor ** (1 / 3), c * factor ** (1 / 3))
+    return canonical(replace(design, cell=(*lengths, *angles)))
 
 
 def measure_v4(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -17,15 +17,21 @@ from invdesign.atlas.audit import (
     count_independent,
     p_values_among_others,
     sidak,
+    split_as_trained,
 )
 from invdesign.atlas.audit_files import prepare_auditor, read_auditor, stored_auditor, write_auditor
+from invdesign.atlas.measures import REPLACED
 from invdesign.core import Array, Corpus, InvdesignError
+from invdesign.domains.crystals import Crystals
+from invdesign.domains.crystals.prototypes.ionic import ionic
+from invdesign.domains.crystals.site_replacement import replace_elements_at_random
 from invdesign.domains.sequences import Sequences
 from invdesign.io.corpora import make_corpus
 from invdesign.latent.prepare import prepare
 from invdesign.latent.semantics import auroc
 from invdesign.latent.space import LatentSpace
-from invdesign.vae.build import aligned_vae
+from invdesign.vae.build import aligned_vae, linear_vae
+from invdesign.vae.store import read_tensors, write_tensors
 from invdesign.vae.tokens import UNKNOWN
 from invdesign.vae.training import Recipe
 
@@ -173,3 +179,35 @@ def test_the_smallest_of_dependent_p_values_are_calibrated() -> None:
     assert 1 < m < 3
     combined = sidak([values[2000:] for values in p], m)
     assert (combined <= 0.05).mean() == pytest.approx(0.05, abs=0.015)
+
+
+def test_a_replaced_element_of_a_crystal_is_found_and_its_site_named(tmp_path: Path) -> None:
+    corpus = ionic(n=500, seed=1)
+    recipe = Recipe(build=linear_vae, held_out=80, information_epochs=0)
+    latent_space = prepare(Crystals(), corpus, recipe, cache=tmp_path)
+    fitted = fit_auditor(latent_space, corpus)
+    write_auditor(fitted, tmp_path / "audit.safetensors")
+    auditor = read_auditor(tmp_path / "audit.safetensors", latent_space)
+    _, held_out = split_as_trained(latent_space, corpus)
+    real = [corpus.designs[i] for i in held_out]
+    changed = [crystal for crystal, _ in replace_elements_at_random(real, seed=9)]
+    usual, odd = auditor.audit(real), auditor.audit(changed)
+    assert [f.p_value for f in odd] == [f.p_value for f in fitted.audit(changed)]
+    assert auroc([-f.p_value for f in usual], [-f.p_value for f in odd]) > 0.85
+    assert auroc([-f.p_values[REPLACED] for f in usual], [-f.p_values[REPLACED] for f in odd]) > 0.8
+    found = [(f.strongest(1)[0], old) for f, old in zip(odd, real, strict=True) if f.p_value < 0.05 and f.strongest(1)]
+    is_named = [place.split()[0] not in old.counts for place, old in found if place != "composition"]
+    assert np.mean(is_named) > 0.6
+
+
+def test_an_audit_of_crystals_from_before_the_replaced_parts_is_fitted_again(tmp_path: Path) -> None:
+    corpus = ionic(n=300)
+    recipe = Recipe(build=linear_vae, held_out=50, information_epochs=0)
+    latent_space = prepare(Crystals(), corpus, recipe, cache=tmp_path)
+    path = tmp_path / "audit.safetensors"
+    write_auditor(fit_auditor(latent_space, corpus), path)
+    tensors, meta = read_tensors(path)
+    del meta["has_replacement_test"]
+    write_tensors(path, tensors, meta)
+    with pytest.raises(InvdesignError, match="another model or version"):
+        read_auditor(path, latent_space)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from invdesign.campaign import (
     apply,
     ask,
     check_named_units,
+    check_seed_properties,
     initialize,
     start,
 )
@@ -106,6 +108,18 @@ def test_a_property_that_no_objective_has_is_refused_with_the_nearest_name():
         initialize(engine, Corpus(DESIGNS, properties={"A": planes(DESIGNS)[:, 0]}))
     auxiliary = Corpus(DESIGNS, properties={"weight": planes(DESIGNS)[:, 0]})
     assert initialize(engine, auxiliary).candidates[0].status == "pending"
+
+
+def test_a_property_that_no_objective_has_is_refused_before_the_file_is_read():
+    def load(path, *, properties):
+        raise AssertionError("the file was read")
+
+    loader = partial(load, "seeds.csv", properties={"B": "column"})
+    parts = toy.campaign(objectives=[Objective("bb")], oracle=lambda d: planes(d)[:, :1])
+    with pytest.raises(InvdesignError, match=r"seeds\.properties: no objective is called 'B', .* Did you mean 'bb'\?"):
+        check_seed_properties(replace(parts, seeding=replace(parts.seeding, seeds=loader)))
+    named = partial(load, "seeds.csv", properties={"bb": "column"})
+    check_seed_properties(replace(parts, seeding=replace(parts.seeding, seeds=named)))
 
 
 def start_with_units(stated, unit):

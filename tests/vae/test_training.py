@@ -150,3 +150,17 @@ def test_families_are_held_out_as_a_whole() -> None:
     assert len(held_out) == 9
     assert not {families[i] for i in rows} & {families[i] for i in held_out}
     assert sorted([*rows, *held_out]) == list(range(90))
+
+
+def test_a_model_in_closed_form_is_not_fitted_to_the_families_that_are_held_out() -> None:
+    seen: list[int] = []
+
+    class ClosedForm(SequenceVAE):
+        def fit_at_once(self, batch: torch.Tensor, rows: torch.Tensor | None = None) -> bool:
+            seen.extend(() if rows is None else rows.tolist())
+            return True
+
+    families = [f"family {i // 3}" for i in range(90)]
+    training = train(ClosedForm(8, 6, d=8), words(90), replace(RECIPE, held_out=9), families=families)
+    assert sorted([*seen, *training.held_out]) == list(range(90))
+    assert not {families[i] for i in seen} & {families[i] for i in training.held_out}

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 from pymatgen.core.composition import Composition
 from torch import Tensor
 
 from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, InvdesignError, Place
 from invdesign.core.transformations import Transformation
 from invdesign.domains.crystals import crystal, statements
+from invdesign.domains.crystals.chemistry import has_cell
 from invdesign.domains.crystals.constraints import Constraints
 from invdesign.domains.crystals.crystal import Crystal
 from invdesign.domains.crystals.element_changes import element_change
@@ -29,6 +31,7 @@ from invdesign.domains.crystals.mutations import near_elements, replace_elements
 from invdesign.domains.crystals.output import drawing
 from invdesign.domains.crystals.prototypes import ionic
 from invdesign.domains.crystals.sanity import is_whole, measure_sanity, nearest_contact
+from invdesign.domains.crystals.site_replacement import measure_sites, replace_elements_at_random
 from invdesign.domains.crystals.surroundings import site_places
 from invdesign.domains.crystals.symmetry import canonical, matching
 from invdesign.domains.crystals.zeolites import silica
@@ -265,6 +268,14 @@ class Crystals:
         """Return the unit cell as SVG with red circles around the atoms of marked sites."""
         whole = self.complete(design)
         return drawing.svg(whole, strengths=strengths[: len(whole.orbits)])
+
+    def replace_parts(self, designs: Sequence[Crystal], *, seed: int) -> list[tuple[Crystal, Bool[np.ndarray, " k"]]]:
+        """Return each crystal with another element on a site, or on all sites of its element; none for frameworks."""
+        return [] if self.frameworks else replace_elements_at_random(designs, seed=seed)
+
+    def measure_places(self, design: Crystal) -> Array:
+        """Return numbers that describe each site and what lies around it; see `measure_sites`."""
+        return measure_sites(design) if has_cell(design) and is_whole(design) else np.zeros((0, 0))
 
     def substitutions(self, design: Crystal) -> list[list[tuple[str, Crystal]]]:
         """Return for each site the crystals with a chemically near element there and on all sites of its element."""

@@ -19,6 +19,8 @@ from invdesign.vae.stored_tokens import StoredTokens
 from invdesign.vae.tokens import UNKNOWN
 
 MIN_VARIANCE = 1e-8
+MAX_MEMO = 16_000_000
+"""Bytes of features that are kept of designs."""
 BUFFERS = ("mean", "axes", "scale", "noise", "rows", "places")
 
 
@@ -51,6 +53,7 @@ class LinearVAE(VAE):
         if d < 1 or n_stored < 2:
             raise InvdesignError(f"linear model: expected d >= 1 and n_stored >= 2, got d={d}, n_stored={n_stored}")
         self.encoding, self.d, self.n_stored, self.prior = encoding, d, n_stored, StandardNormal()
+        self._memo: dict[bytes, Tensor] = {}
         for name in BUFFERS:
             self.register_buffer(name, torch.zeros(0))
 
@@ -74,9 +77,10 @@ class LinearVAE(VAE):
         rows = torch.arange(len(batch)) if rows is None else rows
         chosen = torch.from_numpy(np.unique(np.linspace(0, len(rows) - 1, self.n_stored).astype(int)))
         self.rows = batch[rows[chosen]].cpu()
-        F = self._features(self.rows)
+        F = self._compute_features(self.rows)
         if not F.shape[1]:
             raise InvdesignError("linear model: expected features of designs, got none. Choose another vae")
+        self._memo.clear()
         self.mean = F.mean(0)
         q = min(self.d, *F.shape)
         with torch.random.fork_rng(devices=[]):
@@ -95,14 +99,14 @@ class LinearVAE(VAE):
         refuse_condition("LinearVAE", condition)
         self._fit_where_unfitted(x)
         sd = (self.noise.sqrt() / self.scale).clamp(1e-4, 1.0)
-        mean = self._latents(self._features(x))
+        mean = self._latents(self.features_of(x))
         return Normal(mean, sd.expand_as(mean), validate_args=False)
 
     def log_likelihood(self, x: Tensor, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> Tensor:
         """Return the log-density of the features of every design [nats]."""
         refuse_condition("LinearVAE", condition)
         self._fit_where_unfitted(x)
-        error = (self._features(x) - self._reconstruct(z)).square().sum(1)
+        error = (self.features_of(x) - self._reconstruct(z)).square().sum(1)
         n = self.axes.shape[0]
         return -0.5 * (error / self.noise + n * (self.noise.log() + LOG_2PI))
 
@@ -126,7 +130,25 @@ class LinearVAE(VAE):
         features: Tensor = self.mean + (z * self.scale) @ self.axes.T
         return features
 
-    def _features(self, x: Tensor) -> Float[Tensor, "n f"]:
+    def features_of(self, x: Tensor) -> Float[Tensor, "n f"]:
+        """Return the features of encoded designs, kept since the last call.
+
+        A design is decoded and described for its latent and for each of its likelihoods, which takes longer than these.
+        """
+        keys = [row.tobytes() for row in x.cpu().numpy()]
+        new = {key: i for i, key in enumerate(keys) if key not in self._memo}
+        if not new:
+            return torch.stack([self._memo[key] for key in keys]) if keys else self._compute_features(x)
+        computed = self._compute_features(x[list(new.values())])
+        found = dict(zip(new, computed, strict=True))
+        rows = torch.stack([found[key] if key in found else self._memo[key] for key in keys])
+        if (len(self._memo) + len(found)) * computed[0].nbytes > MAX_MEMO:
+            self._memo.clear()
+        if computed.nbytes <= MAX_MEMO:
+            self._memo.update(found)
+        return rows
+
+    def _compute_features(self, x: Tensor) -> Float[Tensor, "n f"]:
         """Return the features of encoded designs; those of the mean where a row is no design."""
         designs = self.encoding.decode(x.cpu())
         known = [design for design in designs if design is not None]

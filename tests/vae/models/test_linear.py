@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from invdesign.core import Corpus
@@ -15,6 +16,7 @@ from invdesign.io.corpora import make_corpus
 from invdesign.latent.prepare import prepare
 from invdesign.testing import check_vae
 from invdesign.vae.build import aligned_vae, linear_vae
+from invdesign.vae.models import linear
 from invdesign.vae.training import Recipe
 
 
@@ -61,3 +63,28 @@ def test_molecules_decode_to_the_nearest_stored_one(tmp_path: Path) -> None:
 def test_an_unfitted_model_keeps_the_contract() -> None:
     encoding = Sequences(length=12).fit(mutants().designs)
     check_vae(linear_vae(encoding, d=4), encoding.encode(mutants().designs[:8]))
+
+
+def test_designs_are_described_once_for_their_latents_and_likelihoods(monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, domain = mutants(), Sequences(length=12)
+    encoding = domain.fit(corpus.designs)
+    x = encoding.encode(corpus.designs)
+    model = linear_vae(encoding, d=4)
+    model.fit_at_once(x[::2])
+    expected = model.posterior(x).mean
+    model.fit_at_once(x[::2])
+    described: list[int] = []
+    compute = model._compute_features
+
+    def count(rows: torch.Tensor) -> torch.Tensor:
+        described.append(len(rows))
+        return compute(rows)
+
+    monkeypatch.setattr(model, "_compute_features", count)
+    z = model.posterior(x[:10]).mean
+    model.log_likelihood(x[:10], z)
+    assert torch.allclose(model.posterior(x[5:20]).mean, expected[5:20], atol=1e-5)
+    assert torch.allclose(z, expected[:10], atol=1e-5)
+    assert described == [10, 10]
+    monkeypatch.setattr(linear, "MAX_MEMO", 0)
+    assert torch.allclose(model.posterior(x).mean, expected, atol=1e-5) and not model._memo

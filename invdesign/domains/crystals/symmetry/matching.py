@@ -38,7 +38,10 @@ def match(a: Crystal | Structure, b: Crystal | Structure) -> bool:
 
     The tolerances are those of the literature: stol 0.5, angle_tol 10 degrees, ltol 0.3.
     """
-    return a == b or bool(_matcher().fit(_to_structure(a), _to_structure(b)))
+    if a == b:
+        return True
+    # The matcher compares compositions as well, but only after it has built both structures.
+    return formula(a) == formula(b) and bool(_matcher().fit(_to_structure(a), _to_structure(b)))
 
 
 def rms(a: Crystal | Structure, b: Crystal | Structure) -> float:

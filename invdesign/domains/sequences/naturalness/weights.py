@@ -29,12 +29,12 @@ def one_hot(designs: Sequence[str], letters: str, max_length: int) -> npt.NDArra
     Returns:
         `n x max_length x n_letters` zeros and ones.
     """
-    rows = np.zeros((len(designs), max_length, len(letters)), dtype=np.uint8)
-    column = {letter: i for i, letter in enumerate(letters)}
-    for row, design in zip(rows, designs, strict=True):
-        indices = [(i, column[letter]) for i, letter in enumerate(design[:max_length]) if letter in column]
-        if indices:
-            row[tuple(zip(*indices, strict=True))] = 1
+    if not len(designs) or not max_length:
+        return np.zeros((len(designs), max_length, len(letters)), dtype=np.uint8)
+    # Longer designs are cut and shorter ones filled with the character 0, which no alphabet has.
+    codes = np.array(designs, dtype=f"<U{max_length}").view(np.uint32).reshape(len(designs), max_length)
+    alphabet = np.array([ord(letter) for letter in letters], dtype=np.uint32)
+    rows: Codes = (codes[:, :, None] == alphabet).astype(np.uint8)
     return rows
 
 
