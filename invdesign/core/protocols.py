@@ -255,9 +255,9 @@ class PartReplacement(Protocol[D]):
     """Optional, of a domain with places: what a classifier of replaced parts is trained on."""
 
     def replace_parts(self, designs: Sequence[D], *, seed: int) -> list[tuple[D, Bool[np.ndarray, " k"]]]:
-        """Return each design with a random part replaced by one of another kind, and which of its places are replaced.
+        """Return designs with a random part replaced by one of another kind, and which of their places are replaced.
 
-        The list is empty where parts cannot be replaced.
+        A design is left out where none of its parts can be replaced.
         """
         ...
 

@@ -270,7 +270,7 @@ class Crystals:
         return drawing.svg(whole, strengths=strengths[: len(whole.orbits)])
 
     def replace_parts(self, designs: Sequence[Crystal], *, seed: int) -> list[tuple[Crystal, Bool[np.ndarray, " k"]]]:
-        """Return each crystal with another element on a site, or on all sites of its element; none for frameworks."""
+        """Return crystals with another element on a site, or on all sites of its element; none for frameworks."""
         return [] if self.frameworks else replace_elements_at_random(designs, seed=seed)
 
     def measure_places(self, design: Crystal) -> Array:

@@ -23,6 +23,8 @@ RANKS = (0, 1, 2, 3, 5, 7, 11)
 """Ranks of the neighbours whose distances are used."""
 SHELL_WIDTH = 0.15
 """Width of the weights of neighbours, in sums of covalent radii beyond the nearest one."""
+MAX_ON_SCALE = 103
+"""Atomic number of the last element (lawrencium) that has a place on Pettifor's scale."""
 GROUP, ROW, ELECTRONEGATIVITY, RADIUS, SCALE = range(5)
 """Columns of `_element_numbers`."""
 
@@ -30,22 +32,28 @@ GROUP, ROW, ELECTRONEGATIVITY, RADIUS, SCALE = range(5)
 def replace_elements_at_random(
     crystals: Sequence[Crystal], *, seed: int
 ) -> list[tuple[Crystal, Bool[np.ndarray, " k"]]]:
-    """Return each crystal with another element on a random site, in the same cell, and which of its `k` orbits have it.
+    """Return crystals with another element on a random site, in the same cell, and which of their `k` orbits have it.
 
-    The element is replaced on all of its sites or on that site alone, with equal probability. The new one is drawn from
-    all elements of the crystals, each as often.
+    The element is replaced on all of its sites or on that site alone, with equal probability. The new element is drawn
+    uniformly from the elements of all crystals that this one does not contain.
 
     Args:
         crystals: Real crystals.
         seed: Seed of the choices.
+
+    Returns:
+        One pair for each crystal, without those that have no atoms or already contain every element.
     """
     draw = random.Random(seed)
     elements = sorted({element for crystal in crystals for element in crystal.counts})
     changed = []
     for crystal in crystals:
+        others = [element for element in elements if element not in crystal.counts]
+        if not crystal.orbits or not others:
+            continue
         chosen = draw.randrange(len(crystal.orbits))
         old = crystal.orbits[chosen].element
-        new = draw.choice([element for element in elements if element not in crystal.counts] or [old])
+        new = draw.choice(others)
         is_everywhere = draw.random() < 0.5
         is_new = [k == chosen or (is_everywhere and orbit.element == old) for k, orbit in enumerate(crystal.orbits)]
         orbits = [replace(o, element=new) if own else o for o, own in zip(crystal.orbits, is_new, strict=True)]
@@ -132,7 +140,7 @@ def _element_numbers(name: str) -> tuple[float, ...]:
         float(element.row),
         float(element.X),
         covalent_radius(name),
-        float(element.mendeleev_no),
+        float(element.mendeleev_no) if element.Z <= MAX_ON_SCALE else np.nan,
         float(element.is_metal),
         float(max(states)),
         float(min(states)),

@@ -63,6 +63,21 @@ def test_an_element_alone_has_no_other_elements_and_a_noble_gas_no_electronegati
     assert not np.isinf(numbers).any()
 
 
+def test_crystals_without_atoms_or_with_all_elements_of_the_corpus_are_left_out() -> None:
+    cell = (3.6, 3.6, 3.6, 90.0, 90.0, 90.0)
+    copper = Crystal(225, cell, (Orbit("Cu", "a", (0.0, 0.0, 0.0), 4),))
+    assert replace_elements_at_random([copper, copper], seed=0) == []
+    assert replace_elements_at_random([Crystal(225, cell, ())], seed=0) == []
+
+
+@pytest.mark.parametrize("element", ["Ce", "Lu", "U", "Cf", "D", "Xe", "Rf", "Og"])
+def test_sites_of_unusual_elements_are_measured(element: str) -> None:
+    crystal = Crystal(225, (4.4, 4.4, 4.4, 90.0, 90.0, 90.0), (Orbit(element, "a", (0.0, 0.0, 0.0), 4),))
+    numbers = measure_sites(crystal)
+    assert numbers.shape == (1, 42)
+    assert not np.isinf(numbers).any()
+
+
 def test_elements_of_frameworks_are_not_replaced_and_a_crystal_without_a_cell_is_not_measured() -> None:
     flat = Crystal(225, (0.0, 5.0, 5.0, 90.0, 90.0, 90.0), (Orbit("Na", "a", (0.0, 0.0, 0.0), 4),))
     assert Crystals(frameworks=True).replace_parts([flat], seed=0) == []
