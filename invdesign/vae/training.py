@@ -148,18 +148,21 @@ def split(n: int, *, held_out: int, seed: int, families: Sequence[str] = ()) -> 
         held_out: Designs held out.
         seed: Seed of the choice.
         families: Family of each design; whole families are held out, as many as fit into their number, which is at most
-            a fifth: relatives say less than as many designs on their own.
+            a fifth: relatives say less than as many designs on their own. Where every family is larger than that,
+            single designs are held out.
 
     Example:
-        >>> split(20, held_out=3, seed=0, families=["a", "b"] * 4 + ["c"] * 12)[1].tolist()
-        []
+        >>> len(split(20, held_out=3, seed=0, families=["a", "b"] * 4 + ["c"] * 12)[1])
+        2
         >>> split(20, held_out=2, seed=0, families=["a", "b"] + ["c"] * 18)[1].tolist()
         [0, 1]
     """
     order = np.random.default_rng([seed, n]).permutation(n)
     n_held_out = min(held_out, n // 10)
     if families:
-        order, n_held_out = _order_by_family(order, min(held_out, n // 5), families)
+        by_family, n_of_families = _order_by_family(order, min(held_out, n // 5), families)
+        if n_of_families:
+            order, n_held_out = by_family, n_of_families
     return np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
 
 

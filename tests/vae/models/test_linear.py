@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,13 @@ def test_molecules_decode_to_the_nearest_stored_one(tmp_path: Path) -> None:
 def test_an_unfitted_model_keeps_the_contract() -> None:
     encoding = Sequences(length=12).fit(mutants().designs)
     check_vae(linear_vae(encoding, d=4), encoding.encode(mutants().designs[:8]))
+
+
+def test_a_corpus_of_one_family_is_fitted_though_none_of_it_can_be_held_out(tmp_path: Path) -> None:
+    corpus = mutants()
+    recipe = Recipe(lambda encoding: linear_vae(encoding, d=6), information_epochs=0)
+    space = prepare(Sequences(length=12), replace(corpus, families=("one",) * len(corpus)), recipe, cache=tmp_path)
+    assert space.decode(space.encode(corpus.designs)) == list(corpus.designs)
 
 
 def test_designs_are_described_once_for_their_latents_and_likelihoods(monkeypatch: pytest.MonkeyPatch) -> None:
