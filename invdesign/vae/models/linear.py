@@ -20,7 +20,7 @@ from invdesign.vae.tokens import UNKNOWN
 
 MIN_VARIANCE = 1e-8
 MAX_MEMO = 16_000_000
-"""Bytes of features that are kept of designs."""
+"""Bytes of features, and of the encoded designs they belong to, that are kept."""
 BUFFERS = ("mean", "axes", "scale", "noise", "rows", "places")
 
 
@@ -131,9 +131,12 @@ class LinearVAE(VAE):
         return features
 
     def features_of(self, x: Tensor) -> Float[Tensor, "n f"]:
-        """Return the features of encoded designs, kept since the last call.
+        """Return the features of encoded designs; those of recent designs are kept in memory.
 
-        A design is decoded and described for its latent and for each of its likelihoods, which takes longer than these.
+        The latent of a design and each of its likelihoods need its features, which take longer than the rest.
+
+        Args:
+            x: `n` encoded designs.
         """
         keys = [row.tobytes() for row in x.cpu().numpy()]
         new = {key: i for i, key in enumerate(keys) if key not in self._memo}
@@ -142,9 +145,10 @@ class LinearVAE(VAE):
         computed = self._compute_features(x[list(new.values())])
         found = dict(zip(new, computed, strict=True))
         rows = torch.stack([found[key] if key in found else self._memo[key] for key in keys])
-        if (len(self._memo) + len(found)) * computed[0].nbytes > MAX_MEMO:
+        n_bytes = computed[0].nbytes + len(keys[0])
+        if (len(self._memo) + len(found)) * n_bytes > MAX_MEMO:
             self._memo.clear()
-        if computed.nbytes <= MAX_MEMO:
+        if len(found) * n_bytes <= MAX_MEMO:
             self._memo.update(found)
         return rows
 

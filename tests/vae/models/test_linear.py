@@ -94,5 +94,10 @@ def test_designs_are_described_once_for_their_latents_and_likelihoods(monkeypatc
     assert torch.allclose(model.posterior(x[5:20]).mean, expected[5:20], atol=1e-5)
     assert torch.allclose(z, expected[:10], atol=1e-5)
     assert described == [10, 10]
+    monkeypatch.setattr(linear, "MAX_MEMO", 10 * (len(model.mean) * 4 + x[0].nbytes) - 1)
+    model.posterior(x[20:29])
+    assert len(model._memo) == 9
+    model.posterior(x[30:40])
+    assert not model._memo
     monkeypatch.setattr(linear, "MAX_MEMO", 0)
     assert torch.allclose(model.posterior(x).mean, expected, atol=1e-5) and not model._memo
