@@ -47,6 +47,7 @@ from invdesign.latent.space import LatentSpace
 from invdesign.latent.stored_encoding import MAX_LEARNT, encode_stored, fit_encoding
 from invdesign.latent.training_keys import TrainingKeys, corpus_keys, keys_from_tensors, keys_to_tensors, training_keys
 from invdesign.vae.base import VAE
+from invdesign.vae.build import linear_vae
 from invdesign.vae.conditioning import conditioning_of
 from invdesign.vae.information import information_content
 from invdesign.vae.neighbourhoods import Neighbourhoods
@@ -252,14 +253,15 @@ def _remove_obstacle(path: Path, *, is_folder: bool) -> None:
 
 def model_key(domain: Domain[D, B], corpus: Corpus[D], recipe: Recipe) -> str:
     """Return the name of a model in the cache: a checksum of all that decides its parameters."""
+    is_linear = getattr(recipe.build, "func", recipe.build) is linear_vae
     content = {
         "format": FORMAT,
         "corpus": corpus.sha256,
         "domain": domain.name,
         "settings": domain.settings(),
         "recipe": recipe_json(recipe),
-        # Models in closed form once ignored families; those in a cache are not used.
-        **({"held out": "families"} if corpus.families else {}),
+        # Linear models once ignored families; those in a cache are not used.
+        **({"held out": "families"} if corpus.families and is_linear else {}),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:24]
 

@@ -10,7 +10,7 @@ import torch
 from invdesign.core import InvdesignError
 from invdesign.latent.auxiliary_targets import auxiliary_targets
 from invdesign.latent.prepare import Pretrained, model_key, posterior_moments, prepare
-from invdesign.vae.build import sequence_vae
+from invdesign.vae.build import linear_vae, sequence_vae
 
 
 def test_a_latent_space_is_trained_once_and_then_taken_from_the_cache(words, corpus, recipe, cache: Path) -> None:
@@ -48,6 +48,13 @@ def test_a_stored_latent_space_needs_no_corpus(words, corpus, recipe, cache: Pat
     folder = cache / "models" / model_key(words, corpus, recipe)
     loaded = prepare(words, None, Pretrained(folder))
     assert torch.equal(space.encode(corpus.designs[:5]), loaded.encode(corpus.designs[:5]))
+
+
+def test_families_name_another_model_only_where_the_model_is_linear(words, corpus, recipe) -> None:
+    related = replace(corpus, families=("one",) * len(corpus))
+    linear = replace(recipe, build=partial(linear_vae, d=4))
+    assert model_key(words, related, recipe) == model_key(words, corpus, recipe)
+    assert model_key(words, related, linear) != model_key(words, corpus, linear)
 
 
 def test_auxiliary_targets_are_properties_first_then_components_of_the_features(words, corpus) -> None:
