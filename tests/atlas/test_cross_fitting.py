@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -99,6 +100,23 @@ def test_models_that_need_training_and_few_families_are_not_cross_fitted(genera:
     build = partial(aligned_vae, d=4, width=16, n_filters=2)
     trained = prepare(DOMAIN, few, Recipe(build=build, epochs=1, batch=64, information_epochs=0), cache=tmp_path)
     assert cross_fit(measures_of(trained, few), genera, np.arange(len(genera)), np.arange(10)) is None
+
+
+def test_a_corpus_is_not_encoded_for_a_model_that_needs_training(
+    genera: Corpus[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = partial(aligned_vae, d=4, width=16, n_filters=2)
+    trained = prepare(DOMAIN, genera, Recipe(build=build, epochs=1, batch=64, information_epochs=0), cache=tmp_path)
+    measures, sizes = measures_of(trained, genera), list[int]()
+    encode = type(trained.encoding).encode
+
+    def count(encoding: Any, designs: Sequence[str]) -> Any:
+        sizes.append(len(designs))
+        return encode(encoding, designs)
+
+    monkeypatch.setattr(type(trained.encoding), "encode", count)
+    assert cross_fit(measures, genera, np.arange(len(genera)), np.arange(10)) is None
+    assert sum(sizes) < 0.1 * len(genera)
 
 
 def test_counts_without_a_fold_are_those_of_the_other_designs(genera: Corpus[str]) -> None:
