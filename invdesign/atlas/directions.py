@@ -298,7 +298,7 @@ def _ridge(Z: Array, Y: Float[np.ndarray, "n m"], penalty: float) -> Float[np.nd
 
 def whiten(Z: Array) -> tuple[Array, Float[np.ndarray, "d d"]]:
     """Return white latents, and the matrix by which a white step becomes a latent one."""
-    variances, axes = np.linalg.eigh(np.cov(Z, rowvar=False))
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(Z, rowvar=False)))
     root = axes * np.sqrt(np.maximum(variances, MIN_VARIANCE * variances[-1]))
     return (Z - Z.mean(0)) @ np.linalg.inv(root).T, root
 

@@ -152,7 +152,8 @@ def calibrate(
         sign: The side: 1 for more, -1 for less.
 
     Returns:
-        The model; the mean change in standard deviations of the change.
+        The model; the mean change in standard deviations of the change, minus infinity where fewer than two designs
+        changed.
     """
     means, signals = [], []
     for asked in ASKED:
@@ -160,7 +161,7 @@ def calibrate(
         towards = sign * change[rows, np.arange(len(rows))] / model.unit
         towards = towards[np.isfinite(towards)]
         means.append(float(towards.mean()) if len(towards) else -math.inf)
-        signals.append(means[-1] / max(float(towards.std()), 1e-12) if len(towards) else -math.inf)
+        signals.append(means[-1] / max(float(towards.std()), 1e-12) if len(towards) > 1 else -math.inf)
     misses = np.abs(np.array(means) - 1).round(6)
     i = int(np.lexsort((np.abs(ASKED - 1), misses))[0])
     return replace(model, gain=float(ASKED[i])), signals[i]

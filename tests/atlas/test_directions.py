@@ -27,6 +27,11 @@ def test_a_direction_of_a_label_points_from_those_without_to_those_with_it() -> 
     assert found.is_found and np.argmax(np.abs(found.step)) == 3 and found.step[3] > 0
 
 
+def test_a_space_of_one_dimension_has_a_direction() -> None:
+    Z = np.random.default_rng(0).normal(size=(60, 1))
+    assert fit_direction("x", Z, -2 * Z[:, 0]).step[0] == pytest.approx(-1, abs=0.2)
+
+
 def test_permuted_values_have_no_direction() -> None:
     shuffled = [fit_direction("noise", Z, np.random.default_rng(i).permutation(SIZE), seed=i) for i in range(20)]
     assert sum(direction.is_found for direction in shuffled) <= 2

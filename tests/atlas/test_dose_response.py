@@ -52,6 +52,17 @@ def test_where_one_unit_is_not_reached_the_gain_is_that_of_the_largest_change() 
     assert choose_landings(landings, [model], [starts[:, 0]], [1.0]).tolist() == [1] * 30
 
 
+def test_the_change_of_a_single_design_says_nothing_about_a_method() -> None:
+    starts = np.random.default_rng(0).normal(size=(30, 2))
+    latents = np.full((1, 30, 2), np.nan)
+    latents[0, 0] = starts[0] + 1.0
+    landings = Landings(starts, [["a", *[None] * 29]], latents, np.isfinite(latents[..., 0]))
+    found = fit_direction("x", starts, starts[:, 0])
+    change = latents[..., 0] - starts[:, 0]
+    model = fit_change_model(found, np.array([1.0, 0.0]), starts[:, 0], landings, change)
+    assert calibrate(model, landings, starts[:, 0], change, 1)[1] == -np.inf
+
+
 def test_the_interval_holds_a_further_change_with_its_probability() -> None:
     draws = np.random.default_rng(1)
     inside = []
