@@ -30,7 +30,8 @@ MIN_RANKED = 200
 """Held-out designs from which the smaller p-value of two tests is ranked: 199 would find nothing at a level of .005."""
 BATCH = 500
 WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0, REPLACED: 8.0}
-"""Weights of the parts whose evidence is added: surroundings find more molecules and crystals with one change."""
+"""Weights of the parts whose evidence is added: surroundings find more molecules and crystals with one change,
+and the classifier of replaced parts finds more crystals than both."""
 TAIL = 0.1
 """Tail of the smallest p-value from which the number of independent parts is estimated."""
 USUAL = 99.0
@@ -199,7 +200,7 @@ def p_values_among_others(scores: Array) -> Array:
 
 
 def add_evidence(by_part: Mapping[str, Array], is_written: Bool[np.ndarray, " n"]) -> Array:
-    """Return the weighted sum of -log p over the likelihood and the surroundings (Fisher).
+    """Return the weighted sum of -log p over the likelihood, the surroundings and the replaced parts (Fisher).
 
     The parts depend on each other, so the sum is ranked among those of real designs. The density is part of the
     likelihood; that of two parents has a test of its own. The evidence against a design that the model cannot write is

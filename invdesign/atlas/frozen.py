@@ -105,7 +105,10 @@ def kept_neighbors(near: Array, original: Array, n_neighbors: int = N_TRUSTED) -
         to_neighbors = np.take_along_axis(distance, neighbors, axis=1)
         # Counting row by row is several times as fast as the sum of a table of truth values.
         ranks = np.array(
-            [[np.count_nonzero(own < t) for t in to] for own, to in zip(distance, to_neighbors, strict=True)]
+            [
+                [np.count_nonzero(row < limit) for limit in limits]
+                for row, limits in zip(distance, to_neighbors, strict=True)
+            ]
         )
         penalty[rows] = np.maximum(ranks - k, 0).sum(1)
     scores: Array = 1 - 2 * penalty / (k * (2 * n - 3 * k - 1))

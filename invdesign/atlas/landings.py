@@ -1,9 +1,9 @@
 """Designs decoded around a way, and the choice among them by their own latents: nothing is measured for it.
 
-The design that a point decodes to often lies far from that point. Of a molecule moved by 4 standard deviations, the
-decoded one lies 8 to 14 away, where what the latents do not explain of a property is drawn anew; of one that has
-landed near, it stays. Several points are therefore decoded, the designs are encoded again, and the one is chosen whose
-latent promises what was asked for with the least uncertainty.
+The design that a point decodes to often lies far from that point: of a molecule moved by 4 standard deviations, the
+decoded one lies 8 to 14 away. There the part of a property that the latents do not explain is independent of that of
+the design at the start; nearby it is nearly the same. Several points are therefore decoded, the designs are encoded
+again, and the one with the smallest expected squared miss is chosen.
 """
 
 from __future__ import annotations
@@ -123,12 +123,13 @@ def decode_around(
     decoded = latent_space.decode(torch.from_numpy(points.reshape(-1, points.shape[-1])))
     keys = [None if design is None else domain.key(design) for design in decoded]
     own = [domain.key(design) for design in designs]
-    distinct = {
-        key: design for key, design in zip(keys, decoded, strict=True) if key is not None and design is not None
-    }
+    distinct: dict[str, D] = {}
+    for key, design in zip(keys, decoded, strict=True):
+        if key is not None and design is not None:
+            distinct[key] = design
     encoded = dict(zip(distinct, latent_space.encode(list(distinct.values())).numpy(), strict=True))
-    nowhere = np.full(points.shape[-1], np.nan)
-    latents = np.array([nowhere if key is None else encoded[key] for key in keys]).reshape(points.shape)
+    unknown = np.full(points.shape[-1], np.nan)
+    latents = np.array([unknown if key is None else encoded[key] for key in keys]).reshape(points.shape)
     n = len(designs)
     is_other = [key is not None and key != own[i % n] for i, key in enumerate(keys)]
     rows = [decoded[i : i + n] for i in range(0, len(decoded), n)]
@@ -187,7 +188,7 @@ def choose_landings(
     before: Sequence[Float[np.ndarray, " n"]],
     amounts: Sequence[float],
 ) -> Float[np.ndarray, " n"]:
-    """Return the row of the landing of each design with the least expected square of the miss.
+    """Return the row of the landing of each design with the smallest expected squared miss.
 
     The square is summed over the properties. The design itself is chosen only where no other was decoded.
 

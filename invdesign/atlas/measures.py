@@ -135,7 +135,7 @@ class Measures(Generic[D, B]):
 
 
 def _add_odds_of_places(nats: Array, log_odds: Array) -> Array:
-    """Return the nats of places with log(1 + odds) of the first ones added."""
+    """Return the nats of places with log(1 + odds) added; the last places may have no odds."""
     total = nats.copy()
     total[: len(log_odds)] += np.logaddexp(0.0, log_odds)
     return total

@@ -71,10 +71,10 @@ def move(
     n_steps: int = 9,
     others: Mapping[str, Measure] | None = None,
 ) -> list[MovedDesign[D]]:
-    """Return designs that single moves along the sum of the directions of all goals lead to; nothing is measured.
+    """Return the designs that single moves along the sum of the directions of all goals lead to.
 
-    Each step chooses among the designs decoded around the way (`landings.choose_landings`), as in the curve of a
-    direction, so that the stated interval is that of these moves.
+    Nothing is measured to choose them. Each step chooses among the designs decoded around the way
+    (`landings.choose_landings`), as in the curve of a direction, so that the stated interval is that of these moves.
 
     Args:
         latent_space: The latent space.
@@ -114,7 +114,7 @@ def land(
 def choose(
     landings: Landings[D], goals: Sequence[Goal], before: Float[np.ndarray, "n m"], *, share: float = 1.0
 ) -> list[D | None]:
-    """Return for each design the one that promises a share of what the goals ask for.
+    """Return for each design the decoded one with the smallest expected squared miss of a share of the goals.
 
     Args:
         landings: What `land` has decoded.

@@ -97,11 +97,13 @@ def fit_detector(domain: DesignSpace[D], designs: Sequence[D], *, seed: int = 0)
         return None
     changed = domain.replace_parts([design for design in designs for _ in range(N_REPLACEMENTS)], seed=seed)
     parts, labels = [], []
-    for design, is_replaced in [(design, None) for design in designs] + changed:
+    real: list[tuple[D, Bool[np.ndarray, " k"] | None]] = [(design, None) for design in designs]
+    for design, is_replaced in [*real, *changed]:
         part = domain.measure_places(design)
-        if len(part):
-            parts.append(part)
-            labels.append(np.zeros(len(part), dtype=bool) if is_replaced is None else is_replaced[: len(part)])
+        if not len(part):
+            continue
+        parts.append(part)
+        labels.append(np.zeros(len(part), dtype=bool) if is_replaced is None else is_replaced[: len(part)])
     if len(changed) < MIN_DESIGNS or len(parts) < MIN_DESIGNS:
         return None
     detector = _untrained(torch.from_numpy(np.concatenate(parts)).float(), seed)

@@ -13,7 +13,12 @@ from invdesign.search.search import name_of
 
 
 def share_pool(engine: Engine[D, B], state: State[D]) -> tuple[Engine[D, B], tuple[str, ...]]:
-    """Return the engine with the shares of the next pool, and what they follow from; unchanged with fixed shares."""
+    """Return the engine with the shares of the next pool, and a note that states them; unchanged with fixed shares.
+
+    Args:
+        engine: The campaign, after steering.
+        state: The history decides the shares; designs of an open round do not count yet.
+    """
     campaign = engine.campaign
     sharing = campaign.search.sharing
     if sharing is None or campaign.search.acquire is None:
@@ -73,18 +78,21 @@ def _with_shares(campaign: Campaign[D, B], configured: dict[str, float], shares:
 
 
 def _last_batch(state: State[D]) -> Counter[str]:
-    """Return the number of measured designs of the newest round that has ended, by origin; none of round 0."""
+    """Return the number of measured designs of the newest round that has ended, by origin; empty before round 1."""
     newest = max((c.round for c in state.history), default=0)
-    return Counter(c.origin for c in state.history if c.round == newest > 0)
+    if not newest:
+        return Counter()
+    return Counter(c.origin for c in state.history if c.round == newest)
 
 
 def _describe(shares: dict[str, float], batch: Counter[str], finds: Counter[str]) -> str:
-    """Return what each proposer proposes in the pool, and what it had of the last batch and of all finds."""
+    """Return the share of each proposer in the pool, in the last batch and in all finds, in words."""
     n_batch, n_finds = (sum(counts[name] for name in shares) for counts in (batch, finds))
     parts = []
     for name, share in sorted(shares.items(), key=lambda item: -item[1]):
-        parts.append(f"{name} {100 * share:.0f} % of the pool")
+        part = f"{name} {100 * share:.0f} % of the pool"
         if n_batch:
-            part_of_batch = 100 * batch[name] / n_batch
-            parts[-1] += f" ({part_of_batch:.0f} % of the batch before, {finds[name]} of {n_finds} finds)"
+            percentage = 100 * batch[name] / n_batch
+            part += f" ({percentage:.0f} % of the batch before, {finds[name]} of {n_finds} finds)"
+        parts.append(part)
     return f"proposals are shared by what they found: {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""Shares of the pool that proposers get by what their proposals found in earlier rounds: a bandit."""
+"""A bandit over proposers: the share of each in the pool follows what its proposals found in earlier rounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from invdesign.core import InvdesignError
 
 @dataclass(frozen=True)
 class Sharing:
-    """Rule that gives each proposer the share of the pool that it had of the finds.
+    """Rule by which the share of a proposer in the pool follows its share of the finds.
 
     With configured shares `p_i` and the number `f_i` of finds, those of a round weighted by `memory` for each round
     since, the share is
