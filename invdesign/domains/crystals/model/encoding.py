@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from invdesign.core import Array
+from invdesign.domains.crystals.chemistry import has_cell
 from invdesign.domains.crystals.crystal import Cell, Crystal, Orbit
 from invdesign.domains.crystals.model.atom_volumes import cell_volume, fit_atom_volumes
 from invdesign.domains.crystals.model.graph import orbit_graph
@@ -135,7 +136,7 @@ class Vocabulary:
                 return f"the corpus has no atom on site {orbit.letter} of space group {crystal.space_group}"
         if len(crystal.orbits) > self.n_orbits:
             return f"{len(crystal.orbits)} orbits, expected at most {self.n_orbits}"
-        return ""
+        return "" if has_cell(crystal) else "it has no atoms, or a cell without a volume"
 
     def to_json(self) -> dict[str, Any]:
         """Return the vocabulary as values that JSON can represent."""

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from known_crystals import KNOWN, crystal
 
@@ -63,6 +64,13 @@ def test_encoding_errors_name_what_the_corpus_lacks(crystals):
     assert vocabulary.encoding_error(other) == "the corpus has no Cs"
     short = replace(learn([spinel]), n_orbits=2)
     assert short.encoding_error(spinel) == "3 orbits, expected at most 2"
+
+
+@pytest.mark.parametrize("length", [0.0, -3.0, float("nan"), float("inf")])
+def test_a_crystal_without_a_cell_cannot_be_encoded(crystals, length):
+    salt = crystals[0]
+    broken = replace(salt, cell=(length, *salt.cell[1:]))
+    assert learn([salt]).encoding_error(broken) == "it has no atoms, or a cell without a volume"
 
 
 def test_free_coordinates_give_the_position_of_the_orbit(crystals):
