@@ -30,6 +30,8 @@ def site_places(crystal: Crystal) -> list[Place]:
     the composition are whether it can be neutral, and whether common oxidation states balance. Pairs of
     neighbouring elements are not used: most pairs are rare, those of real crystals included.
     """
+    if not crystal.orbits:
+        return [Place("composition", ("no atoms",))]
     is_balanced = bool(oxidation_states(crystal.formula))
     composition = Place("composition", (f"neutral {is_neutral(crystal.formula)}", f"balanced {is_balanced}"))
     if not has_cell(crystal) or not is_whole(crystal):

@@ -33,3 +33,7 @@ def test_another_element_on_a_site_changes_its_valence_and_the_balance() -> None
 def test_a_crystal_without_a_cell_has_sites_without_surroundings() -> None:
     flat = replace(SALT, cell=(0.0, 5.0, 5.0, 90.0, 90.0, 90.0))
     assert [place.surroundings for place in site_places(flat)[:2]] == [("no cell",)] * 2
+
+
+def test_a_crystal_without_atoms_has_a_composition_without_atoms() -> None:
+    assert [place.surroundings for place in site_places(replace(SALT, orbits=()))] == [("no atoms",)]
