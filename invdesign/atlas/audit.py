@@ -14,7 +14,7 @@ from invdesign.atlas.chimeras import NO_ROWS, Parents, find_parents
 from invdesign.atlas.cross_fitting import cross_fit
 from invdesign.atlas.measures import REPLACED, TWO_PARENTS, Measured, Measures, Reference, count_tokens, reference_names
 from invdesign.atlas.rarity import fit_rarity
-from invdesign.atlas.replaced_parts import fit_detector
+from invdesign.atlas.replaced_parts import add_odds, fit_detector
 from invdesign.core import Array, B, Corpus, D, InvdesignError, Progress, silent
 from invdesign.latent.space import LatentSpace
 from invdesign.vae.tokens import UNKNOWN
@@ -32,6 +32,8 @@ BATCH = 500
 WEIGHTS = {"likelihood": 1.0, "surroundings": 2.0, REPLACED: 8.0}
 """Weights of the parts whose evidence is added: surroundings find more molecules and crystals with one change,
 and the classifier of replaced parts finds more crystals than both."""
+MIN_SHARE = 0.1
+"""Share of the odds of replacement of a design from which a place is marked."""
 TAIL = 0.1
 """Tail of the smallest p-value from which the number of independent parts is estimated."""
 USUAL = 99.0
@@ -53,7 +55,8 @@ class Finding(Generic[D]):
     places: tuple[str, ...] = ()
     """Names of its places (atoms, sites, letters), in order."""
     strengths: tuple[float, ...] = ()
-    """Nats of each place beyond those of usual ones, 0 or more; for a chimera 1 at columns that need two parents."""
+    """How unlike real ones each place is, 0 or more: nats beyond usual ones, log(1 + odds) of replacement, or for a
+    chimera 1 at columns that need two parents."""
     parents: Parents | None = None
     """Its best explanation by two real designs, where designs are aligned."""
     parent_names: tuple[str, str, str] | None = None
@@ -129,7 +132,7 @@ class Auditor(Generic[D, B]):
         for i, design in enumerate(designs):
             p_values = {name: float(values[i]) for name, values in by_part.items()}
             parents = measured.parents[i]
-            is_chimera = parents is not None and p_values[TWO_PARENTS] == min(p_values.values())
+            causes = [name for name, p_value in p_values.items() if p_value == min(p_values.values())]
             findings.append(
                 Finding(
                     design,
@@ -137,7 +140,7 @@ class Auditor(Generic[D, B]):
                     p_values,
                     {name: float(values[i]) for name, values in measured.scores.items()},
                     tuple(place.name for place in measured.places[i]),
-                    self._strengths(measured.nats[i], parents if is_chimera else None),
+                    self._strengths(measured, i, causes),
                     parents,
                     self._names(parents),
                     measured.problems[i],
@@ -145,12 +148,21 @@ class Auditor(Generic[D, B]):
             )
         return findings
 
-    def _strengths(self, nats: Array, parents: Parents | None) -> tuple[float, ...]:
-        """Return the strength of each place: for a chimera 1 where two parents are needed to explain it."""
-        if parents is None:
-            return tuple(np.maximum(nats - self.usual_nats, 0).tolist())
-        strengths = np.zeros(len(nats))
-        strengths[list(parents.explained)] = 1.0
+    def _strengths(self, measured: Measured, i: int, causes: Sequence[str]) -> tuple[float, ...]:
+        """Return the strength of each place of a design, by a part of the score that is least like real designs.
+
+        It is 1 where two parents are needed to explain a chimera, log(1 + odds) of replaced places, or the nats of the
+        surroundings beyond usual ones.
+        """
+        strengths, parents = np.maximum(measured.nats[i] - self.usual_nats, 0), measured.parents[i]
+        if TWO_PARENTS in causes and parents is not None:
+            strengths = np.zeros(len(measured.places[i]))
+            strengths[list(parents.explained)] = 1.0
+        elif REPLACED in causes:
+            log_odds = measured.log_odds[i]
+            is_marked = log_odds > add_odds(log_odds) + math.log(MIN_SHARE)
+            strengths = np.zeros(len(measured.places[i]))
+            strengths[: len(log_odds)] = np.where(is_marked, np.logaddexp(0.0, log_odds), 0.0)
         return tuple(strengths.tolist())
 
     def _names(self, parents: Parents | None) -> tuple[str, str, str] | None:

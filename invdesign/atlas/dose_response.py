@@ -40,7 +40,8 @@ class DoseResponse:
     def interval(self, coverage: float = 0.9) -> Float[np.ndarray, "k 2"]:
         """Return the interval that holds the change of a further design with a probability, at each dose.
 
-        The bounds are order statistics of the `n` changes, corrected for a finite `n` as in conformal prediction.
+        The bounds are order statistics of the `n` changes, corrected for a finite `n` as in conformal prediction. The
+        model of changes was fitted to the same designs, so that the interval can be somewhat too narrow.
 
         Args:
             coverage: The probability.

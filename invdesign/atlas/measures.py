@@ -64,7 +64,9 @@ class Measured:
     places: list[list[Place]]
     """Places of each design."""
     nats: list[Array]
-    """Nats of each place."""
+    """Nats of the surroundings of each place."""
+    log_odds: list[Array]
+    """Log-odds that each of the first places was replaced; none without a classifier."""
     parents: list[Parents | None]
     """The best explanation of each design by two others; None where designs are not aligned."""
     problems: list[str]
@@ -102,17 +104,17 @@ class Measures(Generic[D, B]):
         nats = [np.array([part.sum() for part in self.rarity.rate([p.surroundings for p in parts])]) for parts in found]
         if any(found):
             scores["surroundings"] = np.array([np.sort(values)[::-1][:N_RAREST].sum() for values in nats])
+        log_odds = [np.zeros(0)] * len(designs)
         if self.detector is not None:
             log_odds = self._detect(self.detector, designs)
             scores[REPLACED] = np.array([add_odds(own) for own in log_odds])
-            nats = [_add_odds_of_places(*pair) for pair in zip(nats, log_odds, strict=True)]
         parents: list[Parents | None] = [None] * len(designs)
         if self.reference is not None:
             scores[TWO_PARENTS] = np.full(len(designs), math.inf)
             letters = np.asarray(self.latent_space.encoding.encode([designs[i] for i in rows]))
             for i, pair in zip(rows, find_parents(letters, self.reference.rows, missing=UNKNOWN), strict=True):
                 scores[TWO_PARENTS][i], parents[i] = pair.score, pair
-        return Measured(scores, found, nats, parents, problems)
+        return Measured(scores, found, nats, log_odds, parents, problems)
 
     def _detect(self, detector: ReplacementDetector, designs: Sequence[D]) -> list[Array]:
         """Return the log-odds of replacement of the places of each design; none where it cannot be measured."""
@@ -132,13 +134,6 @@ class Measures(Generic[D, B]):
         with torch.no_grad():
             density = space.log_density(space.encode(designs)).numpy()
         return -log_p - intercept - slope * count_tokens(space, designs), -density
-
-
-def _add_odds_of_places(nats: Array, log_odds: Array) -> Array:
-    """Return the nats of places with log(1 + odds) added; the last places may have no odds."""
-    total = nats.copy()
-    total[: len(log_odds)] += np.logaddexp(0.0, log_odds)
-    return total
 
 
 def reference_names(corpus: Corpus[D]) -> tuple[str, ...]:

@@ -9,10 +9,10 @@ from itertools import islice
 import numpy as np
 
 from invdesign.campaign.state import Calibration, State
-from invdesign.core import Candidate, D, Objective, improved_columns
+from invdesign.core import Array, Candidate, D, Objective, improved_columns
 from invdesign.core.intervals import QUANTILE_SCORES
 from invdesign.surrogate import SurrogateReport
-from invdesign.surrogate.calibration import SCORES, coverage, recalibrate, residual_quantiles
+from invdesign.surrogate.calibration import SCORES, adapt_levels, coverage, recalibrate, residual_quantiles
 
 MIN_OUTCOMES = 20
 """Outcomes of predicted designs from which these, and not the cross-validation, decide."""
@@ -25,8 +25,8 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
 
     Residuals are those of the surrogate, after the outcome transform and in units of its standard deviations. The
     designs of a batch are chosen for their predictions, so that their errors are larger than those of a
-    cross-validation. Where enough of them were measured their outcomes decide; before, the cross-validation does for
-    properties that are maximized or minimized.
+    cross-validation. Where enough of them were measured their outcomes decide, at levels that follow from how the
+    quantiles of each round held; before, the cross-validation does for properties that are maximized or minimized.
 
     Args:
         state: Its predicted and measured designs are compared.
@@ -42,7 +42,7 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
         if len(known) >= MIN_OUTCOMES:
             # What was stated contains earlier corrections: the residuals of the surrogate itself count.
             own = [recalibrate(np.array([score]), _used(used, candidate, j)) for candidate, score in known]
-            quantiles.append(residual_quantiles(np.concatenate(own)))
+            quantiles.append(residual_quantiles(np.concatenate(own), _adapted_levels(state, j)))
             bases.append("outcomes")
             continue
         validated = _validated_quantiles(objective, columns.get(j), report, len(columns))
@@ -51,6 +51,18 @@ def calibrate(state: State[D], objectives: Sequence[Objective], report: Surrogat
     return Calibration(
         tuple(quantiles), tuple(bases), tuple(share[0] for share in shares), tuple(share[1] for share in shares)
     )
+
+
+def _adapted_levels(state: State[D], j: int) -> Array:
+    """Return the levels of the quantiles of a property, by how those held that earlier outcomes had decided."""
+    decided = {r.round for r in state.records if r.calibration and r.calibration.bases[j : j + 1] == ("outcomes",)}
+    by_round: dict[int, list[float]] = {}
+    for candidate, score in latest_scores(state.evaluated, j, n=len(state.evaluated)):
+        if candidate.round in decided:
+            by_round.setdefault(candidate.round, []).append(score)
+    rounds = [np.array(by_round[number]) for number in sorted(by_round)]
+    below = [(scores[:, None] < np.array(SCORES)).mean(0) for scores in rounds]
+    return adapt_levels(below, [len(scores) for scores in rounds])
 
 
 def latest_scores(

@@ -803,7 +803,9 @@ class CampaignRun(Generic[D, B]):
         path = self.folder / name
         write_table({f: [getattr(r, f) for r in corpus.rejected] for f in fields}, path)
         n_rejected = sum(not rejection.is_kept for rejection in corpus.rejected)
-        logger.warning("%s rows of %s were rejected: %s", f"{n_rejected:,}", corpus.name, path)
+        n_kept = len(corpus.rejected) - n_rejected
+        noted = f" and {n_kept:,} kept with a note" if n_kept else ""
+        logger.warning("%s rows of %s were rejected%s: %s", f"{n_rejected:,}", corpus.name, noted, path)
 
     def _identity(self) -> dict[str, Any]:
         """Return what a resumed run must have in common with the run that it continues."""

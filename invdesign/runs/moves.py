@@ -199,7 +199,8 @@ def try_direction(
     gradient = ridge_gradient(Z, wanted.values)
     candidates = [first, fit(method="means"), bend(first, Z, wanted.values, nuisances=nuisances)]
     given = [labelled.designs[i] for i in thin(len(labelled.designs), N_RESPONSE)]
-    trials = [_Trial.of(space, given[:N_TRIED], candidate, gradient, wanted, [sign]) for candidate in candidates]
+    tried = [given[i] for i in thin(len(given), N_TRIED)]
+    trials = [_Trial.of(space, tried, candidate, gradient, wanted, [sign]) for candidate in candidates]
     direction = candidates[int(np.argmax([trial.signal for trial in trials]))]
     trial = _Trial.of(space, given, direction, gradient, wanted, [sign, -sign])
     response = measure_response(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.special import ndtri
 
@@ -16,6 +18,10 @@ TOLERANCE = 0.05
 """Deviation of a coverage from its nominal value from which intervals are corrected."""
 N_PRIOR = 20
 """Residuals of a calibrated surrogate that are added to those that were found: few residuals change little."""
+ADAPTATION = 0.3
+"""Share of the error of a level in a round of `N_PRIOR` outcomes or more by which the level is moved."""
+MIN_LEVEL = 0.005
+"""Smallest level to which one is moved; the largest is 1 less this."""
 MIN_WIDTH = 0.1
 """Smallest width of the part between two quantiles, in units of that of the normal distribution."""
 
@@ -37,16 +43,46 @@ def coverage(residuals: Array, scores: tuple[float, ...] = SCORES) -> tuple[floa
     )
 
 
-def residual_quantiles(residuals: Array) -> tuple[float, ...]:
+def adapt_levels(below: Sequence[Array], counts: Sequence[int]) -> Array:
+    """Return the levels whose quantiles of earlier residuals are to be stated next.
+
+    Each batch is chosen by a surrogate that has learnt from the batches before, so that its residuals differ from
+    theirs. Where fewer outcomes of a round than promised lay below a stated quantile, the level of that quantile is
+    raised, and lowered where more did: in the long run each quantile holds what it promises, whatever the residuals do
+    (adaptive conformal inference). Rounds with fewer than 20 outcomes count in proportion.
+
+    Args:
+        below: For each round the share of its outcomes below each stated quantile, in the order of `LEVELS`.
+        counts: Number of these outcomes.
+
+    References:
+        Gibbs and Candes, Adaptive Conformal Inference Under Distribution Shift (2021), arXiv:2106.00170.
+
+    Example:
+        >>> import numpy as np
+        >>> adapt_levels([np.array([0.0, 0.05, 0.5, 0.95, 1.0])], [20]).round(3).tolist()
+        [0.065, 0.31, 0.5, 0.69, 0.935]
+    """
+    nominal = np.array(LEVELS)
+    levels = nominal.copy()
+    for share, n in zip(below, counts, strict=True):
+        moved = levels + ADAPTATION * min(1.0, n / N_PRIOR) * (nominal - share)
+        levels = np.clip(moved, MIN_LEVEL, 1 - MIN_LEVEL)
+    ascending: Array = np.maximum.accumulate(levels)
+    return ascending
+
+
+def residual_quantiles(residuals: Array, levels: Array | None = None) -> tuple[float, ...]:
     """Return the quantiles of standardized residuals in the order of `LEVELS`; normal scores where both coverages hold.
 
     The intervals between these quantiles contain what they promise, whatever the distribution of the residuals, if
     later residuals are like these (split conformal prediction). Each end has a factor of its own, so that a skewed
     distribution has a skewed interval. With `n` residuals the quantiles are those of the residuals and of 20 normal
-    scores together. Coverages within 5 points of 50 and 90 % are left as they are.
+    scores together. Coverages within 5 points of 50 and 90 % are left as they are, unless levels are given.
 
     Args:
         residuals: `(measured - predicted) / sd` of `n` predictions, on the scale of the surrogate.
+        levels: Probabilities of the quantiles in ascending order where they are not `LEVELS`, see `adapt_levels`.
 
     References:
         Lei et al., Distribution-Free Predictive Inference for Regression (2018), doi:10.1080/01621459.2017.1307116.
@@ -61,10 +97,12 @@ def residual_quantiles(residuals: Array) -> tuple[float, ...]:
     """
     found = residuals[np.isfinite(residuals)]
     inside_50, inside_90 = coverage(found)
-    if not len(found) or (abs(inside_50 - 0.5) <= TOLERANCE and abs(inside_90 - 0.9) <= TOLERANCE):
+    holds = abs(inside_50 - 0.5) <= TOLERANCE and abs(inside_90 - 0.9) <= TOLERANCE
+    if not len(found) or (holds and levels is None):
         return SCORES
     prior = ndtri((np.arange(N_PRIOR) + 0.5) / N_PRIOR)
-    quantiles = np.quantile(np.concatenate([found, prior]), LEVELS, method="weibull")
+    wanted = LEVELS if levels is None else levels
+    quantiles = np.quantile(np.concatenate([found, prior]), wanted, method="weibull")
     # Residuals that are all alike must not make an interval without width.
     widths = np.maximum(np.diff(quantiles), MIN_WIDTH * np.diff(SCORES))
     middle = LEVELS.index(0.5)

@@ -128,16 +128,16 @@ def compare_shortlists(history: Sequence[Candidate[str]], domain: Any) -> dict[s
 
 
 def make_campaign(
-    job: Job, budget: int, batch: int, settings: Sequence[str], screens: str = "null"
+    job: Job, budget: int, batch: int, settings: Sequence[str], screens: str = "null", validators: str = "null"
 ) -> Campaign[str, Any]:
-    """Return the preset of molecules for one task, with these screens and with molecules of the corpus allowed."""
+    """Return the preset of molecules for one task, with these checks and with molecules of the corpus allowed."""
     task, seed, proposals = job
     overrides = [
         "vae=molecules/zinc250k",
         "oracle=molecules/guacamol",
         f"oracle.guacamol.task={task}",
         f"screens={screens}",
-        "validators=null",
+        f"validators={validators}",
         "allow_corpus_designs=true",
         f"budget={budget}",
         f"batch={batch}",
@@ -159,13 +159,14 @@ def run_job(
     batch: int,
     settings: Sequence[str] = (),
     screens: str = "null",
+    validators: str = "null",
     has_mol_ga: bool = False,
 ) -> dict[str, Any]:
     """Run one task with one seed, its baseline, and Mol GA from the same seed designs."""
     task, seed, proposals = job
     torch.set_num_threads(1)
     corpus = zinc250k(corpus_path, cache=cache)
-    campaign = replace(make_campaign(job, budget, batch, settings, screens), corpus=lambda: corpus)
+    campaign = replace(make_campaign(job, budget, batch, settings, screens, validators), corpus=lambda: corpus)
     engine = make_engine(campaign, prepare(campaign.domain, corpus, campaign.vae, cache=cache))
     start_time = time.process_time()
     state = run(engine, start(engine, initialize(engine, corpus)), executor=InProcess)
@@ -199,6 +200,7 @@ def main() -> None:
     parser.add_argument("--proposals", nargs="+", choices=PROPOSALS, default=["both"])
     parser.add_argument("--settings", nargs="+", default=[], help="what else differs from the preset: KEY=VALUE")
     parser.add_argument("--screens", default="null", help="screens, e.g. molecules/druglike; none by default")
+    parser.add_argument("--validators", default="null", help="validators, which may screen too; none by default")
     parser.add_argument("--mol-ga", action="store_true", help="run Mol GA from the same molecules (pip install mol-ga)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--resume", action="store_true", help="keep the runs in --out, and do only the missing ones")
@@ -206,6 +208,8 @@ def main() -> None:
     settings = {"budget": arguments.budget, "batch": arguments.batch, "settings": arguments.settings}
     if arguments.screens != "null":
         settings["screens"] = arguments.screens
+    if arguments.validators != "null":
+        settings["validators"] = arguments.validators
     paths = {"corpus_path": arguments.corpus, "cache": arguments.cache}
     work = partial(run_job, has_mol_ga=arguments.mol_ga, **paths, **settings)
     rows = read_runs(arguments.out, settings) if arguments.resume else []

@@ -86,3 +86,32 @@ def test_a_prediction_without_quantiles_is_taken_as_normal() -> None:
     expected = [c.y[0] - c.mean[0] for c in old]
     assert [score for _, score in latest_scores(old, 0)] == pytest.approx(expected)
     assert latest_scores([*old, replace(old[0], mean=(), sd=())], 0)[-1][0] is old[-1]
+
+
+def run_rounds(sds: list[float]) -> list[tuple[float, ...]]:
+    """Return the quantiles that each round states, where the residuals of the rounds have these standard deviations."""
+    known: list[Candidate[str]] = []
+    records: list[RoundRecord] = []
+    stated = []
+    for number, sd in enumerate(sds, 1):
+        found = calibrate(State(tuple(known), records=tuple(records)), OBJECTIVES, None)
+        records.append(RoundRecord(number, calibration=found))
+        stated.append(found.residual_quantiles[0])
+        known += outcomes(40, number, true_sd=sd, stated=stated[-1])
+    return stated
+
+
+def test_intervals_follow_residuals_that_shrink_from_round_to_round() -> None:
+    sds = [2.0 * 0.8**k for k in range(12)]
+    stated = run_rounds(sds)
+    inside = [math.erf(q[3] / sd / math.sqrt(2)) for q, sd in zip(stated, sds, strict=True)]
+    assert 0.35 < np.mean(inside[4:]) < 0.65
+    residuals = [sd * np.random.default_rng(number).normal(size=40) for number, sd in enumerate(sds, 1)]
+    earlier = [float(np.quantile(np.concatenate(residuals[:k]), 0.75)) for k in range(4, len(sds))]
+    without = [math.erf(upper / sd / math.sqrt(2)) for upper, sd in zip(earlier, sds[4:], strict=True)]
+    assert np.mean(without) > 0.7
+
+
+def test_intervals_that_hold_are_hardly_moved() -> None:
+    last = run_rounds([1.0] * 12)[-1]
+    assert last == pytest.approx(SCORES, abs=0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import toy
 
 from invdesign import CampaignRun, InvdesignError, Outcome
+from invdesign.core import Rejection
 from invdesign.core.capabilities import prepare_with
 from invdesign.runs import latent_spaces
 from invdesign.runs.audits import stored_auditor_of
@@ -62,6 +64,18 @@ def test_measured_designs_that_were_added_first_take_the_places_of_seed_designs(
     assert [c.origin for c in seeds] == ["seed"] * 6
     assert not {c.key for c in seeds} & {c.key for c in run.state.evaluated}
     assert len(run.state.evaluated) == 4 and len(run.suggest()) == 6
+
+
+def test_rows_that_were_kept_are_not_counted_as_rejected(
+    run: CampaignRun[Any, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert run.corpus is not None
+    rows = (Rejection(2, "x", "no design"), Rejection(3, "y", "repaired: neutral form taken", is_kept=True))
+    corpus = replace(run.corpus, rejected=rows, name="mine")
+    campaign = replace(run.campaign, corpus=lambda: corpus)
+    with CampaignRun.open(tmp_path / "noted", campaign) as noted:
+        assert noted.corpus is not None
+    assert "1 rows of mine were rejected and 1 kept with a note" in caplog.text
 
 
 def test_a_run_with_enough_added_measurements_starts_with_the_search(run: CampaignRun[Any, Any]) -> None:

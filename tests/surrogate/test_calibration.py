@@ -12,7 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from invdesign.surrogate.calibration import LEVELS, SCORES, coverage, normal_scores, recalibrate, residual_quantiles
+from invdesign.surrogate.calibration import (
+    LEVELS,
+    SCORES,
+    adapt_levels,
+    coverage,
+    normal_scores,
+    recalibrate,
+    residual_quantiles,
+)
 
 Draw = Callable[[np.random.Generator], np.ndarray]
 DISTRIBUTIONS: dict[str, Draw] = {
@@ -58,3 +66,14 @@ def test_scores_of_recalibrated_residuals_are_the_scores(widths: list[float], mi
     assert normal_scores(residual, quantiles)[0] == pytest.approx(score, abs=1e-6)
     assert recalibrate(np.array(SCORES), quantiles).tolist() == pytest.approx(list(quantiles))
     assert len(LEVELS) == len(SCORES)
+
+
+def test_levels_that_hold_stay_and_others_move_against_their_error() -> None:
+    nominal = np.array(LEVELS)
+    assert adapt_levels([], []).tolist() == list(LEVELS)
+    assert adapt_levels([nominal] * 5, [20] * 5).tolist() == pytest.approx(list(LEVELS))
+    wide = np.array([0.0, 0.05, 0.5, 0.95, 1.0])
+    once, few = adapt_levels([wide], [20]), adapt_levels([wide], [5])
+    assert np.abs(few - nominal).tolist() == pytest.approx((np.abs(once - nominal) / 4).tolist())
+    often = adapt_levels([wide] * 50, [20] * 50)
+    assert (np.diff(often) >= 0).all() and often.min() >= 0.005 and often.max() <= 0.995
