@@ -18,7 +18,7 @@ from invdesign.latent.diagnosis import diagnose
 LETTERS = np.array(list("ACGT"))
 COLUMNS = np.array(region_columns("v4"))
 DIAGNOSE = "invdesign.latent.prepare.diagnose", partial(diagnose, n_samples=20, n_evidence=5, n_draws=4)
-N_GENERA = 30
+N_GENERA = 60
 PER_GENUS = 4
 GENES = [
     "rrna16s",
@@ -40,7 +40,7 @@ SALT = {"space_group": 225, "cell": [5.6, 5.6, 5.6, 90, 90, 90]} | {
 
 @pytest.fixture(scope="module")
 def genes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with aligned genes of thirty genera, two reads of which one is a chimera, and a run of 18 genes."""
+    """A folder with aligned genes of sixty genera, two reads of which one is a chimera, and a run of 18 genes."""
     folder = tmp_path_factory.mktemp("genes")
     draw = np.random.default_rng(0)
     ancestor = draw.integers(0, 4, len(COLUMNS))
