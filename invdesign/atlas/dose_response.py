@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from invdesign.atlas.decodings import ChangeModel, Decodings, choose_decodings, decode_around
 from invdesign.atlas.directions import Direction, Measure
-from invdesign.atlas.landings import ChangeModel, Landings, choose_landings, decode_around
 from invdesign.core import Array, D
 from invdesign.latent.space import LatentSpace
 
@@ -80,9 +80,9 @@ def measure_response(
     measure: Measure,
     *,
     scaffold: Callable[[D], str | None] | None = None,
-    sides: Mapping[int, Landings[D]] | None = None,
+    sides: Mapping[int, Decodings[D]] | None = None,
 ) -> DoseResponse:
-    """Move designs along a direction, decode points around the way, choose among the designs, and measure the chosen.
+    """Move designs along a direction, decode points around the path, choose among the designs, and measure the chosen.
 
     Args:
         latent_space: The latent space.
@@ -92,7 +92,7 @@ def measure_response(
         doses: Changes that are asked for [units].
         measure: Measures the property.
         scaffold: Returns the scaffold of a design, None where it has none.
-        sides: What was decoded around the way of these designs before, by the sign of the dose.
+        sides: What was decoded around the path of these designs before, by the sign of the dose.
     """
     Z = latent_space.encode(designs).numpy()
     before = np.asarray(measure(designs), dtype=np.float64)
@@ -106,9 +106,9 @@ def measure_response(
     for i, dose in enumerate(doses):
         decoded: list[D | None] = list(designs)
         if dose:
-            landings = sides[int(np.sign(dose))]
-            chosen = choose_landings(landings, [model], [before], [dose])
-            decoded = landings.designs_of(chosen)
+            decodings = sides[int(np.sign(dose))]
+            chosen = choose_decodings(decodings, [model], [before], [dose])
+            decoded = decodings.designs_of(chosen)
         rows = [j for j, design in enumerate(decoded) if design is not None]
         found = [design for design in decoded if design is not None]
         if not found:
@@ -121,22 +121,22 @@ def measure_response(
     return DoseResponse(np.asarray(doses, dtype=np.float64), change, is_valid, keeps)
 
 
-def measure_landings(
-    landings: Landings[Any], before: Float[np.ndarray, " n"], measure: Measure
+def measure_decodings(
+    decodings: Decodings[Any], before: Float[np.ndarray, " n"], measure: Measure
 ) -> Float[np.ndarray, "k n"]:
     """Return the change of the property of every decoded design; NaN where there is none."""
-    flat = [design for row in landings.designs for design in row]
+    flat = [design for row in decodings.designs for design in row]
     found = [i for i, design in enumerate(flat) if design is not None]
     values = np.full(len(flat), np.nan)
     if found:
         values[found] = np.asarray(measure([flat[i] for i in found]), dtype=np.float64)
-    change: Array = values.reshape(landings.is_other.shape) - before
+    change: Array = values.reshape(decodings.is_other.shape) - before
     return change
 
 
 def calibrate(
     model: ChangeModel,
-    landings: Landings[Any],
+    decodings: Decodings[Any],
     before: Float[np.ndarray, " n"],
     change: Float[np.ndarray, "k n"],
     sign: int,
@@ -147,7 +147,7 @@ def calibrate(
 
     Args:
         model: The model.
-        landings: What was decoded on one side.
+        decodings: What was decoded on one side.
         before: The property of the designs that were moved.
         change: Change of each decoded design.
         sign: The side: 1 for more, -1 for less.
@@ -158,7 +158,7 @@ def calibrate(
     """
     means, signals = [], []
     for asked in ASKED:
-        rows = choose_landings(landings, [replace(model, gain=1.0)], [before], [sign * asked])
+        rows = choose_decodings(decodings, [replace(model, gain=1.0)], [before], [sign * asked])
         towards = sign * change[rows, np.arange(len(rows))] / model.unit
         towards = towards[np.isfinite(towards)]
         means.append(float(towards.mean()) if len(towards) else -math.inf)

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from invdesign.atlas.decodings import JITTERS, ChangeModel, Decodings, choose_decodings, decode_around
 from invdesign.atlas.directions import Direction, Measure, points_along
-from invdesign.atlas.landings import JITTERS, ChangeModel, Landings, choose_landings, decode_around
 from invdesign.core import Array, B, D
 from invdesign.core.capabilities import scaffold_of
 from invdesign.latent.space import LatentSpace
@@ -73,8 +73,8 @@ def move(
 ) -> list[MovedDesign[D]]:
     """Return the designs that single moves along the sum of the directions of all goals lead to.
 
-    Nothing is measured to choose them. Each step chooses among the designs decoded around the way
-    (`landings.choose_landings`), as in the curve of a direction, so that the stated interval is that of these moves.
+    Nothing is measured to choose them. Each step chooses among the designs decoded around the path
+    (`decodings.choose_decodings`), as in the curve of a direction, so that the stated interval is that of these moves.
 
     Args:
         latent_space: The latent space.
@@ -85,19 +85,19 @@ def move(
         others: Further properties that are stated of each step.
     """
     fractions = np.linspace(0.0, REACH, n_steps)
-    landings, before = land([design], latent_space, goals, shares=fractions[1:])
-    found = [choose(landings, goals, before, share=float(fraction))[0] for fraction in fractions[1:]]
+    decodings, before = decode_towards([design], latent_space, goals, shares=fractions[1:])
+    found = [choose(decodings, goals, before, share=float(fraction))[0] for fraction in fractions[1:]]
     return _describe(latent_space, design, goals, fractions.tolist(), [design, *found], others or {})
 
 
-def land(
+def decode_towards(
     designs: Sequence[D],
     latent_space: LatentSpace[D, B],
     goals: Sequence[Goal],
     *,
     shares: Sequence[float] | Array = (1.0,),
-) -> tuple[Landings[D], Float[np.ndarray, "n m"]]:
-    """Return what is decoded around the ways of goals from each of `n` designs, and the properties of these designs.
+) -> tuple[Decodings[D], Float[np.ndarray, "n m"]]:
+    """Return what is decoded around the paths of goals from each of `n` designs, and the properties of these designs.
 
     Args:
         designs: The designs.
@@ -112,18 +112,18 @@ def land(
 
 
 def choose(
-    landings: Landings[D], goals: Sequence[Goal], before: Float[np.ndarray, "n m"], *, share: float = 1.0
+    decodings: Decodings[D], goals: Sequence[Goal], before: Float[np.ndarray, "n m"], *, share: float = 1.0
 ) -> list[D | None]:
     """Return for each design the decoded one with the smallest expected squared miss of a share of the goals.
 
     Args:
-        landings: What `land` has decoded.
+        decodings: What `decode_towards` has decoded.
         goals: What is asked for.
         before: The properties of the designs that are moved.
         share: The share.
     """
     amounts = [share * goal.amount / goal.direction.unit for goal in goals]
-    return landings.designs_of(choose_landings(landings, [goal.model for goal in goals], list(before.T), amounts))
+    return decodings.designs_of(choose_decodings(decodings, [goal.model for goal in goals], list(before.T), amounts))
 
 
 def chain(

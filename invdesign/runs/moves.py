@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from invdesign.atlas.decodings import ChangeModel, Decodings, decode_around, fit_change_model, join_decodings
 from invdesign.atlas.directions import Direction, bend, fit_direction, ridge_gradient
-from invdesign.atlas.dose_response import DoseResponse, calibrate, measure_landings, measure_response
-from invdesign.atlas.landings import ChangeModel, Landings, decode_around, fit_change_model, join_landings
+from invdesign.atlas.dose_response import DoseResponse, calibrate, measure_decodings, measure_response
 from invdesign.atlas.moves import Goal, MovedDesign, chain, move, nearest
 from invdesign.atlas.projection import thin
 from invdesign.core import Array, InvdesignError, Progress, silent
@@ -220,7 +220,7 @@ def try_direction(
 class _Trial:
     """Designs that were moved along a direction, with the model of their changes."""
 
-    sides: Mapping[int, Landings[Any]]
+    sides: Mapping[int, Decodings[Any]]
     """What was decoded, by the sign of the change."""
     model: ChangeModel
     """The model, calibrated on the first side."""
@@ -237,13 +237,13 @@ class _Trial:
         wanted: Property,
         signs: Sequence[int],
     ) -> _Trial:
-        """Decode and measure designs around the ways on some sides."""
+        """Decode and measure designs around the paths on some sides."""
         Z = space.encode(designs).numpy()
         before = np.asarray(wanted.measure(designs), dtype=np.float64)
         asked = sorted({abs(dose) for dose in DOSES})
         sides = {sign: decode_around(space, Z, designs, [direction], [sign], asked=asked) for sign in signs}
-        changes = [measure_landings(side, before, wanted.measure) for side in sides.values()]
-        joined = join_landings(list(sides.values()))
+        changes = [measure_decodings(side, before, wanted.measure) for side in sides.values()]
+        joined = join_decodings(list(sides.values()))
         model = fit_change_model(direction, gradient, before, joined, np.concatenate(changes))
         return cls(sides, *calibrate(model, sides[signs[0]], before, changes[0], signs[0]))
 

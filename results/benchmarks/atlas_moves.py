@@ -20,7 +20,7 @@ import torch
 
 from invdesign.atlas.directions import fit_direction
 from invdesign.atlas.dose_response import measure_response
-from invdesign.atlas.moves import Goal, chain, choose, land, nearest
+from invdesign.atlas.moves import Goal, chain, choose, decode_towards, nearest
 from invdesign.atlas.sensitivities import decoder_rates, latent_gradient, substitution_effects
 from invdesign.campaign import Campaign, Task
 from invdesign.campaign.round_model import predict
@@ -116,8 +116,8 @@ def together(path: str, requests: Sequence[tuple[str, int]]) -> dict[str, Any]:
     for p, (_, sign) in zip(properties, requests, strict=True):
         tried = try_direction(labelled, p, [other for other in properties if other is not p], sign=sign)
         goals.append(Goal(tried.direction, sign * tried.direction.unit, p.measure, tried.model))
-    landings, before_all = land(test, labelled.latent_space, goals)
-    found = choose(landings, goals, before_all)
+    decodings, before_all = decode_towards(test, labelled.latent_space, goals)
+    found = choose(decodings, goals, before_all)
     pairs = [(a, b) for a, b in zip(test, found, strict=True) if b is not None]
     before, after = ([pair[k] for pair in pairs] for k in (0, 1))
     right = np.ones(len(pairs), dtype=bool)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import toy
 
+from invdesign.atlas.decodings import ChangeModel, decode_around, fit_change_model
 from invdesign.atlas.directions import Direction, Measure, fit_direction, ridge_gradient
-from invdesign.atlas.dose_response import measure_landings
-from invdesign.atlas.landings import ChangeModel, decode_around, fit_change_model
-from invdesign.atlas.moves import Goal, chain, choose, land, move, nearest
+from invdesign.atlas.dose_response import measure_decodings
+from invdesign.atlas.moves import Goal, chain, choose, decode_towards, move, nearest
 from invdesign.core import Array
 
 SPACE = toy.engine(toy.campaign()).latent_space
@@ -40,7 +40,7 @@ def model(direction: Direction, measure: Measure) -> ChangeModel:
     starts, before = SPACE.encode(given).numpy(), measure(given)
     side = decode_around(SPACE, starts, given, [direction], [1.0])
     gradient = ridge_gradient(SPACE.encode(DESIGNS).numpy(), measure(DESIGNS))
-    return fit_change_model(direction, gradient, before, side, measure_landings(side, before, measure))
+    return fit_change_model(direction, gradient, before, side, measure_decodings(side, before, measure))
 
 
 def test_two_directions_add() -> None:
@@ -61,8 +61,8 @@ def test_a_chain_arrives_where_it_is_asked_to() -> None:
 
 def test_several_designs_are_moved_at_once_as_each_of_them_alone() -> None:
     asked, designs = goals(5, -5), [(2, 3), (0, 0), (-4, 2)]
-    landings, before = land(designs, SPACE, asked)
-    together = choose(landings, asked, before)
+    decodings, before = decode_towards(designs, SPACE, asked)
+    together = choose(decodings, asked, before)
     assert all(x is not None and x[0] > d[0] and x[1] < d[1] for x, d in zip(together, designs, strict=True))
 
 

@@ -1,4 +1,4 @@
-"""Designs decoded around a way, and the choice among them by their own latents: nothing is measured for it.
+"""Designs decoded around a path, and the choice among them by their own latents: nothing is measured for it.
 
 The design that a point decodes to often lies far from that point: of a molecule moved by 4 standard deviations, the
 decoded one lies 8 to 14 away. There the part of a property that the latents do not explain is independent of that of
@@ -21,19 +21,19 @@ from invdesign.core import Array, D
 from invdesign.latent.space import LatentSpace
 
 LENGTHS = (1.5, 2.5, 3.5, 4.5, 6.0)
-"""Lengths of the ways whose ends are decoded [sd of the designs along them]: below the first most designs decode to
+"""Lengths of the paths whose ends are decoded [sd of the designs along them]: below the first most designs decode to
 themselves. The points that are asked for are added to them."""
 JITTERS = (0.0, 0.15, 0.3, 0.3)
 """Standard deviations of the noise added to each of these points [sd of each latent]."""
 REACHES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Distances, of the root of the summed variances of the latents, among which `fit_change_model` chooses."""
 MIN_VARIANCE = 0.02
-"""Variance of the change of a design that has landed anywhere, of that of one that has landed far away."""
+"""Variance of the change of a decoded design close to the start, as a share of that of one far away."""
 
 
 @dataclass(frozen=True, eq=False)
-class Landings(Generic[D]):
-    """Designs decoded from `k` points around a way from each of `n` designs."""
+class Decodings(Generic[D]):
+    """Designs decoded from `k` points around a path from each of `n` designs."""
 
     starts: Float[np.ndarray, "n d"]
     """Latents of the designs that are moved."""
@@ -45,13 +45,13 @@ class Landings(Generic[D]):
     """Whether a design was decoded, other than the one that is moved."""
 
     def designs_of(self, rows: Float[np.ndarray, " n"]) -> list[D | None]:
-        """Return the landing of each design in a row of its own."""
+        """Return for each design what it decoded to in its own row."""
         return [self.designs[int(row)][j] for j, row in enumerate(rows)]
 
 
 @dataclass(frozen=True, eq=False)
 class ChangeModel:
-    """Predicts the change of a property between a design and one that has landed somewhere, from both latents.
+    """Predicts the change of a property between a design and one that was decoded near its path, from both latents.
 
     With the change g of a linear model, the residual e of the design that is moved, and the correlation
     rho = exp(-D^2 / 2 reach^2) of residuals at a distance D, the change is `a (1 - rho) + b g - c (1 - rho) e`, and its
@@ -69,7 +69,7 @@ class ChangeModel:
     coefficients: Float[np.ndarray, " 3"]
     """The coefficients a, b and c."""
     sd: float
-    """Standard deviation s of the change of a design that has landed far away [units]."""
+    """Standard deviation s of the change of a decoded design far away [units]."""
     gain: float = 1.0
     """Predicted change that is asked for in order to change by one unit on average (see `calibrate`)."""
 
@@ -81,7 +81,7 @@ class ChangeModel:
         Args:
             before: The property of the designs that are moved.
             starts: Their latents.
-            latents: Latents of the designs that have landed.
+            latents: Latents of the decoded designs.
         """
         terms, freedom = self._terms(before, starts, latents)
         return terms @ self.coefficients, self.sd**2 * np.maximum(freedom, MIN_VARIANCE)
@@ -99,8 +99,8 @@ def decode_around(
     *,
     asked: Sequence[float] = (),
     seed: int = 0,
-) -> Landings[D]:
-    """Decode points on and around the way along the sum of directions from each of `n` designs.
+) -> Decodings[D]:
+    """Decode points on and around the path along the sum of directions from each of `n` designs.
 
     Args:
         latent_space: The latent space.
@@ -108,7 +108,7 @@ def decode_around(
         designs: The designs.
         directions: The directions.
         amounts: Share of each [units], negative for less.
-        asked: Further points on the way itself, by their lengths [of the one that a linear model predicts for the
+        asked: Further points on the path itself, by their lengths [of the one that a linear model predicts for the
             amounts].
         seed: Seed of the noise.
     """
@@ -133,21 +133,21 @@ def decode_around(
     n = len(designs)
     is_other = [key is not None and key != own[i % n] for i, key in enumerate(keys)]
     rows = [decoded[i : i + n] for i in range(0, len(decoded), n)]
-    return Landings(starts, rows, latents, np.array(is_other).reshape(points.shape[:2]))
+    return Decodings(starts, rows, latents, np.array(is_other).reshape(points.shape[:2]))
 
 
-def join_landings(parts: Sequence[Landings[D]]) -> Landings[D]:
-    """Return all landings of the same designs."""
+def join_decodings(parts: Sequence[Decodings[D]]) -> Decodings[D]:
+    """Return all decodings of the same designs."""
     rows = [row for part in parts for row in part.designs]
     latents = np.concatenate([part.latents for part in parts])
-    return Landings(parts[0].starts, rows, latents, np.concatenate([part.is_other for part in parts]))
+    return Decodings(parts[0].starts, rows, latents, np.concatenate([part.is_other for part in parts]))
 
 
 def fit_change_model(
     direction: Direction,
     gradient: Float[np.ndarray, " d"],
     before: Float[np.ndarray, " n"],
-    landings: Landings[Any],
+    decodings: Decodings[Any],
     change: Float[np.ndarray, "k n"],
 ) -> ChangeModel:
     """Fit the model of changes to designs that were decoded and measured, by maximum likelihood over `REACHES`.
@@ -156,19 +156,19 @@ def fit_change_model(
         direction: The direction, whose unit counts.
         gradient: Gradient of a linear model of the property (`directions.ridge_gradient`).
         before: The property of the designs that were moved.
-        landings: What was decoded.
+        decodings: What was decoded.
         change: Change of the property of each of these designs; NaN where it has no value.
     """
     unit = direction.unit
     slope = gradient / unit
-    level = float(np.nanmean(before / unit - landings.starts @ slope))
-    is_known = landings.is_other & np.isfinite(change)
+    level = float(np.nanmean(before / unit - decodings.starts @ slope))
+    is_known = decodings.is_other & np.isfinite(change)
     extent = float(np.sqrt((direction.spread**2).sum()))
     best, best_cost = ChangeModel(unit, slope, level, extent, np.array([0.0, 1.0, 1.0]), 1.0), np.inf
     if not is_known.any():
         return best
     for share in REACHES:
-        terms, freedom = _terms(slope, level, share * extent, before / unit, landings.starts, landings.latents)
+        terms, freedom = _terms(slope, level, share * extent, before / unit, decodings.starts, decodings.latents)
         freedom = np.maximum(freedom[is_known], MIN_VARIANCE)
         scale = 1 / np.sqrt(freedom)
         coefficients, *_ = np.linalg.lstsq(
@@ -182,27 +182,27 @@ def fit_change_model(
     return best
 
 
-def choose_landings(
-    landings: Landings[D],
+def choose_decodings(
+    decodings: Decodings[D],
     models: Sequence[ChangeModel],
     before: Sequence[Float[np.ndarray, " n"]],
     amounts: Sequence[float],
 ) -> Float[np.ndarray, " n"]:
-    """Return the row of the landing of each design with the smallest expected squared miss.
+    """Return for each design the row whose decoded design has the smallest expected squared miss.
 
     The square is summed over the properties. The design itself is chosen only where no other was decoded.
 
     Args:
-        landings: What was decoded.
+        decodings: What was decoded.
         models: Model of the change of each property.
         before: Each property of the designs that are moved.
         amounts: Change of each property that is asked for [units].
     """
-    cost = np.zeros(landings.is_other.shape)
+    cost = np.zeros(decodings.is_other.shape)
     for model, values, amount in zip(models, before, amounts, strict=True):
-        mean, variance = model.predict(values, landings.starts, landings.latents)
+        mean, variance = model.predict(values, decodings.starts, decodings.latents)
         cost = cost + (mean - model.gain * amount) ** 2 + variance
-    cost = np.where(landings.is_other, np.nan_to_num(cost, nan=1e9), np.where(np.isfinite(cost), 1e10, np.inf))
+    cost = np.where(decodings.is_other, np.nan_to_num(cost, nan=1e9), np.where(np.isfinite(cost), 1e10, np.inf))
     rows: Array = cost.argmin(0)
     return rows
 
