@@ -233,7 +233,10 @@ def train(
     rows, held_out = split(len(batch), held_out=recipe.held_out, seed=recipe.seed, families=families)
     start = time.monotonic()
     if vae.fit_at_once(batch, torch.from_numpy(rows)):
-        return _fitted_at_once(vae, batch, held_out, time.monotonic() - start)
+        seconds = time.monotonic() - start
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.seed)
+            return _fitted_at_once(vae, batch, held_out, seconds)
     loop = _Loop(vae, batch, recipe, targets, weights, families, condition, neighbourhoods)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):
         torch.manual_seed(recipe.seed)

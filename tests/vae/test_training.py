@@ -164,3 +164,14 @@ def test_a_model_in_closed_form_is_not_fitted_to_the_families_that_are_held_out(
     training = train(ClosedForm(8, 6, d=8), words(90), replace(RECIPE, held_out=9), families=families)
     assert sorted([*seen, *training.held_out]) == list(range(90))
     assert not {families[i] for i in seen} & {families[i] for i in training.held_out}
+
+
+def test_the_record_of_a_model_in_closed_form_does_not_depend_on_random_numbers_drawn_before() -> None:
+    class ClosedForm(SequenceVAE):
+        def fit_at_once(self, batch: torch.Tensor, rows: torch.Tensor | None = None) -> bool:
+            return True
+
+    vae, batch = ClosedForm(8, 6, d=8), words(90)
+    torch.manual_seed(1)
+    first = train(vae, batch, replace(RECIPE, held_out=9)).validations[0].loss
+    assert train(vae, batch, replace(RECIPE, held_out=9)).validations[0].loss == first

@@ -147,8 +147,14 @@ def _choose_replacement(element: str, candidates: Sequence[str], excluded: set[s
 
 @cache
 def mendeleev_number(element: str) -> float:
-    """Return the place of an element on Pettifor's scale, which puts similar elements side by side."""
-    return float(Element(element).mendeleev_no)
+    """Return the place of an element on Pettifor's scale, which puts similar elements side by side.
+
+    The scale ends at lawrencium; a heavier element has the place of the one above it in its group.
+    """
+    known = Element(element)
+    if known.Z > Element.Lr.Z:
+        known = Element.from_row_and_group(known.row - 1, known.group)
+    return float(known.mendeleev_no)
 
 
 @cache

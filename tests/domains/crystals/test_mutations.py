@@ -8,7 +8,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 from invdesign.domains.crystals.crystal import Crystal
-from invdesign.domains.crystals.mutations import distance, mutate, replace_elements
+from invdesign.domains.crystals.mutations import distance, mendeleev_number, mutate, replace_elements
 from invdesign.domains.crystals.prototypes.ionic import ionic
 from invdesign.domains.crystals.symmetry.canonical import crystal_of, key
 
@@ -62,3 +62,8 @@ def test_new_elements_come_from_the_given_ones_or_from_parents(parents: list[Cry
     parent_elements = {e for p in parents for e in p.counts}
     children = mutate(parents, 100, radius=3, elements=["Na", "K"])
     assert {e for c in children for e in c.counts} <= parent_elements | {"Na", "K"}
+
+
+@pytest.mark.parametrize(("element", "above"), [("Rf", "Hf"), ("Sg", "W"), ("Og", "Rn"), ("Lr", "Lr")])
+def test_an_element_beyond_the_scale_has_the_place_of_the_one_above_it(element: str, above: str) -> None:
+    assert mendeleev_number(element) == mendeleev_number(above)
