@@ -559,7 +559,7 @@ def _read(arguments: argparse.Namespace) -> Corpus[Any]:
     if not properties and is_table and reader is not None and "properties" in reader.parameters:
         own = (arguments.column, arguments.weight_column)
         properties = {name: name for name in measured_columns(path)[1] if name not in own}
-    options = ("column", "weight_column", "mutations", "wild_type", "first", "chain")
+    options = ("column", "per_atom", "weight_column", "mutations", "wild_type", "first", "chain")
     if reader is None or not (properties or any(getattr(arguments, option) for option in options)):
         return read_designs(domain, path)
     return _read_columns(arguments, reader, domain, properties)
@@ -596,6 +596,7 @@ def _read_columns(
     given = {
         "--column": (own[0] if len(own) == 1 else "column", arguments.column),
         "--property": ("properties", properties),
+        "--per-atom": ("per_atom", arguments.per_atom),
         "--weight-column": ("weight_column", arguments.weight_column),
         "--mutations": ("mutations", arguments.mutations),
         "--wild-type": ("wild_type", _wild_type(arguments, domain)),

@@ -460,6 +460,13 @@ def _add_check_data(commands: Any) -> None:
         metavar="NAME=COLUMN",
         help="a measured property and its column; NAME alone where both are called alike",
     )
+    check.add_argument(
+        "--per-atom",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a property of crystals that is a total of the cell as written; it is divided by the number of atoms",
+    )
     check.add_argument("--weight-column", metavar="NAME", help="the column of training weights")
     check.add_argument(
         "--mutations", metavar="NAME", help="the column of lists of mutations (default: found by its name)"

@@ -61,7 +61,7 @@ RECIPES = {
         batch=128,
         beta=0.2,
         beta_warmup=0.0,
-        target_distortion=1.8,
+        target_distortion=1.5,
         validate_every=400,
     ),
 }

@@ -77,14 +77,34 @@ def test_designs_that_the_shipped_model_cannot_write_are_counted(
     assert "2 of 3 designs cannot be written" in out and "the corpus had no" in out
 
 
-def test_an_energy_of_crystals_without_a_unit_is_a_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cif = "data_x\n" + "".join(f"_cell_length_{axis} 4\n" for axis in "abc")
+def cesium_chloride(*heights: float, c: float = 4) -> str:
+    """Return a CIF with a formula unit at each height, in a cell of 4 x 4 x `c` angstrom."""
+    cif = "data_x\n" + "".join(f"_cell_length_{axis} {length}\n" for axis, length in zip("abc", (4, 4, c), strict=True))
     cif += "".join(f"_cell_angle_{angle} 90\n" for angle in ("alpha", "beta", "gamma"))
-    cif += (
-        "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nCs 0 0 0\nCl .5 .5 .5\n"
-    )
+    cif += "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n"
+    return cif + "".join(f"Cs 0 0 {z}\nCl .5 .5 {z + 2 / c}\n" for z in heights)
+
+
+def test_totals_of_cells_are_divided_by_their_atoms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text(f'cif,e_form,hardness\n"{cif}",-2.1,3\n')
+    path.write_text(f'cif,energy (eV)\n"{cesium_chloride(0)}",-6\n"{cesium_chloride(0, 0.5, c=8)}",-12\n')
+    words = ["check-data", str(path), "--domain", "crystals", "--property", "energy=energy (eV)"]
+    assert main(words) == 1
+    assert "totals of cells of 2, 4 atoms of one design" in capsys.readouterr().out
+    assert main([*words, "--per-atom", "energy"]) == 0
+    assert "energy: 1 value\n" in capsys.readouterr().out
+    assert main([*words, "--per-atom", "enrgy"]) == 2
+    assert "got 'enrgy'" in capsys.readouterr().err
+
+
+def test_molecules_have_no_totals_of_cells(mine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-data", mine, "--column", "Drug", "--property", "w", "--per-atom", "w"]) == 2
+    assert "molecules have no --per-atom" in capsys.readouterr().err
+
+
+def test_an_energy_of_crystals_without_a_unit_is_a_question(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text(f'cif,e_form,hardness\n"{cesium_chloride(0)}",-2.1,3\n')
     assert main(["check-data", str(path), "--domain", "crystals"]) == 0
     out = capsys.readouterr().out
     assert (
