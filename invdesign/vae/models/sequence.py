@@ -29,6 +29,9 @@ BEAM_MARGIN = 6.0
 """Log-probability [nats] by which an unfinished sequence may be worse than a finished one before it is dropped."""
 MAX_KEPT = 2**24
 """Numbers of the matrices of all positions up to which they are kept between calls: 64 MB."""
+MAX_READ_TOGETHER = 2048
+"""Tokens that are encoded at once, which bounds the memory. Of molecules, 250 rows of 35 tokens or fewer are encoded at
+26,000 a second on one thread, 500 at 13,000."""
 
 
 class SequenceVAE(VAE):
@@ -234,6 +237,7 @@ class SequenceVAE(VAE):
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
+        distance, sd = torch.zeros_like(rated), self.log_sd(z).clamp(-6, 2).exp()
         tables = self._tables()
         rows = torch.arange(n, device=z.device)
         beams = self._start_beams(z, given)
@@ -242,7 +246,14 @@ class SequenceVAE(VAE):
             history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
             history[:, :, step] = token
             written[rows] = history
-            ended = beams.ended.gather(1, parent) | (token == END)
+            was_ended = beams.ended.gather(1, parent)
+            ended = was_ended | (token == END)
+            if k > 1:
+                is_last = ~was_ended if step == self.length - 1 else ended & ~was_ended
+                last = is_last.flatten().nonzero()[:, 0]
+                found = distance[rows].gather(1, parent)
+                found.view(-1)[last] = self._distances(beams, last, parent, token, sd[rows], tables, step)
+                distance[rows] = found
             # Sequences far worse than a finished one are dropped.
             done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
             best = best.masked_fill(~ended & (best < done - BEAM_MARGIN), -torch.inf)
@@ -256,7 +267,9 @@ class SequenceVAE(VAE):
                 going = torch.arange(len(rows), device=z.device)
             rows = rows[going]
             beams = self._keep_beams(beams, going, parent, token, ended)
-        return self._rank_beam(written, rated, z, given.repeat(k))
+        scores, order = (rated - distance).sort(dim=1, descending=True, stable=True)
+        every = torch.arange(n, device=z.device)
+        return [Ranked(written[every, order[:, rank]], scores[:, rank]) for rank in range(k)]
 
     def _start_beams(self, z: Tensor, given: _Given) -> _Beams:
         """Return beams of `n` latents with one sequence each, which has no token."""
@@ -292,13 +305,14 @@ class SequenceVAE(VAE):
         if step:
             context, beams.reading = self._read(beams.last, embedded, tables, beams.reading)
             beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step - 1]
-        matched = beams.left @ tables.match[step]
-        if isinstance(self.write, Recurrent) and tables.writing and self.conditioning is None:
-            hidden, beams.writing = self.write.step_from_terms(tables.writing, beams.last[:, 0], matched, beams.writing)
+        if isinstance(self.write, Recurrent) and tables.writing:
+            rest, added = self._read_remainder(beams.left, self.write, tables, step)
+            hidden, beams.writing = self.write.step_from_terms(tables.writing, beams.last[:, 0], rest, beams.writing)
         else:
+            matched = beams.left @ tables.match[step]
             states, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
-            hidden = states[:, 0]
-        scores = self.out(self.from_hidden(hidden) + self.from_match(matched))
+            hidden, added = states[:, 0], self.from_match(matched)
+        scores = self.out(self.from_hidden(hidden) + added)
         norm = scores.logsumexp(1, keepdim=True)
         scores[:, PAD] = scores[:, UNKNOWN] = -torch.inf
         if self.grammar is not None and beams.state is not None:
@@ -306,15 +320,55 @@ class SequenceVAE(VAE):
         gain, token = scores.topk(min(self.beam, self.n_tokens))
         return gain - norm, token
 
+    def _read_remainder(self, left: Tensor, write: Recurrent, tables: WeightTables, step: int) -> tuple[Tensor, Tensor]:
+        """Return what remainders (`l x d`) add to the gates of the decoder, and to the vector of the scores."""
+        if tables.remainder is None:
+            matched = left @ tables.match[step]
+            return matched @ write.rest_weights(self.embedding), self.from_match(matched)
+        rest, added = (left @ tables.remainder[step]).split([3 * self.width, self.embedding], dim=1)
+        return rest, added + self.from_match.bias
+
+    def _distances(
+        self,
+        beams: _Beams,
+        last: Tensor,
+        parent: Tensor,
+        token: Tensor,
+        sd: Tensor,
+        tables: WeightTables,
+        step: int,
+    ) -> Tensor:
+        """Return half the squared distances of complete sequences from their latents, in posterior standard deviations.
+
+        The remainder of a latent after all tokens is its difference from the posterior mean of the sequence.
+
+        Args:
+            beams: Beams before the last token.
+            last: `e` positions of the sequences that are complete with it, among all `n k`.
+            parent: `n x k` numbers of the sequences in the beam before.
+            token: `n x k` last tokens.
+            sd: `n x d` posterior standard deviations.
+            tables: Products of the weights.
+            step: Position of the last token.
+        """
+        if not len(last):
+            return beams.left.new_zeros(0)
+        k = parent.shape[1]
+        rows = last // k
+        kept = beams.numbers(parent.numel())[rows * k + parent.flatten()[last]]
+        token = token.flatten()[last][:, None]
+        embedded = _add(self.embed(token), None if beams.vector is None else beams.vector[kept])
+        context, _ = self._read(token, embedded, tables, _keep(beams.reading, kept, self.encoder))
+        left = beams.left[kept] - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step]
+        return 0.5 * (left / sd[rows]).square().sum(1)
+
     def _keep_beams(self, beams: _Beams, going: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
         """Return the beams of the latents `going`, each sequence with its next token; finished ones are left out."""
         n, k = parent.shape
         ended = ended[going]
         slots = (~ended).flatten().nonzero()[:, 0]
         before = (going[:, None] * k + parent[going]).flatten()[slots]
-        number = torch.empty(n * k, dtype=torch.long, device=before.device)
-        number[beams.slots] = torch.arange(len(beams.slots), device=before.device)
-        kept, token = number[before], token[going].flatten()[slots]
+        kept, token = beams.numbers(n * k)[before], token[going].flatten()[slots]
         state = None
         if self.grammar is not None and beams.state is not None:
             state = self.grammar.follow((beams.state[0][kept], beams.state[1][kept]), token)
@@ -328,17 +382,6 @@ class SequenceVAE(VAE):
             reading=_keep(beams.reading, kept, self.encoder),
             writing=_keep(beams.writing, kept, self.decoder),
         )
-
-    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor, given: _Given) -> list[Ranked]:
-        """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
-        n, k, _ = written.shape
-        if k > 1 and n:
-            mean = (self._parts(self._trim(written.view(n * k, -1)), given).sum(1) + given.origin).view(n, k, -1)
-            off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
-            rated = rated - 0.5 * off.square().sum(2)
-        scores, order = rated.sort(dim=1, descending=True, stable=True)
-        rows = torch.arange(n, device=z.device)
-        return [Ranked(written[rows, order[:, rank]], scores[:, rank]) for rank in range(k)]
 
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0
@@ -355,13 +398,23 @@ class SequenceVAE(VAE):
     @torch.no_grad()
     def _make_tables(self) -> WeightTables:
         has_terms = self.conditioning is None
+        reading: tuple[Tensor, ...] = ()
+        writing: tuple[Tensor, ...] = ()
+        remainder = None
         with torch.autocast(self.center.device.type, enabled=False):
-            return WeightTables(
-                self._place(self.length),
-                self._match(self.length),
-                self.read.token_terms(self.embed.weight) if has_terms and isinstance(self.read, Window) else (),
-                self.write.token_terms(self.embed.weight) if has_terms and isinstance(self.write, Recurrent) else (),
-            )
+            match = self._match(self.length)
+            if has_terms and isinstance(self.read, Window):
+                reading = self.read.token_terms(self.embed.weight)
+            if has_terms and isinstance(self.write, Recurrent):
+                writing = self.write.token_terms(self.embed.weight)
+                remainder = self._remainder_table(match, self.write) if writing else None
+            return WeightTables(self._place(self.length), match, reading, writing, remainder)
+
+    def _remainder_table(self, match: Tensor, write: Recurrent) -> Tensor | None:
+        """Return the products of the matrices that read the remainder; None where they are large."""
+        if self.length * self.d * (3 * self.width + self.embedding) > MAX_KEPT:
+            return None
+        return match @ torch.cat([write.rest_weights(self.embedding), self.from_match.weight.mT], dim=1)
 
     def _read(self, x: Tensor, embedded: Tensor, tables: WeightTables, cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Return the contexts of further tokens, `n x steps x width`, and the cache of the encoder."""
@@ -393,13 +446,24 @@ class SequenceVAE(VAE):
 
     def _parts(self, x: Tensor, given: _Given) -> Tensor:
         """Return the term of each token in the posterior mean: `n x steps x d`."""
-        embedded = _add(self.embed(x), given.vector)
-        if torch.is_grad_enabled() or not self._has_small_tables:
+        if torch.is_grad_enabled():
             self._table_cache.clear()  # a training changes the weights
-            context, place = self.read(embedded)[0], self._place(x.shape[1])
-        else:
-            tables = self._tables()
-            context, place = self._read(x, embedded, tables)[0], tables.place[: x.shape[1]]
+            return self._read_parts(x, given.vector, self._place(x.shape[1]))
+        tables = self._tables() if self._has_small_tables else None
+        place = self._place(x.shape[1]) if tables is None else tables.place[: x.shape[1]]
+        parts = x.new_empty(*x.shape, self.d, dtype=place.dtype)
+        n_rows = max(1, MAX_READ_TOGETHER // x.shape[1])
+        for start in range(0, len(x), n_rows):
+            rows = slice(start, start + n_rows)
+            vector = None if given.vector is None else given.vector[rows]
+            parts[rows] = self._read_parts(x[rows], vector, place, tables)
+        return parts
+
+    def _read_parts(
+        self, x: Tensor, vector: Tensor | None, place: Tensor, tables: WeightTables | None = None
+    ) -> Tensor:
+        embedded = _add(self.embed(x), vector)
+        context = self.read(embedded)[0] if tables is None else self._read(x, embedded, tables)[0]
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
         return torch.bmm(read.transpose(0, 1), place).transpose(0, 1)
 
@@ -434,12 +498,6 @@ class _Given:
     vector: Tensor | None = None
     """`n x embedding`, what is added to the vector of every token; None without conditions."""
 
-    def repeat(self, k: int) -> _Given:
-        """Return the same for `k` sequences of each design."""
-        if self.vector is None:
-            return self
-        return _Given(self.origin.repeat_interleave(k, 0), self.vector.repeat_interleave(k, 0))
-
 
 @dataclass
 class _Beams:
@@ -461,6 +519,12 @@ class _Beams:
     """Cache of the encoder."""
     writing: Cache = ()
     """Cache of the decoder."""
+
+    def numbers(self, n: int) -> Tensor:
+        """Return the rows, in these tensors, of the unfinished ones among `n` sequences; other entries are not set."""
+        found = torch.empty(n, dtype=torch.long, device=self.slots.device)
+        found[self.slots] = torch.arange(len(self.slots), device=found.device)
+        return found
 
 
 def _interpolation(length: int, anchors: int) -> Tensor:
