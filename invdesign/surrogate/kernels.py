@@ -155,6 +155,8 @@ def minmax(
 
 
 def _divide_or_one(minima: Tensor, maxima: Tensor) -> Tensor:
+    if not minima.requires_grad:
+        return (minima / maxima).masked_fill_(maxima <= 0, 1.0)
     return torch.where(maxima > 0, minima / maxima.clamp_min(1e-300), torch.ones_like(minima))
 
 

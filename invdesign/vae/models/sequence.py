@@ -224,12 +224,26 @@ class SequenceVAE(VAE):
         best: Tensor = self.generate_ranked(z, condition)[0].batch
         return best
 
-    @torch.no_grad()
     def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Ranked]:
         """Return the sequences of the beam, the best of each latent first: `beam` batches of `n x length` tokens.
 
         Each sequence is rated by its log-likelihood and by the distance of its own posterior mean from `z` in posterior
         standard deviations: the remainder of the right sequence is small.
+        """
+        with torch.no_grad():
+            tables = self._tables()
+        with torch.inference_mode():
+            ranked = self._search_beams(z, condition, tables)
+        # A training cannot use tensors of the inference mode.
+        return [Ranked(output.batch.clone(), output.scores.clone()) for output in ranked]
+
+    def _search_beams(self, z: Tensor, condition: Tensor | None, tables: WeightTables) -> list[Ranked]:
+        """Return what `generate_ranked` returns.
+
+        Args:
+            z: `n x d` latents.
+            condition: Conditions, or None.
+            tables: Products of the weights.
         """
         n, k = len(z), self.beam
         z = z.to(self.center.dtype)
@@ -238,7 +252,6 @@ class SequenceVAE(VAE):
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
         distance, sd = torch.zeros_like(rated), self.log_sd(z).clamp(-6, 2).exp()
-        tables = self._tables()
         rows = torch.arange(n, device=z.device)
         beams = self._start_beams(z, given)
         for step in range(self.length if n else 0):
@@ -246,14 +259,12 @@ class SequenceVAE(VAE):
             history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
             history[:, :, step] = token
             written[rows] = history
-            was_ended = beams.ended.gather(1, parent)
-            ended = was_ended | (token == END)
+            is_open, is_end = ~beams.ended.gather(1, parent), token == END
             if k > 1:
-                is_last = ~was_ended if step == self.length - 1 else ended & ~was_ended
-                last = is_last.flatten().nonzero()[:, 0]
-                found = distance[rows].gather(1, parent)
-                found.view(-1)[last] = self._distances(beams, last, parent, token, sd[rows], tables, step)
-                distance[rows] = found
+                is_last = is_open & is_end if step < self.length - 1 else is_open
+                added = self._distances(beams, is_last, parent, token, sd, tables, step)
+                distance[rows] = distance[rows].gather(1, parent) + added
+            ended = ~is_open | is_end
             # Sequences far worse than a finished one are dropped.
             done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
             best = best.masked_fill(~ended & (best < done - BEAM_MARGIN), -torch.inf)
@@ -262,11 +273,12 @@ class SequenceVAE(VAE):
             going = (~ended).any(1).nonzero()[:, 0]
             if not len(going):
                 break
+            first = k * torch.arange(len(rows), device=z.device)
             # Finished rows are removed from the batch once they are many.
-            if len(going) > 0.7 * len(rows):
-                going = torch.arange(len(rows), device=z.device)
-            rows = rows[going]
-            beams = self._keep_beams(beams, going, parent, token, ended)
+            if len(going) <= 0.7 * len(rows):
+                rows, sd, first = rows[going], sd[going], first[going]
+                parent, token, ended = parent[going], token[going], ended[going]
+            beams = self._keep_beams(beams, first, parent, token, ended)
         scores, order = (rated - distance).sort(dim=1, descending=True, stable=True)
         every = torch.arange(n, device=z.device)
         return [Ranked(written[every, order[:, rank]], scores[:, rank]) for rank in range(k)]
@@ -331,7 +343,7 @@ class SequenceVAE(VAE):
     def _distances(
         self,
         beams: _Beams,
-        last: Tensor,
+        is_last: Tensor,
         parent: Tensor,
         token: Tensor,
         sd: Tensor,
@@ -344,31 +356,38 @@ class SequenceVAE(VAE):
 
         Args:
             beams: Beams before the last token.
-            last: `e` positions of the sequences that are complete with it, among all `n k`.
+            is_last: `n x k`, whether a sequence is complete with its token; the others have distance 0.
             parent: `n x k` numbers of the sequences in the beam before.
-            token: `n x k` last tokens.
+            token: `n x k` tokens.
             sd: `n x d` posterior standard deviations.
             tables: Products of the weights.
-            step: Position of the last token.
+            step: Position of the token.
         """
-        if not len(last):
-            return beams.left.new_zeros(0)
-        k = parent.shape[1]
-        rows = last // k
-        kept = beams.numbers(parent.numel())[rows * k + parent.flatten()[last]]
-        token = token.flatten()[last][:, None]
-        embedded = _add(self.embed(token), None if beams.vector is None else beams.vector[kept])
-        context, _ = self._read(token, embedded, tables, _keep(beams.reading, kept, self.encoder))
+        distances = sd.new_zeros(is_last.shape)
+        row, column = is_last.nonzero(as_tuple=True)
+        if not len(row):
+            return distances
+        n, k = is_last.shape
+        kept, last = beams.numbers(n * k)[row * k + parent[row, column]], token[row, column][:, None]
+        embedded = _add(self.embed(last), None if beams.vector is None else beams.vector[kept])
+        context, _ = self._read(last, embedded, tables, _keep(beams.reading, kept, self.encoder))
         left = beams.left[kept] - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step]
-        return 0.5 * (left / sd[rows]).square().sum(1)
+        distances[row, column] = 0.5 * (left / sd[row]).square().sum(1)
+        return distances
 
-    def _keep_beams(self, beams: _Beams, going: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
-        """Return the beams of the latents `going`, each sequence with its next token; finished ones are left out."""
-        n, k = parent.shape
-        ended = ended[going]
+    def _keep_beams(self, beams: _Beams, first: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
+        """Return the beams of some latents, each sequence with its next token; finished ones are left out.
+
+        Args:
+            beams: The beams before.
+            first: Position of the first sequence of each latent among all sequences before.
+            parent: Numbers of the sequences in the beam before, for each latent.
+            token: Their next tokens.
+            ended: Whether they are finished.
+        """
         slots = (~ended).flatten().nonzero()[:, 0]
-        before = (going[:, None] * k + parent[going]).flatten()[slots]
-        kept, token = beams.numbers(n * k)[before], token[going].flatten()[slots]
+        before = (first[:, None] + parent).flatten()[slots]
+        kept, token = beams.numbers(beams.ended.numel())[before], token.flatten()[slots]
         state = None
         if self.grammar is not None and beams.state is not None:
             state = self.grammar.follow((beams.state[0][kept], beams.state[1][kept]), token)
