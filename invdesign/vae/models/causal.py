@@ -130,9 +130,10 @@ class Recurrent(nn.Module):
             cache: The state after earlier steps; none at the start.
         """
         width = self.units.hidden_size
+        _, weight_held, _, bias_held = self.units.all_weights[0]
         before = cache[0][0] if cache else rest.new_zeros(len(rest), width)
         given = F.embedding(tokens, terms[0]).add_(rest)
-        held = F.linear(before, self.units.weight_hh_l0, self.units.bias_hh_l0)
+        held = F.linear(before, weight_held, bias_held)
         gates = (given[:, : 2 * width] + held[:, : 2 * width]).sigmoid_()
         reset, update = gates.chunk(2, dim=1)
         new = torch.addcmul(given[:, 2 * width :], reset, held[:, 2 * width :]).tanh_()
