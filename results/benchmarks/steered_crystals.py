@@ -39,7 +39,7 @@ from invdesign.domains.crystals.mutations import mutate
 from invdesign.domains.crystals.oracles import mlip
 from invdesign.domains.crystals.oracles.computed import energy_above_hull
 from invdesign.domains.crystals.sanity import has_no_symmetry
-from invdesign.domains.crystals.validators import electronegativity_balance, near_hull
+from invdesign.domains.crystals.validators import near_hull, neutrality
 from invdesign.runs.resources import Resources
 
 OUT = Path(__file__).with_suffix(".json")
@@ -170,7 +170,7 @@ def describe_diversity(designs: Sequence[Crystal], corpus: Corpus[Crystal]) -> d
         "formula_in_training": sum(design.formula in known_formulas for design in designs) / n,
         "type_in_training": sum(structure_type(design) in known_types for design in designs) / n,
         "atoms": float(np.mean([design.n_atoms for design in designs])),
-        "compounds": float(np.mean([check.passed for check in electronegativity_balance(designs)])),
+        "compounds": float(np.mean([check.passed for check in neutrality(designs, allow_alloys=False)])),
     }
 
 
@@ -205,7 +205,7 @@ def describe_draws(draws: Sequence[Crystal], corpus: Corpus[Crystal], path: Path
     low, high = SCREEN
     unrelaxed = energy_above_hull(draws, references=mlip.PHASES, energy=mlip.energy_per_atom)
     is_near = pd.Series((unrelaxed >= low) & (unrelaxed <= high))
-    is_compound = pd.Series([check.passed for check in electronegativity_balance(draws)])
+    is_compound = pd.Series([check.passed for check in neutrality(draws, allow_alloys=False)])
     is_both = is_near & is_compound
     reference = (n_strict, len(draws))
     return {
@@ -299,7 +299,7 @@ def main() -> None:
     )
     settings = [f"seed={arguments.seed}"]
     if arguments.compounds:
-        settings.append("screens.electronegativity_balance={}")
+        settings.append("validators.neutrality.allow_alloys=false")
     campaign = make(settings)
     if arguments.quota:
         settings += [f"batch_diversity.quota={arguments.quota}", "batch_diversity.group.function=formula_type"]
