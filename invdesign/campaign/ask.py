@@ -34,6 +34,7 @@ from invdesign.core import (
     round_seed,
     silent,
 )
+from invdesign.core.memory import release_free_memory
 from invdesign.search.acquisition import density_alone, log_pi
 from invdesign.search.mutations import MutationPolicy, ProjectToRadius
 from invdesign.search.search import Search, name_of
@@ -61,6 +62,7 @@ def ask(
     Returns:
         The candidates with the record of the round; no candidates where all proposals were filtered.
     """
+    release_free_memory()
     engine, sharing_notes = share_pool(steer_engine(engine, state), state)
     campaign = engine.campaign
     is_extended = state.is_round_open

@@ -150,8 +150,12 @@ def minmax(
     """
     minima = sum_of_minima(A, B, table)
     sums = B.sum(-1) if table is None else table.sums[: len(B)]
-    maxima = A.sum(-1)[..., :, None] + sums[..., None, :] - minima
-    return _divide_or_one(minima, maxima)
+    maxima = A.sum(-1)[..., :, None] + sums[..., None, :]
+    if maxima.requires_grad:
+        return _divide_or_one(minima, maxima - minima)
+    # In place: with 10,000 designs each of these matrices has 12 MB for 145 rows.
+    maxima.sub_(minima)
+    return minima.div_(maxima).masked_fill_(maxima <= 0, 1.0)
 
 
 def _divide_or_one(minima: Tensor, maxima: Tensor) -> Tensor:

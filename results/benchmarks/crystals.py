@@ -210,11 +210,6 @@ def stability(
 ) -> dict[str, Any]:
     """Relax crystals by CHGNet and measure how many of the draws are metastable, unique and novel.
 
-    An energy above the hull is that of the relaxed crystal. One far below the hull says that phases are missing in it:
-    such crystals are counted apart, and are not metastable by the strict measure. Unique and novel (no match in the
-    training files, StructureMatcher) are measured on relaxed crystals. Each relaxation is appended to a file, and a
-    measurement that was stopped continues there.
-
     Args:
         designs: Crystals that were decoded from the draws.
         corpus: Training crystals.
@@ -222,33 +217,64 @@ def stability(
         hull: Table of the competing phases, see `hull_of`.
         n_draws: Number of draws, of which the shares are fractions; a draw that decodes to no crystal counts in none.
     """
-    rows = _relax(designs, path)
-    relaxed = [row for row in rows if row["relaxed"]]
-    crystals = [from_text(row["relaxed"]) for row in relaxed]
-    energies = np.array([row["energy"] for row in relaxed])
-    above = energy_above_hull(crystals, references=hull, energy=lambda _: energies)
-    is_first = first_matches(crystals, workers=WORKERS) == np.arange(len(crystals))
-    is_new = ~has_match(crystals, corpus.designs, workers=WORKERS)
-    is_metastable = above <= METASTABLE
-    is_below = above < -METASTABLE
-    changes = np.array([[row["displacement"], abs(row["volume_change"])] for row in relaxed])
+    return summarize_stability(judge(designs, corpus, path, hull=hull), n_draws)
+
+
+def judge(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, hull: Path) -> pd.DataFrame:
+    """Relax crystals by CHGNet and compare them with a hull, with each other and with the training crystals.
+
+    An energy above the hull is that of the relaxed crystal. Unique (no match among earlier crystals) and novel (no
+    match in the training files, StructureMatcher) are measured on relaxed crystals. Each relaxation is appended to a
+    file, and a measurement that was stopped continues there.
+
+    Args:
+        designs: Crystals.
+        corpus: Training crystals.
+        path: File of the relaxations, one a line.
+        hull: Table of the competing phases, see `hull_of`.
+
+    Returns:
+        A row for each crystal that could be relaxed, with its place among the designs as index.
+    """
+    rows = pd.DataFrame(relax(designs, path))
+    rows = rows[rows["relaxed"].notna()].copy()
+    crystals = [from_text(text) for text in rows["relaxed"]]
+    energies = rows["energy"].to_numpy(dtype=float)
+    rows["above"] = energy_above_hull(crystals, references=hull, energy=lambda _: energies)
+    rows["is_metastable"] = rows["above"] <= METASTABLE
+    rows["is_below"] = rows["above"] < -METASTABLE
+    rows["is_unique"] = first_matches(crystals, workers=WORKERS) == np.arange(len(crystals))
+    rows["is_novel"] = ~has_match(crystals, corpus.designs, workers=WORKERS)
+    rows["is_p1"] = [has_no_symmetry(crystal) for crystal in crystals]
+    rows["is_found"] = rows["is_metastable"] & rows["is_unique"] & rows["is_novel"]
+    return rows
+
+
+def summarize_stability(rows: pd.DataFrame, n_draws: int) -> dict[str, Any]:
+    """Return shares of draws from the rows of `judge`.
+
+    An energy far below the hull says that phases are missing in it: such crystals are counted apart, and are not
+    metastable by the strict measure.
+    """
+    is_stable = (rows["above"] <= STABLE) & rows["is_unique"] & rows["is_novel"]
+    volume_change = rows["volume_change"].abs()
     return {
         "draws": n_draws,
-        "relaxed": len(relaxed),
-        "converged": sum(row["is_converged"] for row in relaxed) / n_draws,
-        "metastable": float(is_metastable.sum() / n_draws),
-        "unique": float(is_first.sum() / n_draws),
-        "novel": float(is_new.sum() / n_draws),
-        "metastable_unique_novel": float((is_metastable & is_first & is_new).sum() / n_draws),
-        "far_below_the_hull": float(is_below.sum() / n_draws),
-        "metastable_unique_novel_strict": float((is_metastable & ~is_below & is_first & is_new).sum() / n_draws),
-        "stable_unique_novel": float(((above <= STABLE) & is_first & is_new).sum() / n_draws),
-        "above_hull": {f"{q} %": float(np.nanpercentile(above, q)) for q in (10, 25, 50, 75, 90)},
-        "p1": float(np.mean([has_no_symmetry(crystal) for crystal in crystals])),
-        "displacement": {"mean": float(changes[:, 0].mean()), "median": float(np.median(changes[:, 0]))},
-        "volume_change": float(np.median(changes[:, 1])),
-        "volume_within_20_percent_of_relaxed": float((changes[:, 1] <= 0.2).mean()),
-        "seconds_a_relaxation": float(np.mean([row["seconds"] for row in relaxed])),
+        "relaxed": len(rows),
+        "converged": int(rows["is_converged"].sum()) / n_draws,
+        "metastable": float(rows["is_metastable"].sum() / n_draws),
+        "unique": float(rows["is_unique"].sum() / n_draws),
+        "novel": float(rows["is_novel"].sum() / n_draws),
+        "metastable_unique_novel": float(rows["is_found"].sum() / n_draws),
+        "far_below_the_hull": float(rows["is_below"].sum() / n_draws),
+        "metastable_unique_novel_strict": float((rows["is_found"] & ~rows["is_below"]).sum() / n_draws),
+        "stable_unique_novel": float(is_stable.sum() / n_draws),
+        "above_hull": {f"{q} %": float(np.nanpercentile(rows["above"], q)) for q in (10, 25, 50, 75, 90)},
+        "p1": float(rows["is_p1"].mean()),
+        "displacement": {"mean": float(rows["displacement"].mean()), "median": float(rows["displacement"].median())},
+        "volume_change": float(volume_change.median()),
+        "volume_within_20_percent_of_relaxed": float((volume_change <= 0.2).mean()),
+        "seconds_a_relaxation": float(rows["seconds"].mean()),
     }
 
 
@@ -264,7 +290,7 @@ def hull_of(designs: Sequence[Crystal], path: Path) -> Path:
     return path
 
 
-def _relax(designs: Sequence[Crystal], path: Path) -> list[dict[str, Any]]:
+def relax(designs: Sequence[Crystal], path: Path) -> list[dict[str, Any]]:
     """Return the relaxation of each crystal; those that are not in the file are computed and appended to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.is_file() else []
@@ -396,9 +422,7 @@ def _descend_by_gradient(
     A Gaussian process on the latents of the training crystals predicts the property; mean, standard deviation and the
     negative logarithm of the density for each dimension are minimized.
     """
-    model: Any = sparse_gp(
-        space.encode(corpus.designs), -torch.from_numpy(corpus.properties[name])[:, None], d=space.d
-    )
+    model: Any = sparse_gp(space.encode(corpus.designs), -torch.from_numpy(corpus.properties[name])[:, None], d=space.d)
 
     def value(X: torch.Tensor) -> torch.Tensor:
         posterior = model.posterior(X)

@@ -46,6 +46,11 @@ def test_a_wrong_key_is_refused_with_the_nearest_one_and_its_place() -> None:
         complete({"trust": {"lenght": 1}})
 
 
+def test_a_key_of_another_choice_is_refused_with_the_setting_that_leaves_it_out() -> None:
+    with pytest.raises(InvdesignError, match=r"no setting 'zzzzzz'.*Leave one of another choice out: ~trust\.zzzzzz"):
+        complete({"trust": {"zzzzzz": 1}})
+
+
 @pytest.mark.parametrize(
     ("node", "message"),
     [

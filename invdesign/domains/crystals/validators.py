@@ -424,18 +424,31 @@ def relaxation(
     return _check_each(designs, "relaxation", check_one)
 
 
-def near_hull(designs: Sequence[Crystal], *, references: str | Path, energy: Oracle, max: float = 0.1) -> list[Check]:
+def near_hull(
+    designs: Sequence[Crystal],
+    *,
+    references: str | Path,
+    energy: Oracle,
+    min: float | None = None,
+    max: float = 0.1,
+) -> list[Check]:
     """Check the energy above the convex hull of a user's phases, see `oracles.computed.energy_above_hull`.
+
+    As a screen with the energy of unrelaxed crystals it costs a twentieth of a relaxation by CHGNet.
 
     Args:
         designs: `n` crystals.
         references: File of the phases and their energies.
         energy: Oracle of the energy per atom [eV/atom].
+        min: Smallest energy above the hull that passes [eV/atom], for a hull that lacks phases: an energy far below it
+            says that competing phases are missing. None for no limit.
         max: Largest energy above the hull that passes [eV/atom].
     """
+    lowest = -math.inf if min is None else min
+    allowed = f"at most {max:g}" if min is None else f"{min:g} to {max:g}"
     values = energy_above_hull(designs, references=references, energy=energy)
     return [
-        Check("near_hull", bool(value <= max), f"{value:.3f} eV/atom above the hull, allowed at most {max:g}")
+        Check("near_hull", bool(lowest <= value <= max), f"{value:.3f} eV/atom above the hull, allowed {allowed}")
         for value in values
     ]
 

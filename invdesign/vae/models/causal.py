@@ -113,6 +113,11 @@ class Recurrent(nn.Module):
         weight, _, bias, _ = self.units.all_weights[0]
         return (F.linear(vectors, weight[:, : vectors.shape[1]], bias),)
 
+    def rest_weights(self, n: int) -> Tensor:
+        """Return the matrix, `n x 3 width`, by which the last `n` columns of an input enter the gates."""
+        weight = self.units.all_weights[0][0]
+        return weight[:, -n:].mT
+
     def step_from_terms(
         self, terms: tuple[Tensor, ...], tokens: Tensor, rest: Tensor, cache: Cache = ()
     ) -> tuple[Tensor, Cache]:
@@ -121,13 +126,13 @@ class Recurrent(nn.Module):
         Args:
             terms: What `token_terms` returned.
             tokens: `n` numbers of tokens.
-            rest: `n x r`, last columns of the inputs.
+            rest: `n x 3 width`, what the other columns of the inputs add to the gates, see `rest_weights`.
             cache: The state after earlier steps; none at the start.
         """
         width = self.units.hidden_size
-        weight, weight_held, _, bias_held = self.units.all_weights[0]
+        _, weight_held, _, bias_held = self.units.all_weights[0]
         before = cache[0][0] if cache else rest.new_zeros(len(rest), width)
-        given = torch.addmm(F.embedding(tokens, terms[0]), rest, weight[:, -rest.shape[1] :].mT)
+        given = F.embedding(tokens, terms[0]).add_(rest)
         held = F.linear(before, weight_held, bias_held)
         gates = (given[:, : 2 * width] + held[:, : 2 * width]).sigmoid_()
         reset, update = gates.chunk(2, dim=1)

@@ -29,6 +29,9 @@ BEAM_MARGIN = 6.0
 """Log-probability [nats] by which an unfinished sequence may be worse than a finished one before it is dropped."""
 MAX_KEPT = 2**24
 """Numbers of the matrices of all positions up to which they are kept between calls: 64 MB."""
+MAX_READ_TOGETHER = 2048
+"""Tokens that are encoded at once, which bounds the memory. Of molecules, 250 rows of 35 tokens or fewer are encoded at
+26,000 a second on one thread, 500 at 13,000."""
 
 
 class SequenceVAE(VAE):
@@ -221,12 +224,26 @@ class SequenceVAE(VAE):
         best: Tensor = self.generate_ranked(z, condition)[0].batch
         return best
 
-    @torch.no_grad()
     def generate_ranked(self, z: Float[Tensor, "n d"], condition: Tensor | None = None) -> list[Ranked]:
         """Return the sequences of the beam, the best of each latent first: `beam` batches of `n x length` tokens.
 
         Each sequence is rated by its log-likelihood and by the distance of its own posterior mean from `z` in posterior
         standard deviations: the remainder of the right sequence is small.
+        """
+        with torch.no_grad():
+            tables = self._tables()
+        with torch.inference_mode():
+            ranked = self._search_beams(z, condition, tables)
+        # A training cannot use tensors of the inference mode.
+        return [Ranked(output.batch.clone(), output.scores.clone()) for output in ranked]
+
+    def _search_beams(self, z: Tensor, condition: Tensor | None, tables: WeightTables) -> list[Ranked]:
+        """Return what `generate_ranked` returns.
+
+        Args:
+            z: `n x d` latents.
+            condition: Conditions, or None.
+            tables: Products of the weights.
         """
         n, k = len(z), self.beam
         z = z.to(self.center.dtype)
@@ -234,7 +251,7 @@ class SequenceVAE(VAE):
         written = torch.full((n, k, self.length), PAD, dtype=torch.long, device=z.device)
         rated = torch.full((n, k), -torch.inf, device=z.device)
         rated[:, 0] = 0
-        tables = self._tables()
+        distance, sd = torch.zeros_like(rated), self.log_sd(z).clamp(-6, 2).exp()
         rows = torch.arange(n, device=z.device)
         beams = self._start_beams(z, given)
         for step in range(self.length if n else 0):
@@ -242,7 +259,12 @@ class SequenceVAE(VAE):
             history = written[rows].gather(1, parent[..., None].expand(-1, -1, self.length))
             history[:, :, step] = token
             written[rows] = history
-            ended = beams.ended.gather(1, parent) | (token == END)
+            is_open, is_end = ~beams.ended.gather(1, parent), token == END
+            if k > 1:
+                is_last = is_open & is_end if step < self.length - 1 else is_open
+                added = self._distances(beams, is_last, parent, token, sd, tables, step)
+                distance[rows] = distance[rows].gather(1, parent) + added
+            ended = ~is_open | is_end
             # Sequences far worse than a finished one are dropped.
             done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
             best = best.masked_fill(~ended & (best < done - BEAM_MARGIN), -torch.inf)
@@ -251,12 +273,15 @@ class SequenceVAE(VAE):
             going = (~ended).any(1).nonzero()[:, 0]
             if not len(going):
                 break
+            first = k * torch.arange(len(rows), device=z.device)
             # Finished rows are removed from the batch once they are many.
-            if len(going) > 0.7 * len(rows):
-                going = torch.arange(len(rows), device=z.device)
-            rows = rows[going]
-            beams = self._keep_beams(beams, going, parent, token, ended)
-        return self._rank_beam(written, rated, z, given.repeat(k))
+            if len(going) <= 0.7 * len(rows):
+                rows, sd, first = rows[going], sd[going], first[going]
+                parent, token, ended = parent[going], token[going], ended[going]
+            beams = self._keep_beams(beams, first, parent, token, ended)
+        scores, order = (rated - distance).sort(dim=1, descending=True, stable=True)
+        every = torch.arange(n, device=z.device)
+        return [Ranked(written[every, order[:, rank]], scores[:, rank]) for rank in range(k)]
 
     def _start_beams(self, z: Tensor, given: _Given) -> _Beams:
         """Return beams of `n` latents with one sequence each, which has no token."""
@@ -292,13 +317,14 @@ class SequenceVAE(VAE):
         if step:
             context, beams.reading = self._read(beams.last, embedded, tables, beams.reading)
             beams.left = beams.left - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step - 1]
-        matched = beams.left @ tables.match[step]
-        if isinstance(self.write, Recurrent) and tables.writing and self.conditioning is None:
-            hidden, beams.writing = self.write.step_from_terms(tables.writing, beams.last[:, 0], matched, beams.writing)
+        if isinstance(self.write, Recurrent) and tables.writing:
+            rest, added = self._read_remainder(beams.left, self.write, tables, step)
+            hidden, beams.writing = self.write.step_from_terms(tables.writing, beams.last[:, 0], rest, beams.writing)
         else:
+            matched = beams.left @ tables.match[step]
             states, beams.writing = self.write(torch.cat([embedded, matched[:, None]], dim=2), beams.writing)
-            hidden = states[:, 0]
-        scores = self.out(self.from_hidden(hidden) + self.from_match(matched))
+            hidden, added = states[:, 0], self.from_match(matched)
+        scores = self.out(self.from_hidden(hidden) + added)
         norm = scores.logsumexp(1, keepdim=True)
         scores[:, PAD] = scores[:, UNKNOWN] = -torch.inf
         if self.grammar is not None and beams.state is not None:
@@ -306,15 +332,62 @@ class SequenceVAE(VAE):
         gain, token = scores.topk(min(self.beam, self.n_tokens))
         return gain - norm, token
 
-    def _keep_beams(self, beams: _Beams, going: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
-        """Return the beams of the latents `going`, each sequence with its next token; finished ones are left out."""
-        n, k = parent.shape
-        ended = ended[going]
+    def _read_remainder(self, left: Tensor, write: Recurrent, tables: WeightTables, step: int) -> tuple[Tensor, Tensor]:
+        """Return what remainders (`l x d`) add to the gates of the decoder, and to the vector of the scores."""
+        if tables.remainder is None:
+            matched = left @ tables.match[step]
+            return matched @ write.rest_weights(self.embedding), self.from_match(matched)
+        rest, added = (left @ tables.remainder[step]).split([3 * self.width, self.embedding], dim=1)
+        return rest, added + self.from_match.bias
+
+    def _distances(
+        self,
+        beams: _Beams,
+        is_last: Tensor,
+        parent: Tensor,
+        token: Tensor,
+        sd: Tensor,
+        tables: WeightTables,
+        step: int,
+    ) -> Tensor:
+        """Return half the squared distances of complete sequences from their latents, in posterior standard deviations.
+
+        The remainder of a latent after all tokens is its difference from the posterior mean of the sequence.
+
+        Args:
+            beams: Beams before the last token.
+            is_last: `n x k`, whether a sequence is complete with its token; the others have distance 0.
+            parent: `n x k` numbers of the sequences in the beam before.
+            token: `n x k` tokens.
+            sd: `n x d` posterior standard deviations.
+            tables: Products of the weights.
+            step: Position of the token.
+        """
+        distances = sd.new_zeros(is_last.shape)
+        row, column = is_last.nonzero(as_tuple=True)
+        if not len(row):
+            return distances
+        n, k = is_last.shape
+        kept, last = beams.numbers(n * k)[row * k + parent[row, column]], token[row, column][:, None]
+        embedded = _add(self.embed(last), None if beams.vector is None else beams.vector[kept])
+        context, _ = self._read(last, embedded, tables, _keep(beams.reading, kept, self.encoder))
+        left = beams.left[kept] - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step]
+        distances[row, column] = 0.5 * (left / sd[row]).square().sum(1)
+        return distances
+
+    def _keep_beams(self, beams: _Beams, first: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
+        """Return the beams of some latents, each sequence with its next token; finished ones are left out.
+
+        Args:
+            beams: The beams before.
+            first: Position of the first sequence of each latent among all sequences before.
+            parent: Numbers of the sequences in the beam before, for each latent.
+            token: Their next tokens.
+            ended: Whether they are finished.
+        """
         slots = (~ended).flatten().nonzero()[:, 0]
-        before = (going[:, None] * k + parent[going]).flatten()[slots]
-        number = torch.empty(n * k, dtype=torch.long, device=before.device)
-        number[beams.slots] = torch.arange(len(beams.slots), device=before.device)
-        kept, token = number[before], token[going].flatten()[slots]
+        before = (first[:, None] + parent).flatten()[slots]
+        kept, token = beams.numbers(beams.ended.numel())[before], token.flatten()[slots]
         state = None
         if self.grammar is not None and beams.state is not None:
             state = self.grammar.follow((beams.state[0][kept], beams.state[1][kept]), token)
@@ -328,17 +401,6 @@ class SequenceVAE(VAE):
             reading=_keep(beams.reading, kept, self.encoder),
             writing=_keep(beams.writing, kept, self.decoder),
         )
-
-    def _rank_beam(self, written: Tensor, rated: Tensor, z: Tensor, given: _Given) -> list[Ranked]:
-        """Return the `k` sequences of each latent in order, by log-likelihood and distance to `z`."""
-        n, k, _ = written.shape
-        if k > 1 and n:
-            mean = (self._parts(self._trim(written.view(n * k, -1)), given).sum(1) + given.origin).view(n, k, -1)
-            off = (z[:, None] - mean) / self.log_sd(z).clamp(-6, 2).exp()[:, None]
-            rated = rated - 0.5 * off.square().sum(2)
-        scores, order = rated.sort(dim=1, descending=True, stable=True)
-        rows = torch.arange(n, device=z.device)
-        return [Ranked(written[rows, order[:, rank]], scores[:, rank]) for rank in range(k)]
 
     def _trim(self, x: Tensor) -> Tensor:
         used = int((x != PAD).sum(1).max()) if len(x) else 0
@@ -355,13 +417,23 @@ class SequenceVAE(VAE):
     @torch.no_grad()
     def _make_tables(self) -> WeightTables:
         has_terms = self.conditioning is None
+        reading: tuple[Tensor, ...] = ()
+        writing: tuple[Tensor, ...] = ()
+        remainder = None
         with torch.autocast(self.center.device.type, enabled=False):
-            return WeightTables(
-                self._place(self.length),
-                self._match(self.length),
-                self.read.token_terms(self.embed.weight) if has_terms and isinstance(self.read, Window) else (),
-                self.write.token_terms(self.embed.weight) if has_terms and isinstance(self.write, Recurrent) else (),
-            )
+            match = self._match(self.length)
+            if has_terms and isinstance(self.read, Window):
+                reading = self.read.token_terms(self.embed.weight)
+            if has_terms and isinstance(self.write, Recurrent):
+                writing = self.write.token_terms(self.embed.weight)
+                remainder = self._remainder_table(match, self.write) if writing else None
+            return WeightTables(self._place(self.length), match, reading, writing, remainder)
+
+    def _remainder_table(self, match: Tensor, write: Recurrent) -> Tensor | None:
+        """Return the products of the matrices that read the remainder; None where they are large."""
+        if self.length * self.d * (3 * self.width + self.embedding) > MAX_KEPT:
+            return None
+        return match @ torch.cat([write.rest_weights(self.embedding), self.from_match.weight.mT], dim=1)
 
     def _read(self, x: Tensor, embedded: Tensor, tables: WeightTables, cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Return the contexts of further tokens, `n x steps x width`, and the cache of the encoder."""
@@ -393,13 +465,24 @@ class SequenceVAE(VAE):
 
     def _parts(self, x: Tensor, given: _Given) -> Tensor:
         """Return the term of each token in the posterior mean: `n x steps x d`."""
-        embedded = _add(self.embed(x), given.vector)
-        if torch.is_grad_enabled() or not self._has_small_tables:
+        if torch.is_grad_enabled():
             self._table_cache.clear()  # a training changes the weights
-            context, place = self.read(embedded)[0], self._place(x.shape[1])
-        else:
-            tables = self._tables()
-            context, place = self._read(x, embedded, tables)[0], tables.place[: x.shape[1]]
+            return self._read_parts(x, given.vector, self._place(x.shape[1]))
+        tables = self._tables() if self._has_small_tables else None
+        place = self._place(x.shape[1]) if tables is None else tables.place[: x.shape[1]]
+        parts = x.new_empty(*x.shape, self.d, dtype=place.dtype)
+        n_rows = max(1, MAX_READ_TOGETHER // x.shape[1])
+        for start in range(0, len(x), n_rows):
+            rows = slice(start, start + n_rows)
+            vector = None if given.vector is None else given.vector[rows]
+            parts[rows] = self._read_parts(x[rows], vector, place, tables)
+        return parts
+
+    def _read_parts(
+        self, x: Tensor, vector: Tensor | None, place: Tensor, tables: WeightTables | None = None
+    ) -> Tensor:
+        embedded = _add(self.embed(x), vector)
+        context = self.read(embedded)[0] if tables is None else self._read(x, embedded, tables)[0]
         read = torch.cat([embedded, context], dim=2) * (x != PAD)[..., None]
         return torch.bmm(read.transpose(0, 1), place).transpose(0, 1)
 
@@ -434,12 +517,6 @@ class _Given:
     vector: Tensor | None = None
     """`n x embedding`, what is added to the vector of every token; None without conditions."""
 
-    def repeat(self, k: int) -> _Given:
-        """Return the same for `k` sequences of each design."""
-        if self.vector is None:
-            return self
-        return _Given(self.origin.repeat_interleave(k, 0), self.vector.repeat_interleave(k, 0))
-
 
 @dataclass
 class _Beams:
@@ -461,6 +538,12 @@ class _Beams:
     """Cache of the encoder."""
     writing: Cache = ()
     """Cache of the decoder."""
+
+    def numbers(self, n: int) -> Tensor:
+        """Return the rows, in these tensors, of the unfinished ones among `n` sequences; other entries are not set."""
+        found = torch.empty(n, dtype=torch.long, device=self.slots.device)
+        found[self.slots] = torch.arange(len(self.slots), device=found.device)
+        return found
 
 
 def _interpolation(length: int, anchors: int) -> Tensor:

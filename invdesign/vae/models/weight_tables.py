@@ -24,6 +24,9 @@ class WeightTables:
     """Terms of each token in the first layer of the encoder; empty for an encoder without such terms."""
     writing: tuple[Tensor, ...] = ()
     """Terms of each token in the first layer of the decoder; empty for a decoder without such terms."""
+    remainder: Tensor | None = None
+    """`length x d x (3 width + embedding)`, matrices by which the remainder enters the gates of a decoder with such
+    terms, and its scores, at each position; None where they are large."""
 
 
 class TableCache:

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from known_crystals import KNOWN, crystal, structure
@@ -124,6 +125,15 @@ def test_near_hull_checks_the_energy_above_the_hull(tmp_path):
     )
     assert near.passed and not far.passed
     assert far.detail == "0.500 eV/atom above the hull, allowed at most 0.1"
+
+
+def test_near_hull_refuses_an_energy_far_below_the_hull_where_a_minimum_is_stated(tmp_path):
+    path = tmp_path / "phases.csv"
+    path.write_text("formula,energy_per_atom\nNa,-1\nCl,-1\n")
+    check = partial(validators.near_hull, [crystal("NaCl")], references=path, energy=lambda designs: [-1.5])
+    assert check()[0].passed and check(min=-0.6)[0].passed
+    (far,) = check(min=-0.1, max=0.2)
+    assert not far.passed and far.detail == "-0.500 eV/atom above the hull, allowed -0.1 to 0.2"
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != "TiSrO3"])

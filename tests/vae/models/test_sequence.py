@@ -9,6 +9,7 @@ import torch
 from invdesign.core import InvdesignError
 from invdesign.testing import check_vae
 from invdesign.vae.losses import elbo
+from invdesign.vae.models import sequence
 from invdesign.vae.models.causal import Cache, Kind, Recurrent, Window, causal
 from invdesign.vae.models.sequence import SequenceVAE
 from invdesign.vae.priors import StandardNormal, kl_divergence
@@ -17,10 +18,12 @@ from invdesign.vae.tokens import END, PAD, UNKNOWN
 KINDS: tuple[Kind, ...] = ("window", "convolution", "recurrent", "transformer")
 
 
-def small(encoder: Kind = "window", decoder: Kind = "recurrent", *, d: int = 6, **more: int) -> SequenceVAE:
+def small(
+    encoder: Kind = "window", decoder: Kind = "recurrent", *, d: int = 6, length: int = 9, **more: int
+) -> SequenceVAE:
     torch.manual_seed(0)
     settings = {"embedding": 16, "width": 16, "depth": 2} | more
-    return SequenceVAE(12, 9, d=d, encoder=encoder, decoder=decoder, **settings).eval()
+    return SequenceVAE(12, length, d=d, encoder=encoder, decoder=decoder, **settings).eval()
 
 
 def some_batch(n: int = 5) -> torch.Tensor:
@@ -188,8 +191,35 @@ def test_terms_of_tokens_give_the_states_of_the_network() -> None:
         found, reading = window.from_terms(window.token_terms(vectors), tokens[:, step : step + 1], reading)
         assert torch.allclose(found[:, 0], read[:, step], atol=1e-6)
         terms = recurrent.token_terms(vectors)
-        state, writing = recurrent.step_from_terms(terms, tokens[:, step], rest[:, step], writing)
+        given = rest[:, step] @ recurrent.rest_weights(3)
+        state, writing = recurrent.step_from_terms(terms, tokens[:, step], given, writing)
         assert torch.allclose(state, written[:, step], atol=1e-6)
+
+
+@pytest.mark.parametrize(("encoder", "length"), [("window", 9), ("convolution", 9), ("recurrent", 3)])
+def test_every_sequence_of_a_beam_is_rated_by_likelihood_and_distance_of_its_posterior_mean(
+    encoder: Kind, length: int
+) -> None:
+    vae = small(encoder=encoder, length=length, beam=3)
+    z = 3 * torch.randn(20, 6, generator=torch.Generator().manual_seed(3))
+    for x, scores in ((output.batch, output.scores) for output in vae.generate_ranked(z)):
+        off = (z - vae.posterior(x).loc) / vae.log_sd(z).clamp(-6, 2).exp()
+        rated = vae.log_likelihood(x, z) - 0.5 * off.square().sum(1)
+        found = scores.isfinite()
+        assert bool(found.any())
+        torch.testing.assert_close(scores[found], rated[found], atol=1e-3, rtol=1e-4)
+
+
+def test_what_is_not_kept_and_not_encoded_at_once_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    vae, x = small(depth=1, beam=3), some_batch()
+    z = 3 * torch.randn(20, 6, generator=torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        expected, mean = vae.generate(z), vae.posterior(x).loc
+        monkeypatch.setattr(sequence, "MAX_KEPT", 0)
+        monkeypatch.setattr(sequence, "MAX_READ_TOGETHER", 1)
+        other = small(depth=1, beam=3)
+        assert torch.equal(other.generate(z), expected)
+        torch.testing.assert_close(other.posterior(x).loc, mean)
 
 
 def test_weights_that_change_are_read_again() -> None:
