@@ -11,9 +11,6 @@ from torch import Tensor
 
 CHUNK = 1024
 """Designs whose features are computed at once, which bounds the memory."""
-MIN_ROOM = 4096
-"""Rows for which there is room from the start. Those that are not filled take no memory, and a long campaign moves its
-rows twice, at 4,096 and 8,192 designs: while they are moved there are two copies."""
 
 
 @dataclass(eq=False)
@@ -49,7 +46,7 @@ class GrowingInputs:
 
     def _room(self, n: int, n_same: int, width: int) -> Tensor:
         """Return room for twice the rows, with a copy of the first ones."""
-        room = torch.empty(max(MIN_ROOM, 2 * n), width, dtype=torch.float64)
+        room = torch.empty(max(64, 2 * n), width, dtype=torch.float64)
         if n_same:
             room[:n_same] = self.rows[:n_same]
         return room

@@ -105,8 +105,8 @@ def _check_keys(
                 hint = f". To replace it by a function, leave the shipped choice out: `override {group}: null`"
             elif keys in (("corpus",), ("seeds",)) and key == "path":
                 hint = f". Choose how the file is read first: {keys[0]}=molecules/table, or that of another domain"
-            elif "Did you mean" not in hint:
-                hint += f". Leave one of another choice out: ~{'.'.join((*keys, key))}"
+            elif "Did you mean" not in hint and not any(part.isdigit() for part in keys):
+                hint += f". If it belongs to another choice, remove it: '~{'.'.join((*keys, key))}'"
             raise InvdesignError(f"{where((*keys, key))}: {known.target} has no setting {key!r}{hint}")
     if is_partial:
         return

@@ -10,8 +10,8 @@ from functools import cache
 def release_free_memory() -> None:
     """Return the memory that the C library keeps of freed objects to the operating system; no effect without glibc.
 
-    Long-lived objects between large temporary ones keep the heap of glibc from shrinking. A search that grows to 10,000
-    designs would hold several hundred megabytes that no object uses, and so would a process of many campaigns.
+    Long-lived objects between large temporary ones keep the heap of glibc from shrinking: after 2,250 designs a search
+    held .46 GB that no object used.
     """
     trim = _find_trim()
     if trim is not None:
@@ -22,7 +22,9 @@ def release_free_memory() -> None:
 def _find_trim() -> Callable[[int], int] | None:
     """Return `malloc_trim` of the C library; None where it has none."""
     try:
-        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+        trim = ctypes.CDLL(None).malloc_trim
     except (AttributeError, OSError, TypeError):
         return None
-    return trim
+    trim.argtypes = [ctypes.c_size_t]
+    found: Callable[[int], int] = trim
+    return found

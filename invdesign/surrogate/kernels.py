@@ -151,7 +151,7 @@ def minmax(
     minima = sum_of_minima(A, B, table)
     sums = B.sum(-1) if table is None else table.sums[: len(B)]
     maxima = A.sum(-1)[..., :, None] + sums[..., None, :]
-    if maxima.requires_grad:
+    if maxima.requires_grad or not minima.is_floating_point():
         return _divide_or_one(minima, maxima - minima)
     # In place: with 10,000 designs each of these matrices has 12 MB for 145 rows.
     maxima.sub_(minima)

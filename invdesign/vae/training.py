@@ -235,7 +235,7 @@ def train(
     if vae.fit_at_once(batch, torch.from_numpy(rows)):
         seconds = time.monotonic() - start
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.seed)
+            torch.default_generator.manual_seed(recipe.seed)
             return _fitted_at_once(vae, batch, held_out, seconds)
     loop = _Loop(vae, batch, recipe, targets, weights, families, condition, neighbourhoods)
     with torch.random.fork_rng(devices=[loop.device] if loop.device.type == "cuda" else []):

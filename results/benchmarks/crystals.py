@@ -217,10 +217,10 @@ def stability(
         hull: Table of the competing phases, see `hull_of`.
         n_draws: Number of draws, of which the shares are fractions; a draw that decodes to no crystal counts in none.
     """
-    return summarize_stability(judge(designs, corpus, path, hull=hull), n_draws)
+    return summarize_stability(evaluate_stability(designs, corpus, path, hull=hull), n_draws)
 
 
-def judge(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, hull: Path) -> pd.DataFrame:
+def evaluate_stability(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, hull: Path) -> pd.DataFrame:
     """Relax crystals by CHGNet and compare them with a hull, with each other and with the training crystals.
 
     An energy above the hull is that of the relaxed crystal. Unique (no match among earlier crystals) and novel (no
@@ -251,7 +251,7 @@ def judge(designs: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, *, hu
 
 
 def summarize_stability(rows: pd.DataFrame, n_draws: int) -> dict[str, Any]:
-    """Return shares of draws from the rows of `judge`.
+    """Return shares of draws from the rows of `evaluate_stability`.
 
     An energy far below the hull says that phases are missing in it: such crystals are counted apart, and are not
     metastable by the strict measure.

@@ -5,7 +5,7 @@
 
 The draws and the hull are those of `crystals.py mp_20 --relaxed 500`. A campaign starts from the last of these draws,
 with their energies, and asks for energies within .1 eV/atom of the hull on both sides. The hull that it sees has the
-phases of the training files alone; crystals are judged, as the draws are, with those of the test file too. The control
+phases of the training files alone; crystals are evaluated, as the draws are, with those of the test file too. The control
 relaxes random mutations of training crystals that pass the screens of the campaign. Relaxations and rounds that were
 made are not made again.
 """
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from crystals import METASTABLE, TOKEN_RECIPES, judge, relax, summarize_stability
+from crystals import METASTABLE, TOKEN_RECIPES, evaluate_stability, relax, summarize_stability
 from pymatgen.core.composition import Composition
 
 from invdesign import Campaign, CampaignRun, Seeding
@@ -199,7 +199,7 @@ def compare(rows: pd.DataFrame, n: int, reference: tuple[int, int]) -> dict[str,
 
 def describe_draws(draws: Sequence[Crystal], corpus: Corpus[Crystal], path: Path, hull: Path) -> dict[str, Any]:
     """Return the shares of the prior draws, and those of the draws that pass the screen of the campaign."""
-    rows = judge(draws, corpus, path, hull=hull)
+    rows = evaluate_stability(draws, corpus, path, hull=hull)
     is_strict = rows["is_found"] & ~rows["is_below"]
     n_strict = int(is_strict.sum())
     low, high = SCREEN
@@ -322,7 +322,9 @@ def main() -> None:
         stored["prior draws"] = describe_draws(draws, corpus, arguments.draws, arguments.hull)
     reference = (stored["prior draws"]["metastable"], len(draws))
     for name, pairs in proposed.items():
-        rows = judge([design for design, _ in pairs], corpus, relaxations(arguments.cache), hull=arguments.hull)
+        rows = evaluate_stability(
+            [design for design, _ in pairs], corpus, relaxations(arguments.cache), hull=arguments.hull
+        )
         stored[name] = {**evaluate(pairs, rows, corpus, reference), "load": os.getloadavg()[0]}
         print(name, json.dumps(stored[name]["all"]), flush=True)
         arguments.out.write_text(json.dumps(stored, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""Commands that campaigns and their guide state."""
+"""Commands that run a shipped campaign, as the campaigns and their guide state them."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ def stated_commands() -> list[tuple[str, tuple[str, ...]]]:
             options = words[3 : words.index("--allow")] if "--allow" in words else words[3:]
             found[" ".join(words)] = (words[2], tuple(word for word in options if SETTING.match(word)))
     return list(found.values())
+
+
+def test_the_stated_commands_are_found() -> None:
+    assert len(stated_commands()) > 20
 
 
 @pytest.mark.parametrize(("campaign", "settings"), stated_commands(), ids=lambda value: str(value)[:60])

@@ -47,7 +47,9 @@ def test_a_wrong_key_is_refused_with_the_nearest_one_and_its_place() -> None:
 
 
 def test_a_key_of_another_choice_is_refused_with_the_setting_that_leaves_it_out() -> None:
-    with pytest.raises(InvdesignError, match=r"no setting 'zzzzzz'.*Leave one of another choice out: ~trust\.zzzzzz"):
+    with pytest.raises(
+        InvdesignError, match=r"no setting 'zzzzzz'.*If it belongs to another choice, remove it: '~trust\.zzzzzz"
+    ):
         complete({"trust": {"zzzzzz": 1}})
 
 

@@ -434,7 +434,7 @@ def near_hull(
 ) -> list[Check]:
     """Check the energy above the convex hull of a user's phases, see `oracles.computed.energy_above_hull`.
 
-    As a screen with the energy of unrelaxed crystals it costs a twentieth of a relaxation by CHGNet.
+    As a screen with the energy of unrelaxed crystals it costs 67 ms by CHGNet, a relaxation .3 to 1.7 s.
 
     Args:
         designs: `n` crystals.
@@ -443,8 +443,13 @@ def near_hull(
         min: Smallest energy above the hull that passes [eV/atom], for a hull that lacks phases: an energy far below it
             says that competing phases are missing. None for no limit.
         max: Largest energy above the hull that passes [eV/atom].
+
+    Raises:
+        InvdesignError: `min` exceeds `max`.
     """
     lowest = -math.inf if min is None else min
+    if not lowest <= max:
+        raise InvdesignError(f"near_hull: expected min <= max, got min={min} and max={max}. Correct them")
     allowed = f"at most {max:g}" if min is None else f"{min:g} to {max:g}"
     values = energy_above_hull(designs, references=references, energy=energy)
     return [

@@ -131,8 +131,8 @@ class Recurrent(nn.Module):
         """
         width = self.units.hidden_size
         _, weight_held, _, bias_held = self.units.all_weights[0]
-        before = cache[0][0] if cache else rest.new_zeros(len(rest), width)
         given = F.embedding(tokens, terms[0]).add_(rest)
+        before = cache[0][0] if cache else given.new_zeros(len(rest), width)
         held = F.linear(before, weight_held, bias_held)
         gates = (given[:, : 2 * width] + held[:, : 2 * width]).sigmoid_()
         reset, update = gates.chunk(2, dim=1)

@@ -29,9 +29,8 @@ BEAM_MARGIN = 6.0
 """Log-probability [nats] by which an unfinished sequence may be worse than a finished one before it is dropped."""
 MAX_KEPT = 2**24
 """Numbers of the matrices of all positions up to which they are kept between calls: 64 MB."""
-MAX_READ_TOGETHER = 2048
-"""Tokens that are encoded at once, which bounds the memory. Of molecules, 250 rows of 35 tokens or fewer are encoded at
-26,000 a second on one thread, 500 at 13,000."""
+MAX_READ_TOGETHER = 8192
+"""Tokens that are encoded at once on a CPU, which bounds the memory."""
 
 
 class SequenceVAE(VAE):
@@ -238,7 +237,7 @@ class SequenceVAE(VAE):
         return [Ranked(output.batch.clone(), output.scores.clone()) for output in ranked]
 
     def _search_beams(self, z: Tensor, condition: Tensor | None, tables: WeightTables) -> list[Ranked]:
-        """Return what `generate_ranked` returns.
+        """Return the sequences of the beam, the best of each latent first; tensors of the inference mode.
 
         Args:
             z: `n x d` latents.
@@ -352,7 +351,8 @@ class SequenceVAE(VAE):
     ) -> Tensor:
         """Return half the squared distances of complete sequences from their latents, in posterior standard deviations.
 
-        The remainder of a latent after all tokens is its difference from the posterior mean of the sequence.
+        The remainder of a latent after all tokens is its difference from the sum of their terms, which is the posterior
+        mean (on a sphere, before its projection).
 
         Args:
             beams: Beams before the last token.
@@ -363,7 +363,7 @@ class SequenceVAE(VAE):
             tables: Products of the weights.
             step: Position of the token.
         """
-        distances = sd.new_zeros(is_last.shape)
+        distances = beams.left.new_zeros(is_last.shape)
         row, column = is_last.nonzero(as_tuple=True)
         if not len(row):
             return distances
@@ -372,7 +372,7 @@ class SequenceVAE(VAE):
         embedded = _add(self.embed(last), None if beams.vector is None else beams.vector[kept])
         context, _ = self._read(last, embedded, tables, _keep(beams.reading, kept, self.encoder))
         left = beams.left[kept] - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step]
-        distances[row, column] = 0.5 * (left / sd[row]).square().sum(1)
+        distances[row, column] = 0.5 * (left / sd[row]).square().sum(1).to(distances.dtype)
         return distances
 
     def _keep_beams(self, beams: _Beams, first: Tensor, parent: Tensor, token: Tensor, ended: Tensor) -> _Beams:
@@ -471,7 +471,7 @@ class SequenceVAE(VAE):
         tables = self._tables() if self._has_small_tables else None
         place = self._place(x.shape[1]) if tables is None else tables.place[: x.shape[1]]
         parts = x.new_empty(*x.shape, self.d, dtype=place.dtype)
-        n_rows = max(1, MAX_READ_TOGETHER // x.shape[1])
+        n_rows = max(1, MAX_READ_TOGETHER // max(1, x.shape[1]) if x.device.type == "cpu" else len(x))
         for start in range(0, len(x), n_rows):
             rows = slice(start, start + n_rows)
             vector = None if given.vector is None else given.vector[rows]

@@ -134,6 +134,9 @@ def test_near_hull_refuses_an_energy_far_below_the_hull_where_a_minimum_is_state
     assert check()[0].passed and check(min=-0.6)[0].passed
     (far,) = check(min=-0.1, max=0.2)
     assert not far.passed and far.detail == "-0.500 eV/atom above the hull, allowed -0.1 to 0.2"
+    for low in (0.3, math.nan):
+        with pytest.raises(InvdesignError, match="expected min <= max"):
+            check(min=low, max=0.2)
 
 
 @pytest.mark.parametrize("name", [name for name in KNOWN if name != "TiSrO3"])

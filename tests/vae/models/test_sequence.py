@@ -279,3 +279,16 @@ def test_a_hidden_input_changes_the_posterior_in_training_alone() -> None:
     same = x.masked_fill(x != PAD, UNKNOWN)
     torch.testing.assert_close(hidden.loc, vae.posterior(same).loc)
     assert bool(torch.isfinite(rated).all())
+
+
+def test_sequences_are_generated_in_half_precision_too() -> None:
+    vae = small(depth=1, beam=3)
+    z = torch.randn(4, 6, generator=torch.Generator().manual_seed(2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert vae.generate(z).shape == (4, 9)
+
+
+def test_rows_without_a_position_have_the_posterior_of_an_empty_sequence() -> None:
+    vae = small()
+    with torch.no_grad():
+        assert torch.equal(vae.posterior(torch.zeros(2, 0, dtype=torch.long)).loc, vae.center.expand(2, -1))
