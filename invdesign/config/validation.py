@@ -105,7 +105,8 @@ def _check_keys(
                 hint = f". To replace it by a function, leave the shipped choice out: `override {group}: null`"
             elif keys in (("corpus",), ("seeds",)) and key == "path":
                 hint = f". Choose how the file is read first: {keys[0]}=molecules/table, or that of another domain"
-            elif "Did you mean" not in hint and not any(part.isdigit() for part in keys):
+            # Hydra removes no settings within lists.
+            elif find_close(key, settable) is None and not any(part.isdigit() for part in keys):
                 hint += f". If it belongs to another choice, remove it: '~{'.'.join((*keys, key))}'"
             raise InvdesignError(f"{where((*keys, key))}: {known.target} has no setting {key!r}{hint}")
     if is_partial:
@@ -130,10 +131,16 @@ def check_ranges(known: Signature, settings: Mapping[str, Any], where: Where, ke
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return `. Did you mean ...?`, or the choices where none is near."""
     known = [choice for choice in choices if not choice.startswith("_")]
-    close = difflib.get_close_matches(word, known, n=1)
-    if close:
-        return f". Did you mean {close[0]!r}?"
+    close = find_close(word, known)
+    if close is not None:
+        return f". Did you mean {close!r}?"
     return f". It has {', '.join(known)}" if known else ". It has none"
+
+
+def find_close(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice that is written most alike; None where none is near."""
+    close = difflib.get_close_matches(word, list(choices), n=1)
+    return close[0] if close else None
 
 
 def value(given: Any, parameter: Parameter | None, where: Where, keys: tuple[str, ...]) -> Any:

@@ -53,7 +53,7 @@ SCREEN = (-0.05, 0.15)
 """Energies above the hull [eV/atom] before the relaxation that pass the screen, chosen on the prior draws."""
 
 
-def above_hull(designs: Sequence[Crystal], *, path: Path, references: Path) -> np.ndarray:
+def compute_above_hull(designs: Sequence[Crystal], *, path: Path, references: Path) -> np.ndarray:
     """Return energies above the hull (`n`) [eV/atom] of relaxed crystals; NaN for one that cannot be relaxed.
 
     Args:
@@ -108,9 +108,9 @@ def make_campaign(
         ],
     )
     campaign: Campaign[Any, Any] = build(composed.values, composed.where, name=PROPERTY).campaign
-    values = above_hull(seed_designs, path=draws, references=mlip.PHASES)
+    values = compute_above_hull(seed_designs, path=draws, references=mlip.PHASES)
     seeds = Corpus(tuple(seed_designs), {PROPERTY: values})
-    oracle = partial(above_hull, path=relaxations(cache), references=mlip.PHASES)
+    oracle = partial(compute_above_hull, path=locate_relaxations(cache), references=mlip.PHASES)
     screens = list(campaign.filters.screens or ())
     if is_screened:
         low, high = SCREEN
@@ -323,14 +323,14 @@ def main() -> None:
     reference = (stored["prior draws"]["metastable"], len(draws))
     for name, pairs in proposed.items():
         rows = evaluate_stability(
-            [design for design, _ in pairs], corpus, relaxations(arguments.cache), hull=arguments.hull
+            [design for design, _ in pairs], corpus, locate_relaxations(arguments.cache), hull=arguments.hull
         )
         stored[name] = {**evaluate(pairs, rows, corpus, reference), "load": os.getloadavg()[0]}
         print(name, json.dumps(stored[name]["all"]), flush=True)
         arguments.out.write_text(json.dumps(stored, indent=1) + "\n")
 
 
-def relaxations(cache: Path) -> Path:
+def locate_relaxations(cache: Path) -> Path:
     """Return the file of all relaxations but those of the draws."""
     return cache / "relaxations_steered.jsonl"
 

@@ -38,7 +38,7 @@ def decodings_at(latents: Array) -> Decodings[str]:
     return Decodings(np.zeros((1, 2)), [[str(i)] for i in range(k)], latents[:, None], np.ones((k, 1), dtype=bool))
 
 
-def test_designs_on_and_around_a_way_are_decoded_and_encoded_again() -> None:
+def test_designs_on_and_around_a_path_are_decoded_and_encoded_again() -> None:
     designs = DESIGNS[:5]
     Z = SPACE.encode(designs).numpy()
     decodings = decode_around(SPACE, Z, designs, [direction()], [1.0], asked=[1.0])

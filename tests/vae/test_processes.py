@@ -27,7 +27,7 @@ def test_a_process_without_torchrun_is_alone() -> None:
 def launch(folder: Path, n: int, *killed: str) -> dict[str, Any]:
     folder.mkdir()
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n}"]
-    # One restart answers the kill. The others allow for processes that do not find each other on a busy machine.
+    # One restart follows the kill. The others allow for processes that do not find each other on a busy machine.
     command = [*torchrun, "--max-restarts=3", str(SCRIPT), str(folder), *killed]
     launched = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert launched.returncode == 0, launched.stderr[-4000:]

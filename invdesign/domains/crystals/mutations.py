@@ -151,10 +151,10 @@ def mendeleev_number(element: str) -> float:
 
     The scale ends at lawrencium; a heavier element has the place of the one above it in its group.
     """
-    known = Element(element)
-    if known.Z > Element.Lr.Z:
-        known = Element.from_row_and_group(known.row - 1, known.group)
-    return float(known.mendeleev_no)
+    entry = Element(element)
+    if entry.Z > Element.Lr.Z:
+        entry = Element.from_row_and_group(entry.row - 1, entry.group)
+    return float(entry.mendeleev_no)
 
 
 @cache

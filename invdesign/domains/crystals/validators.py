@@ -434,7 +434,8 @@ def near_hull(
 ) -> list[Check]:
     """Check the energy above the convex hull of a user's phases, see `oracles.computed.energy_above_hull`.
 
-    As a screen with the energy of unrelaxed crystals it costs 67 ms by CHGNet, a relaxation .3 to 1.7 s.
+    With the energy of unrelaxed crystals it is a screen before relaxations: by CHGNet 67 ms a crystal, where a
+    relaxation takes .3 to 1.7 s.
 
     Args:
         designs: `n` crystals.

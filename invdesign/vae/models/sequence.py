@@ -261,12 +261,10 @@ class SequenceVAE(VAE):
             is_open, is_end = ~beams.ended.gather(1, parent), token == END
             if k > 1:
                 is_last = is_open & is_end if step < self.length - 1 else is_open
-                added = self._distances(beams, is_last, parent, token, sd, tables, step)
+                added = self._measure_distances(beams, is_last, parent, token, sd, tables, step)
                 distance[rows] = distance[rows].gather(1, parent) + added
             ended = ~is_open | is_end
-            # Sequences far worse than a finished one are dropped.
-            done = best.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
-            best = best.masked_fill(~ended & (best < done - BEAM_MARGIN), -torch.inf)
+            best = _drop_worse(best, ended)
             rated[rows] = best
             ended = ended | (best == -torch.inf)
             going = (~ended).any(1).nonzero()[:, 0]
@@ -339,7 +337,7 @@ class SequenceVAE(VAE):
         rest, added = (left @ tables.remainder[step]).split([3 * self.width, self.embedding], dim=1)
         return rest, added + self.from_match.bias
 
-    def _distances(
+    def _measure_distances(
         self,
         beams: _Beams,
         is_last: Tensor,
@@ -368,7 +366,7 @@ class SequenceVAE(VAE):
         if not len(row):
             return distances
         n, k = is_last.shape
-        kept, last = beams.numbers(n * k)[row * k + parent[row, column]], token[row, column][:, None]
+        kept, last = beams.find_rows(n * k)[row * k + parent[row, column]], token[row, column][:, None]
         embedded = _add(self.embed(last), None if beams.vector is None else beams.vector[kept])
         context, _ = self._read(last, embedded, tables, _keep(beams.reading, kept, self.encoder))
         left = beams.left[kept] - torch.cat([embedded, context], dim=2)[:, 0] @ tables.place[step]
@@ -387,7 +385,7 @@ class SequenceVAE(VAE):
         """
         slots = (~ended).flatten().nonzero()[:, 0]
         before = (first[:, None] + parent).flatten()[slots]
-        kept, token = beams.numbers(beams.ended.numel())[before], token.flatten()[slots]
+        kept, token = beams.find_rows(beams.ended.numel())[before], token.flatten()[slots]
         state = None
         if self.grammar is not None and beams.state is not None:
             state = self.grammar.follow((beams.state[0][kept], beams.state[1][kept]), token)
@@ -539,11 +537,17 @@ class _Beams:
     writing: Cache = ()
     """Cache of the decoder."""
 
-    def numbers(self, n: int) -> Tensor:
-        """Return the rows, in these tensors, of the unfinished ones among `n` sequences; other entries are not set."""
+    def find_rows(self, n: int) -> Tensor:
+        """Return for each unfinished one of `n` sequences its row in these tensors; other entries are not set."""
         found = torch.empty(n, dtype=torch.long, device=self.slots.device)
         found[self.slots] = torch.arange(len(self.slots), device=found.device)
         return found
+
+
+def _drop_worse(log_likelihood: Tensor, ended: Tensor) -> Tensor:
+    """Return the log-likelihoods (`n x k`), -infinity for unfinished sequences far worse than a finished one."""
+    finished = log_likelihood.masked_fill(~ended, -torch.inf).amax(1, keepdim=True)
+    return log_likelihood.masked_fill(~ended & (log_likelihood < finished - BEAM_MARGIN), -torch.inf)
 
 
 def _interpolation(length: int, anchors: int) -> Tensor:
