@@ -13,7 +13,7 @@ from gpytorch.kernels import MaternKernel
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from invdesign.core import Array
+from invdesign.core import Array, InvdesignError
 from invdesign.surrogate.fitting import choose_rows
 from invdesign.surrogate.gp import ConditionedGP
 from invdesign.surrogate.kernels import MinMaxKernel
@@ -22,8 +22,8 @@ CHUNK = 500
 """Designs that are evaluated at once, which bounds the memory."""
 MAX_SDS = 1e6
 """Standard deviations that stand for an infinite distance from a limit."""
-N_STEPS = 10
-"""Steps of the fixed-point iteration of `transition_feasibility`."""
+N_STEPS = 20
+"""Steps of the belief propagation of `transition_feasibility`."""
 
 
 def feasibility_surrogate(
@@ -134,38 +134,55 @@ def transition_feasibility(
 ) -> Callable[[Tensor], Tensor]:
     """Return the log-probability that a sequence is feasible, from its pairs of adjacent letters.
 
-    A pair that occurs in a feasible sequence is allowed. Any other pair is forbidden with some probability: a failure
-    is attributed to those of its pairs that occur in no feasible sequence, in proportion to their current
-    probabilities of being forbidden (a fixed-point iteration).
+    A pair that occurs in a feasible sequence is allowed. A sequence fails if one of its other pairs, the suspects, is
+    forbidden, or for another cause. The probability of each suspect follows by belief propagation, so that a suspect
+    that is alone is nearly certain. The fraction of allowed pairs, which rates a pair without data, is learned too
+    (empirical Bayes, expectation maximization): from all pairs that were tried since the first failure. Pairs of
+    earlier and of further designs are no trials, because those are known to be feasible.
 
     Args:
-        X: `n x (d + f)` inputs, features in blocks of `n_letters` 0/1 columns, one block per position.
+        X: `n x (d + f)` inputs in order of measurement, features in blocks of `n_letters` 0/1 columns, one block per
+            position.
         is_feasible: `n` booleans.
         d: Number of latent columns.
         n_letters: Size of the alphabet: columns per position.
-        prior: Probability that a pair without data is allowed.
-        strength: Number of sequences that the prior counts as.
+        prior: Expected fraction of allowed pairs, before any was tried; between 0 and 1.
+        strength: Number of tried pairs that `prior` counts as. It is small by default, so that the fraction follows
+            from the first batch with failures; a very large one fixes it at `prior`.
         feasible_features: `k x f` features of further feasible designs, such as a corpus of real sequences.
 
     Returns:
         Function from inputs `... x (d + f)` to log-probabilities `...`.
+
+    Raises:
+        InvdesignError: `prior` is not between 0 and 1, or `strength` is not positive.
+
+    References:
+        Pearl, Probabilistic Reasoning in Intelligent Systems, 1988, section 4.3 (noisy-or gates).
     """
-    pairs = _count_adjacent_pairs(X[:, d:], n_letters)
-    is_allowed = (pairs[is_feasible] > 0).any(0)
+    if not 0 < prior < 1 or not strength > 0:
+        raise InvdesignError(
+            "transition_feasibility: expected a prior between 0 and 1, both excluded, and a positive strength, got "
+            f"{prior!r} and {strength!r}. Change prior or strength"
+        )
+    contains = _count_adjacent_pairs(X[:, d:], n_letters) > 0
+    is_given = (contains & (is_feasible.cumprod(0) > 0)[:, None]).any(0)
     if feasible_features is not None:
         further = torch.as_tensor(feasible_features, device=X.device)
-        is_allowed |= (_count_adjacent_pairs(further, n_letters) > 0).any(0)
-    suspects = (pairs[~is_feasible] > 0) & ~is_allowed
-    has_suspect = suspects.any(1)
+        is_given |= (_count_adjacent_pairs(further, n_letters) > 0).any(0)
+    is_allowed = is_given | contains[is_feasible].any(0)
+    failures = contains[~is_feasible] & ~is_allowed
     # Failures that no pair explains have other causes.
-    n_unexplained, n_feasible = int((~has_suspect).sum()), int(is_feasible.sum())
+    n_unexplained, n_feasible = int((~failures.any(1)).sum()), int(is_feasible.sum())
     log_other = math.log((n_feasible + 1) / (n_feasible + n_unexplained + 1))
-    explained = suspects[has_suspect].to(torch.float64)
-    p_forbidden = torch.full((pairs.shape[1],), 1 - prior, dtype=torch.float64, device=X.device)
-    for _ in range(N_STEPS):
-        weights = explained * p_forbidden
-        n_attributed = (weights / weights.sum(1, keepdim=True).clamp_min(1e-12)).sum(0)
-        p_forbidden = (strength * (1 - prior) + n_attributed) / (strength + n_attributed)
+    p_other = (n_unexplained + 1) / (n_feasible + n_unexplained + 2)
+    p_forbidden = _infer_forbidden_pairs(
+        failures[failures.any(1)],
+        n_allowed=int((is_allowed & ~is_given).sum()),
+        p_other=p_other,
+        prior=prior,
+        strength=strength,
+    )
     cost = torch.where(is_allowed, torch.zeros_like(p_forbidden), torch.log1p(-p_forbidden.clamp_max(1 - 1e-6)))
 
     def log_probability(x: Tensor) -> Tensor:
@@ -176,6 +193,39 @@ def transition_feasibility(
         return (log_other + torch.cat(costs)).reshape(x.shape[:-1])
 
     return log_probability
+
+
+def _infer_forbidden_pairs(
+    failures: Bool[Tensor, "k p"], *, n_allowed: int, p_other: float, prior: float, strength: float
+) -> Float[Tensor, " p"]:
+    """Return the probability of each pair to be forbidden, from the suspects of each failure.
+
+    Belief propagation, in which the fraction of allowed pairs is updated at each step.
+
+    Args:
+        failures: Whether a failure contains a pair that occurs in no feasible sequence; one at least in each row.
+        n_allowed: Number of pairs that were tried and are allowed.
+        p_other: Probability of a failure for another cause.
+        prior: See `transition_feasibility`.
+        strength: See `transition_feasibility`.
+    """
+    is_suspect = failures.any(0)
+    suspects = failures[:, is_suspect]
+    n_tried = n_allowed + suspects.shape[1]
+    log_odds = math.log((1 - prior) / prior)
+    # Log-likelihood ratio that each failure contributes for each of its suspects: forbidden over allowed.
+    evidence = torch.zeros(suspects.shape, dtype=torch.float64, device=failures.device)
+    for _ in range(N_STEPS):
+        # A suspect's probability of being allowed, by the other failures alone.
+        log_p_allowed = torch.nn.functional.logsigmoid(evidence - evidence.sum(0) - log_odds) * suspects
+        p_others_allowed = (log_p_allowed.sum(1, keepdim=True) - log_p_allowed).exp()
+        evidence = -torch.log1p((p_other - 1) * p_others_allowed) * suspects
+        n_forbidden = float(torch.sigmoid(log_odds + evidence.sum(0)).sum())
+        allowed = (strength * prior + n_tried - n_forbidden) / (strength + n_tried)
+        log_odds = math.log((1 - allowed) / allowed)
+    total = torch.zeros(failures.shape[1], dtype=torch.float64, device=failures.device)
+    total[is_suspect] = evidence.sum(0)
+    return torch.sigmoid(log_odds + total)
 
 
 def _count_adjacent_pairs(F: Tensor, n_letters: int) -> Tensor:

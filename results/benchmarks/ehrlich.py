@@ -89,7 +89,7 @@ def run_one(job: tuple[str, int], *, start_from: str = "corpus") -> dict[str, An
             latent_surrogate=None,
             outcome_transform=log,
             feasibility=partial(
-                transition_feasibility, n_letters=n_letters, prior=0.3, feasible_features=known_features
+                transition_feasibility, n_letters=n_letters, feasible_features=known_features
             ),
         ),
         search=Search(
