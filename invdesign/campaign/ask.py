@@ -272,6 +272,7 @@ class _Region(Generic[D, B]):
             else:
                 proposals, names = search_proposals(self.search, around, n_latent)
             mutated = nearby.mutate(parents, n_mutated) if nearby and n_mutated else []
+        reads_features = campaign.surrogates.use_features and self.landscape is not None
         with self.timer("decode"):
             pool = decode_screen_encode(
                 latent_space,
@@ -279,7 +280,7 @@ class _Region(Generic[D, B]):
                 is_excluded=is_excluded,
                 screens=campaign.screens,
                 min_plausibility=campaign.filters.min_plausibility,
-                use_features=campaign.surrogates.use_features and self.landscape is not None,
+                features=self.engine.features.compute if reads_features else None,
                 mutated=mutated,
                 project=nearby.projection(latent_space) if nearby else None,
                 adapt=campaign.domain.adapt if isinstance(campaign.domain, Constrained) else None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Generic
+from functools import cached_property, partial
+from typing import Any, Generic, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,16 +17,18 @@ from invdesign.campaign.definition import Campaign
 from invdesign.campaign.placement import place
 from invdesign.campaign.reuse import Reuse
 from invdesign.core import (
+    Array,
     B,
     Candidate,
     Corpus,
     D,
     Encoding,
+    FitSurrogate,
     InvdesignError,
     first_occurrences,
     improved_columns,
 )
-from invdesign.core.capabilities import features
+from invdesign.core.capabilities import descriptors, features
 from invdesign.core.protocols import Features
 from invdesign.latent.key_filter import KeyFilter
 from invdesign.latent.space import LatentSpace
@@ -34,23 +38,65 @@ FAR = 1e3
 """Distance [sd of the corpus] of designs without a latent: some thirty lengthscales."""
 
 
+class DesignFeatures(NamedTuple):
+    """Features and descriptors of one design."""
+
+    features: npt.NDArray[np.float32 | np.uint8]
+    """Features; small counts as bytes."""
+    descriptors: Array
+    """Descriptors."""
+
+
 @dataclass(frozen=True, eq=False)
 class FeatureCache(Generic[D]):
-    """Features of measured designs by key, computed once."""
+    """What a surrogate reads of a design beside its latent: features, then descriptors.
+
+    Those of measured designs are computed once.
+    """
 
     encoding: Encoding[D, Any]
     """Computes them."""
-    rows: dict[str, npt.NDArray[np.float32 | np.uint8]] = field(default_factory=dict)
-    """Features of each design that was asked for; small counts as bytes."""
+    use_descriptors: bool = False
+    """Whether the surrogate reads descriptors."""
+    rows: dict[str, DesignFeatures] = field(default_factory=dict)
+    """Features of each design that was asked for, by key."""
+
+    @cached_property
+    def n_descriptors(self) -> int:
+        """Number of descriptors: the last columns."""
+        return descriptors(self.encoding, []).shape[1] if self.use_descriptors else 0
+
+    def compute(self, designs: Sequence[D]) -> Tensor:
+        """Return `n x (f + p)` float64 features and descriptors of designs."""
+        F = torch.from_numpy(features(self.encoding, designs))
+        return torch.cat([F, torch.from_numpy(descriptors(self.encoding, designs))], 1) if self.n_descriptors else F
 
     def of(self, candidates: Sequence[Candidate[D]]) -> Tensor:
-        """Return `n x f` float64 features of candidates."""
+        """Return `n x (f + p)` float64 features and descriptors of candidates."""
         new = [c for c in candidates if c.key not in self.rows]
         if new:
-            for c, row in zip(new, features(self.encoding, [c.design for c in new]), strict=True):
-                counts = row.astype(np.uint8)
-                self.rows[c.key] = counts if (counts == row).all() else row.astype(np.float32)
-        return torch.from_numpy(np.stack([self.rows[c.key] for c in candidates]).astype(np.float64))
+            for c, row in zip(new, self.compute([c.design for c in new]).numpy(), strict=True):
+                values, described = np.split(row, [len(row) - self.n_descriptors])
+                counts = values.astype(np.uint8)
+                is_counted = bool((counts == values).all())
+                self.rows[c.key] = DesignFeatures(counts if is_counted else values.astype(np.float32), described.copy())
+        rows = [self.rows[c.key] for c in candidates]
+        F = torch.from_numpy(np.stack([row.features for row in rows]).astype(np.float64))
+        return (
+            torch.cat([F, torch.from_numpy(np.stack([row.descriptors for row in rows]))], 1)
+            if self.n_descriptors
+            else F
+        )
+
+
+def cache_features(encoding: Encoding[D, Any], surrogate: FitSurrogate) -> FeatureCache[D]:
+    """Return the features that a surrogate reads: with descriptors if it has a parameter `n_descriptors`."""
+    return FeatureCache(encoding, "n_descriptors" in inspect.signature(surrogate).parameters)
+
+
+def bind_descriptors(surrogate: FitSurrogate, n_descriptors: int) -> FitSurrogate:
+    """Return a surrogate whose inputs end with this number of descriptors."""
+    return partial(surrogate, n_descriptors=n_descriptors) if n_descriptors else surrogate
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +133,18 @@ class Engine(Generic[D, B]):
     definition: Campaign[D, B] | None = None
     """The campaign as it was defined, where `campaign` has recorded changes (see `steer_engine`); else None."""
 
+    @property
+    def surrogate(self) -> FitSurrogate:
+        """Surrogate of the campaign, for inputs of this engine."""
+        return bind_descriptors(self.campaign.surrogates.surrogate, self.n_descriptors)
+
+    @property
+    def n_descriptors(self) -> int:
+        """Number of last columns of the inputs that are descriptors."""
+        return self.features.n_descriptors if self.campaign.surrogates.use_features else 0
+
     def inputs(self, candidates: Sequence[Candidate[D]]) -> Tensor:
-        """Return surrogate inputs `[z | features]` of candidates, `n x (d + f)`."""
+        """Return surrogate inputs `[z | features | descriptors]` of candidates, `n x (d + f + p)`."""
         Z = separate_unplaced(torch.stack([c.z for c in candidates]))
         if not self.campaign.surrogates.use_features:
             return Z
@@ -166,7 +222,14 @@ def make_engine(
         pairs = zip(corpus.designs, corpus.names, strict=True)
         names = {campaign.domain.key(design): name for design, name in pairs if name}
     other = _source_candidates(campaign, latent_space, source)
-    return Engine(campaign, latent_space, excluded, FeatureCache(latent_space.encoding), names, other)
+    return Engine(
+        campaign,
+        latent_space,
+        excluded,
+        cache_features(latent_space.encoding, campaign.surrogates.surrogate),
+        names,
+        other,
+    )
 
 
 def _source_candidates(

@@ -380,7 +380,7 @@ def _fit(
     if not measured:
         return list, ()
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
-    fitted = fit_properties(engine.campaign.surrogates.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
+    fitted = fit_properties(engine.surrogate, engine.inputs(measured), Y, d=engine.latent_space.d)
     if fitted.model is None:
         return list, (f"no predictions: {'; '.join(fitted.notes)}",)
 

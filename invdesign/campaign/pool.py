@@ -14,8 +14,7 @@ from typing import Any, Generic
 import torch
 from torch import Tensor
 
-from invdesign.core import B, Check, D, Encoding, Validator, first_occurrences
-from invdesign.core.capabilities import features
+from invdesign.core import B, Check, D, Validator, first_occurrences
 from invdesign.latent.space import LatentSpace
 
 
@@ -95,7 +94,7 @@ def decode_screen_encode(
     is_excluded: Callable[[str], bool],
     screens: Sequence[Validator] = (),
     min_plausibility: float = 0.0,
-    use_features: bool = True,
+    features: Callable[[Sequence[D]], Tensor] | None = None,
     mutated: Sequence[D] = (),
     project: Callable[[Tensor, list[D | None]], list[D | None]] | None = None,
     adapt: Callable[[D], D | None] | None = None,
@@ -108,7 +107,7 @@ def decode_screen_encode(
         is_excluded: Whether a key was measured, is pending, or must not be proposed.
         screens: Cheap checks; a design that fails one is dropped.
         min_plausibility: Plausibility percentile (0 to 100) below which a design is dropped.
-        use_features: Whether the surrogate reads the encoding's features.
+        features: Function from designs to what the surrogate reads beside their latents; None where it reads nothing.
         mutated: Further proposals that are designs already; those that cannot be encoded are dropped.
         project: Replaces what was decoded at `n x d` points, e.g. by designs near an incumbent.
         adapt: Returns the design that meets the constraints of the domain, or None, see `Constrained`.
@@ -138,7 +137,7 @@ def decode_screen_encode(
         keys=tuple(entry[2] for entry in kept),
         proposals=torch.stack(points) if points else proposals[:0],
         Z=Z,
-        X=surrogate_inputs_of(latent_space.encoding, designs, Z) if use_features else Z,
+        X=Z if features is None or not designs else torch.cat([Z, features(designs)], dim=1),
         log_density=log_density[dense],
         checks=tuple(entry[3] for entry in kept),
         source=tuple(rows),
@@ -207,13 +206,6 @@ def join_pools(pools: Sequence[Pool[D]]) -> Pool[D]:
         source=tuple(source[i] for i in rows),
         funnel=funnel.without_repeats(n_repeats),
     )
-
-
-def surrogate_inputs_of(encoding: Encoding[D, B], designs: Sequence[D], Z: Tensor) -> Tensor:
-    """Return surrogate inputs `[z | features]` of designs, `n x (d + f)`."""
-    if not len(designs):
-        return Z
-    return torch.cat([Z, torch.as_tensor(features(encoding, designs), dtype=torch.float64)], dim=1)
 
 
 def run_checks(validators: Sequence[Validator], designs: Sequence[Any]) -> list[tuple[Check, ...]]:

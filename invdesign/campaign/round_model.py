@@ -145,7 +145,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
     transforms, transformed = _transform(U, scales, surrogates.outcome_transform)
     Y = torch.tensor([c.y for c in measured], dtype=torch.float64)
     errors = _known_errors(campaign, measured, U, scales, transformed)
-    fitted = fit_robustly(surrogates.surrogate, X, transformed, d=d, errors=errors, previous=engine.reuse.model)
+    fitted = fit_robustly(engine.surrogate, X, transformed, d=d, errors=errors, previous=engine.reuse.model)
     engine.reuse.model = fitted.model
     needs_latent_model = X.shape[1] > d and campaign.search.follows_gradients
     latent_surrogate = surrogates.latent_surrogate if needs_latent_model else None
@@ -155,7 +155,7 @@ def fit_surrogates(engine: Engine[D, B], state: State[D]) -> RoundModel:
         if latent_surrogate
         else None
     )
-    report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=surrogates.surrogate)
+    report = cross_validate(fitted.model, fitted.X, fitted.U, d=d, surrogate=engine.surrogate)
     fitted = _with_source(engine, fitted, float(scales[0]))
     fitted_limits = _fit_limits(engine, X, Y)
     feasibility = _fit_feasibility(engine, state)
@@ -266,7 +266,7 @@ def _predict_on_scale(
         assert model.fitted_limits is not None
         mean[:, limited], sd[:, limited] = model.fitted_limits.predict(X)
     if others:
-        fitted = fit_properties(engine.campaign.surrogates.surrogate, model.X, model.Y[:, others], d=model.d)
+        fitted = fit_properties(engine.surrogate, model.X, model.Y[:, others], d=model.d)
         mean[:, others], sd[:, others] = fitted.predict(X)
     return mean, sd, to_property
 
@@ -305,7 +305,7 @@ def _known_utilities(engine: Engine[D, B], measured: Sequence[Candidate[D]]) -> 
     if campaign.task.combine == "pareto" or not n_partial or campaign.search.acquire is None:
         return U, ()
     X = engine.inputs(measured)
-    fitted = fit_properties(campaign.surrogates.surrogate, X, Y, d=engine.latent_space.d)
+    fitted = fit_properties(engine.surrogate, X, Y, d=engine.latent_space.d)
     if fitted.model is None:
         return U, (f"{n_partial} designs that are not measured for every objective are not used: no predictions",)
     filled = (fitted.scales * fill_unknown(Y / fitted.scales, fitted.model, X)).numpy()
@@ -392,7 +392,7 @@ def _with_source(engine: Engine[D, B], fitted: Fit, scale: float) -> Fit:
     objective = campaign.objectives[improved_columns(campaign.objectives)[0]]
     u = objective.utility(torch.tensor([c.y[0] for c in readable], dtype=torch.float64)) / scale
     source = Source(engine.inputs(readable), campaign.surrogates.outcome_transform(u).u)
-    return fit_transfer(campaign.surrogates.surrogate, fitted, source, d=engine.latent_space.d, name="transfer")
+    return fit_transfer(engine.surrogate, fitted, source, d=engine.latent_space.d, name="transfer")
 
 
 def _limited(campaign: Campaign[D, B]) -> list[int]:
@@ -406,7 +406,7 @@ def _fit_limits(engine: Engine[D, B], X: Tensor, Y: Tensor) -> PropertyFit | Non
     columns = _limited(engine.campaign)
     if not columns:
         return None
-    return fit_properties(engine.campaign.surrogates.surrogate, X, Y[:, columns], d=engine.latent_space.d)
+    return fit_properties(engine.surrogate, X, Y[:, columns], d=engine.latent_space.d)
 
 
 def _limit_feasibility(campaign: Campaign[D, B], fitted: PropertyFit | None) -> Callable[[Tensor], Tensor] | None:
@@ -435,4 +435,7 @@ def _fit_feasibility(engine: Engine[D, B], state: State[D]) -> Callable[[Tensor]
     is_feasible = torch.tensor([c.status == "measured" for c in finished])
     if (~is_feasible).sum() < MIN_FAILURES:
         return None
-    return engine.campaign.surrogates.feasibility(engine.inputs(finished), is_feasible, d=engine.latent_space.d)
+    X = engine.inputs(finished)
+    n_read = X.shape[1] - engine.n_descriptors
+    log_probability = engine.campaign.surrogates.feasibility(X[:, :n_read], is_feasible, d=engine.latent_space.d)
+    return lambda x: log_probability(x[..., :n_read])

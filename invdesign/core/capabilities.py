@@ -20,6 +20,7 @@ from invdesign.core.protocols import (
     Anatomy,
     Computable,
     ComputedProperty,
+    Descriptors,
     DesignSpace,
     Encoding,
     Equivalence,
@@ -170,6 +171,13 @@ def features(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
     """Return `n x f` features that a surrogate reads beside the latent; `n x 0` where the encoding has none."""
     if isinstance(encoding, Features):
         return np.asarray(encoding.features(designs), dtype=np.float64).reshape(len(designs), -1)
+    return np.zeros((len(designs), 0))
+
+
+def descriptors(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
+    """Return `n x p` descriptors of whole designs; `n x 0` where the encoding has none."""
+    if isinstance(encoding, Descriptors):
+        return np.asarray(encoding.descriptors(designs), dtype=np.float64)
     return np.zeros((len(designs), 0))
 
 

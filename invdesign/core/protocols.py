@@ -154,6 +154,15 @@ class Features(Protocol[D_in]):
 
 
 @runtime_checkable
+class Descriptors(Protocol[D_in]):
+    """Optional, of an encoding: few descriptors of whole designs, for a surrogate with a parameter `n_descriptors`."""
+
+    def descriptors(self, designs: Sequence[D_in]) -> Array:
+        """Return `n x p` descriptors of designs."""
+        ...
+
+
+@runtime_checkable
 class PlacementCheck(Protocol[D_in]):
     """Optional, of an encoding: which designs a model cannot write, where `errors` also names limits of a design task.
 

@@ -12,10 +12,11 @@ import torch
 from invdesign.atlas.directions import Measure
 from invdesign.atlas.projection import thin
 from invdesign.campaign import Campaign, Engine
+from invdesign.campaign.engine import bind_descriptors, cache_features
 from invdesign.campaign.property_fit import fit_properties
 from invdesign.config.instantiate import bind
 from invdesign.core import Array, ComputedProperty, Corpus, InvdesignError
-from invdesign.core.capabilities import computed_properties, features, placement_errors
+from invdesign.core.capabilities import computed_properties, placement_errors
 from invdesign.latent.space import LatentSpace
 from invdesign.runs import latent_spaces
 from invdesign.runs.campaign_run import CampaignRun
@@ -93,18 +94,21 @@ class LabelledSpace:
     def _predicted(self, name: str) -> Property:
         """Return a measured property, which a surrogate predicts of other designs."""
         designs, values = self.measured[name]
-        latent_space = self.latent_space
+        latent_space, surrogates = self.latent_space, self.campaign.surrogates
+        cache = cache_features(latent_space.encoding, surrogates.surrogate)
+        n_descriptors = cache.n_descriptors if surrogates.use_features else 0
+        surrogate = bind_descriptors(surrogates.surrogate, n_descriptors)
 
         def inputs(given: Sequence[Any]) -> torch.Tensor:
             Z = latent_space.encode(given)
-            if not self.campaign.surrogates.use_features:
+            if not surrogates.use_features:
                 return Z
-            return torch.cat([Z, torch.from_numpy(features(latent_space.encoding, given))], 1)
+            return torch.cat([Z, cache.compute(given)], 1)
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.campaign.seed)
             Y = torch.from_numpy(values)[:, None]
-            fitted = fit_properties(self.campaign.surrogates.surrogate, inputs(designs), Y, d=latent_space.d)
+            fitted = fit_properties(surrogate, inputs(designs), Y, d=latent_space.d)
         if fitted.model is None:
             raise InvdesignError(f"property {name!r}: no surrogate can be fitted to its {len(values)} values. Add some")
 

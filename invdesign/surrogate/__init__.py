@@ -1,5 +1,6 @@
 """Surrogates: fitted models of the utilities, feasibility, outcome transforms, and cross-validation."""
 
+from invdesign.surrogate.descriptors import descriptor_gp
 from invdesign.surrogate.diagnostics import SurrogateReport, cross_validate
 from invdesign.surrogate.feasibility import constraint_feasibility, feasibility_surrogate, transition_feasibility
 from invdesign.surrogate.gp import ConditionedGP
@@ -24,6 +25,7 @@ __all__ = [
     "constraint_feasibility",
     "cross_validate",
     "deep_kernel_gp",
+    "descriptor_gp",
     "exact_gp",
     "feasibility_surrogate",
     "fit_robustly",

@@ -23,6 +23,8 @@ from invdesign.core import InvdesignError
 from invdesign.surrogate.gp import CHUNK, ConditionedGP, IndependentGPs
 from invdesign.surrogate.kernels import MinMaxKernel
 
+N_THINNED = 4000
+"""Rows of a history that is too long for the exact process."""
 GROWTH = 1.1
 """Growth of the data at which the inducing points of a sparse process are chosen again."""
 Smoothness = Literal["matern", "rbf"]

@@ -171,14 +171,16 @@ class MinMaxKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is 
 
     has_lengthscale = False
 
-    def __init__(self, start: int = 0) -> None:
+    def __init__(self, start: int = 0, stop: int | None = None) -> None:
         """Create the kernel.
 
         Args:
             start: First column that the kernel reads.
+            stop: Column before which it stops; None reads to the last one.
         """
         super().__init__()
-        self.start = start
+        self.start, self.stop = start, stop
+        self._columns = slice(start, stop)
         self._last: tuple[Tensor, Tensor, Tensor] | None = None
         self._table: tuple[Tensor, CountTable] | None = None
 
@@ -191,7 +193,7 @@ class MinMaxKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is 
         **params: object,
     ) -> Float[Tensor, "*out"]:
         """Return the kernel matrix `... x n x k`, or its diagonal `... x n`."""
-        A, B = x1[..., self.start :], x2[..., self.start :]
+        A, B = x1[..., self._columns], x2[..., self._columns]
         if diag:
             if _is_same(x1, x2):
                 return torch.ones(x1.shape[:-1], dtype=x1.dtype, device=x1.device)
@@ -215,12 +217,12 @@ class MinMaxKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is 
             n = len(known[0])
             if len(X) <= n:
                 return known[1]
-            if is_table(X[n:, self.start :]):
-                self._table = (X, known[1].extended(X[n:, self.start :]))
+            if is_table(X[n:, self._columns]):
+                self._table = (X, known[1].extended(X[n:, self._columns]))
                 return self._table[1]
-        if not is_table(X[:, self.start :]):
+        if not is_table(X[:, self._columns]):
             return None
-        table = CountTable(X[:, self.start :])
+        table = CountTable(X[:, self._columns])
         if known is None or len(X) >= len(known[0]):
             self._table = (X, table)
         return table

@@ -15,7 +15,9 @@ from gpytorch.kernels import Kernel
 from jaxtyping import Float
 from torch import Tensor
 
+from invdesign.surrogate.descriptors import descriptor_gp
 from invdesign.surrogate.fitting import (
+    N_THINNED,
     Smoothness,
     add_output_scale,
     build_latent_kernel,
@@ -35,8 +37,6 @@ NOISE_GRID = (1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 """Noise variances that `tanimoto_gp` chooses from."""
 MAX_NOISE_POINTS = 1000
 """Largest number of rows that the noise is chosen by."""
-N_THINNED = 4000
-"""Rows of a history that is too long for the exact process."""
 SPARSE_NOISE = 0.1
 """Smallest noise of a Tanimoto process with inducing points: it stands for what these leave unexplained."""
 
@@ -296,21 +296,29 @@ def auto(
     U: Float[Tensor, "n m"],
     *,
     d: int,
+    n_descriptors: int = 0,
     max_exact_points: int = 2000,
     noise_floor: float = 1e-4,
     previous: Model | None = None,
 ) -> Model:
-    """Fit the surrogate that benchmarks recommend: Tanimoto if features are counts, else exact or sparse on latents.
+    """Fit the surrogate that benchmarks recommend.
+
+    Counts and descriptors are read by `descriptor_gp`, counts alone by `tanimoto_gp`, latents by an exact or sparse GP.
 
     Args:
         X: `n x (d + f)` inputs.
         U: `n x m` utilities.
         d: Number of latent columns.
+        n_descriptors: Number of descriptors, the last columns.
         max_exact_points: Largest number of rows for the exact GP on latents.
         noise_floor: Smallest noise variance.
         previous: Model of the round before, see `tanimoto_gp`.
     """
-    if X.shape[1] > d and float(X[:, d:].amin()) >= 0:
+    n_counted = X.shape[1] - n_descriptors
+    has_counts = n_counted > d and float(X[:, d:n_counted].amin()) >= 0
+    if has_counts and n_descriptors:
+        return descriptor_gp(X, U, d=d, n_descriptors=n_descriptors, noise_floor=noise_floor, previous=previous)
+    if has_counts:
         return tanimoto_gp(X, U, d=d, noise_floor=noise_floor, previous=previous)
     if len(X) <= max_exact_points:
         return exact_gp(X, U, d=d, noise_floor=noise_floor)

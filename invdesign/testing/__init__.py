@@ -235,7 +235,7 @@ def check_density(fit: FitDensity, *, n: int = 200, d: int = 3) -> None:
     _has_shape(density(torch.zeros(4, 2, d, dtype=torch.float64)), (4, 2), "density of a batch")
 
 
-def check_surrogate(fit: FitSurrogate, *, n: int = 24, d: int = 3, f: int = 0, m: int = 1) -> None:
+def check_surrogate(fit: FitSurrogate, *, n: int = 24, d: int = 3, f: int = 0, p: int = 0, m: int = 1) -> None:
     """Check a surrogate: a BoTorch model with `m` outputs that learns a smooth function.
 
     Args:
@@ -243,10 +243,12 @@ def check_surrogate(fit: FitSurrogate, *, n: int = 24, d: int = 3, f: int = 0, m
         n: Number of points.
         d: Latent columns.
         f: Columns of counts beside them.
+        p: Columns of descriptors behind these, for a surrogate with a parameter `n_descriptors`.
         m: Outputs.
     """
     X, U = _hill(n, d, f, m)
-    model = fit(X, U, d=d)
+    X = torch.cat([X, X[:, :p]], dim=1)
+    model = fit(X, U, d=d, n_descriptors=p) if p else fit(X, U, d=d)
     assert model.num_outputs == m, f"expected {m} outputs, got {model.num_outputs}"
     posterior: Any = model.posterior(X.unsqueeze(1))
     _has_shape(posterior.mean, (n, 1, m), "posterior.mean")

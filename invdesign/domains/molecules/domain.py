@@ -19,6 +19,7 @@ from invdesign.core import Array, ComputedProperty, Corpus, EncodingShape, Invde
 from invdesign.core.transformations import Transformation
 from invdesign.domains.molecules import drawing, files, groups, oracles, similarity, statements, surroundings, writing
 from invdesign.domains.molecules.atom_changes import atom_changes
+from invdesign.domains.molecules.descriptors import descriptors
 from invdesign.domains.molecules.element_changes import element_change
 from invdesign.domains.molecules.parts import PartConstraints
 from invdesign.domains.molecules.sanity import has_large_ring, measure_sanity
@@ -412,6 +413,10 @@ class MoleculeEncoding:
     def features(self, designs: Sequence[str]) -> Array:
         """Return `n x n_bits` Morgan count fingerprints."""
         return self.domain.fingerprints(designs)
+
+    def descriptors(self, designs: Sequence[str]) -> Array:
+        """Return counts of atoms, rings and hydrogen bonds, log P and polar surface; see `descriptors`."""
+        return descriptors(designs)
 
     def penalties(self, designs: Sequence[str]) -> Array:
         """Return -3 log(share of large rings in the corpus) for designs with a ring of over 6 atoms, else 0 [nats].
