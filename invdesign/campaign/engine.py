@@ -95,8 +95,9 @@ def cache_features(encoding: Encoding[D, Any], surrogate: FitSurrogate) -> Featu
 
 
 def bind_descriptors(surrogate: FitSurrogate, n_descriptors: int) -> FitSurrogate:
-    """Return a surrogate whose inputs end with this number of descriptors."""
-    return partial(surrogate, n_descriptors=n_descriptors) if n_descriptors else surrogate
+    """Return a surrogate whose inputs end with this number of descriptors; one that reads none as it is."""
+    reads = "n_descriptors" in inspect.signature(surrogate).parameters
+    return partial(surrogate, n_descriptors=n_descriptors) if reads else surrogate
 
 
 @dataclass(frozen=True, eq=False)

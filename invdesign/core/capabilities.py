@@ -175,10 +175,20 @@ def features(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
 
 
 def descriptors(encoding: Encoding[D, B], designs: Sequence[D]) -> Array:
-    """Return `n x p` descriptors of whole designs; `n x 0` where the encoding has none."""
-    if isinstance(encoding, Descriptors):
-        return np.asarray(encoding.descriptors(designs), dtype=np.float64)
-    return np.zeros((len(designs), 0))
+    """Return `n x p` descriptors of whole designs; `n x 0` where the encoding has none.
+
+    Raises:
+        InvdesignError: The encoding returns another shape.
+    """
+    if not isinstance(encoding, Descriptors):
+        return np.zeros((len(designs), 0))
+    described = np.asarray(encoding.descriptors(designs), dtype=np.float64)
+    if described.ndim != 2 or len(described) != len(designs):
+        raise InvdesignError(
+            f"descriptors of {type(encoding).__name__}: expected {len(designs)} x p numbers, got shape "
+            f"{described.shape}. Return 0 x p for no designs, too"
+        )
+    return described
 
 
 def prepare_oracle(oracle: Oracle) -> None:

@@ -155,10 +155,13 @@ class Features(Protocol[D_in]):
 
 @runtime_checkable
 class Descriptors(Protocol[D_in]):
-    """Optional, of an encoding: few descriptors of whole designs, for a surrogate with a parameter `n_descriptors`."""
+    """Optional, of an encoding: few descriptors of whole designs, for a surrogate with a parameter `n_descriptors`.
+
+    A difference of 1 in a descriptor should matter: one that varies by less than .3 counts little.
+    """
 
     def descriptors(self, designs: Sequence[D_in]) -> Array:
-        """Return `n x p` descriptors of designs."""
+        """Return `n x p` descriptors of designs, `0 x p` of none; finite wherever the features are."""
         ...
 
 
@@ -455,7 +458,8 @@ FitSurrogate = Callable[..., "Model"]
 
 The last fallback of a failed fit passes `noise_floor`, the smallest noise variance that a model may have. A function
 with a parameter `previous` gets the model of the round before, or None, whose computations it may extend; the
-predictions must not depend on it.
+predictions must not depend on it beyond rounding. A function with a parameter `n_descriptors` gets inputs that end with
+this number of descriptors, see `Descriptors`.
 """
 Acquire = Callable[[Landscape], "AcquisitionFunction"]
 """Makes an acquisition function, which also selects a batch."""

@@ -33,7 +33,11 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class SurrogateReport:
-    """Quality of predictions on designs that the surrogate was not fitted to, with one value per objective."""
+    """Quality of predictions on designs that the surrogate is not conditioned on, with one value per objective.
+
+    Leave-one-out keeps hyperparameters that were fitted with the design: with many of them and few designs it is somewhat
+    too optimistic, see `descriptor_gp`.
+    """
 
     method: Method = "none"
     """How designs were held out; `"none"` if there was no model or too few designs."""

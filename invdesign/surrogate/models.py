@@ -309,7 +309,7 @@ def auto(
         X: `n x (d + f)` inputs.
         U: `n x m` utilities.
         d: Number of latent columns.
-        n_descriptors: Number of descriptors, the last columns.
+        n_descriptors: Number of descriptors, the last columns; the campaign sets it.
         max_exact_points: Largest number of rows for the exact GP on latents.
         noise_floor: Smallest noise variance.
         previous: Model of the round before, see `tanimoto_gp`.

@@ -128,8 +128,9 @@ def fit_robustly(
             message = str(error).splitlines()[0] if str(error) else ""
             problem = f"{type(error).__name__}: {message}"
         if not problem:
-            if isinstance(model, ConditionedGP) and len(model.X) < len(X):
-                notes = (*notes, f"fitted to {len(model.X)} of {len(X)} designs: the best, the newest and random ones")
+            part = model.models[0] if isinstance(model, IndependentGPs) else model
+            if isinstance(part, ConditionedGP) and len(part.X) < len(X):
+                notes = (*notes, f"fitted to {len(part.X)} of {len(X)} designs: the best, the newest and random ones")
             if errors is not None and bool(errors.isfinite().any()):
                 model = _with_row_noise(model, given, errors)
             return Fit(model, level.name, notes, X, U)

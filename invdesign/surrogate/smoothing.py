@@ -19,6 +19,7 @@ def smoothed_gp(
     d: int,
     k: int = 8,
     strength: float = 0.3,
+    n_descriptors: int = 0,
     max_exact_points: int = 2000,
     noise_floor: float = 1e-4,
 ) -> Model:
@@ -33,6 +34,7 @@ def smoothed_gp(
         d: Number of latent columns.
         k: Nearest designs of each that it is linked to.
         strength: Weight of the differences to the neighbours against that to the own value; 0 for no smoothing.
+        n_descriptors: Number of descriptors, the last columns; the campaign sets it.
         max_exact_points: Largest number of rows for the exact GP on latents.
         noise_floor: Smallest noise variance.
 
@@ -40,7 +42,9 @@ def smoothed_gp(
         Kirjner et al., Improving Protein Optimization with Smoothed Fitness Landscapes, arXiv:2307.00494 (GGS).
     """
     smooth = smooth_on_graph(X[:, :d], U, k=k, strength=strength)
-    model = auto(X, smooth, d=d, max_exact_points=max_exact_points, noise_floor=noise_floor)
+    model = auto(
+        X, smooth, d=d, n_descriptors=n_descriptors, max_exact_points=max_exact_points, noise_floor=noise_floor
+    )
     parts = model.models if isinstance(model, IndependentGPs) else [model]
     for part in parts:
         if isinstance(part, ConditionedGP):

@@ -88,6 +88,10 @@ def _check_encoding(domain: Domain[Any, Any], designs: Sequence[Any], keys: Sequ
     assert encoding.shape.length > 0, f"shape: expected a length of at least 1, got {encoding.shape}"
     features = capabilities.features(encoding, designs)
     assert features.ndim == 2 and len(features) == n, f"features: expected {n} x f, got {features.shape}"
+    described = capabilities.descriptors(encoding, designs)
+    n_descriptors = capabilities.descriptors(encoding, []).shape[1]
+    assert described.shape == (n, n_descriptors), f"descriptors: expected {n} x {n_descriptors}, got {described.shape}"
+    assert bool((~np.isfinite(features).all(1) | np.isfinite(described).all(1)).all()), "a descriptor is not finite"
 
 
 def check_corpus(load: Callable[[], Corpus[Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor
 from toy import Grid, GridEncoding, GridSpace, Point
 
 from invdesign.campaign import ask, make_engine, run
-from invdesign.core import Array
+from invdesign.core import Array, InvdesignError
 from invdesign.execution.in_process import InProcess
 from invdesign.surrogate import auto, descriptor_gp, exact_gp, feasibility_surrogate
 from invdesign.surrogate.descriptors import DescriptorKernel
@@ -98,3 +99,17 @@ def test_a_resumed_campaign_proposes_what_an_uninterrupted_one_does(surrogate: A
     resumed = engine_of(surrogate, budget=60)
     proposed = [[c.key for c in ask(e, state).candidates] for e in (engine, resumed)]
     assert proposed[0] == proposed[1]
+
+
+def test_a_number_of_descriptors_that_the_encoding_does_not_have_is_not_read() -> None:
+    engine = make_engine(toy.campaign(surrogate=partial(auto, n_descriptors=1)), GridSpace(Grid()), toy.corpus())
+    assert engine.n_descriptors == 0 and engine.surrogate.keywords == {"n_descriptors": 0}
+
+
+def test_an_encoding_whose_descriptors_have_another_shape_is_refused() -> None:
+    class Flat(DescribedEncoding):
+        def descriptors(self, designs: Sequence[Point]) -> Array:
+            return np.array([sum(design) for design in designs], dtype=float)
+
+    with pytest.raises(InvdesignError, match="descriptors of Flat: expected 0 x p numbers"):
+        _ = make_engine(toy.campaign(surrogate=auto), GridSpace(Grid(), encoding=Flat()), toy.corpus()).n_descriptors

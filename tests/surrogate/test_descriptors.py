@@ -55,7 +55,7 @@ def test_a_window_of_a_descriptor_is_found_where_counts_alone_do_not_show_it():
     assert ranks["both"] > 0.85 > 0.6 > ranks["counts"]
 
 
-def test_the_unit_of_a_descriptor_and_of_the_utilities_does_not_matter():
+def test_a_larger_unit_of_a_descriptor_or_of_the_utilities_does_not_matter():
     X, X_new = make_inputs(60), make_inputs(5, seed=1)
     U = utility_of(X)
     factors = torch.ones(X.shape[1]).double()
@@ -126,3 +126,26 @@ def test_auto_reads_descriptors_where_there_are_counts_and_the_error_names_anoth
     negative[0, D] = -1
     with pytest.raises(InvdesignError, match="counts or other features >= 0"):
         descriptor_gp(negative, U, d=D, n_descriptors=P)
+
+
+def test_a_model_of_other_columns_or_settings_is_not_extended():
+    X = make_inputs(60)
+    U = utility_of(X)
+    first = descriptor_gp(X, U, d=D, n_descriptors=P)
+    for changes in ({"d": D + 5}, {"n_descriptors": 2}, {"max_steps": 3}, {"max_fit_points": 20}):
+        settings = {"d": D, "n_descriptors": P, **changes}
+        new = descriptor_gp(X, U, **settings)
+        grown = descriptor_gp(X, U, previous=first, **settings)
+        assert torch.equal(grown.posterior(X).mean, new.posterior(X).mean), changes
+
+
+def test_the_memory_layout_of_the_utilities_does_not_matter():
+    X = make_inputs(60)
+    U = torch.cat([utility_of(X), X[:, -2:-1]], 1)
+    alone = descriptor_gp(X, U[:, :1].clone(), d=D, n_descriptors=P)
+    both = descriptor_gp(X, U, d=D, n_descriptors=P)
+    assert isinstance(both, IndependentGPs)
+    assert torch.equal(both.models[0].posterior(X).mean, alone.posterior(X).mean)
+    U[0] = 9.0
+    changed = descriptor_gp(X, U[:, :1], d=D, n_descriptors=P, previous=alone)
+    assert changed.kernel is not alone.kernel
