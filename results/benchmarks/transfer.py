@@ -1,7 +1,7 @@
 """Benchmark: transfer from another assay. How many labels does a search need, with a helpful and with a hostile source?
 
-Each search selects five designs of a fixed pool in each round by the expected improvement, with the surrogate of the
-presets (Tanimoto), until a design reaches .8 of the best: of the fitness for GB1, of the way from the median to the
+Each search selects five designs of a fixed pool in each round by the expected improvement, with a Tanimoto
+process, until a design reaches .8 of the best: of the fitness for GB1, of the way from the median to the
 best for solubility.
 """
 
