@@ -35,8 +35,8 @@ CHUNK = 256
 class SurrogateReport:
     """Quality of predictions on designs that the surrogate is not conditioned on, with one value per objective.
 
-    Leave-one-out keeps hyperparameters that were fitted with the design: with many of them and few designs it is somewhat
-    too optimistic, see `descriptor_gp`.
+    Leave-one-out keeps hyperparameters that were fitted with the design: with many of them and few designs it is
+    somewhat too optimistic, see `descriptor_gp`.
     """
 
     method: Method = "none"
