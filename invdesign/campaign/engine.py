@@ -68,8 +68,8 @@ class FeatureCache(Generic[D]):
 
     def compute(self, designs: Sequence[D]) -> Tensor:
         """Return `n x (f + p)` float64 features and descriptors of designs."""
-        F = torch.from_numpy(features(self.encoding, designs))
-        return torch.cat([F, torch.from_numpy(descriptors(self.encoding, designs))], 1) if self.n_descriptors else F
+        F = features(self.encoding, designs)
+        return torch.from_numpy(np.hstack([F, descriptors(self.encoding, designs)]) if self.n_descriptors else F)
 
     def of(self, candidates: Sequence[Candidate[D]]) -> Tensor:
         """Return `n x (f + p)` float64 features and descriptors of candidates."""
@@ -81,11 +81,9 @@ class FeatureCache(Generic[D]):
                 is_counted = bool((counts == values).all())
                 self.rows[c.key] = DesignFeatures(counts if is_counted else values.astype(np.float32), described.copy())
         rows = [self.rows[c.key] for c in candidates]
-        F = torch.from_numpy(np.stack([row.features for row in rows]).astype(np.float64))
-        return (
-            torch.cat([F, torch.from_numpy(np.stack([row.descriptors for row in rows]))], 1)
-            if self.n_descriptors
-            else F
+        F = np.stack([row.features for row in rows]).astype(np.float64)
+        return torch.from_numpy(
+            np.hstack([F, np.stack([row.descriptors for row in rows])]) if self.n_descriptors else F
         )
 
 

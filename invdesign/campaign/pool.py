@@ -73,7 +73,7 @@ class Pool(Generic[D]):
     Z: Tensor
     """`n x d`, their latents."""
     X: Tensor
-    """`n x (d + f)`, surrogate inputs `[z | features]`."""
+    """Surrogate inputs `[z | features | descriptors]`, `n x (d + f + p)`; `Z` where no other is read."""
     log_density: Tensor
     """`n`, log p(z) of real designs."""
     checks: tuple[tuple[Check, ...], ...]

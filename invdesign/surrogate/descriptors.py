@@ -56,8 +56,8 @@ class FitSettings(NamedTuple):
 class DescriptorKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch is not typed
     """Weighted mean of a MinMax kernel on counts and a Matern-5/2 kernel on descriptors.
 
-    `k(x, x') = w minmax(f, f') + (1 - w) matern(a / l, a' / l)` for counts `f` and descriptors `a` with one lengthscale
-    `l` each.
+    `k(x, x') = w minmax(f, f') + (1 - w) matern(a / (l s), a' / (l s))` for counts `f` and descriptors `a`, each of
+    which has a unit `s` and a lengthscale `l`.
 
     References:
         Ralaivola et al., Neural Networks 18 (2005) 1093, doi:10.1016/j.neunet.2005.07.009 (MinMax kernel).
@@ -70,7 +70,7 @@ class DescriptorKernel(Kernel):  # type: ignore[misc, unused-ignore]  # GPyTorch
 
         Args:
             counts: Kernel on the counts, which end before the descriptors.
-            unit: Unit of each descriptor, in which its lengthscale has the prior.
+            unit: Unit `s` of each descriptor, in which its lengthscale is measured.
         """
         super().__init__()
         self.counts = counts
@@ -121,9 +121,9 @@ def descriptor_gp(
     kcal/mol for hydration free energies, and 1.10 in both cases for log D (`results/benchmarks/descriptors.md`).
 
     The hyperparameters are fitted to the first designs: to all of them up to 50, then again whenever these have grown
-    by half. In between the Cholesky factor is extended. They depend on the data alone: a resumed campaign has the same
-    model, up to rounding. Prior mean and noise keep their values while the mean and spread of the utilities change:
-    converting them was not better.
+    by half. In between the Cholesky factor is extended. The hyperparameters depend on the data alone: a resumed
+    campaign has the same model, up to rounding. The prior mean and the noise, in standardized utilities, are kept while
+    the mean and the spread of the utilities change; converting them did not predict better.
 
     Leave-one-out cross-validation includes the rows that the hyperparameters were fitted to: from 30 or 100 designs the
     rank correlation that it states is up to .16 too high. Each objective has its own process, so that two objectives
@@ -155,13 +155,14 @@ def descriptor_gp(
         raise InvdesignError(
             "surrogate descriptor_gp: expected descriptors of the domain, got none. Use surrogate=tanimoto_gp or auto"
         )
-    check_counts(X[:, d : X.shape[1] - n_descriptors])
+    stop = X.shape[1] - n_descriptors
+    check_counts(X[:, d:stop])
     if len(X) > max_points:
         rows = choose_rows(U, N_THINNED)
         X, U = X[rows], U[rows]
     settings = FitSettings(max_fit_points, max_steps, noise_floor)
-    old = _parts_of(previous, U.shape[1], columns=(d, X.shape[1] - n_descriptors), width=X.shape[1])
-    counts = MinMaxKernel(d, X.shape[1] - n_descriptors) if old[0] is None else old[0].kernel.counts
+    old = _parts_of(previous, U.shape[1], columns=(d, stop), width=X.shape[1])
+    counts = MinMaxKernel(d, stop) if old[0] is None else old[0].kernel.counts
     models = []
     for j, part in enumerate(old):
         # A copy: sums over another memory layout differ in the last digit, which L-BFGS amplifies.

@@ -306,10 +306,10 @@ def auto(
     Counts and descriptors are read by `descriptor_gp`, counts alone by `tanimoto_gp`, latents by an exact or sparse GP.
 
     Args:
-        X: `n x (d + f)` inputs.
+        X: `n x (d + f + p)` inputs: latents, features, descriptors.
         U: `n x m` utilities.
         d: Number of latent columns.
-        n_descriptors: Number of descriptors, the last columns; the campaign sets it.
+        n_descriptors: Number of descriptors `p`, the last columns; the campaign sets it.
         max_exact_points: Largest number of rows for the exact GP on latents.
         noise_floor: Smallest noise variance.
         previous: Model of the round before, see `tanimoto_gp`.

@@ -29,12 +29,12 @@ def smoothed_gp(
     the designs that it predicts.
 
     Args:
-        X: `n x (d + f)` inputs.
+        X: `n x (d + f + p)` inputs: latents, features, descriptors.
         U: `n x m` utilities.
         d: Number of latent columns.
         k: Nearest designs of each that it is linked to.
         strength: Weight of the differences to the neighbours against that to the own value; 0 for no smoothing.
-        n_descriptors: Number of descriptors, the last columns; the campaign sets it.
+        n_descriptors: Number of descriptors `p`, the last columns; the campaign sets it.
         max_exact_points: Largest number of rows for the exact GP on latents.
         noise_floor: Smallest noise variance.
 
